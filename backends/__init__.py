@@ -1,0 +1,1 @@
+"""Where a scenario can run: one interface, and one module for each place."""

@@ -1,0 +1,201 @@
+"""Clusters and jobs as the emulator knows them: one model, shaped like API version 2018-05-01.
+
+``definition`` is the resource's ``properties`` as the caller wrote them, with the service's defaults
+filled in, without read-only properties and without any secret. Secrets travel beside it as a flat
+mapping from a JSON pointer (``/mountVolumes/azureFileShares/0/credentials/accountKey``) to the value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from emulator.errors import Problem
+    from emulator.launch.plan import GpuMode
+
+
+class AllocationState(str, Enum):
+    """Whether a cluster's size is being changed."""
+
+    STEADY = "steady"
+    RESIZING = "resizing"
+
+
+class NodeState(str, Enum):
+    """What a node is doing."""
+
+    PREPARING = "preparing"
+    IDLE = "idle"
+    RUNNING = "running"
+    UNUSABLE = "unusable"
+    LEAVING = "leaving"
+
+
+class ProvisioningState(str, Enum):
+    """Whether a resource's definition is stored."""
+
+    CREATING = "creating"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+class ExecutionState(str, Enum):
+    """Where a job stands; moves forward only."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    TERMINATING = "terminating"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        """Tell whether nothing comes after this state."""
+        return self in (ExecutionState.SUCCEEDED, ExecutionState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceKey:
+    """Names a workspace. Names keep the caller's case; keys compare without it (``id`` is lower case)."""
+
+    subscription: str
+    group: str
+    workspace: str
+
+    @property
+    def path(self) -> str:
+        """The ARM id in the caller's spelling."""
+        return (
+            f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+            f"/providers/Microsoft.BatchAI/workspaces/{self.workspace}"
+        )
+
+    @property
+    def id(self) -> str:
+        """The ARM id in lower case: what is compared and stored."""
+        return self.path.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterKey:
+    """Names a cluster."""
+
+    workspace: WorkspaceKey
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The ARM id in the caller's spelling."""
+        return f"{self.workspace.path}/clusters/{self.name}"
+
+    @property
+    def id(self) -> str:
+        """The ARM id in lower case."""
+        return self.path.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentKey:
+    """Names an experiment."""
+
+    workspace: WorkspaceKey
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The ARM id in the caller's spelling."""
+        return f"{self.workspace.path}/experiments/{self.name}"
+
+    @property
+    def id(self) -> str:
+        """The ARM id in lower case."""
+        return self.path.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """Names a job."""
+
+    experiment: ExperimentKey
+    name: str
+
+    @property
+    def path(self) -> str:
+        """The ARM id in the caller's spelling."""
+        return f"{self.experiment.path}/jobs/{self.name}"
+
+    @property
+    def id(self) -> str:
+        """The ARM id in lower case."""
+        return self.path.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a cluster: ``id`` as the service spells it, ``tvm-<number>_<index>-<time>z[-p]``."""
+
+    id: str
+    state: NodeState
+    address: str = ""
+    job: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster and where it stands. ``guid`` is its own for ever; ``engine`` runs its nodes."""
+
+    key: ClusterKey
+    guid: str
+    definition: Mapping[str, Any]
+    engine: str
+    gpus: GpuMode
+    created_at: datetime
+    changed_at: datetime
+    provisioning_state: ProvisioningState
+    provisioning_changed_at: datetime
+    allocation_state: AllocationState
+    allocation_changed_at: datetime
+    nodes: tuple[Node, ...] = ()
+    errors: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job and where it stands.
+
+    ``segment`` is ``jobOutputDirectoryPathSegment``. ``exit_code`` is None until the job ended, and
+    stays None if it was terminated or never ran. ``changed_at`` is when the definition changed (ETag);
+    ``execution_changed_at`` when the state did.
+    """
+
+    key: JobKey
+    guid: str
+    definition: Mapping[str, Any]
+    cluster: str
+    segment: str
+    created_at: datetime
+    changed_at: datetime
+    provisioning_state: ProvisioningState
+    provisioning_changed_at: datetime
+    execution_state: ExecutionState
+    execution_changed_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    errors: tuple[Problem, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLogin:
+    """How one would log in to a node: id, public address, port (50000 + n)."""
+
+    node: str
+    address: str
+    port: int

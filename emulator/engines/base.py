@@ -1,0 +1,119 @@
+"""What an engine is: the thing that runs node tasks on this machine and tells how they ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path, PurePosixPath
+
+    from emulator.errors import Problem
+    from emulator.launch.plan import NodeTask
+
+
+
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """Where a node's tasks run.
+
+    ``address``: the node's IP address as its peers see it. ``disk``: the node's local disk, a folder of
+    this machine. ``root``: the path under which a job on this node sees the node agent's tree; on the
+    service ``/mnt/batch/tasks/shared/LS_root``, with ``mounts`` and ``jobs`` below it.
+    """
+
+    cluster: str
+    node: str
+    address: str
+    disk: Path
+    root: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnd:
+    """How a node task ended.
+
+    ``phase``: ``start`` (nothing of the user's ran), ``preparation`` or ``main``: the step that ended
+    the task. ``exit_code``: of that step, 128 + n if signal n killed it; None only if nothing ran.
+    ``problem``: set if the engine and not the command is to blame (image, container, lost supervisor).
+    """
+
+    phase: Literal["start", "preparation", "main"]
+    exit_code: int | None
+    started_at: datetime
+    ended_at: datetime
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine says of itself: for ``doctor``, the run's record and the conformance report."""
+
+    name: str
+    version: str
+    gpus: bool
+    mount_root: str
+    notes: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Runs node tasks; holds no state of its own that a restart would lose.
+
+    E1. ``place_node`` and ``remove_node`` are idempotent; a node is known by its cluster and name.
+    E2. ``start`` returns when the task's supervisor runs. It is idempotent: a task that was started
+        before (by any process) is not started again. If it raises, nothing of the task is left.
+    E3. ``wait`` blocks until the task ended and gives the same answer each time, from any process,
+        until ``remove``. It is decided from the status file and the process's own end; never guessed:
+        a task whose end cannot be known ended with a problem, not with success.
+    E4. ``stop`` ends a task: TERM, then after ``grace`` seconds KILL to everything that it started.
+        Returns when nothing of it runs. A task that ended or never was: no-op.
+    E5. ``remove`` forgets a task that ended and deletes what it left outside its mounts. Idempotent.
+    E6. After the end, every file below the task's mounts and the node's disk belongs to the user who
+        runs the emulator.
+    E7. ``tasks`` lists the ids of this home's tasks that are not removed, started by any process.
+    E8. ``sweep`` removes every task, node place and network of this home, or of a home folder that no
+        longer exists, whose cluster is not in ``keep``; it touches nothing without our label.
+        Gives a line for each thing it removed.
+    """
+
+    name: str
+
+    def info(self) -> EngineInfo:
+        """Describe the engine; EngineUnavailable if it does not answer."""
+        ...
+
+    def place_node(self, cluster: str, node: str) -> NodePlace:
+        """Make room for a node (E1)."""
+        ...
+
+    def remove_node(self, cluster: str, node: str) -> None:
+        """Give a node's room back, local disk included (E1)."""
+        ...
+
+    def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
+        """Start a task (E2); EngineError says what stands in the job's record."""
+        ...
+
+    def wait(self, task_id: str) -> TaskEnd:
+        """Wait for a task's end (E3)."""
+        ...
+
+    def stop(self, task_id: str, grace: float = 5.0) -> None:
+        """End a task (E4)."""
+        ...
+
+    def remove(self, task_id: str) -> None:
+        """Forget a task (E5)."""
+        ...
+
+    def tasks(self) -> list[str]:
+        """List task ids (E7)."""
+        ...
+
+    def sweep(self, keep: frozenset[str]) -> list[str]:
+        """Remove what belongs to nobody (E8); ``keep`` are cluster guids."""
+        ...

@@ -1,0 +1,93 @@
+"""What can go wrong in the emulator, split by who can fix it.
+
+EmulatorError
+├── ServiceError          the caller of the HTTP API: status, code and text as the service gives them
+├── EngineError           a task could not be run; ``problem`` is what the job's record shows
+│   └── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
+├── AddressInUse          the machine: the port is taken; names who holds it when that is known
+└── HomeInUse             the machine: another emulator serves this home folder
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An entry of a cluster's or a job's ``errors`` list, in the service's own words."""
+
+    code: str
+    message: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+class EmulatorError(Exception):
+    """The root of everything that the emulator raises on purpose."""
+
+
+@dataclass(eq=False)
+class ServiceError(EmulatorError):
+    """An answer that is an error: the gateway renders it in the shape of the service that was asked.
+
+    ``code`` and ``message`` are the service's own; ``target`` names the offending property.
+    """
+
+    status: int
+    code: str
+    message: str
+    target: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Give the code and the text."""
+        return f"{self.status} {self.code}: {self.message}"
+
+
+@dataclass(eq=False)
+class EngineError(EmulatorError):
+    """A task could not be run; ``problem`` is what stands in the job's ``executionInfo.errors``."""
+
+    problem: Problem
+
+    def __str__(self) -> str:
+        """Give the problem's code and text."""
+        return f"{self.problem.code}: {self.problem.message}"
+
+
+@dataclass(eq=False)
+class EngineUnavailable(EngineError):
+    """The machine lacks the engine, or the right to use it; ``remedy`` says how to get it."""
+
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Give the problem and the remedy."""
+        return f"{self.problem.message} {self.remedy}".strip()
+
+
+@dataclass(eq=False)
+class AddressInUse(EmulatorError):
+    """The port that was asked for is taken."""
+
+    host: str
+    port: int
+    holder: str = ""
+
+    def __str__(self) -> str:
+        """Name the port, its holder where known, and the way out."""
+        by = f" by {self.holder}" if self.holder else ""
+        return f"port {self.port} on {self.host} is in use{by}; choose another with --port, or --port 0 for any"
+
+
+@dataclass(eq=False)
+class HomeInUse(EmulatorError):
+    """Another emulator serves this home folder."""
+
+    home: str
+    holder: str = ""
+
+    def __str__(self) -> str:
+        """Name the folder and who holds it."""
+        by = f" ({self.holder})" if self.holder else ""
+        return f"an emulator serves {self.home} already{by}; stop it with 'scenario emulator stop'"

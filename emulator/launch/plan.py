@@ -1,0 +1,70 @@
+"""The launch plan: what runs on which node, as plain values. Whoever holds one can run it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path, PurePosixPath
+
+GpuMode = Literal["auto", "none", "required"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of this machine and the absolute path under which the job sees it."""
+
+    source: Path
+    target: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command line for the node's shell, and the files (paths as the job sees them) for its streams."""
+
+    command: str
+    stdout: PurePosixPath
+    stderr: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """The image that the job named, as it was named on Azure; ``shm_size`` is docker's own notation."""
+
+    reference: str
+    server: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    shm_size: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTask:
+    """What one node does for a job: mounts, directories, environment, preparation, then the main step.
+
+    ``id``: unique for ever, ``[a-z0-9-]{1,63}``. Paths are as the job sees them. ``directories`` are
+    created before the first step. ``environment`` holds everything, secrets included, and never shows
+    in a repr. ``main`` is None on a node that only prepares.
+    """
+
+    id: str
+    cluster: str
+    node: str
+    toolkit: str
+    image: ImageRequest | None
+    mounts: tuple[Mount, ...]
+    directories: tuple[PurePosixPath, ...]
+    working_directory: PurePosixPath
+    environment: Mapping[str, str] = field(repr=False)
+    preparation: Step | None
+    main: Step | None
+    gpus: GpuMode = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchPlan:
+    """A job's node tasks: always a list, also when it has one entry. The first is the master's."""
+
+    tasks: tuple[NodeTask, ...]

@@ -1,0 +1,1 @@
+"""What the emulator remembers: one SQLite file, plain folders, and the clock."""

@@ -1,0 +1,47 @@
+"""Secrets at rest: sealed with a key that only its owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, cast
+
+from cryptography.fernet import Fernet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Seal:
+    """Seals and opens small dictionaries of secrets (Fernet: AES-128-CBC with HMAC-SHA256)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._box = Fernet(key)
+        self.key = key
+
+    @classmethod
+    def at(cls, path: Path) -> Seal:
+        """Open the key file, made on first use with mode 0600; two first users get the same key."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            draft = path.with_name(f"{path.name}.{os.getpid()}")
+            draft.unlink(missing_ok=True)
+            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(Fernet.generate_key())
+            try:
+                path.hardlink_to(draft)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return cls(path.read_bytes())
+
+    def seal(self, secrets: Mapping[str, str]) -> bytes:
+        """Seal a dictionary."""
+        return self._box.encrypt(json.dumps(dict(secrets)).encode())
+
+    def open(self, sealed: bytes) -> dict[str, str]:
+        """Open what ``seal`` gave; cryptography.fernet.InvalidToken if the key is another one."""
+        return cast("dict[str, str]", json.loads(self._box.decrypt(sealed)))

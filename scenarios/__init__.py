@@ -1,0 +1,1 @@
+"""What to run: scenario definitions, the runner, the command line."""
