@@ -1,0 +1,158 @@
+"""What all tests share: the engines that they may use, and proof that nothing is left behind.
+
+Locally a test that needs Docker is skipped, with the reason, where no engine answers. Where the variable
+``SCENARIO_REQUIRE_ENGINES`` lists ``docker`` (as in CI) it fails instead: nothing is skipped in silence.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEST_IMAGE = "scenario-test:busybox"
+"""The small image that tests run: built here from the static busybox of this machine."""
+
+APPLETS = (
+    "sh ls cat echo sleep mkdir mv cp rm env true false kill chown chmod find date id tail head printf test seq "
+    "stat touch wc sort grep sed awk dd tr cut ps hostname mount ln readlink basename dirname expr tee yes xargs"
+)
+
+_exercised: set[str] = set()
+
+
+def _required() -> set[str]:
+    return set(os.environ.get("SCENARIO_REQUIRE_ENGINES", "").replace(",", " ").split())
+
+
+def docker_missing() -> str:
+    """Say why Docker cannot be used here; empty if it can."""
+    import docker  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        client = docker.from_env(timeout=20)
+    except docker.errors.DockerException as error:
+        return f"no Docker engine answers: {error}"
+    client.close()
+    return ""
+
+
+@pytest.fixture(scope="session")
+def docker_reason() -> str:
+    """Why Docker cannot be used here; empty if it can."""
+    return docker_missing()
+
+
+@pytest.fixture(autouse=True)
+def _need_docker(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("docker") is None:
+        return
+    reason: str = request.getfixturevalue("docker_reason")
+    if not reason:
+        _exercised.add("docker")
+    elif "docker" in _required():
+        pytest.fail(f"a Docker engine is required here: {reason}")
+    else:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def exercise_process() -> None:
+    """Note that the process engine was exercised."""
+    _exercised.add("process")
+
+
+@pytest.fixture(scope="session")
+def docker_image(docker_reason: str) -> str:
+    """Build the small test image once; gives its reference."""
+    import docker
+
+    if docker_reason:
+        pytest.skip(docker_reason)
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.fail("busybox is not installed: 'apt-get install busybox-static'")
+    client = docker.from_env()
+    try:
+        client.images.get(TEST_IMAGE)
+    except docker.errors.ImageNotFound:
+        client.api.import_image_from_data(_busybox_root(Path(busybox)), *_reference(TEST_IMAGE))
+    finally:
+        client.close()
+    return TEST_IMAGE
+
+
+def _reference(image: str) -> tuple[str, str]:
+    repository, tag = image.split(":")
+    return repository, tag
+
+
+def _busybox_root(busybox: Path) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for folder in ("bin", "tmp", "root", "etc", "usr", "usr/bin", "mnt"):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            tar.addfile(entry)
+        binary = busybox.resolve().read_bytes()
+        entry = tarfile.TarInfo("bin/busybox")
+        entry.size, entry.mode = len(binary), 0o755
+        tar.addfile(entry, io.BytesIO(binary))
+        for applet in APPLETS.split():
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+        link = tarfile.TarInfo("usr/bin/env")
+        link.type, link.linkname = tarfile.SYMTYPE, "/bin/busybox"
+        tar.addfile(link)
+    return data.getvalue()
+
+
+def _ours() -> dict[str, set[str]]:
+    """List what carries our label: containers, networks, and processes with our marker."""
+    found: dict[str, set[str]] = {"containers": set(), "networks": set(), "processes": set()}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if b"SCENARIO_TASK=" in environment:
+            found["processes"].add(f"{folder.name}: {command}")
+    if not docker_missing():
+        import docker
+
+        client = docker.from_env()
+        found["containers"] = {
+            f"{item.name} {item.status}"
+            for item in client.containers.list(all=True, filters={"label": "scenario.home"}, ignore_removed=True)
+        }
+        found["networks"] = {item.name for item in client.networks.list(filters={"label": "scenario.home"})}
+        client.close()
+    return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        yield  # other workers' things are not ours to judge; the controller's session has no tests
+        return
+    before = _ours()
+    yield
+    after = _ours()
+    left = {kind: sorted(after[kind] - before[kind]) for kind in after}
+    assert not any(left.values()), f"tests left something behind: {left}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which engines the tests exercised."""
+    names = ", ".join(sorted(_exercised)) or "none"
+    terminalreporter.write_line(f"engines exercised: {names}")
