@@ -22,8 +22,9 @@ TEST_IMAGE = "scenario-test:busybox"
 """The small image that tests run: built here from the static busybox of this machine."""
 
 APPLETS = (
-    "sh ls cat echo sleep mkdir mv cp rm env true false kill chown chmod find date id tail head printf test seq "
-    "stat touch wc sort grep sed awk dd tr cut ps hostname mount ln readlink basename dirname expr tee yes xargs"
+    "sh ls cat echo sleep mkdir mv cp rm env true false kill chown chmod find date id tail head printf "
+    "test seq stat touch wc sort grep sed awk dd tr cut ps hostname mount ln readlink basename dirname "
+    "expr tee yes xargs"
 )
 
 _exercised: set[str] = set()
@@ -131,11 +132,10 @@ def _ours() -> dict[str, set[str]]:
         import docker
 
         client = docker.from_env()
-        found["containers"] = {
-            f"{item.name} {item.status}"
-            for item in client.containers.list(all=True, filters={"label": "scenario.home"}, ignore_removed=True)
-        }
-        found["networks"] = {item.name for item in client.networks.list(filters={"label": "scenario.home"})}
+        label = {"label": "scenario.home"}
+        containers = client.containers.list(all=True, filters=label, ignore_removed=True)
+        found["containers"] = {f"{item.name} {item.status}" for item in containers}
+        found["networks"] = {str(item.name) for item in client.networks.list(filters=label)}
         client.close()
     return found
 
