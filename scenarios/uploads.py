@@ -1,0 +1,127 @@
+"""What a scenario brings to its shares: files, folders, data sets by name, training scripts."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.base import Upload
+from backends.errors import InvalidScenario, MachineError
+from scenarios.text import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scenarios.schema import UploadSection
+    from scenarios.strict import Path_, Source
+
+DATASET = "dataset:"
+TRAINING = "training:"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to upload: a local file, or a data set that is made when a run needs it.
+
+    ``path``: where the file goes in the share; for a data set, the folder its files go to.
+    """
+
+    share: str
+    path: str
+    file: Path | None = None
+    dataset: str = ""
+    program: Path | None = None
+
+
+def training_folder() -> Path:
+    """Find the training programs that came with this package: a folder of scripts, never imported."""
+    spec = importlib.util.find_spec("training")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    if not places:
+        raise MachineError("the training programs are not installed.", "Install the package again.")
+    return Path(places[0])
+
+
+def plan_uploads(sections: Sequence[UploadSection], folder: Path, source: Source) -> list[Item]:
+    """List what is to be uploaded; every local file exists, and no two go to the same path.
+
+    Args:
+        sections: The scenario's ``uploads``.
+        folder: The scenario's folder, where relative paths start.
+        source: The scenario file, for errors.
+
+    Raises:
+        InvalidScenario: A file is missing, a data set is unknown, two files go to one path.
+    """
+    items: list[Item] = []
+    taken: dict[tuple[str, str], object] = {}
+    for number, section in enumerate(sections):
+        for index, text in enumerate(section.from_):
+            where = ("uploads", number, "from", index)
+            for item in _items(section, text, folder, source, where):
+                key = (item.share, item.path.lower())  # Azure Files does not tell cases apart
+                origin = item.file
+                if origin is not None and taken.setdefault(key, origin) != origin:
+                    raise source.error(where, f"{taken[key]} and {origin} both go to {item.share}/{item.path}")
+                items.append(item)
+    return items
+
+
+def _items(section: UploadSection, text: str, folder: Path, source: Source, where: Path_) -> list[Item]:
+    if text.startswith(DATASET):
+        name = text[len(DATASET) :]
+        return [Item(section.share, section.to, dataset=name, program=_dataset_program(name, source, where))]
+    if text.startswith(TRAINING):
+        base = training_folder()
+        local = base / text[len(TRAINING) :]
+        if base.resolve() not in local.resolve().parents:
+            raise source.error(where, f"{text!r} climbs out of the training folder")
+        hint = f"training: paths start at {base}"
+    else:
+        local = folder / Path(text).expanduser()
+        hint = f"relative paths start at the scenario's folder, {folder}"
+    if local.is_file():
+        return [Item(section.share, _join(section.to, local.name), local)]
+    if local.is_dir():
+        inside = section.to if text.endswith("/") else _join(section.to, local.name)
+        files = [Path(root) / name for root, _, names in os.walk(local) for name in names]
+        found = [Item(section.share, _join(inside, file.relative_to(local).as_posix()), file) for file in sorted(files)]
+        if not found:
+            raise source.error(where, f"the folder {local} is empty")
+        return found
+    raise source.error(where, f"there is no file or folder {local}", hint)
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _dataset_program(name: str, source: Source, where: Path_) -> Path:
+    programs = datasets()
+    if name not in programs:
+        raise source.error(where, f"there is no data set {name!r}", did_you_mean(name, programs))
+    return programs[name]
+
+
+def datasets() -> Mapping[str, Path]:
+    """List the data sets that can be made: name to program."""
+    folder = training_folder() / "datasets"
+    return {
+        file.stem.replace("_", "-"): file for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")
+    }
+
+
+def uploads_of(items: Sequence[Item], made: Mapping[str, Sequence[Path]]) -> list[Upload]:
+    """Turn items into uploads, with the files of each data set that was made."""
+    uploads = []
+    for item in items:
+        files = [item.file] if item.file is not None else [Path(file) for file in made[item.dataset]]
+        for file in files:
+            path = item.path if item.file is not None else _join(item.path, file.name)
+            if not file.is_file():
+                raise InvalidScenario(f"{file} is gone", f"uploads: {item.dataset or path}")
+            uploads.append(Upload(file, item.share, path))
+    return uploads
