@@ -1,0 +1,25 @@
+"""The backend ``azure``: Batch AI and Azure Files through their published SDKs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.settings import AzureSettings
+
+if TYPE_CHECKING:
+    from backends.base import Backend, BackendOptions
+
+__all__ = ["open_backend"]
+
+
+def open_backend(options: BackendOptions) -> Backend:
+    """Open the backend; nothing is sent yet.
+
+    Raises:
+        MissingSettings: names every setting that is missing, with its variable.
+        UserError: an option or a value that cannot be.
+    """
+    settings = AzureSettings.read(options)  # before the SDKs are imported: a refusal is quick
+    from backends.azure.backend import AzureBackend
+
+    return AzureBackend(settings)

@@ -1,0 +1,170 @@
+"""The SDK clients, built on first use: the one place that knows how they are set up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+    from azure.storage.file import FileService
+    from requests.adapters import BaseAdapter
+
+    from backends.settings import AzureSettings
+
+NOISY = ("azure", "msal", "msrest", "urllib3")
+"""Libraries that log what they also raise."""
+
+CONNECTIONS = 32
+"""Connections kept for each kind of client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often, and after how many seconds, a request is sent again that found nobody or a busy service."""
+
+    tries: int = 5
+    pause: float = 3.0
+
+
+class Clients:
+    """The three SDK clients and a plain session for links, sharing settings and patience.
+
+    ``adapter`` carries every request instead of the network (for plans and tests); ``credential``
+    likewise replaces the sign-in.
+    """
+
+    def __init__(
+        self,
+        settings: AzureSettings,
+        patience: Patience,
+        *,
+        adapter: BaseAdapter | None = None,
+        credential: TokenCredential | None = None,
+    ) -> None:
+        self.settings = settings
+        self.patience = patience
+        self._adapter = adapter
+        self._credential = credential
+        self._lock = threading.RLock()
+        self._made: dict[str, Any] = {}
+        self._sessions: list[requests.Session] = []
+        _quieten()
+
+    def _once(self, name: str, make: Any) -> Any:  # noqa: ANN401 - any of the clients
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
+
+    @property
+    def batchai(self) -> Any:  # noqa: ANN401 - its annotations do not fit what it does with bodies
+        """The Batch AI client, API version 2018-05-01."""
+
+        def make() -> Any:  # noqa: ANN401
+            from azure.mgmt.batchai import BatchAI
+
+            return BatchAI(**self._management())
+
+        return self._once("batchai", make)
+
+    @property
+    def resources(self) -> Any:  # noqa: ANN401 - its operations are looked up by version as it runs
+        """The client for resource groups."""
+
+        def make() -> Any:  # noqa: ANN401
+            from azure.mgmt.resource import ResourceManagementClient
+
+            return ResourceManagementClient(**self._management())
+
+        return self._once("resources", make)
+
+    @property
+    def files(self) -> FileService:
+        """The client for shares of the storage account."""
+        return self._once("files", self._make_files)
+
+    @property
+    def web(self) -> requests.Session:
+        """A session for links that carry their own signature."""
+        session: requests.Session = self._once("web", self._session)
+        return session
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+            self._sessions.clear()
+            self._made.clear()
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = not self.settings.on_loopback  # no proxy stands between us and ourselves
+        adapter = self._adapter or HTTPAdapter(pool_maxsize=CONNECTIONS)
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, adapter)
+        self._sessions.append(session)
+        return session
+
+    def _management(self) -> dict[str, Any]:
+        """Give the arguments that both management clients take."""
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryMode, RetryPolicy
+        from azure.core.pipeline.transport import RequestsTransport
+
+        from backends.azure.credentials import LoopbackBearerPolicy, credential_for
+
+        settings, patience = self.settings, self.patience
+        credential = self._once(
+            "credential", lambda: self._credential or credential_for(settings, self._session())
+        )
+        scope = f"{settings.resource_manager}/.default"
+        policy = LoopbackBearerPolicy if settings.on_loopback else BearerTokenCredentialPolicy
+        return {
+            "credential": credential,
+            "subscription_id": settings.subscription_id,
+            "base_url": settings.resource_manager,
+            "credential_scopes": [scope],
+            "authentication_policy": policy(credential, scope),
+            "polling_interval": settings.poll_seconds,
+            "transport": RequestsTransport(
+                session=self._session(), session_owner=False, use_env_settings=not settings.on_loopback
+            ),
+            "retry_policy": RetryPolicy(
+                retry_total=patience.tries,
+                retry_connect=patience.tries,
+                retry_read=patience.tries,
+                retry_status=patience.tries,
+                retry_backoff_factor=patience.pause,
+                retry_mode=RetryMode.Fixed,
+            ),
+        }
+
+    def _make_files(self) -> FileService:
+        from azure.storage.common.retry import LinearRetry
+        from azure.storage.file import FileService
+
+        settings, patience = self.settings, self.patience
+        service = FileService(
+            account_name=settings.storage_account,
+            account_key=settings.storage_key,
+            custom_domain=settings.storage_url,
+            request_session=self._session(),
+        )
+        service.socket_timeout = (10.0, 120.0)
+        # Its own first pause is a quarter of a minute.
+        service.retry = LinearRetry(patience.pause, patience.tries, random_jitter_range=0).retry
+        return service
+
+
+def _quieten() -> None:
+    """Keep libraries from printing what they also raise, where nobody has set up logging."""
+    for name in NOISY:
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())

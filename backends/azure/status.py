@@ -1,0 +1,60 @@
+"""What the service says of clusters and jobs, as the values of ``backends.base``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backends.base import ClusterStatus, JobState, JobStatus, Problem
+from backends.errors import BackendError
+
+if TYPE_CHECKING:
+    # The SDK annotates its models with what it sends, not with what it reads.
+    Cluster = Any
+    Job = Any
+
+
+def cluster_status(cluster: Cluster) -> ClusterStatus:
+    """Read a cluster."""
+    scale = cluster.scale_settings
+    current = int(cluster.current_node_count or 0)
+    manual = getattr(scale, "manual", None)
+    counts = cluster.node_state_counts
+    states = ("idle", "running", "preparing", "unusable", "leaving")
+    return ClusterStatus(
+        id=str(cluster.id),
+        allocation=str(cluster.allocation_state or "").lower(),
+        target=int(manual.target_node_count) if manual is not None else current,
+        current=current,
+        nodes={state: int(getattr(counts, f"{state}_node_count", 0) or 0) for state in states},
+        errors=_problems(cluster.errors),
+    )
+
+
+def job_status(job: Job) -> JobStatus:
+    """Read a job. Late versions of the service say ``exitCode`` 0 while a job runs: that is not one."""
+    try:
+        state = JobState(str(job.execution_state).lower())
+    except ValueError:
+        raise BackendError(f"the service says an unknown state: {job.execution_state!r}") from None
+    info = job.execution_info
+    return JobStatus(
+        id=str(job.id),
+        state=state,
+        created_at=job.creation_time,
+        started_at=getattr(info, "start_time", None),
+        ended_at=getattr(info, "end_time", None),
+        exit_code=getattr(info, "exit_code", None) if state.final else None,
+        errors=_problems(getattr(info, "errors", None)),
+        segment=str(job.job_output_directory_path_segment or ""),
+    )
+
+
+def _problems(errors: Any) -> tuple[Problem, ...]:  # noqa: ANN401 - a list of the SDK's BatchAIError, or None
+    return tuple(
+        Problem(
+            str(error.code or ""),
+            str(error.message or "").strip(),
+            {str(entry.name): str(entry.value) for entry in error.details or ()},
+        )
+        for error in errors or ()
+    )

@@ -1,0 +1,118 @@
+"""The backends there are: ours, and those that other packages offer by an entry point.
+
+Names are found without importing anything heavy; a backend's module is imported when it is opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, cast
+
+from backends.errors import MachineError, ScenarioError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from backends.base import Backend, BackendOptions, OpensBackend
+
+GROUP = "scenario.backends"
+"""The entry-point group; each entry names an ``OpensBackend``."""
+
+BUILT_IN = {
+    "azure": "backends.azure:open_backend",
+    "local": "backends.local:open_backend",
+    "memory": "backends.memory:open_backend",
+}
+"""Ours, known also in a checkout that was never installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A backend by name: where it is loaded from, and what is wrong with it (empty: nothing known)."""
+
+    name: str
+    target: str
+    error: str = ""
+
+
+class Registry:
+    """Finds backends by name.
+
+    ``entries`` are entry points beside the built-in ones; by default the installed ones. Of two offers
+    with one name the built-in one counts, then the first.
+    """
+
+    def __init__(self, entries: Iterable[EntryPoint] | None = None) -> None:
+        self._entries = None if entries is None else list(entries)
+
+    def _targets(self) -> dict[str, str]:
+        entries = entry_points(group=GROUP) if self._entries is None else self._entries
+        found = dict(BUILT_IN)
+        for entry in entries:
+            found.setdefault(entry.name, entry.value)
+        return found
+
+    def names(self) -> list[str]:
+        """List the names, sorted; imports nothing."""
+        return sorted(self._targets())
+
+    def offers(self) -> list[Offer]:
+        """List the backends, sorted by name, each with what is wrong if it cannot be loaded."""
+        return [Offer(name, target, _fault(name, target)) for name, target in sorted(self._targets().items())]
+
+    def open(self, name: str, options: BackendOptions) -> Backend:
+        """Open a backend.
+
+        Raises:
+            UserError: the name or an option is unknown.
+            MachineError: the backend cannot be loaded, or lacks something.
+        """
+        targets = self._targets()
+        if name not in targets:
+            known = ", ".join(sorted(targets))
+            raise UserError(f"there is no backend {name!r}; known are {known}", field="backend")
+        return _load(name, targets[name])(options)
+
+
+def _fault(name: str, target: str) -> str:
+    """Say why a backend cannot be loaded; empty if it can."""
+    try:
+        _load(name, target)
+    except MachineError as error:
+        return error.message
+    return ""
+
+
+def _load(name: str, target: str) -> OpensBackend:
+    module, _, attribute = target.partition(":")
+    try:
+        opens = getattr(import_module(module), attribute)
+    except ScenarioError:
+        raise
+    except Exception as error:  # another package's code: whatever it raises is reported
+        reason = f"{type(error).__name__}: {error}"
+        raise MachineError(
+            f"the backend {name!r} ({target}) cannot be loaded: {reason}.",
+            remedy="Reinstall or remove the package that offers it.",
+        ) from error
+    if not callable(opens):
+        raise MachineError(f"the backend {name!r} ({target}) cannot be opened: it is not callable.")
+    return cast("OpensBackend", opens)
+
+
+def refuse_unknown(backend: str, options: BackendOptions, known: Iterable[str]) -> None:
+    """Refuse an option that a backend does not know, by name.
+
+    Raises:
+        UserError: ``field`` is the option.
+    """
+    names = sorted(known)
+    for name in options.values:
+        if name not in names:
+            raise UserError(
+                f"the backend {backend!r} has no such option",
+                field=name,
+                hint=f"it knows {', '.join(names)}" if names else "it has none",
+            )
