@@ -45,8 +45,8 @@ class NodeTask:
     """What one node does for a job: mounts, directories, environment, preparation, then the main step.
 
     ``id``: unique for ever, ``[a-z0-9-]{1,63}``. Paths are as the job sees them. ``directories`` are
-    created before the first step. ``environment`` holds everything, secrets included, and never shows
-    in a repr. ``main`` is None on a node that only prepares.
+    created before the first step, then ``files`` (path and text). ``environment`` holds everything,
+    secrets included, and never shows in a repr. ``main`` is None on a node that only prepares.
     """
 
     id: str
@@ -61,6 +61,7 @@ class NodeTask:
     preparation: Step | None
     main: Step | None
     gpus: GpuMode = "auto"
+    files: tuple[tuple[PurePosixPath, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

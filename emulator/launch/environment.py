@@ -1,0 +1,114 @@
+"""The environment of a job's processes: the service's variables, then the user's own and the secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from emulator.launch.layout import (
+    JobLayout,
+    expand,
+    node_path,
+    output_directories,
+    refuse,
+    stdouterr_directory,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_ID = re.compile(r"[A-Za-z0-9_]+\Z")
+_OURS = "AZ_BATCHAI_"
+
+MASTER_PORT = 2222
+"""First port that the service gives to a node's processes (documentation of environment variables)."""
+
+
+def service_variables(
+    definition: Mapping[str, Any], segment: str, layout: JobLayout, addresses: Sequence[str]
+) -> dict[str, str]:
+    """Give the AZ_BATCHAI_* variables of a job; ``addresses`` are its nodes', the master's first.
+
+    The number of GPUs stands at 0: the engine that finds some puts their number in its place.
+
+    Raises:
+        ServiceError: names the property whose path or id cannot be used.
+    """
+    variables = layout.variables()
+    variables["AZ_BATCHAI_STDOUTERR_DIR"] = str(stdouterr_directory(definition, segment, variables))
+    for index, entry in enumerate(definition.get("inputDirectories") or ()):
+        target = f"properties.inputDirectories[{index}]"
+        path = node_path(str(entry.get("path") or ""), layout.variables(), f"{target}.path")
+        variables[f"AZ_BATCHAI_INPUT_{_directory_id(entry, target)}"] = str(path)
+    for index, entry in enumerate(definition.get("outputDirectories") or ()):
+        _directory_id(entry, f"properties.outputDirectories[{index}]")
+    for name, path in output_directories(definition, segment, layout).items():
+        variables[f"AZ_BATCHAI_OUTPUT_{name}"] = str(path)
+    variables["AZ_BATCHAI_NUM_GPUS"] = "0"
+    variables["AZ_BATCHAI_NUM_GPUS_PER_NODE"] = "0"
+    variables["AZ_BATCH_HOST_LIST"] = ",".join(addresses)
+    return variables
+
+
+def gpu_variables(count: int) -> dict[str, str]:
+    """Give what a job sees of ``count`` GPUs on its node."""
+    return {"AZ_BATCHAI_NUM_GPUS": str(count), "AZ_BATCHAI_NUM_GPUS_PER_NODE": str(count)}
+
+
+def _directory_id(entry: Mapping[str, Any], target: str) -> str:
+    name = str(entry.get("id") or "")
+    if not _ID.match(name):
+        raise refuse(f"{target}.id", f"'{name}' is not a part of a shell variable's name")
+    return name
+
+
+def user_variables(
+    definition: Mapping[str, Any], secrets: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Give (property path, name, value) of the job's own variables, then of its secrets.
+
+    ``secrets`` are by JSON pointer: the value of the i-th is at ``/secrets/<i>/value``.
+    """
+    for index, entry in enumerate(definition.get("environmentVariables") or ()):
+        yield f"properties.environmentVariables[{index}]", str(entry["name"]), str(entry.get("value") or "")
+    for index, entry in enumerate(definition.get("secrets") or ()):
+        target = f"properties.secrets[{index}]"
+        value = secrets.get(f"/secrets/{index}/value")
+        if value is None:
+            raise refuse(f"{target}.value", "the secret has no value; Key Vault references are not emulated")
+        yield target, str(entry["name"]), value
+
+
+def environment(
+    definition: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    *,
+    segment: str,
+    layout: JobLayout,
+    addresses: Sequence[str],
+    toolkit: str,
+) -> dict[str, str]:
+    """Give a job's whole environment, secrets included: for the main command and for preparation.
+
+    Values of the user's variables may refer to ``$AZ_BATCHAI_*`` (documentation); any other ``$`` is kept
+    as it is. ``PYTHONUNBUFFERED=1`` is our default, so that logs can be followed; the user may change it.
+    ``KERAS_BACKEND`` follows the toolkit (recipe Keras-GPU says that it does, not how).
+
+    Raises:
+        ServiceError: names the property if a name is not a shell identifier, is one of the service's own,
+            or a value holds a NUL.
+    """
+    service = service_variables(definition, segment, layout, addresses)
+    result = {"PYTHONUNBUFFERED": "1"}
+    if toolkit == "cntk":
+        result["KERAS_BACKEND"] = "cntk"
+    for target, name, value in user_variables(definition, secrets):
+        if not _NAME.match(name):
+            raise refuse(f"{target}.name", f"'{name}' is not a shell variable's name")
+        if name.startswith(_OURS):
+            raise refuse(f"{target}.name", f"'{name}' is set by the service")
+        if "\0" in value:
+            raise refuse(f"{target}.value", "the value holds a NUL character")
+        result[name] = expand(value, service)
+    return {**result, **service}

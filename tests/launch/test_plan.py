@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.engines.base import NodePlace
+from emulator.errors import ServiceError
+from emulator.launch.build import plan_job
+from emulator.launch.layout import JobLayout, expand, locate, output_directory
+
+if TYPE_CHECKING:
+    from emulator.launch.plan import LaunchPlan, NodeTask
+
+SEGMENT = "sub/group/workspaces/ws/experiments/exp/jobs/train/0f1e"
+ROOT = PurePosixPath("/mnt/batch/tasks/shared/LS_root")
+NODE = NodePlace("c1", "tvm-1_1-20180606t120000z", "10.0.0.4", Path("/disks/n1"), ROOT)
+
+
+def quickstart() -> dict[str, Any]:
+    return {
+        "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/azurefileshare",
+        "inputDirectories": [
+            {"id": "SAMPLE", "path": "$AZ_BATCHAI_MOUNT_ROOT/azurefileshare/mnistcntksample"}
+        ],
+        "outputDirectories": [
+            {
+                "id": "MODEL",
+                "pathPrefix": "${AZ_BATCHAI_MOUNT_ROOT}/azurefileshare/",
+                "pathSuffix": "Models",
+            }
+        ],
+        "containerSettings": {
+            "imageSourceRegistry": {"image": "microsoft/cntk:2.1-gpu-python3.5-cuda8.0-cudnn6.0"}
+        },
+        "cntkSettings": {
+            "pythonScriptFilePath": "$AZ_BATCHAI_INPUT_SAMPLE/ConvNet_MNIST.py",
+            "commandLineArgs": "$AZ_BATCHAI_INPUT_SAMPLE $AZ_BATCHAI_OUTPUT_MODEL",
+        },
+    }
+
+
+def plan(definition: dict[str, Any], **more: Any) -> LaunchPlan:
+    values: dict[str, Any] = {
+        "job_guid": "0F1E",
+        "workspace": "ws",
+        "experiment": "exp",
+        "job": "train",
+        "segment": SEGMENT,
+        "definition": definition,
+        "secrets": {},
+        "nodes": [NODE],
+        "cluster_mounts": [("azurefileshare", Path("/home/storage/acct/share"))],
+        "job_mounts": [],
+    }
+    return plan_job(**{**values, **more})
+
+
+def only(definition: dict[str, Any], **more: Any) -> NodeTask:
+    (task,) = plan(definition, **more).tasks
+    return task
+
+
+def test_the_quickstart_is_laid_out_as_on_the_service() -> None:
+    task = only(quickstart())
+    share = ROOT / "mounts" / "azurefileshare"
+    assert task.main is not None
+    assert task.main.stdout == share / SEGMENT / "stdouterr" / "stdout.txt"
+    assert task.environment["AZ_BATCHAI_INPUT_SAMPLE"] == str(share / "mnistcntksample")
+    assert task.environment["AZ_BATCHAI_OUTPUT_MODEL"] == str(share / SEGMENT / "outputs" / "Models")
+    assert task.environment["AZ_BATCHAI_STDOUTERR_DIR"] == str(share / SEGMENT / "stdouterr")
+    assert task.environment["AZ_BATCHAI_MOUNT_ROOT"] == str(ROOT / "mounts")
+    assert task.environment["AZ_BATCHAI_JOB_MOUNT_ROOT"] == str(ROOT / "jobs/ws/exp/train/mounts")
+    assert share / SEGMENT / "outputs" / "Models" in task.directories
+    assert share / "mnistcntksample" not in task.directories
+    assert [mount.target for mount in task.mounts] == [ROOT, share]
+    assert task.main.command == (
+        "python $AZ_BATCHAI_INPUT_SAMPLE/ConvNet_MNIST.py $AZ_BATCHAI_INPUT_SAMPLE $AZ_BATCHAI_OUTPUT_MODEL"
+    )
+    assert task.preparation is None
+    assert task.id == "0f1e-0"
+
+
+def test_a_node_that_has_another_root_gets_every_path_below_it() -> None:
+    place = NodePlace("c1", "n1", "127.0.0.1", Path("/disks/n1"), PurePosixPath("/disks/n1/LS_root"))
+    task = only(quickstart(), nodes=[place])
+    assert task.mounts[0].source == Path(task.mounts[0].target)
+    assert all(path.is_relative_to(place.root) for path in task.directories)
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        ({"configFilePath": "$C/a.cntk", "commandLineArgs": "x=1"}, "cntk configFile=$C/a.cntk x=1"),
+        (
+            {"pythonScriptFilePath": "a.py", "pythonInterpreterPath": "python3", "languageType": "PYTHON"},
+            "python3 a.py",
+        ),
+        ({"pythonScriptFilePath": "/my data/a.py"}, 'python "/my data/a.py"'),
+    ],
+)
+def test_cntk_command_lines(settings: dict[str, Any], command: str) -> None:
+    task = only({**quickstart(), "cntkSettings": settings})
+    assert task.main is not None
+    assert task.main.command == command
+    assert task.environment["KERAS_BACKEND"] == "cntk"
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        ({"stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/../../etc"}, "properties.stdOutErrPathPrefix"),
+        ({"stdOutErrPathPrefix": "relative"}, "properties.stdOutErrPathPrefix"),
+        ({"stdOutErrPathPrefix": "$NOWHERE/x"}, "properties.stdOutErrPathPrefix"),
+        (
+            {"outputDirectories": [{"id": "M", "pathPrefix": "/x", "pathSuffix": "../y"}]},
+            "properties.outputDirectories[0].pathSuffix",
+        ),
+        ({"outputDirectories": [{"id": "a-b", "pathPrefix": "/x"}]}, "properties.outputDirectories[0].id"),
+        ({"inputDirectories": [{"id": "A", "path": "x"}]}, "properties.inputDirectories[0].path"),
+        (
+            {"environmentVariables": [{"name": "A B", "value": ""}]},
+            "properties.environmentVariables[0].name",
+        ),
+        (
+            {"environmentVariables": [{"name": "AZ_BATCHAI_JOB_TEMP", "value": "/"}]},
+            "properties.environmentVariables[0].name",
+        ),
+        ({"secrets": [{"name": "A"}]}, "properties.secrets[0].value"),
+        ({"cntkSettings": {}}, "properties.cntkSettings.pythonScriptFilePath"),
+        (
+            {"cntkSettings": {"configFilePath": "x", "languageType": "Python"}},
+            "properties.cntkSettings.languageType",
+        ),
+        (
+            {"cntkSettings": {"configFilePath": "x", "processCount": 2}},
+            "properties.cntkSettings.processCount",
+        ),
+        ({"cntkSettings": None, "horovodSettings": {}}, "properties.horovodSettings"),
+        (
+            {"cntkSettings": None, "customToolkitSettings": {"commandLine": " "}},
+            "properties.customToolkitSettings.commandLine",
+        ),
+        ({"customToolkitSettings": {"commandLine": "true"}}, "properties"),
+        (
+            {"containerSettings": {"imageSourceRegistry": {"image": "a"}, "shmSize": "lots"}},
+            "properties.containerSettings.shmSize",
+        ),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_by_name(change: dict[str, Any], target: str) -> None:
+    with pytest.raises(ServiceError) as caught:
+        plan({**quickstart(), **change})
+    assert caught.value.status == 400
+    assert caught.value.target == target
+    assert target in caught.value.message
+
+
+@pytest.mark.parametrize("path", ["", "../x", "/abs", "a/../../b", "."])
+def test_a_mount_stays_below_its_root(path: str) -> None:
+    with pytest.raises(ServiceError, match=r"mountVolumes\[0\]\.relativeMountPath"):
+        plan(quickstart(), job_mounts=[(path, Path("/x"))])
+
+
+def test_variables_and_secrets_reach_the_job_and_its_preparation() -> None:
+    definition = {
+        **quickstart(),
+        "environmentVariables": [
+            {"name": "WHERE", "value": "$AZ_BATCHAI_OUTPUT_MODEL/$HOME"},
+            {"name": "PYTHONUNBUFFERED", "value": ""},
+        ],
+        "secrets": [{"name": "PASSWORD"}],
+        "jobPreparation": {"commandLine": "echo hi"},
+    }
+    task = only(definition, secrets={"/secrets/0/value": "s'3\n"})
+    assert task.environment["PASSWORD"] == "s'3\n"
+    assert task.environment["WHERE"].endswith("/outputs/Models/$HOME")
+    assert task.environment["PYTHONUNBUFFERED"] == ""
+    assert task.preparation is not None
+    assert task.preparation.stdout.name == "stdout-job_prep.txt"
+    assert "s'3" not in repr(task)
+
+
+def test_several_nodes_are_a_list_whose_first_is_the_master() -> None:
+    nodes = [NodePlace("c1", f"n{i}", f"10.0.0.{i + 4}", Path(f"/disks/{i}"), ROOT) for i in range(2)]
+    definition = {**quickstart(), "jobPreparation": {"commandLine": "true"}}
+    first, second = plan(definition, nodes=nodes).tasks
+    assert (first.id, second.id) == ("0f1e-0", "0f1e-1")
+    assert first.main is not None
+    assert second.main is None
+    assert second.preparation is not None
+    assert second.preparation.stderr.name == "stderr-job_prep-n1.txt"
+    assert first.environment["AZ_BATCH_HOST_LIST"] == "10.0.0.4,10.0.0.5"
+    assert first.files[0][1] == "10.0.0.4 slots=1\n10.0.0.5 slots=1\n"
+
+
+def test_a_node_path_is_found_on_the_deepest_mount() -> None:
+    task = only(quickstart(), job_mounts=[("logs", Path("/home/storage/acct/logs"))])
+    layout = JobLayout("ws", "exp", "train")
+    path = output_directory(
+        {**quickstart(), "stdOutErrPathPrefix": "$AZ_BATCHAI_JOB_MOUNT_ROOT/logs"},
+        SEGMENT,
+        "stdouterr",
+        layout,
+    )
+    found = locate(path, task.mounts)
+    assert found is not None
+    assert (found[0].source.name, str(found[1])) == ("logs", f"{SEGMENT}/stdouterr")
+    assert locate(PurePosixPath("/tmp/x"), task.mounts) is None
+    assert locate(PurePosixPath(f"{ROOT}/mounts/azurefileshare2"), task.mounts[1:]) is None
+    with pytest.raises(KeyError):
+        output_directory(quickstart(), SEGMENT, "NONE", layout)
+
+
+@pytest.mark.parametrize("text", ["$A/x", "${A}/x", "$A$B", "$AB", "a$", "$1", "${A", "$A-$B.", "€$A"])
+def test_expansion_agrees_with_the_shell_where_names_are_known(text: str) -> None:
+    names = {"A": "one", "B": "two", "AB": "three"}
+    if text == "${A":
+        assert expand(text, names) == text  # the shell calls this an error
+        return
+    shell = subprocess.run(
+        ["sh", "-c", f'printf %s "{text}"'], env=names, capture_output=True, text=True, check=True
+    ).stdout
+    assert expand(text, names) == (shell if text != "$1" else "$1")
