@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from backends.azure.bodies import check, filled
 from backends.azure.clients import Clients, Patience
 from backends.azure.errors import MISSING, service_errors, status_of
 from backends.azure.files import Shares
@@ -13,6 +12,7 @@ from backends.azure.ids import JobId
 from backends.azure.outputs import Outputs
 from backends.azure.status import cluster_status, job_status
 from backends.base import Capabilities
+from backends.bodies import check, filled
 from backends.errors import BackendError, InvalidSpec, NotFound
 
 if TYPE_CHECKING:

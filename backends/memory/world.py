@@ -1,0 +1,162 @@
+"""The model's world: what exists, and how a step changes it. Several backends may share one."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from backends.base import JobState, JobStatus, Place, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+START = datetime(2018, 6, 6, 12, tzinfo=timezone.utc)
+"""When every world begins; each event is a second later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a program is called with: the job's name, its command and its environment, secrets included.
+
+    ``read`` reads a file of a share: (share, path) -> bytes, KeyError if there is none.
+    """
+
+    job: str
+    command: str
+    environment: Mapping[str, str] = field(repr=False)
+    read: Callable[[str, str], bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a program did.
+
+    ``outputs``: contents by ``<directory id>/<path>``. ``problem``: the job failed before its command
+    ended, whatever ``exit_code`` says. ``endless``: it runs until it is terminated or deleted.
+    """
+
+    exit_code: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    outputs: Mapping[str, bytes] = field(default_factory=dict)
+    problem: Problem | None = None
+    endless: bool = False
+
+
+Program = "Callable[[Call], Result]"
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A cluster: ``nodes`` are there at once; ``shares`` by relative mount path."""
+
+    id: str
+    place: Place
+    nodes: int
+    shares: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Job:
+    """A job: its status, and what it will do when it runs."""
+
+    status: JobStatus
+    place: Place
+    name: str
+    cluster: Cluster
+    nodes: int
+    folders: Mapping[str, tuple[str, str]]
+    run: Callable[[], Result] = field(repr=False)
+    result: Result | None = None
+
+
+class World:
+    """Groups, shares, clusters and jobs, under one lock.
+
+    A ``step`` ends each job that ran before it and starts the queued ones that fit, by age: so a job is
+    seen queued, running (with the first half of its output) and ended, in that order.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.groups: dict[str, str] = {}
+        self.workspaces: dict[tuple[str, str], str] = {}
+        self.experiments: set[tuple[str, str, str]] = set()
+        self.shares: dict[str, dict[str, bytes]] = {}
+        self.clusters: dict[tuple[str, str, str], Cluster] = {}
+        self.jobs: dict[str, Job] = {}
+        self._events = 0
+
+    def now(self) -> datetime:
+        """Give the time of a new event."""
+        self._events += 1
+        return START + timedelta(seconds=self._events)
+
+    def guid(self) -> str:
+        """Give an id that no other thing of this world has."""
+        self._events += 1
+        return f"00000000-0000-4000-8000-{self._events:012d}"
+
+    def step(self) -> None:
+        """Let every job do its next thing."""
+        running = [job for job in self.jobs.values() if job.status.state is JobState.RUNNING]
+        for job in running:
+            if job.result is not None and not job.result.endless:
+                self._end(job, job.result)
+        for job in list(self.jobs.values()):
+            if (
+                job.status.state is JobState.QUEUED
+                and self.busy(job.cluster) + job.nodes <= job.cluster.nodes
+            ):
+                job.status = replace(job.status, state=JobState.RUNNING, started_at=self.now())
+                shares = {share for share, _ in job.folders.values()}
+                missing = Problem("AZFMountError", "Unable to mount Azure File")
+                job.result = job.run() if shares <= set(self.shares) else Result(problem=missing)
+                self._write(job, job.result, whole=False)
+
+    def busy(self, cluster: Cluster) -> int:
+        """Count the cluster's nodes that run a job."""
+        return sum(
+            job.nodes
+            for job in self.jobs.values()
+            if job.cluster is cluster and job.status.state is JobState.RUNNING
+        )
+
+    def _end(self, job: Job, result: Result) -> None:
+        self._write(job, result, whole=True)
+        code = None if result.problem else result.exit_code
+        errors = (result.problem,) if result.problem else ()
+        if code:
+            errors = (Problem("JobFailed", "Job failed with non-zero exit code"),)
+        job.status = replace(
+            job.status,
+            state=JobState.FAILED if errors else JobState.SUCCEEDED,
+            ended_at=self.now(),
+            exit_code=code,
+            errors=errors,
+        )
+
+    def terminate(self, job: Job) -> None:
+        """End a job that is not final, without an exit code."""
+        if job.status.state.final:
+            return
+        started = job.status.started_at or self.now()
+        problem = Problem("JobTerminated", "The specified job has been terminated by the user")
+        job.status = replace(
+            job.status, state=JobState.FAILED, started_at=started, ended_at=self.now(), errors=(problem,)
+        )
+
+    def _write(self, job: Job, result: Result, *, whole: bool) -> None:
+        for name, text in (("stdout.txt", result.stdout), ("stderr.txt", result.stderr)):
+            self._put(job, "stdouterr", name, text[: len(text) if whole else len(text) // 2].encode())
+        if whole:
+            for key, content in result.outputs.items():
+                directory, _, path = key.partition("/")
+                self._put(job, directory, path, content)
+
+    def _put(self, job: Job, directory: str, path: str, content: bytes) -> None:
+        share, folder = job.folders[directory]
+        if share in self.shares:
+            self.shares[share][f"{folder}/{path}"] = content
