@@ -1,0 +1,1 @@
+"""The Microsoft Cognitive Toolkit, from wheels."""

@@ -1,0 +1,116 @@
+"""Finds the Pythons on this machine for which CNTK has wheels: 3.6, 3.5 and 2.7."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import pwd
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.support.events import Trouble
+
+_PROBE = (
+    "import sys, json, platform; print(json.dumps([list(sys.version_info[:3]), sys.maxunicode, "
+    "platform.python_implementation(), platform.machine(), platform.system(), sys.executable]))"
+)
+_ABIS = {(3, 6): "cp36m", (3, 5): "cp35m", (2, 7): "cp27mu"}  # in the order in which they are preferred
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that CNTK has wheels for; ``abi`` as in wheel file names."""
+
+    path: Path
+    version: tuple[int, int, int]
+    abi: str
+
+
+def choose(named: Path | None, environment: Mapping[str, str]) -> Interpreter:
+    """Give the named Python, else the best that is found.
+
+    Raises:
+        Trouble: none is found, or the named one does not fit.
+    """
+    if platform.system() != "Linux" or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
+        raise Trouble("CNTK's wheels are for Linux with glibc on x86-64, which this machine is not.", "Use a Docker engine.")
+    if named is not None:
+        found = look_at(named)
+        if found is None:
+            raise Trouble(f"{named} is not a CPython 3.6, 3.5 or 2.7 (with four-byte Unicode) that runs here.", _WAYS_OUT)
+        return found
+    seen = {}
+    for candidate in candidates(environment):
+        found = look_at(candidate)
+        if found is not None and found.abi not in seen:
+            seen[found.abi] = found
+            if found.abi == "cp36m":
+                break
+    for abi in _ABIS.values():
+        if abi in seen:
+            return seen[abi]
+    raise Trouble("CNTK needs Python 3.6, 3.5 or 2.7, and none was found on PATH or under pyenv.", _WAYS_OUT)
+
+
+_WAYS_OUT = (
+    "Two ways out: use a Docker engine (the job then runs in an image), or install such a Python, for example with "
+    "'pyenv install 3.6', and if it is not found name it with SCENARIO_CNTK_PYTHON=/path/to/python3.6."
+)
+
+
+def candidates(environment: Mapping[str, str]) -> Iterator[Path]:
+    """Give the programs that may be such a Python: on PATH, then below pyenv's roots; no program twice."""
+    seen = set()
+    for path in _on_path(environment):
+        if path not in seen:
+            seen.add(path)
+            yield path
+    for root in _pyenv_roots(environment):
+        for major, minor in _ABIS:
+            for path in sorted(root.glob(f"versions/{major}.{minor}*/bin/python{major}.{minor}"), reverse=True):
+                if path not in seen:
+                    seen.add(path)
+                    yield path
+
+
+def _on_path(environment: Mapping[str, str]) -> Iterator[Path]:
+    folders = [Path(folder) for folder in environment.get("PATH", os.defpath).split(os.pathsep)
+               if folder and Path(folder).name != "shims"]  # pyenv's own Pythons follow below, and answer sooner
+    for name in ("python3.6", "python3.5", "python2.7", "python3", "python", "python2"):
+        for folder in folders:
+            if os.access(folder / name, os.X_OK):
+                yield folder / name
+
+
+def _pyenv_roots(environment: Mapping[str, str]) -> Iterator[Path]:
+    if environment.get("PYENV_ROOT"):
+        yield Path(environment["PYENV_ROOT"])
+    for folder in environment.get("PATH", "").split(os.pathsep):
+        if Path(folder).name == "shims":
+            yield Path(folder).parent
+    homes = [environment.get("HOME")]
+    try:
+        homes.append(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:  # a user id without an entry, as in many containers
+        pass
+    for home in homes:
+        if home:
+            yield Path(home) / ".pyenv"
+
+
+def look_at(path: Path) -> Interpreter | None:
+    """Ask a program which Python it is; None if it is none, or one that CNTK has no wheels for."""
+    try:
+        answer = subprocess.run([str(path), "-E", "-c", _PROBE], capture_output=True, timeout=20, check=True,
+                                stdin=subprocess.DEVNULL)
+        version, max_unicode, implementation, machine, system, executable = json.loads(answer.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    abi = _ABIS.get((version[0], version[1]))
+    wide = max_unicode > 0xFFFF
+    if abi is None or not wide or (implementation, machine, system) != ("CPython", "x86_64", "Linux"):
+        return None
+    return Interpreter(Path(executable).resolve(), (version[0], version[1], version[2]), abi)

