@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.azure.clients import Clients, Patience
 from backends.azure.errors import MISSING, service_errors, status_of
-from backends.azure.files import Shares
+from backends.azure.files import CONNECTIONS, Shares
 from backends.azure.ids import JobId
 from backends.azure.outputs import Outputs
 from backends.azure.status import cluster_status, job_status
@@ -46,7 +46,7 @@ class AzureBackend:
     """Batch AI through azure-mgmt-batchai, resource groups and Azure Files through their SDKs.
 
     ``cluster_headers`` go with requests that create clusters; ``adapter`` and ``credential`` replace
-    network and sign-in (for plans and tests).
+    network and sign-in (for plans and tests); ``connections`` carry one large file.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class AzureBackend:
         cluster_headers: Mapping[str, str] | None = None,
         adapter: BaseAdapter | None = None,
         credential: TokenCredential | None = None,
+        connections: int = CONNECTIONS,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.name = name
@@ -67,7 +68,7 @@ class AzureBackend:
         self._cluster_headers = dict(cluster_headers or {})
         self._pause = pause
         self._clients = Clients(settings, patience or Patience(), adapter=adapter, credential=credential)
-        self._shares = Shares(self._clients)
+        self._shares = Shares(self._clients, connections)
         self._outputs = Outputs(self._clients, pause)
 
     def capabilities(self) -> Capabilities:

@@ -151,9 +151,10 @@ class Clients:
 
         settings, patience = self.settings, self.patience
         service = FileService(
-            account_name=settings.storage_account,
-            account_key=settings.storage_key,
-            custom_domain=settings.storage_url,
+            connection_string=(  # the only way to give it an endpoint of our own
+                f"AccountName={settings.storage_account};AccountKey={settings.storage_key};"
+                f"FileEndpoint={settings.storage_url}"
+            ),
             request_session=self._session(),
         )
         service.socket_timeout = (10.0, 120.0)

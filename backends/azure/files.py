@@ -46,8 +46,9 @@ class Shares:
     half sent and is sent again (B2).
     """
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, connections: int = CONNECTIONS) -> None:
         self._clients = clients
+        self._connections = connections
         self._lock = threading.Lock()
         self._folders: set[tuple[str, str]] = set()
 
@@ -115,7 +116,7 @@ class Shares:
                 folder,
                 name,
                 str(file.source),
-                max_connections=CONNECTIONS if before.st_size > CHUNK else 1,
+                max_connections=self._connections if before.st_size > CHUNK else 1,
                 progress_callback=lambda done, total: progress(file.path, done, total),
                 # Its default is one object for all files, filled in by the first of them.
                 smb_properties=SMBProperties(last_write_time=written),

@@ -1,0 +1,72 @@
+"""Opens the backend ``local``: an emulator that serves the home, and the client of ``backends.azure``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.base import Capabilities
+from backends.local.settings import CHOICES, LocalChoices, local_settings
+
+if TYPE_CHECKING:
+    from backends.base import Backend, BackendOptions
+    from backends.local.host import Host
+
+MAX_NODES = 1
+"""Largest cluster that the emulator makes."""
+
+TRIES, PAUSE = 80, 0.25
+"""A request that finds nobody is tried again for 20 s: long enough for another process to take over."""
+
+
+def open_backend(options: BackendOptions) -> Backend:
+    """Connect to the emulator of ``options.home``, or start it in this process.
+
+    Raises:
+        UserError: an unknown option, or a value that it does not have.
+        MachineError: the emulator cannot be started.
+    """
+    choices = LocalChoices.read(options)  # before anything heavy is imported
+    from backends.local.host import Host, start_emulator
+
+    host = Host(options.home, lambda: start_emulator(options.home))
+    host.open()
+    try:
+        return _client(host, choices)
+    except BaseException:
+        host.close()
+        raise
+
+
+def _client(host: Host, choices: LocalChoices) -> Backend:
+    from backends.azure.backend import AzureBackend
+    from backends.azure.clients import Patience
+
+    class LocalBackend(AzureBackend):
+        """The client of ``backends.azure`` with an emulator that it keeps alive."""
+
+        def details(self) -> dict[str, str]:
+            """Say where this is, and what was chosen."""
+            chosen = {
+                "engine": choices.engine or CHOICES["engine"][0],
+                "gpus": choices.gpus or CHOICES["gpus"][0],
+            }
+            return {
+                **super().details(),
+                **chosen,
+                "emulator": "in process" if host.in_process else "found serving",
+            }
+
+        def close(self) -> None:
+            """Close the connections, then an emulator in this process (B10)."""
+            try:
+                super().close()
+            finally:
+                host.close()
+
+    return LocalBackend(
+        local_settings(host.url),
+        name="local",
+        capabilities=Capabilities(max_nodes=MAX_NODES, gpus=True, engines=CHOICES["engine"]),
+        patience=Patience(TRIES, PAUSE),
+        cluster_headers=choices.headers(),
+    )

@@ -1,0 +1,218 @@
+"""What the command line does with emulators: serve, status, stop, reset, gc, env. Plain data comes back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.errors import MachineError, UserError
+from backends.local.host import HomeTakenError, find, is_served, locked, start_emulator
+from backends.local.settings import local_settings
+from backends.local.tools import ENGINES, build_engine
+from backends.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorStatus:
+    """Whether an emulator serves a home, and where.
+
+    ``running_jobs``: names of the jobs that are not final, read from the home's state whether or not an
+    emulator serves it.
+    """
+
+    home: Path
+    serving: bool
+    url: str = ""
+    pid: int = 0
+    started_at: str = ""
+    version: str = ""
+    clusters: int = 0
+    running_jobs: tuple[str, ...] = ()
+    health: Mapping[str, object] = field(default_factory=dict)
+
+
+def serve(
+    home: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    engine: str = "auto",
+    gpus: str = "auto",
+    strict: bool = False,
+    ready: Callable[[EmulatorStatus], None] | None = None,
+) -> None:
+    """Serve a home until SIGTERM or Ctrl-C; call it from the main thread.
+
+    ``port`` 0 takes any, the previous one if it is free; ``ready`` hears when it answers. ``strict``
+    keeps the service's own pace (``Retry-After: 15``).
+
+    Raises:
+        MachineError: the home or the port is taken.
+    """
+    ending = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: ending.set()) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        server, _ = start_emulator(home, host=host, port=port, engine=engine, gpus=gpus, strict=strict)
+        try:
+            if ready is not None:
+                ready(status(home))
+            ending.wait()
+        finally:
+            server.close()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def status(home: Path) -> EmulatorStatus:
+    """Look at a home; starts nothing."""
+    clusters, jobs = _live(home)
+    found = find(home)
+    if found is None:
+        return EmulatorStatus(home, serving=is_served(home), clusters=len(clusters), running_jobs=jobs)
+    return EmulatorStatus(
+        home,
+        serving=True,
+        url=found.url,
+        pid=found.pid,
+        started_at=found.started_at,
+        version=found.version,
+        clusters=len(clusters),
+        running_jobs=jobs,
+        health=found.health,
+    )
+
+
+def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Read (guids of clusters, names of jobs that are not final) from a home's state."""
+    from emulator.cluster.records import Records
+    from emulator.state.home import Home
+    from emulator.state.seal import Seal
+    from emulator.state.store import Store, StoreTooNew
+
+    place = Home(home)
+    if not place.database.exists():
+        return frozenset(), ()
+    try:
+        store = Store(place.database, Seal.at(place.seal_key))
+    except StoreTooNew as error:
+        raise MachineError(str(error)) from error
+    try:
+        records = Records(store)
+        records.load()
+        clusters = frozenset(record.cluster.guid for record in records.clusters.values())
+        jobs = [record.job for record in records.jobs.values()]
+        return clusters, tuple(job.key.name for job in jobs if not job.execution_state.final)
+    finally:
+        store.close()
+
+
+def stop(home: Path) -> bool:
+    """Stop the emulator that serves a home; False if none does. Its jobs go on.
+
+    Raises:
+        MachineError: it does not answer, or did not end in time.
+    """
+    found = find(home)
+    if found is None:
+        if is_served(home):
+            raise MachineError(f"the process that holds {home} does not answer.", remedy="End it by its id.")
+        return False
+    if found.pid == os.getpid():
+        raise MachineError("the emulator runs in this very process.")
+    os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while is_served(home):
+        if time.monotonic() > deadline:
+            raise MachineError(
+                f"the emulator (process {found.pid}) has not ended.", remedy="Try again, or kill it."
+            )
+        time.sleep(0.05)
+    return True
+
+
+def reset(home: Path, *, force: bool = False) -> list[str]:
+    """Delete everything that an emulator keeps in a home but its caches; gives a line for each thing.
+
+    An emulator that serves the home is stopped. Runs' records are not the emulator's, and stay.
+
+    Raises:
+        UserError: jobs run, and ``force`` is not set.
+        MachineError: the emulator could not be stopped.
+    """
+    from emulator.state.home import Home
+
+    running = status(home).running_jobs
+    if running and not force:
+        raise UserError(
+            f"jobs are not finished: {', '.join(running)}", hint="wait, terminate them, or force the reset"
+        )
+    stop(home)
+    place = Home(home)
+    with locked(home):
+        removed = _sweep(home, frozenset())
+        for path in (place.database.parent, place.storage, place.nodes, place.address_file):
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.exists():
+                path.unlink()
+            else:
+                continue
+            removed.append(f"removed {path}")
+    return removed
+
+
+def gc(home: Path) -> list[str]:
+    """Remove what belongs to no cluster of this home or to a home that is gone; a line for each thing.
+
+    An emulator that serves the home looks after its own things, so only those of lost homes are removed.
+    """
+    try:
+        with locked(home):
+            return _sweep(home, _live(home)[0])
+    except HomeTakenError:
+        with tempfile.TemporaryDirectory() as nobody:
+            return _sweep(Path(nobody), frozenset())
+
+
+def _sweep(home: Path, keep: frozenset[str]) -> list[str]:
+    from emulator.errors import EngineUnavailable
+
+    def swept(name: str) -> list[str]:
+        try:
+            return build_engine(home, name).sweep(keep)
+        except EngineUnavailable:
+            return []  # where no engine answers nothing can be swept
+
+    return [line for name in ENGINES for line in swept(name)]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Give the variables that point a client at the emulator that serves a home.
+
+    Raises:
+        MachineError: none serves it.
+    """
+    found = find(home)
+    if found is None:
+        raise MachineError(f"no emulator serves {home}.", remedy="Start one with 'scenario emulator serve'.")
+    settings = local_settings(found.url)
+    return {
+        setting.variable: str(getattr(settings, setting.name))
+        for setting in SETTINGS
+        if setting.name != "storage_suffix"
+    }

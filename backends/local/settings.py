@@ -1,0 +1,63 @@
+"""What the backend ``local`` may be told, and who it is at the emulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backends.errors import UserError
+from backends.registry import refuse_unknown
+from backends.settings import AzureSettings
+
+if TYPE_CHECKING:
+    from backends.base import BackendOptions
+
+CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
+"""The options and their values; the first is the default."""
+
+POLL_SECONDS = 0.05
+"""Seconds between two looks at an operation or a job on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalChoices:
+    """The options as given; empty where nothing was chosen, so that the emulator's default counts."""
+
+    engine: str = ""
+    gpus: str = ""
+
+    @classmethod
+    def read(cls, options: BackendOptions) -> LocalChoices:
+        """Read the options.
+
+        Raises:
+            UserError: an unknown option, or a value that it does not have.
+        """
+        refuse_unknown("local", options, CHOICES)
+        for name, value in options.values.items():
+            if value not in CHOICES[name]:
+                raise UserError(f"{value!r} is not one of {', '.join(CHOICES[name])}", field=name)
+        return cls(**options.values)
+
+    def headers(self) -> dict[str, str]:
+        """Give the headers that tell the emulator what was chosen for a cluster."""
+        given = {"x-scenario-engine": self.engine, "x-scenario-gpus": self.gpus}
+        return {name: value for name, value in given.items() if value}
+
+
+def local_settings(url: str) -> AzureSettings:
+    """Give the client's settings for an emulator: its published development credentials."""
+    from emulator.identity import development
+
+    return AzureSettings(
+        tenant_id=development.TENANT,
+        client_id=development.CLIENT,
+        client_secret=development.SECRET,
+        subscription_id=development.SUBSCRIPTION,
+        storage_account=development.ACCOUNT,
+        storage_key=development.ACCOUNT_KEY,
+        authority=url,
+        resource_manager=url,
+        storage_url=f"{url}/{development.ACCOUNT}",
+        poll_seconds=POLL_SECONDS,
+    )

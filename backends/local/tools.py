@@ -1,0 +1,161 @@
+"""Engines and images of this machine, for ``doctor`` and ``images``. Plain data comes back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emulator.engines.base import Engine
+
+ENGINES = ("docker", "process")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineProbe:
+    """What an engine says of itself, or why it does not answer and what would help."""
+
+    name: str
+    available: bool
+    version: str = ""
+    gpus: bool = False
+    mount_root: str = ""
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that can be built here: its name, the tag that it gets, and its id if it is there."""
+
+    name: str
+    tag: str
+    id: str = ""
+
+
+def training_folder() -> Path:
+    """Find the folder ``training``: data and programs, never imported.
+
+    Raises:
+        MachineError: the installation lacks it.
+    """
+    spec = find_spec("training")
+    if spec is None or not spec.submodule_search_locations:
+        raise MachineError("the folder 'training' is not installed.", remedy="Install the package again.")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def build_engine(home: Path, name: str) -> Engine:
+    """Make an engine for a home.
+
+    Raises:
+        EngineUnavailable: it does not answer.
+    """
+    from emulator.state.home import Home
+
+    if name == "docker":
+        from emulator.engines.docker import DockerEngine
+
+        return DockerEngine(Home(home), training=training_folder())
+    from emulator.engines.process import ProcessEngine
+
+    return ProcessEngine(Home(home), training=training_folder())
+
+
+def probe_engines(home: Path) -> list[EngineProbe]:
+    """Ask each engine what it is; one that does not answer says why."""
+    return [_probe(home, name) for name in ENGINES]
+
+
+def _probe(home: Path, name: str) -> EngineProbe:
+    from emulator.errors import EngineUnavailable
+
+    try:
+        info = build_engine(home, name).info()
+    except EngineUnavailable as error:
+        return EngineProbe(name, available=False, problem=error.problem.message, remedy=error.remedy)
+    return EngineProbe(
+        name,
+        available=True,
+        version=info.version,
+        gpus=info.gpus,
+        mount_root=info.mount_root,
+        notes=info.notes,
+    )
+
+
+def list_images() -> list[Image]:
+    """List the images that can be built here, and which of them the Docker engine has."""
+    found = []
+    ids = _image_ids()
+    for program in sorted((training_folder() / "images").glob("*/build.py")):
+        tag = image_tag(program.parent.name)
+        found.append(Image(program.parent.name, tag, ids.get(tag, "")))
+    return found
+
+
+def image_tag(name: str) -> str:
+    """Give the tag under which an image that is built here is kept."""
+    return f"scenario-{name}:latest"
+
+
+def _image_ids() -> dict[str, str]:
+    """Give the ids of the Docker engine's images by tag; empty if no engine answers."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=20)
+    except docker.errors.DockerException:
+        return {}
+    try:
+        return {tag: str(image.id) for image in client.images.list() for tag in image.tags}
+    finally:
+        client.close()
+
+
+def build_image(
+    name: str, *, tag: str = "", report: Callable[[Mapping[str, Any]], None] | None = None
+) -> Image:
+    """Build an image into the Docker engine; ``report`` hears each event of the build.
+
+    Raises:
+        UserError: there is no image of this name.
+        MachineError: it cannot be built here; the remedy is the build's own.
+    """
+    program = training_folder() / "images" / name / "build.py"
+    if not program.is_file():
+        known = ", ".join(image.name for image in list_images())
+        raise UserError(f"no image {name!r} can be built here", field="image", hint=f"known are {known}")
+    wanted = tag or image_tag(name)
+    last: dict[str, Any] = {}
+    with subprocess.Popen(
+        [sys.executable, str(program), "--tag", wanted, "--json"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout or ():
+            last = _event(line)
+            if report is not None:
+                report(last)
+    if last.get("event") == "error":
+        raise MachineError(str(last.get("message", "")), remedy=str(last.get("remedy", "")))
+    if process.returncode != 0 or last.get("event") != "done":
+        raise MachineError(f"the build of the image {name!r} ended with exit code {process.returncode}.")
+    return Image(name, str(last.get("image", wanted)), str(last.get("id", "")))
+
+
+def _event(line: str) -> dict[str, Any]:
+    """Read an event; anything else that a build prints is a message."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    return event if isinstance(event, dict) else {"event": "message", "message": line.rstrip("\n")}

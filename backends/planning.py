@@ -1,0 +1,195 @@
+"""What a run would send: the exact requests of a sequence of backend calls, none of which is sent.
+
+The calls go through the real backend and the real SDKs; only the network is replaced, by an answerer
+that plays a place where nothing exists yet and everything goes well. The sign-in is left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import threading
+from dataclasses import replace
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from azure.core.credentials import AccessToken
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+
+from backends.base import BackendOptions, PlannedRequest
+from backends.planning_answers import Answer, Answers
+from backends.registry import Registry
+from backends.settings import SETTINGS, AzureSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backends.base import Backend
+
+UNSEEN = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "user-agent",
+        "x-ms-client-request-id",
+        "x-ms-date",
+    }
+)
+"""Headers that a plan leaves out: they differ each time, or are secret."""
+
+STAND_IN_KEY = base64.b64encode(b"no account's key").decode()
+NO_PORT = "http://127.0.0.1/"
+
+
+def planned_requests(
+    name: str, options: BackendOptions, calls: Callable[[Backend], None]
+) -> list[PlannedRequest]:
+    """Give the requests that ``calls`` would send through the backend ``name``, in order.
+
+    For ``azure`` settings that are missing stand as the names of their variables; for ``local`` the port
+    stands as ``<port>``. A backend that sends no requests gives an empty list.
+
+    Raises:
+        UserError: the backend or an option is unknown, or a call was refused.
+    """
+    if name == "azure":
+        return _planned(_azure_settings(options), {}, name, calls)
+    if name == "local":
+        from backends.local.settings import LocalChoices, local_settings
+
+        headers = LocalChoices.read(options).headers()
+        found = _planned(local_settings(NO_PORT.rstrip("/")), headers, name, calls)
+        return [_with_port(request) for request in found]
+    calls(Registry().open(name, options))
+    return []
+
+
+def _azure_settings(options: BackendOptions) -> AzureSettings:
+    """Read the settings; what is missing stands as its variable's name."""
+    stand_ins = {
+        setting.variable: STAND_IN_KEY if setting.name == "storage_key" else setting.variable
+        for setting in SETTINGS
+        if setting.default is None
+    }
+    given = {name: value for name, value in options.environment.items() if value}
+    return AzureSettings.read(replace(options, environment={**stand_ins, **given}))
+
+
+def _planned(
+    settings: AzureSettings, headers: dict[str, str], name: str, calls: Callable[[Backend], None]
+) -> list[PlannedRequest]:
+    from backends.azure.backend import AzureBackend
+
+    adapter = RecordingAdapter(settings)
+    backend = AzureBackend(
+        settings,
+        name=name,
+        cluster_headers=headers,
+        adapter=adapter,
+        credential=_NoSignIn(),
+        connections=1,
+        pause=lambda _seconds: None,
+    )
+    try:
+        calls(backend)
+    finally:
+        backend.close()
+    return adapter.requests
+
+
+def _with_port(request: PlannedRequest) -> PlannedRequest:
+    shown = NO_PORT.replace("127.0.0.1", "127.0.0.1:<port>")
+    body = None if request.body is None else json.loads(json.dumps(request.body).replace(NO_PORT, shown))
+    return replace(request, url=request.url.replace(NO_PORT, shown), body=body)
+
+
+class _NoSignIn:
+    """A credential whose token nobody checks."""
+
+    def get_token(self, *_scopes: str, **_: Any) -> AccessToken:  # noqa: ANN401 - the interface's own
+        return AccessToken("none", int(time()) + 3600)
+
+
+class RecordingAdapter(BaseAdapter):
+    """Carries requests nowhere: writes each down, without its secrets, and answers as ``Answers`` says."""
+
+    def __init__(self, settings: AzureSettings) -> None:
+        super().__init__()
+        self.requests: list[PlannedRequest] = []
+        self._settings = settings
+        self._answers = Answers(settings.storage_url)
+        self._lock = threading.Lock()
+
+    def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:  # noqa: ANN401
+        """Write a request down and answer it."""
+        method, url = str(request.method), str(request.url)
+        body = _json(request.body)
+        with self._lock:
+            shown = None if body is None else _without_secrets(body, self._settings)
+            headers = {
+                str(key).lower(): _text(value)
+                for key, value in request.headers.items()
+                if str(key).lower() not in UNSEEN and (body is None or str(key).lower() != "content-length")
+            }
+            self.requests.append(PlannedRequest(method, url, shown, headers))
+            answer = self._answers.to(method, url, body)
+        return _response(request, answer)
+
+    def close(self) -> None:
+        """Let go of nothing."""
+
+
+def _response(request: PreparedRequest, answer: Answer) -> Response:
+    response = Response()
+    response.status_code = answer.status
+    response.headers.update(answer.headers)
+    response.raw = io.BytesIO(answer.content)
+    response.url = str(request.url)
+    response.request = request
+    response.reason = ""
+    return response
+
+
+def _json(body: Any) -> dict[str, Any] | None:  # noqa: ANN401 - whatever requests sends
+    """Read a JSON object; None for anything else (the bytes of a file)."""
+    try:
+        parsed = json.loads(body) if body else None
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _without_secrets(body: dict[str, Any], settings: AzureSettings) -> dict[str, Any]:
+    """Put names in the place of secrets, wherever a body may hold one."""
+
+    def hide(value: Any, key: str, owner: str) -> Any:  # noqa: ANN401 - any JSON value
+        if isinstance(value, dict):
+            inside = f"{key} {value.get('name', '')}".strip()
+            return {name: hide(inner, name, inside) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [hide(item, key, owner) for item in value]
+        return _shown(value, key, owner, settings) if isinstance(value, str) else value
+
+    found: dict[str, Any] = hide(body, "", "")
+    return found
+
+
+def _shown(value: str, key: str, owner: str, settings: AzureSettings) -> str:
+    """Give a string as a plan shows it; ``owner`` is the list that it stands in and its entry's name."""
+    if key == "value" and owner.startswith("secrets"):
+        return f"<secret {owner.partition(' ')[2]}>"
+    if key == "accountKey" and value != settings.storage_key:
+        return "<account key>"
+    if re.search(r"password$|instrumentationKey$", key, re.IGNORECASE):
+        return f"<{key}>"
+    shown = value.replace(settings.storage_key, "<storage key>")
+    return shown.replace(settings.client_secret, "<client secret>")
