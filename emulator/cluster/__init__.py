@@ -1,0 +1,1 @@
+"""Clusters, nodes and jobs: state machines driven by events and a clock."""

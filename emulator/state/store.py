@@ -32,7 +32,7 @@ CREATE INDEX IF NOT EXISTS by_parent ON documents (kind, parent, number);
 """
 
 
-class StoreTooNew(Exception):
+class StoreTooNew(Exception):  # noqa: N818 - names the state of the file, as the errors of errors.py do
     """The file was written by a newer version of this program."""
 
 
@@ -54,7 +54,8 @@ class Document:
 class Store:
     """Documents with sealed secrets beside them.
 
-    S1. A ``put`` that returned is on disk; a crash leaves the state before or after a transaction.
+    S1. A ``put`` that returned survives the death of the process, and other processes see it. A crash
+        leaves the state before or after a transaction; a power cut may take back the last ones.
     S2. ``transaction`` nests; the outermost commits, an exception rolls everything back.
     S3. ``list`` gives documents in order of creation; replacing a document keeps its number.
     S4. Secrets are stored sealed, are read with ``secrets`` only, and are kept by a ``put`` without any.
@@ -139,12 +140,15 @@ class Store:
     def delete(self, kind: str, id: str) -> bool:  # noqa: A002
         """Delete a document; False if there was none."""
         with self._lock:
-            return self._db.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, id)).rowcount > 0
+            gone = self._db.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, id))
+            return gone.rowcount > 0
 
     def secrets(self, kind: str, id: str) -> dict[str, str]:  # noqa: A002
         """Read a document's secrets; empty if it has none (S4)."""
         with self._lock:
-            row = self._db.execute("SELECT sealed FROM documents WHERE kind = ? AND id = ?", (kind, id)).fetchone()
+            row = self._db.execute(
+                "SELECT sealed FROM documents WHERE kind = ? AND id = ?", (kind, id)
+            ).fetchone()
         return {} if row is None or row[0] is None else self._seal.open(row[0])
 
 

@@ -1,0 +1,234 @@
+"""A cluster's nodes: placed, prepared, taken away. Everything here runs on the loop's thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.cluster.endings import ask_to_end
+from emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
+from emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
+from emulator.cluster.records import Ending
+from emulator.cluster.room import move_nodes, problem_of, target_of
+from emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
+from emulator.errors import EngineError
+
+if TYPE_CHECKING:
+    from emulator.cluster.loop import Outcome
+    from emulator.cluster.records import ClusterRecord
+    from emulator.cluster.room import Room
+    from emulator.engines.base import NodePlace
+    from emulator.errors import Problem
+
+Placed = tuple[list["NodePlace"], "Problem | None"]
+
+_LEAVING_ORDER = (NodeState.UNUSABLE, NodeState.PREPARING, NodeState.IDLE, NodeState.RUNNING)
+
+
+class Allocation:
+    """Brings clusters to their target, one written step at a time.
+
+    ``reconcile`` looks at what is on disk and begins what is missing; it is called after every change
+    and after a restart alike. Nodes that the engine will not place stand in the cluster's errors, the
+    cluster is steady with what it has, and jobs stay queued (as the service did without quota: recorded
+    notebooks); it is tried again on the next resize, the next job, or the next start of the emulator.
+    A share that cannot be mounted makes the nodes unusable and stands in the cluster's errors; resizing
+    to 0 and back tries again (the service's own advice; our decision for mounts).
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._resting: set[str] = set()
+
+    def reconcile(self, cluster: str) -> None:
+        """Begin what is missing for a cluster (by id)."""
+        record = self._room.records.clusters[cluster]
+        if record.cluster.provisioning_state is ProvisioningState.DELETING:
+            self._dissolve(record)
+            return
+        if record.cluster.allocation_state is AllocationState.RESIZING:
+            self._resize(record)
+        self._prepare(self._room.records.clusters[cluster])
+        self._take_away(self._room.records.clusters[cluster])
+
+    def resize(self, record: ClusterRecord) -> ClusterRecord:
+        """Give the record of a cluster that is about to grow, shrink, or try again."""
+        state = ALLOCATION.move(record.cluster.allocation_state, AllocationEvent.RESIZE)
+        return record.but(allocation_state=state, allocation_changed_at=self._room.clock.now())
+
+    def _resize(self, record: ClusterRecord) -> None:
+        if record.placing or self._room.workers.busy(("place", record.cluster.guid)):
+            self._place(record)
+            return
+        staying = [node for node in record.cluster.nodes if node.state is not NodeState.LEAVING]
+        missing = target_of(record.cluster) - len(staying)
+        if missing > 0:
+            record = record.but(placing=self._new_ids(record, missing))
+            self._room.records.save_cluster(record)
+            self._place(record)
+        elif missing < 0:
+            self._shrink(record, staying, -missing)
+        elif len(staying) == len(record.cluster.nodes):
+            self._room.records.save_cluster(self._settled(record))
+
+    def _settled(self, record: ClusterRecord) -> ClusterRecord:
+        state = ALLOCATION.move(record.cluster.allocation_state, AllocationEvent.SETTLE)
+        return record.but(allocation_state=state, allocation_changed_at=self._room.clock.now())
+
+    def _new_ids(self, record: ClusterRecord, count: int) -> tuple[str, ...]:
+        """Make node ids as the service does: ``tvm-<number>_<index from 1>-<time>z``, ``-p`` if low priority.
+
+        Recorded traffic. Every node of a cluster has the same number.
+        """
+        cluster = record.cluster
+        number = int(cluster.guid.replace("-", "")[:8], 16)
+        time = self._room.clock.now().strftime("%Y%m%dt%H%M%Sz")
+        end = "-p" if cluster.definition.get("vmPriority") == "lowpriority" else ""
+        used = {node.id.split("_")[1].split("-")[0] for node in cluster.nodes}
+        indices = [index for index in range(1, len(used) + count + 1) if str(index) not in used][:count]
+        return tuple(f"tvm-{number}_{index}-{time}{end}" for index in indices)
+
+    def _place(self, record: ClusterRecord) -> None:
+        room, cluster, ids = self._room, record.cluster, record.placing
+        key = cluster.key.id
+
+        def work() -> Placed:
+            places: list[NodePlace] = []
+            try:
+                engine = room.engines(cluster.engine)
+                # Written before anything is placed: a restart must ask the same engine.
+                room.loop.ask(lambda: self._choose_engine(key, cluster.guid, engine.name))
+                for node in ids:
+                    places.append(engine.place_node(cluster.guid, node))  # noqa: PERF401 - kept on errors
+            except EngineError as error:
+                return places, problem_of(error)
+            return places, None
+
+        room.workers.begin(("place", cluster.guid), work, lambda outcome: self._placed(key, outcome))
+
+    def _choose_engine(self, key: str, guid: str, engine: str) -> None:
+        record = self._room.records.clusters.get(key)
+        if record is not None and record.cluster.guid == guid and record.cluster.engine != engine:
+            self._room.records.save_cluster(record.but(engine=engine))
+
+    def _placed(self, key: str, outcome: Outcome[Placed]) -> None:
+        places, problem = ([], problem_of(outcome)) if isinstance(outcome, Exception) else outcome
+        record = self._room.records.clusters[key]
+        nodes = tuple(Node(place.node, NodeState.PREPARING, place.address) for place in places)
+        record = record.but(placing=(), nodes=(*record.cluster.nodes, *nodes), errors=())
+        if problem is not None:
+            record = record.but(errors=(problem,))
+        surplus = len(record.cluster.nodes) - target_of(record.cluster)
+        if surplus == 0 or (problem is not None and surplus < 0):
+            record = self._settled(record)
+        self._room.records.save_cluster(record)
+        self._room.settle(key)
+
+    def _prepare(self, record: ClusterRecord) -> None:
+        preparing = [node.id for node in record.cluster.nodes if node.state is NodeState.PREPARING]
+        if not preparing:
+            return
+        room, cluster = self._room, record.cluster
+        secrets = room.records.cluster_secrets(cluster.key)
+        wanted = volumes(cluster.definition, CLUSTER_VOLUMES, secrets)
+
+        def work() -> tuple[Problem, ...]:
+            problems = (volume.problem(room.shares) for volume in wanted)
+            return tuple(problem for problem in problems if problem is not None)
+
+        room.workers.begin(
+            ("prepare", cluster.guid),
+            work,
+            lambda outcome: self._prepared(cluster.key.id, preparing, outcome),
+        )
+
+    def _prepared(self, key: str, nodes: list[str], outcome: Outcome[tuple[Problem, ...]]) -> None:
+        record = self._room.records.clusters[key]
+        problems = (problem_of(outcome),) if isinstance(outcome, Exception) else outcome
+        event = NodeEvent.UNPREPARED if problems else NodeEvent.PREPARED
+        preparing = {node.id for node in record.cluster.nodes if node.state is NodeState.PREPARING}
+        moved = move_nodes(record.cluster, {id_: event for id_ in nodes if id_ in preparing})
+        self._room.records.save_cluster(record.but(nodes=moved, errors=(*record.cluster.errors, *problems)))
+        self._room.settle(key)
+
+    def _shrink(self, record: ClusterRecord, staying: list[Node], surplus: int) -> None:
+        """Choose the nodes that leave: useless ones first, those with jobs last, the newest before others.
+
+        Jobs on them: ``requeue`` (default) puts them back in the queue, ``terminate`` ends them,
+        ``waitforjobcompletion`` keeps the node until its job ended (SDK 2.0.0 documentation).
+        """
+        room = self._room
+        manual = record.cluster.definition["scaleSettings"]["manual"]
+        option = manual.get("nodeDeallocationOption", "requeue")
+        newest_first = list(reversed(staying))
+        order = sorted(newest_first, key=lambda node: _LEAVING_ORDER.index(node.state))
+        leaving = [
+            node
+            for node in order[:surplus]
+            if node.state is not NodeState.RUNNING or option != "waitforjobcompletion"
+        ]
+        if not leaving:
+            return
+        ending = Ending.DEALLOCATED if option == "terminate" else Ending.REQUEUED
+        with room.records.transaction():
+            moves = {node.id: NodeEvent.LEAVE for node in leaving}
+            room.records.save_cluster(record.but(nodes=move_nodes(record.cluster, moves)))
+            for job in {node.job for node in leaving if node.job}:
+                ended = ask_to_end(room.records.jobs[job], ending, room.clock.now())
+                room.records.save_job(ended)
+
+    def _take_away(self, record: ClusterRecord) -> None:
+        """Give back leaving nodes on which nothing of a job is left."""
+        room, cluster = self._room, record.cluster
+        held = {node for job in room.jobs_of(cluster.key.id) if job.tasks for node in job.job.nodes}
+        for node in cluster.nodes:
+            if node.state is not NodeState.LEAVING or node.job or node.id in held or node.id in self._resting:
+                continue
+            self._remove(record, node.id)
+
+    def _remove(self, record: ClusterRecord, node: str) -> None:
+        room, cluster = self._room, record.cluster
+
+        def work() -> None:
+            if cluster.engine:
+                room.engines(cluster.engine).remove_node(cluster.guid, node)
+
+        room.workers.begin(
+            ("remove", cluster.guid, node), work, lambda outcome: self._removed(cluster.key.id, node, outcome)
+        )
+
+    def _removed(self, key: str, node: str, outcome: Outcome[None]) -> None:
+        room = self._room
+        record = room.records.clusters[key]
+        if isinstance(outcome, Exception):
+            self._resting.add(node)
+            room.records.save_cluster(record.but(errors=(problem_of(outcome),)))
+            room.loop.later(lambda: self._try_again(key, node))
+            return
+        remaining = tuple(item for item in record.cluster.nodes if item.id != node)
+        room.records.save_cluster(record.but(nodes=remaining))
+        room.settle(key)
+
+    def _try_again(self, key: str, node: str) -> None:
+        self._resting.discard(node)
+        self._room.settle(key)
+
+    def _dissolve(self, record: ClusterRecord) -> None:
+        """Take a cluster that is being deleted one step further."""
+        room, key = self._room, record.cluster.key
+        if room.workers.busy(("place", record.cluster.guid)):
+            return  # its end comes back here
+        staying = [node for node in record.cluster.nodes if node.state is not NodeState.LEAVING]
+        if staying or record.placing:
+            nodes = move_nodes(record.cluster, {node.id: NodeEvent.LEAVE for node in staying})
+            # What was being placed when an emulator died may be on the engine: it leaves like the others.
+            lost = tuple(Node(node, NodeState.LEAVING) for node in record.placing)
+            record = record.but(placing=(), nodes=(*nodes, *lost))
+            room.records.save_cluster(record)
+        self._take_away(record)
+        if not record.cluster.nodes and not room.jobs_of(key.id):
+            room.records.remove_cluster(key)
+
+    def usable(self, record: ClusterRecord) -> int:
+        """Tell how many usable nodes the cluster has at its present target."""
+        lost = sum(node.state is NodeState.UNUSABLE for node in record.cluster.nodes)
+        return max(0, target_of(record.cluster) - lost)

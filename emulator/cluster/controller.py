@@ -1,0 +1,345 @@
+"""The cluster room's front: what the resource provider calls, and the thread that does the work."""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from emulator.cluster.allocation import Allocation
+from emulator.cluster.endings import ask_to_end
+from emulator.cluster.jobs import JobRunner
+from emulator.cluster.loop import Loop, Workers
+from emulator.cluster.model import (
+    AllocationState,
+    Cluster,
+    ClusterKey,
+    ExecutionState,
+    Job,
+    JobKey,
+    NodeState,
+    ProvisioningState,
+    RemoteLogin,
+)
+from emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
+from emulator.cluster.records import ClusterRecord, Ending, JobRecord, Records
+from emulator.cluster.room import Room, target_of
+from emulator.cluster.scheduler import Waiting, schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emulator.cluster.model import ExperimentKey, WorkspaceKey
+    from emulator.cluster.ports import FileShares
+    from emulator.engines.base import Engine
+    from emulator.launch.plan import GpuMode
+    from emulator.state.clock import Clock
+    from emulator.state.home import Home
+    from emulator.state.store import Store
+
+T = TypeVar("T")
+
+FIRST_PORT = 50000
+"""Port of a cluster's first node (recorded traffic); informational here: ssh is not emulated."""
+
+PUBLIC_ADDRESS = "127.0.0.1"
+"""The address that all nodes of a cluster share, as they do on the service."""
+
+
+class Controller:
+    """Clusters and jobs (rules K1 to K5 of ``ClusterService``).
+
+    Reading answers from disk, on any thread. Everything that changes something is done by one thread:
+    it writes the next state first and begins the work for it then, so that whatever dies at whatever
+    moment, the next ``start`` on the same home finds on disk what is left to do.
+
+    Args:
+        store: where clusters and jobs are kept.
+        clock: tells the time of every transition.
+        engines: gives an engine by name (may raise EngineUnavailable); ``""`` is the default engine. It
+            is called from worker threads.
+        shares: turns volumes into folders.
+        home: where nodes have their disks.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, engines: Callable[[str], Engine], shares: FileShares, home: Home
+    ) -> None:
+        self._clock = clock
+        self._home = home
+        self._records = Records(store)
+        self._loop = Loop(clock)
+        room = Room(
+            self._records, clock, self._loop, Workers(self._loop), engines, shares, settle=self._settle
+        )
+        self._room = room
+        self._allocation = Allocation(room)
+        self._jobs = JobRunner(room)
+        self._due: dict[str, None] = {}
+        self._settling = False
+
+    def start(self) -> None:
+        """Recover what an earlier emulator left, and begin to work. Returns at once."""
+        self._records.load()
+        self._loop.start()
+        self._loop.post(self._recover)
+
+    def close(self) -> None:
+        """Stop working, within a second. Jobs run on; the next ``start`` finds them."""
+        self._loop.close()
+
+    def wait_until(self, condition: Callable[[], T | None], timeout: float = 30.0) -> T:
+        """Wait until a condition gives something true, looked at after every step; TimeoutError."""
+        return self._loop.wait_until(condition, timeout)
+
+    def cluster_guids(self) -> frozenset[str]:
+        """Give the guids of all clusters: what ``Engine.sweep`` must keep."""
+        return self._loop.ask(
+            lambda: frozenset(record.cluster.guid for record in self._records.clusters.values())
+        )
+
+    def create_cluster(
+        self,
+        key: ClusterKey,
+        definition: Mapping[str, Any],
+        secrets: Mapping[str, str],
+        *,
+        engine: str = "",
+        gpus: GpuMode | None = None,
+    ) -> tuple[Cluster, bool]:
+        """Store a cluster and begin to allocate its nodes (K1); ``gpus`` None: auto."""
+
+        def create() -> tuple[Cluster, bool]:
+            known = self._records.clusters.get(key.id)
+            if known is not None:
+                return known.cluster, False
+            now = self._clock.now()
+            cluster = Cluster(
+                key=key,
+                guid=str(uuid.uuid4()),
+                definition=copy.deepcopy(dict(definition)),
+                engine=engine,
+                gpus=gpus or "auto",
+                created_at=now,
+                changed_at=now,
+                provisioning_state=ProvisioningState.SUCCEEDED,
+                provisioning_changed_at=now,
+                allocation_state=AllocationState.STEADY,
+                allocation_changed_at=now,
+            )
+            record = ClusterRecord(cluster)
+            if target_of(cluster):
+                record = self._allocation.resize(record)
+            self._records.save_cluster(record, secrets)
+            self._loop.post(lambda: self._settle(key.id))
+            return record.cluster, True
+
+        return self._loop.ask(create)
+
+    def get_cluster(self, key: ClusterKey) -> Cluster | None:
+        """Read a cluster."""
+        record = self._records.read_cluster(key)
+        return None if record is None else record.cluster
+
+    def list_clusters(self, workspace: WorkspaceKey) -> list[Cluster]:
+        """List a workspace's clusters by age."""
+        return self._records.list_clusters(workspace)
+
+    def scale_cluster(self, key: ClusterKey, scale_settings: Mapping[str, Any]) -> Cluster | None:
+        """Replace the scale settings and begin to resize; a cluster that is being deleted stays as it is."""
+
+        def scale() -> Cluster | None:
+            record = self._records.clusters.get(key.id)
+            if record is None or record.cluster.provisioning_state is ProvisioningState.DELETING:
+                return None if record is None else record.cluster
+            definition = {**record.cluster.definition, "scaleSettings": copy.deepcopy(dict(scale_settings))}
+            record = record.but(definition=definition, changed_at=self._clock.now())
+            if target_of(record.cluster) != len(record.cluster.nodes):
+                record = self._allocation.resize(record)
+            self._records.save_cluster(record)
+            self._loop.post(lambda: self._settle(key.id))
+            return record.cluster
+
+        return self._loop.ask(scale)
+
+    def delete_cluster(self, key: ClusterKey) -> bool:
+        """Begin to delete a cluster; jobs that run or wait on it fail with ``ClusterDeleted`` (K3)."""
+
+        def delete() -> bool:
+            record = self._records.clusters.get(key.id)
+            if record is None:
+                return False
+            now = self._clock.now()
+            with self._records.transaction():
+                if record.cluster.provisioning_state is not ProvisioningState.DELETING:
+                    self._records.save_cluster(
+                        record.but(provisioning_state=ProvisioningState.DELETING, provisioning_changed_at=now)
+                    )
+                for job in self._room.jobs_of(key.id):
+                    self._records.save_job(ask_to_end(job, Ending.CLUSTER_DELETED, now))
+            self._loop.post(lambda: self._settle(key.id))
+            return True
+
+        return self._loop.ask(delete)
+
+    def create_job(
+        self, key: JobKey, cluster: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str]
+    ) -> tuple[Job, bool]:
+        """Store a job and queue it (K1). If its cluster is gone or going, it fails at once and says so."""
+
+        def create() -> tuple[Job, bool]:
+            known = self._records.read_job(key)
+            if known is not None:
+                return known.job, False
+            record = self._new_job(key, cluster, definition)
+            owner = self._records.clusters.get(cluster.id)
+            if owner is None or owner.cluster.provisioning_state is ProvisioningState.DELETING:
+                record = ask_to_end(record, Ending.CLUSTER_DELETED, self._clock.now())
+            self._records.save_job(record, secrets)
+            self._loop.post(lambda: self._try_nodes(cluster.id))
+            return record.job, True
+
+        return self._loop.ask(create)
+
+    def get_job(self, key: JobKey) -> Job | None:
+        """Read a job."""
+        record = self._records.read_job(key)
+        return None if record is None else record.job
+
+    def list_jobs(self, experiment: ExperimentKey) -> list[Job]:
+        """List an experiment's jobs by age."""
+        return self._records.list_jobs(experiment)
+
+    def terminate_job(self, key: JobKey) -> bool:
+        """Begin to end a queued or running job; a finished one is left as it is (recorded traffic)."""
+
+        def terminate() -> bool:
+            record = self._records.jobs.get(key.id)
+            if record is None:
+                return self._records.read_job(key) is not None
+            self._records.save_job(ask_to_end(record, Ending.TERMINATED, self._clock.now()))
+            self._loop.post(lambda: self._settle(record.job.cluster.lower()))
+            return True
+
+        return self._loop.ask(terminate)
+
+    def delete_job(self, key: JobKey) -> bool:
+        """Begin to delete a job, ending it first if it runs (K3); its files on shares stay."""
+
+        def delete() -> bool:
+            record = self._records.jobs.get(key.id) or self._records.read_job(key)
+            if record is None:
+                return False
+            now = self._clock.now()
+            if not record.deleting:
+                record = record.but(
+                    provisioning_state=ProvisioningState.DELETING, provisioning_changed_at=now
+                )
+            if record.job.execution_state is not ExecutionState.QUEUED:
+                record = ask_to_end(record, Ending.DELETED, now)
+            self._records.save_job(record)
+            self._loop.post(lambda: self._settle(record.job.cluster.lower()))
+            return True
+
+        return self._loop.ask(delete)
+
+    def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:
+        """List how one would log in to a cluster's nodes, or to those that run the job.
+
+        As recorded: one public address for all, ports from 50000. Informational: ssh is not emulated.
+        """
+        found = self.get_cluster(cluster)
+        nodes = () if found is None else found.nodes
+        return [
+            RemoteLogin(node.id, PUBLIC_ADDRESS, FIRST_PORT + number)
+            for number, node in enumerate(nodes)
+            if job is None or node.job == job.id
+        ]
+
+    def file_folder(self, job: Job, directory: str) -> tuple[str, str, str] | None:
+        """Find (account, share, path in the share) of an output directory id or ``stdouterr``.
+
+        None if the directory is not on a mounted Azure file share; KeyError if the job has no such id.
+        Works after the job's cluster is gone.
+        """
+        record = self._records.read_job(job.key)
+        return file_folder(job, () if record is None else record.mounts, directory)
+
+    def _new_job(self, key: JobKey, cluster: ClusterKey, definition: Mapping[str, Any]) -> JobRecord:
+        now, guid, workspace = self._clock.now(), str(uuid.uuid4()), key.experiment.workspace
+        owner = self._records.clusters.get(cluster.id)
+        mounts = () if owner is None else volumes(owner.cluster.definition, CLUSTER_VOLUMES)
+        job = Job(
+            key=key,
+            guid=guid,
+            definition=copy.deepcopy(dict(definition)),
+            cluster=cluster.path,
+            segment=(
+                f"{workspace.subscription}/{workspace.group.lower()}/workspaces/{workspace.workspace}"
+                f"/experiments/{key.experiment.name}/jobs/{key.name}/{guid}"
+            ),
+            created_at=now,
+            changed_at=now,
+            provisioning_state=ProvisioningState.SUCCEEDED,
+            provisioning_changed_at=now,
+            execution_state=ExecutionState.QUEUED,
+            execution_changed_at=now,
+        )
+        return JobRecord(job, mounts=tuple(volume.place for volume in mounts))
+
+    def _recover(self) -> None:
+        for cluster in list(self._records.clusters):
+            self._try_nodes(cluster)
+        for job in list(self._records.jobs.values()):
+            self._settle(job.job.cluster.lower())  # also those whose cluster is gone
+
+    def _try_nodes(self, key: str) -> None:
+        """Try again to place nodes that could not be had; then look at the cluster."""
+        record = self._records.clusters.get(key)
+        if (
+            record is not None
+            and record.cluster.provisioning_state is not ProvisioningState.DELETING
+            and record.cluster.allocation_state is AllocationState.STEADY
+            and len(record.cluster.nodes) < target_of(record.cluster)
+        ):
+            self._records.save_cluster(self._allocation.resize(record))
+        self._settle(key)
+
+    def _settle(self, cluster: str) -> None:
+        """Do what is due for a cluster and its jobs; asked again while it works, it does another round."""
+        self._due[cluster] = None
+        if self._settling:
+            return
+        self._settling = True
+        try:
+            while self._due:
+                self._look_at(next(iter(self._due)))
+        finally:
+            self._settling = False
+
+    def _look_at(self, cluster: str) -> None:
+        self._due.pop(cluster, None)
+        if cluster in self._records.clusters:
+            self._allocation.reconcile(cluster)
+        if cluster in self._records.clusters:
+            self._schedule(self._records.clusters[cluster])
+        for record in self._room.jobs_of(cluster):
+            if record.job.key.id in self._records.jobs:
+                self._jobs.reconcile(record.job.key.id)
+
+    def _schedule(self, record: ClusterRecord) -> None:
+        cluster = record.cluster
+        if cluster.provisioning_state is ProvisioningState.DELETING:
+            return
+        queue = [
+            Waiting(
+                item.job.key.id,
+                int(item.job.definition["nodeCount"]),
+                item.job.definition.get("schedulingPriority", "normal"),
+            )
+            for item in self._room.jobs_of(cluster.key.id)
+            if item.job.execution_state is ExecutionState.QUEUED and not item.deleting
+        ]
+        idle = [node.id for node in cluster.nodes if node.state is NodeState.IDLE]
+        for assignment in schedule(queue, idle, self._allocation.usable(record)):
+            self._jobs.pick(cluster.key.id, assignment)

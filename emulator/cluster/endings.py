@@ -1,0 +1,158 @@
+"""How a job ends: from what its tasks gave, and what was asked meanwhile, to the job's final state.
+
+Known from recorded traffic: an exit code that is not 0 gives ``JobFailed``; preparation that fails gives
+``JobPreparationFailed`` with preparation's code; a job that was terminated has no exit code and the
+error ``JobTerminated``; a queued job that is terminated starts and ends at that moment. Known from an
+issue thread of 2021: a mount that fails gives exit code -1, as infrastructure failures did in 2017; so
+every end that is the machine's fault and without an exit code of its own gives -1 (our decision).
+Our decisions, because nothing is known: a job over its time limit fails with ``JobTimedOut`` and no
+exit code; one whose cluster is deleted, with ``ClusterDeleted``; one whose node is deallocated under
+``nodeDeallocationOption`` terminate, with ``JobTerminated`` and a text that says so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from emulator.cluster.model import ExecutionState
+from emulator.cluster.records import Ending
+from emulator.cluster.transitions import JOB, JobEvent
+from emulator.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from emulator.cluster.model import Job
+    from emulator.cluster.records import JobRecord
+    from emulator.engines.base import TaskEnd
+
+NO_EXIT_CODE = -1
+"""Exit code of a job that the machine failed (recorded for mounts)."""
+
+LONGEST = timedelta(days=7)
+"""Default of ``maxWallClockTime`` (recorded) and the most that a job may run (documented quota)."""
+
+_COARSE = timedelta(seconds=1)
+"""How coarse the time of a task's end may be: a node's clock may tell whole seconds only."""
+
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A job's end: what moves it, and what then stands in its ``executionInfo``."""
+
+    event: JobEvent
+    ended_at: datetime
+    exit_code: int | None = None
+    errors: tuple[Problem, ...] = ()
+
+
+def time_limit(job: Job) -> timedelta:
+    """Read ``constraints.maxWallClockTime`` (ISO 8601, no months or years); at most LONGEST."""
+    text = (job.definition.get("constraints") or {}).get("maxWallClockTime")
+    found = _DURATION.fullmatch(text) if text else None
+    if not found or not any(found.groups()):
+        return LONGEST
+    seconds = sum(
+        float(value) * timedelta(**{unit: 1}).total_seconds()
+        for unit, value in found.groupdict().items()
+        if value
+    )
+    return timedelta(seconds=min(seconds, LONGEST.total_seconds()))
+
+
+def deadline(job: Job) -> datetime | None:
+    """Tell when a running job has run for too long; None while it is queued."""
+    return None if job.started_at is None else job.started_at + time_limit(job)
+
+
+def ask_to_end(record: JobRecord, ending: Ending, now: datetime) -> JobRecord:
+    """Note why a job is to end; a queued one has ended at once. What was asked first stands.
+
+    Only a return to the queue gives way to what comes later. A finished job is left as it was.
+    """
+    state = record.job.execution_state
+    if state.final or record.ending not in (Ending.NONE, Ending.REQUEUED):
+        return record
+    if state is ExecutionState.QUEUED:
+        verdict = Verdict(JobEvent.FAIL, now, errors=_asked_problems(record.job, ending))
+        return finished(record.but(ending=ending, started_at=now), verdict)
+    if state is ExecutionState.RUNNING and ending in (Ending.TERMINATED, Ending.DELETED):
+        terminating = JOB.move(state, JobEvent.TERMINATE)
+        return record.but(ending=ending, execution_state=terminating, execution_changed_at=now)
+    return record.but(ending=ending)
+
+
+def judge(record: JobRecord, ends: Sequence[TaskEnd], now: datetime) -> Verdict:
+    """Decide how a job ended from the ends of all its tasks (the master's first) and what was asked.
+
+    A command that ended by itself before its time limit did not run out of time, even if nobody looked
+    until later. A job that was asked to end is terminated, whatever its command made of the signal.
+    """
+    times = [end.ended_at for end in ends] or [now]
+    ended_at = max(*times, record.job.execution_changed_at)
+    limit = deadline(record.job)
+    in_time = bool(ends) and limit is not None and ended_at + _COARSE <= limit
+    if record.ending is not Ending.NONE and not (record.ending is Ending.TIMED_OUT and in_time):
+        return Verdict(JobEvent.FAIL, ended_at, errors=_asked_problems(record.job, record.ending))
+    failed = sorted((end for end in ends if _failed(end)), key=lambda end: end.ended_at)
+    if failed:
+        return _blame(failed[0], ended_at)
+    return Verdict(JobEvent.SUCCEED, ended_at, exit_code=0)
+
+
+def failure(problem: Problem, now: datetime) -> Verdict:
+    """Decide how a job ends that could not be launched."""
+    return Verdict(JobEvent.FAIL, now, NO_EXIT_CODE, (problem,))
+
+
+def finished(record: JobRecord, verdict: Verdict) -> JobRecord:
+    """Give the job its final state."""
+    return record.but(
+        execution_state=JOB.move(record.job.execution_state, verdict.event),
+        execution_changed_at=verdict.ended_at,
+        ended_at=verdict.ended_at,
+        exit_code=verdict.exit_code,
+        errors=verdict.errors,
+    )
+
+
+def _failed(end: TaskEnd) -> bool:
+    return end.problem is not None or end.exit_code != 0
+
+
+def _blame(end: TaskEnd, ended_at: datetime) -> Verdict:
+    code = NO_EXIT_CODE if end.exit_code is None else end.exit_code
+    if end.problem is not None:
+        problem = end.problem
+    elif end.phase == "preparation":
+        problem = Problem("JobPreparationFailed", "Job preparation task failed with non-zero exit code")
+    else:
+        problem = Problem("JobFailed", "Job failed with non-zero exit code")
+    return Verdict(JobEvent.FAIL, ended_at, code, (problem,))
+
+
+def _asked_problems(job: Job, ending: Ending) -> tuple[Problem, ...]:
+    cluster = job.cluster.rsplit("/", 1)[-1]
+    problems = {
+        Ending.TERMINATED: Problem("JobTerminated", "The specified job has been terminated by the user"),
+        Ending.DELETED: Problem("JobTerminated", "The specified job has been terminated by the user"),
+        Ending.TIMED_OUT: Problem(
+            "JobTimedOut", f"The specified job has run longer than its maxWallClockTime, {time_limit(job)}"
+        ),
+        Ending.DEALLOCATED: Problem(
+            "JobTerminated", "The specified job has been terminated because its node was deallocated"
+        ),
+        Ending.CLUSTER_DELETED: Problem(
+            "ClusterDeleted", f"The cluster {cluster} of the specified job was deleted before the job ended"
+        ),
+    }
+    return (problems[ending],)

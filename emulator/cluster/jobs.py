@@ -1,0 +1,294 @@
+"""A job's life: launched, waited for, stopped, finished, removed. All of it on the loop's thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.cluster.endings import ask_to_end, deadline, failure, finished, judge
+from emulator.cluster.executionlog import ExecutionLog
+from emulator.cluster.launching import Launch, clean_up, stop_all, wait_for
+from emulator.cluster.model import ExecutionState
+from emulator.cluster.records import Ending
+from emulator.cluster.room import move_nodes, problem_of
+from emulator.cluster.transitions import JOB, JobEvent, NodeEvent
+from emulator.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from emulator.cluster.endings import Verdict
+    from emulator.cluster.loop import Outcome
+    from emulator.cluster.records import ClusterRecord, JobRecord, LogPlace
+    from emulator.cluster.room import Room
+    from emulator.cluster.scheduler import Assignment
+    from emulator.engines.base import TaskEnd
+
+
+class JobRunner:
+    """Brings jobs to their end, one written step at a time.
+
+    ``reconcile`` looks at what is on disk and begins what is missing; it is called after every change
+    and after a restart alike, so a recovered job takes the very path of any other:
+
+    - running, not launched: plan and start (starting is idempotent), unless it is to end anyway;
+    - running, launched: wait for its tasks; stop them if it is to end;
+    - finished: remove its tasks from the engine; then forget it, if it is being deleted.
+
+    An engine that does not answer is asked again later: a job whose tasks may run is never given up.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._ends: dict[str, dict[str, TaskEnd]] = {}
+        self._stopped: set[str] = set()
+        self._resting: set[str] = set()
+        self._timed: set[tuple[str, object]] = set()
+
+    def pick(self, cluster: str, assignment: Assignment) -> None:
+        """Give a queued job its nodes; written before anything is launched."""
+        room = self._room
+        now = room.clock.now()
+        record, owner = room.records.jobs[assignment.job], room.records.clusters[cluster]
+        running = record.but(
+            execution_state=JOB.move(record.job.execution_state, JobEvent.PICK),
+            execution_changed_at=now,
+            started_at=now,
+            nodes=assignment.nodes,
+        )
+        moves = dict.fromkeys(assignment.nodes, NodeEvent.ASSIGN)
+        with room.records.transaction():
+            room.records.save_job(running)
+            room.records.save_cluster(owner.but(nodes=move_nodes(owner.cluster, moves, assignment.job)))
+
+    def reconcile(self, job: str) -> None:
+        """Begin what is missing for a live job (by id)."""
+        record = self._room.records.jobs[job]
+        state = record.job.execution_state
+        if record.job.guid in self._resting:
+            return
+        if state.final or (state is ExecutionState.QUEUED and record.deleting):
+            self._clear(record)
+        elif state is not ExecutionState.QUEUED:
+            self._go_on(record)
+
+    def _go_on(self, record: JobRecord) -> None:
+        room, guid = self._room, record.job.guid
+        record = self._keep_time(record)
+        if room.workers.busy(("launch", guid)) or room.workers.busy(("clean", guid)):
+            pass
+        elif not record.launched and record.ending is Ending.NONE:
+            self._launch(record)
+        elif not record.launched or len(self._ends.get(guid, {})) == len(record.tasks):
+            self._finish(record)
+            return
+        else:
+            for task in record.tasks:
+                self._wait(record, task)
+        if record.ending is not Ending.NONE:
+            self._stop(record)
+
+    def _keep_time(self, record: JobRecord) -> JobRecord:
+        """End a job that runs for too long, or look again when it will."""
+        room, limit = self._room, deadline(record.job)
+        if record.ending is not Ending.NONE or limit is None:
+            return record
+        if limit <= room.clock.now():
+            record = ask_to_end(record, Ending.TIMED_OUT, room.clock.now())
+            room.records.save_job(record)
+            self._journal(record).error("the job has run for longer than its maxWallClockTime")
+        elif (record.job.guid, limit) not in self._timed:
+            self._timed.add((record.job.guid, limit))
+            cluster = record.job.cluster.lower()
+            room.loop.at(limit, lambda: room.settle(cluster))
+        return record
+
+    def _launch(self, record: JobRecord) -> None:
+        room, job = self._room, record.job
+        key, owner, recovered = job.key.id, self._owner(record).cluster, bool(record.tasks)
+        launch = Launch(
+            job=job,
+            cluster=owner,
+            job_secrets=room.records.job_secrets(job.key),
+            cluster_secrets=room.records.cluster_secrets(owner.key),
+            engines=room.engines,
+            shares=room.shares,
+            clock=room.clock,
+        )
+
+        def planned(tasks: tuple[str, ...], log: LogPlace) -> bool:
+            return room.loop.ask(lambda: self._planned(key, tasks, log))
+
+        room.workers.begin(
+            ("launch", job.guid),
+            lambda: launch.run(planned),
+            lambda outcome: self._launched(key, recovered, outcome),
+        )
+
+    def _planned(self, key: str, tasks: tuple[str, ...], log: LogPlace) -> bool:
+        record = self._room.records.jobs[key]
+        if record.ending is not Ending.NONE:
+            return False
+        self._room.records.save_job(record.but(tasks=tasks, log=log))
+        return True
+
+    def _launched(self, key: str, recovered: bool, outcome: Outcome[bool]) -> None:  # noqa: FBT001
+        room = self._room
+        record = room.records.jobs[key]
+        self._stopped.discard(record.job.guid)  # a stop that came too early is said again
+        if outcome is True:
+            room.records.save_job(record.but(launched=True))
+        elif isinstance(outcome, Exception) and record.ending is Ending.NONE:
+            if recovered and isinstance(outcome, EngineUnavailable):
+                self._rest(record)  # an earlier emulator may have started it: nobody can tell now
+            else:
+                self._end(record, failure(problem_of(outcome), room.clock.now()))
+            return
+        room.settle(record.job.cluster.lower())
+
+    def _wait(self, record: JobRecord, task: str) -> None:
+        room, key, guid = self._room, record.job.key.id, record.job.guid
+        if task in self._ends.get(guid, {}):
+            return
+        engine = self._owner(record).cluster.engine
+        room.workers.begin(
+            ("wait", task),
+            lambda: wait_for(room.engines, engine, task, room.clock),
+            lambda outcome: self._ended(key, guid, task, outcome),
+        )
+
+    def _ended(self, key: str, guid: str, task: str, outcome: Outcome[TaskEnd]) -> None:
+        record = self._room.records.jobs[key]
+        if isinstance(outcome, Exception):
+            self._journal(record).error(f"the engine does not answer: {problem_of(outcome).message}")
+            self._rest(record)
+            return
+        self._ends.setdefault(guid, {})[task] = outcome
+        journal = self._journal(record)
+        journal.info(f"{outcome.phase} ended with exit code {outcome.exit_code}")
+        if outcome.problem is not None:
+            journal.error(outcome.problem.message)
+        if len(self._ends[guid]) < len(record.tasks) and (task == record.tasks[0] or outcome.exit_code != 0):
+            self._stop(record)  # the master ended, or a node failed: the others end with it
+        self._room.settle(record.job.cluster.lower())
+
+    def _stop(self, record: JobRecord) -> None:
+        room, job = self._room, record.job
+        if job.guid in self._stopped or not record.tasks:
+            return
+        self._stopped.add(job.guid)
+        engine, tasks = self._owner(record).cluster.engine, record.tasks
+        room.workers.begin(
+            ("stop", job.guid),
+            lambda: stop_all(room.engines, engine, tasks),
+            lambda outcome: self._did_stop(job.key.id, outcome),
+        )
+
+    def _did_stop(self, key: str, outcome: Outcome[None]) -> None:
+        record = self._room.records.jobs.get(key)
+        if record is None:
+            return
+        if isinstance(outcome, Exception):
+            self._stopped.discard(record.job.guid)
+            self._rest(record)
+        self._room.settle(record.job.cluster.lower())
+
+    def _finish(self, record: JobRecord) -> None:
+        """Every task of the job ended, or none was launched and none shall be."""
+        ends = [end for task in record.tasks if (end := self._ends.get(record.job.guid, {}).get(task))]
+        if record.ending is Ending.REQUEUED or (record.tasks and not record.launched):
+            self._clean(record)  # nothing of it may run any more; then it goes on in _cleaned
+            return
+        self._end(record, judge(record, ends, self._room.clock.now()))
+
+    def _end(self, record: JobRecord, verdict: Verdict) -> None:
+        """Write the job's end and free its nodes, in one step."""
+        room = self._room
+        ended = finished(record, verdict)
+        why = "".join(f"; {problem.code}: {problem.message}" for problem in verdict.errors)
+        journal = self._journal(record)
+        (journal.error if verdict.errors else journal.info)(
+            f"the job {ended.job.execution_state.value}, exit code {verdict.exit_code}{why}"
+        )
+        with room.records.transaction():
+            room.records.save_job(ended)
+            self._free_nodes(record)
+        self._forget(record)
+        room.settle(record.job.cluster.lower())
+
+    def _requeue(self, record: JobRecord) -> None:
+        room = self._room
+        queued = record.but(
+            execution_state=JOB.move(record.job.execution_state, JobEvent.REQUEUE),
+            execution_changed_at=room.clock.now(),
+            started_at=None,
+            nodes=(),
+            tasks=(),
+            launched=False,
+            ending=Ending.NONE,
+        )
+        self._journal(record).info("the job's node is taken away: the job goes back to the queue")
+        with room.records.transaction():
+            room.records.save_job(queued)
+            self._free_nodes(record)
+        self._forget(record)
+
+    def _free_nodes(self, record: JobRecord) -> None:
+        owner = self._owner(record)
+        mine = [node.id for node in owner.cluster.nodes if node.job == record.job.key.id]
+        moves = dict.fromkeys(mine, NodeEvent.RELEASE)
+        self._room.records.save_cluster(owner.but(nodes=move_nodes(owner.cluster, moves, "")))
+
+    def _clear(self, record: JobRecord) -> None:
+        """A job that is over: remove what the engine holds, then what we hold if it is to go."""
+        if record.tasks:
+            self._clean(record)
+        elif record.deleting:
+            self._room.records.remove_job(record.job.key)
+            self._forget(record)
+            self._room.settle(record.job.cluster.lower())
+
+    def _clean(self, record: JobRecord) -> None:
+        room, job = self._room, record.job
+        engine, tasks = self._owner(record).cluster.engine, record.tasks
+        room.workers.begin(
+            ("clean", job.guid),
+            lambda: clean_up(room.engines, engine, tasks),
+            lambda outcome: self._cleaned(job.key.id, outcome),
+        )
+
+    def _cleaned(self, key: str, outcome: Outcome[None]) -> None:
+        room = self._room
+        record = room.records.jobs[key]
+        if isinstance(outcome, Exception):
+            self._journal(record).error(
+                f"what the job left is not removed yet: {problem_of(outcome).message}"
+            )
+            self._rest(record)
+            return
+        if record.job.execution_state.final:
+            room.records.save_job(record.but(tasks=()))
+        elif record.ending is Ending.REQUEUED:
+            self._requeue(record)
+        else:
+            self._end(record.but(tasks=()), judge(record, [], room.clock.now()))
+        room.settle(record.job.cluster.lower())
+
+    def _rest(self, record: JobRecord) -> None:
+        """Leave a job alone until it is time to ask its engine again."""
+        guid, cluster = record.job.guid, record.job.cluster.lower()
+        self._resting.add(guid)
+
+        def wake() -> None:
+            self._resting.discard(guid)
+            self._room.settle(cluster)
+
+        self._room.loop.later(wake)
+
+    def _forget(self, record: JobRecord) -> None:
+        self._ends.pop(record.job.guid, None)
+        self._stopped.discard(record.job.guid)
+        self._timed = {entry for entry in self._timed if entry[0] != record.job.guid}
+
+    def _owner(self, record: JobRecord) -> ClusterRecord:
+        return self._room.records.clusters[record.job.cluster.lower()]
+
+    def _journal(self, record: JobRecord) -> ExecutionLog:
+        return ExecutionLog(record.log, self._room.clock)

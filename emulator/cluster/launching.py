@@ -1,0 +1,140 @@
+"""What worker threads do in the loop's stead, because it blocks. They never touch the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emulator.cluster.executionlog import ExecutionLog, place_for
+from emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUMES, volumes
+from emulator.cluster.room import problem_of
+from emulator.engines.base import TaskEnd
+from emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
+from emulator.launch.build import plan_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from emulator.cluster.model import Cluster, Job
+    from emulator.cluster.mounts import Volume
+    from emulator.cluster.ports import FileShares
+    from emulator.cluster.records import LogPlace
+    from emulator.engines.base import Engine, NodePlace
+    from emulator.launch.plan import LaunchPlan
+    from emulator.state.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Starts a job's tasks."""
+
+    job: Job
+    cluster: Cluster
+    job_secrets: Mapping[str, str] = field(repr=False)
+    cluster_secrets: Mapping[str, str] = field(repr=False)
+    engines: Callable[[str], Engine]
+    shares: FileShares
+    clock: Clock
+
+    def run(self, planned: Callable[[tuple[str, ...], LogPlace], bool]) -> bool:
+        """Plan the job and start its tasks; False if ``planned`` said that nothing is to be started.
+
+        Args:
+            planned: told the ids of the tasks, and where the log goes, before anything is started.
+
+        Raises:
+            EngineError: a volume, the image or the machine. Tasks that ``planned`` was told of may run.
+        """
+        engine = self.engines(self.cluster.engine)
+        places = [engine.place_node(self.cluster.guid, node) for node in self.job.nodes]
+        of_cluster = volumes(self.cluster.definition, CLUSTER_VOLUMES, self.cluster_secrets)
+        of_job = volumes(self.job.definition, JOB_VOLUMES, self.job_secrets)
+        plan = self._plan(places, of_cluster, of_job)
+        place = _log_place(plan)
+        if not planned(tuple(task.id for task in plan.tasks), place):
+            return False
+        journal = ExecutionLog(place, self.clock)
+        self._describe(journal, places, [*of_cluster, *of_job])
+        try:
+            for task in plan.tasks:
+                engine.start(task, journal.notice)
+        except EngineError as error:
+            journal.error(f"the job could not be started: {problem_of(error).message}")
+            raise
+        journal.info("the job's processes run")
+        return True
+
+    def _plan(
+        self, places: Sequence[NodePlace], of_cluster: Sequence[Volume], of_job: Sequence[Volume]
+    ) -> LaunchPlan:
+        key = self.job.key
+        try:
+            return plan_job(
+                job_guid=self.job.guid,
+                workspace=key.experiment.workspace.workspace,
+                experiment=key.experiment.name,
+                job=key.name,
+                segment=self.job.segment,
+                definition=self.job.definition,
+                secrets=self.job_secrets,
+                nodes=places,
+                cluster_mounts=[(volume.path, volume.source(self.shares)) for volume in of_cluster],
+                job_mounts=[(volume.path, volume.source(self.shares)) for volume in of_job],
+                gpus=self.cluster.gpus,
+            )
+        except ServiceError as error:  # the door's validation let something pass
+            raise EngineError(Problem(error.code, error.message)) from error
+
+    def _describe(
+        self, journal: ExecutionLog, places: Iterable[NodePlace], mounted: Iterable[Volume]
+    ) -> None:
+        journal.info(f"job {self.job.key.name} was picked up by cluster {self.cluster.key.name}")
+        for place in places:
+            journal.info(f"node {place.node} at {place.address}, engine {self.cluster.engine}")
+        for volume in mounted:
+            journal.info(f"mounted share {volume.place.share} of account {volume.account} at {volume.path}")
+        container = self.job.definition.get("containerSettings") or {}
+        image = (container.get("imageSourceRegistry") or {}).get("image")
+        if image:
+            journal.info(f"image asked for: {image}")
+        if self.job.definition.get("jobPreparation"):
+            journal.info("job preparation comes first")
+
+
+def _log_place(plan: LaunchPlan) -> LogPlace:
+    first = plan.tasks[0]
+    step = first.main or first.preparation
+    if step is None:
+        raise EngineError(Problem("InternalError", "The job's launch plan has no step."))
+    return place_for(step.stdout.parent, first.mounts)
+
+
+def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Clock) -> TaskEnd:
+    """Wait for a task's end; whatever the engine cannot tell is an end with a problem.
+
+    Raises:
+        EngineUnavailable: the engine does not answer; the task may run on.
+    """
+    try:
+        return engines(name).wait(task)
+    except EngineUnavailable:
+        raise
+    except EngineError as error:
+        problem = problem_of(error)
+    now = clock.now()
+    return TaskEnd("main", None, now, now, problem)
+
+
+def clean_up(engines: Callable[[str], Engine], name: str, tasks: Iterable[str]) -> None:
+    """See to it that nothing of these tasks runs or is left on the engine."""
+    engine = engines(name)
+    for task in tasks:
+        engine.stop(task)
+        engine.remove(task)
+
+
+def stop_all(engines: Callable[[str], Engine], name: str, tasks: Iterable[str]) -> None:
+    """Stop these tasks; their ends are still to be read."""
+    engine = engines(name)
+    for task in tasks:
+        engine.stop(task)
