@@ -1,0 +1,249 @@
+"""One request to Files, taken apart once, and the making of its answer."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from starlette.responses import Response
+
+from emulator.storage.errors import bad_header, bad_query, failure
+from emulator.storage.names import decode_path, split_path
+from emulator.storage.sas import NOTHING
+from emulator.storage.times import http_date, smb_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from starlette.requests import Request
+
+    from emulator.state.clock import Clock
+    from emulator.storage.accounts import Account
+    from emulator.storage.errors import StorageError
+    from emulator.storage.records import EntryRecord
+    from emulator.storage.shares import Shares
+    from emulator.storage.tree import Found
+
+ECHO_VERSION = "2019-02-02"
+"""From this version on answers echo ``x-ms-client-request-id`` and carry SMB properties (recorded traffic)."""
+
+PERMISSION_KEY = "13400857325829863413*7225182421306353545"
+"""The one permission key there is: permissions of their own are not built."""
+
+XML = "application/xml"
+_DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
+_MAX_METADATA = 8192
+
+
+class Context(NamedTuple):
+    """What operations work on."""
+
+    shares: Shares
+    clock: Clock
+
+
+class Call:
+    """A request.
+
+    ``path`` is decoded and begins below the account; ``parts`` are its components below ``share``. Names in
+    ``query`` and ``headers`` are in lower case, several values joined by commas. ``version`` is what the
+    client asked for: a version newer than this code is served like the newest one known.
+    """
+
+    __slots__ = (
+        "account",
+        "grant",
+        "headers",
+        "method",
+        "parts",
+        "path",
+        "query",
+        "request",
+        "request_id",
+        "share",
+    )
+
+    def __init__(self, request: Request, account: Account) -> None:
+        """Take query and headers apart; ``locate`` does the path, ``grant`` is set once it is known."""
+        scope = request.scope
+        self.request = request
+        self.request_id = str(uuid.uuid4())
+        self.account = account
+        self.method: str = scope["method"]
+        self.path = ""
+        self.share = ""
+        self.parts: tuple[str, ...] = ()
+        self.grant = NOTHING
+        self.query: dict[str, str] = {}
+        if scope["query_string"]:
+            pairs: dict[str, list[str]] = {}
+            for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
+                pairs.setdefault(name.lower(), []).append(value)
+            self.query = {name: ",".join(sorted(values)) for name, values in pairs.items()}
+        headers: dict[str, str] = {}
+        for raw_name, raw_value in scope["headers"]:
+            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+        self.headers = headers
+
+    def locate(self, raw_path: str) -> None:
+        """Take apart the path below the account, as it was sent.
+
+        Raises:
+            StorageError: InvalidResourceName, InvalidFileOrDirectoryPathName.
+        """
+        path = decode_path(raw_path)
+        self.path = path if path.startswith("/") else "/" + path
+        self.share, self.parts = split_path(path)
+
+    @property
+    def raw_path(self) -> str:
+        """Give the URL's whole path as it was sent, for the signature."""
+        raw: bytes = self.request.scope["raw_path"]
+        return raw.decode("latin-1")
+
+    @property
+    def version(self) -> str:
+        """Give the version that the client asked for; a SAS alone asks for its own."""
+        return self.headers.get("x-ms-version") or self.query.get("api-version") or self.query.get("sv", "")
+
+    @property
+    def share_key(self) -> str:
+        """Name the share in the store."""
+        return f"{self.account.name}/{self.share}"
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        """Read a whole number from the query.
+
+        Raises:
+            StorageError: InvalidQueryParameterValue, OutOfRangeQueryParameterValue.
+        """
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        try:
+            value = int(text)
+        except ValueError:
+            raise bad_query(name, text) from None
+        if value < low:
+            raise failure(
+                "OutOfRangeQueryParameterValue",
+                QueryParameterName=name,
+                QueryParameterValue=text,
+                MinimumAllowed=str(low),
+                MaximumAllowed=str(high),
+            )
+        return min(value, high)
+
+    def length(self, name: str) -> int | None:
+        """Read a whole number of bytes from a header; None if it is not there.
+
+        Raises:
+            StorageError: InvalidHeaderValue.
+        """
+        text = self.headers.get(name)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdecimal()):
+            raise bad_header(name, text)
+        return int(text)
+
+    def metadata(self) -> dict[str, str]:
+        """Read the ``x-ms-meta-*`` headers: names (lower case, our server cannot see more) and values.
+
+        Raises:
+            StorageError: EmptyMetadataKey, InvalidMetadata, MetadataTooLarge (8 KiB).
+        """
+        found = {}
+        size = 0
+        for name, value in self.headers.items():
+            if not name.startswith("x-ms-meta-"):
+                continue
+            key = name[10:]
+            if not key:
+                raise failure("EmptyMetadataKey")
+            if not key.isidentifier() or not value.isascii():
+                raise failure("InvalidMetadata")
+            size += len(key) + len(value)
+            found[key] = value
+        if size > _MAX_METADATA:
+            raise failure("MetadataTooLarge")
+        return found
+
+    def answer(
+        self, status: int, headers: Mapping[str, str], body: bytes = b"", *, content_type: str = ""
+    ) -> Response:
+        """Make an answer with the headers that every answer has."""
+        response = Response(None, status)
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        raw += self.common_headers()
+        if content_type:
+            raw.append((b"content-type", content_type.encode()))
+        if status not in (204, 304) and "content-length" not in headers:
+            raw.append((b"content-length", str(len(body)).encode()))
+        response.raw_headers = raw
+        response.body = body
+        return response
+
+    def common_headers(self) -> list[tuple[bytes, bytes]]:
+        """Give the headers that every answer has."""
+        raw = [
+            (b"x-ms-request-id", self.request_id.encode()),
+            (b"x-ms-version", self.version.encode("latin-1")),
+        ]
+        client = self.headers.get("x-ms-client-request-id")
+        if client and self.version >= ECHO_VERSION:
+            raw.append((b"x-ms-client-request-id", client.encode("latin-1")))
+        return raw
+
+
+def element(name: str, value: str) -> str:
+    """Write an XML element; characters that XML cannot hold are dropped."""
+    if not value.isprintable():
+        value = "".join(character for character in value if character >= " " or character in "\n\t")
+    return f"<{name}>{escape(value)}</{name}>" if value else f"<{name} />"
+
+
+def document(body: str) -> bytes:
+    """Write an XML document, with the byte order mark that the service sends."""
+    return f"\ufeff{_DECLARATION}{body}".encode()
+
+
+def error_answer(call: Call, error: StorageError, now: datetime) -> Response:
+    """Render an error as the service does: XML, and its code in ``x-ms-error-code``."""
+    headers = {"x-ms-error-code": error.code, **error.headers}
+    if error.status == 304:  # noqa: PLR2004 - not modified: no body
+        return call.answer(304, headers)
+    message = f"{error.message}\nRequestId:{call.request_id}\nTime:{now:%Y-%m-%dT%H:%M:%S.%f}0Z"
+    details = "".join(element(name, value) for name, value in error.details.items() if value)
+    body = document(f"<Error>{element('Code', error.code)}{element('Message', message)}{details}</Error>")
+    return call.answer(error.status, headers, body, content_type=XML)
+
+
+def stamps(tag: str, changed: int) -> dict[str, str]:
+    """Give the headers that say which state of a resource was seen."""
+    return {"etag": tag, "last-modified": http_date(changed // 1_000_000_000)}
+
+
+def smb_headers(call: Call, found: Found, record: EntryRecord) -> dict[str, str]:
+    """Give the SMB properties of a file or directory; none for versions that do not know them."""
+    if call.version < ECHO_VERSION:
+        return {}
+    written = found.stat.st_mtime_ns
+    return {
+        "x-ms-file-attributes": record.attributes,
+        "x-ms-file-creation-time": smb_time(record.created),
+        "x-ms-file-last-write-time": smb_time(written),
+        "x-ms-file-change-time": smb_time(max(record.changed, written)),
+        "x-ms-file-permission-key": PERMISSION_KEY,
+        "x-ms-file-id": str(found.stat.st_ino),
+        "x-ms-file-parent-id": str(found.parent_inode),
+    }
+
+
+def metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Give the ``x-ms-meta-*`` headers."""
+    return {f"x-ms-meta-{name}": value for name, value in metadata.items()}

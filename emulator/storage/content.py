@@ -1,0 +1,136 @@
+"""Content of files: ranges, checksums, and the answer that streams a file."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from emulator.storage.errors import bad_header, failure
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from emulator.storage.call import Call
+
+CHUNK = 256 * 1024
+"""Bytes read from a file at a time: more does not make it faster, less does make it slower."""
+
+MAX_RANGE = 4 * 1024 * 1024
+"""Bytes in one Put Range, and in one range that is read with its MD5 (service)."""
+
+_MD5_BYTES = 16
+
+
+def requested_range(call: Call) -> tuple[int, int | None] | None:
+    """Read ``x-ms-range``, else ``Range``: first byte and last (None: to the end); None if there is neither.
+
+    Raises:
+        StorageError: InvalidHeaderValue for anything but ``bytes=first-[last]``: the service knows neither
+            suffixes nor several ranges.
+    """
+    for name in ("x-ms-range", "range"):
+        text = call.headers.get(name)
+        if text is None:
+            continue
+        unit, _, span = text.partition("=")
+        first, dash, last = span.partition("-")
+        if unit != "bytes" or not dash or not _is_number(first) or not (last == "" or _is_number(last)):
+            raise bad_header(name, text)
+        if last and int(last) < int(first):
+            raise bad_header(name, text)
+        return int(first), int(last) if last else None
+    return None
+
+
+def clip(asked: tuple[int, int | None], size: int) -> tuple[int, int]:
+    """Cut a range at the end of a file.
+
+    Raises:
+        StorageError: InvalidRange (416), with ``Content-Range: bytes */<size>``, if it begins behind the end.
+    """
+    first, last = asked
+    if first >= size:
+        raise failure("InvalidRange", headers={"content-range": f"bytes */{size}"})
+    return first, size - 1 if last is None else min(last, size - 1)
+
+
+def wants_md5(call: Call, asked: tuple[int, int | None] | None, first: int, last: int) -> bool:
+    """Tell whether the MD5 of the range is asked for.
+
+    Raises:
+        StorageError: InvalidHeaderValue without a range, OutOfRangeInput if the range is over 4 MiB.
+    """
+    text = call.headers.get("x-ms-range-get-content-md5", "false")
+    if text.lower() != "true":
+        return False
+    if asked is None:
+        raise bad_header("x-ms-range-get-content-md5", text)
+    if last - first + 1 > MAX_RANGE:
+        raise failure("OutOfRangeInput")
+    return True
+
+
+def decode_md5(text: str) -> bytes:
+    """Read an MD5 in base64.
+
+    Raises:
+        StorageError: InvalidMd5.
+    """
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise failure("InvalidMd5") from None
+    if len(value) != _MD5_BYTES:
+        raise failure("InvalidMd5")
+    return value
+
+
+def range_md5(fd: int, first: int, last: int) -> str:
+    """Compute the MD5 of a range of at most 4 MiB, in base64."""
+    data = os.pread(fd, last - first + 1, first)
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+class FileBody(Response):
+    """Sends a part of an open file, chunk by chunk, and closes it.
+
+    If the file grows shorter meanwhile, the connection is cut before the promised length: the client sees a
+    broken transfer, never a short file.
+    """
+
+    def __init__(self, head: Response, fd: int, first: int, length: int) -> None:
+        """Take status and headers from ``head``; ``fd`` is this object's to close."""
+        self.background = None
+        self.status_code = head.status_code
+        self.raw_headers = head.raw_headers
+        self._file = open(fd, "rb", buffering=0)  # noqa: SIM115 - closed when it was sent
+        self._first = first
+        self._length = length
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        with self._file as file:
+            fd = file.fileno()
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
+            position, left = self._first, self._length
+            while left > CHUNK:
+                chunk = os.pread(fd, CHUNK, position)
+                if not chunk:
+                    return
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                position += len(chunk)
+                left -= len(chunk)
+            chunk = os.pread(fd, left, position)
+            if len(chunk) == left:
+                await send({"type": "http.response.body", "body": chunk, "more_body": False})

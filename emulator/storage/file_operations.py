@@ -1,0 +1,204 @@
+"""Operations on a file as a whole; its ranges are in ``range_operations``."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from emulator.storage import content, smb, tree
+from emulator.storage.call import metadata_headers, smb_headers, stamps
+from emulator.storage.conditions import check_conditions
+from emulator.storage.errors import StorageError, bad_header, failure
+from emulator.storage.records import EntryRecord, entity_tag
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from emulator.storage.call import Call, Context
+    from emulator.storage.tree import Found
+
+MAX_SIZE = 4 * 1024**4
+"""Bytes in a file (service, since 2020)."""
+
+_HEADERS = {
+    "x-ms-content-type": "content-type",
+    "x-ms-content-encoding": "content-encoding",
+    "x-ms-content-language": "content-language",
+    "x-ms-content-disposition": "content-disposition",
+    "x-ms-cache-control": "cache-control",
+    "x-ms-content-md5": "content-md5",
+}
+_SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
+
+
+async def create_file(context: Context, call: Call) -> Response:
+    """Make a file of ``x-ms-content-length`` zeros; what stood there is replaced, as on the service."""
+    root = context.shares.root(call.account.name, call.share)
+    if call.headers.get("x-ms-type", "").lower() != "file":
+        raise _required(call, "x-ms-type")
+    size = call.length("x-ms-content-length")
+    if size is None:
+        raise _required(call, "x-ms-content-length")
+    if size > MAX_SIZE:
+        raise bad_header("x-ms-content-length", str(size))
+    smb.check_required(call)
+    record = EntryRecord(_content_headers(call), call.metadata(), "Archive")
+    written = smb.apply(call, record, directory=False)
+    if "w" not in call.grant.permissions and _exists(root, call.parts):
+        raise failure("AuthorizationPermissionMismatch")
+    fd, path, _ = tree.make_file(root, call.parts)
+    try:
+        os.ftruncate(fd, 0)
+        os.ftruncate(fd, size)
+        smb.set_last_write(fd, written)
+        record.created = record.created or os.fstat(fd).st_mtime_ns
+    finally:
+        os.close(fd)
+    with tree.find_file(root, path.split("/")) as found:
+        return call.answer(201, save(context, call, found, record) | _SERVER_ENCRYPTED)
+
+
+async def get_file(context: Context, call: Call) -> Response:
+    """Read a file or, with ``x-ms-range`` or ``Range``, a part of it (206 even if that is the whole)."""
+    root = context.shares.root(call.account.name, call.share)
+    with tree.find_file(root, call.parts) as found:
+        record, headers = read(context, call, found)
+        size = found.stat.st_size
+        asked = content.requested_range(call)
+        first, last = (0, size - 1) if asked is None else content.clip(asked, size)
+        whole_md5 = headers.pop("content-md5", None)
+        if asked is not None:
+            headers["content-range"] = f"bytes {first}-{last}/{size}"
+            if whole_md5:
+                headers["x-ms-content-md5"] = whole_md5
+        elif whole_md5:
+            headers["content-md5"] = whole_md5
+        headers |= _properties(record) | call.grant.overrides
+        headers |= {"accept-ranges": "bytes", "content-length": str(last - first + 1)}
+        digest = content.wants_md5(call, asked, first, last)
+        fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
+        if digest:
+            headers["content-md5"] = content.range_md5(fd, first, last)
+        return content.FileBody(
+            call.answer(200 if asked is None else 206, headers), fd, first, last - first + 1
+        )
+
+
+async def head_file(context: Context, call: Call) -> Response:
+    """Read a file's properties."""
+    root = context.shares.root(call.account.name, call.share)
+    with tree.find_file(root, call.parts) as found:
+        record, headers = read(context, call, found)
+        headers |= _properties(record) | call.grant.overrides
+        headers |= {"content-length": str(found.stat.st_size), "x-ms-type": "File"}
+        return call.answer(200, headers)
+
+
+async def get_file_metadata(context: Context, call: Call) -> Response:
+    """Read a file's metadata."""
+    root = context.shares.root(call.account.name, call.share)
+    with tree.find_file(root, call.parts) as found:
+        record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
+        headers = stamps(entity_tag(found.stat, record.changed), record.changed)
+        return call.answer(200, headers | metadata_headers(record.metadata))
+
+
+async def set_file_metadata(context: Context, call: Call) -> Response:
+    """Replace a file's metadata."""
+    root = context.shares.root(call.account.name, call.share)
+    metadata = call.metadata()
+    with tree.find_file(root, call.parts) as found:
+        record, _ = read(context, call, found)
+        record.metadata = metadata
+        return call.answer(200, save(context, call, found, record) | _SERVER_ENCRYPTED)
+
+
+async def set_file_properties(context: Context, call: Call) -> Response:
+    """Set a file's HTTP headers, attributes and times, or its size.
+
+    A request that names none of the HTTP headers leaves them; one that names some clears the others (service).
+    """
+    root = context.shares.root(call.account.name, call.share)
+    headers = _content_headers(call, default_type=False)
+    size = call.length("x-ms-content-length")
+    if size is not None and size > MAX_SIZE:
+        raise bad_header("x-ms-content-length", str(size))
+    with tree.find_file(root, call.parts) as found:
+        record, _ = read(context, call, found)
+        written = smb.apply(call, record, directory=False)
+        if headers:
+            record.headers = headers
+        fd = found.open(os.O_RDWR)
+        try:
+            if size is not None:
+                os.ftruncate(fd, size)
+            smb.set_last_write(fd, written)
+        finally:
+            os.close(fd)
+        return call.answer(200, save(context, call, found, record) | _SERVER_ENCRYPTED)
+
+
+async def delete_file(context: Context, call: Call) -> Response:
+    """Delete a file."""
+    root = context.shares.root(call.account.name, call.share)
+    with tree.find_file(root, call.parts) as found:
+        read(context, call, found)
+    path = tree.remove(root, call.parts, directory=False)
+    context.shares.records.forget_entry(call.share_key, path)
+    return call.answer(202, {})
+
+
+def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[str, str]]:
+    """Read a file's record and check the request's conditions against it.
+
+    Returns:
+        The record, and ETag, Last-Modified, metadata, content MD5 and SMB properties as headers.
+
+    Raises:
+        StorageError: ConditionNotMet (412, or 304 for a read).
+    """
+    record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
+    tag = entity_tag(found.stat, record.changed)
+    changed = max(record.changed, found.stat.st_mtime_ns)
+    check_conditions(call, tag, changed)
+    headers = stamps(tag, changed) | metadata_headers(record.metadata) | smb_headers(call, found, record)
+    headers["x-ms-server-encrypted"] = "true"
+    if "content-md5" in record.headers:
+        headers["content-md5"] = record.headers["content-md5"]
+    return record, headers
+
+
+def save(context: Context, call: Call, found: Found, record: EntryRecord) -> dict[str, str]:
+    """Write a file's record as the file is now, and give ETag, Last-Modified and SMB properties as headers."""
+    found.stat = os.fstat(found.fd)
+    context.shares.records.save_entry(call.share_key, found.path, found.stat, record, directory=False)
+    return stamps(entity_tag(found.stat, record.changed), record.changed) | smb_headers(call, found, record)
+
+
+def _properties(record: EntryRecord) -> dict[str, str]:
+    headers = {name: value for name, value in record.headers.items() if name != "content-md5"}
+    headers.setdefault("content-type", "application/octet-stream")
+    headers["x-ms-type"] = "File"
+    return headers
+
+
+def _content_headers(call: Call, *, default_type: bool = True) -> dict[str, str]:
+    headers = {name: call.headers[sent] for sent, name in _HEADERS.items() if call.headers.get(sent)}
+    if "content-md5" in headers:
+        content.decode_md5(headers["content-md5"])
+    if default_type:
+        headers.setdefault("content-type", "application/octet-stream")
+    return headers
+
+
+def _exists(root: str, parts: tuple[str, ...]) -> bool:
+    try:
+        with tree.find(root, parts):
+            return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _required(call: Call, name: str) -> StorageError:
+    value = call.headers.get(name)
+    return failure("MissingRequiredHeader", HeaderName=name) if value is None else bad_header(name, value)

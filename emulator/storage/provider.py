@@ -1,0 +1,234 @@
+"""Microsoft.Storage: storage accounts and their keys behind the resource manager."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.messages import ArmResponse
+from emulator.errors import ServiceError
+from emulator.state.clock import wire_time
+from emulator.storage.accounts import KEY_NAMES, AccountExists
+from emulator.storage.names import is_account_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emulator.arm.messages import ArmRequest
+    from emulator.state.clock import Clock
+    from emulator.storage.accounts import Account, Accounts
+    from emulator.storage.shares import Shares
+
+_VERSIONS = (
+    "2024-01-01", "2023-05-01", "2023-04-01", "2023-01-01", "2022-09-01", "2022-05-01", "2021-09-01", "2021-08-01",
+    "2021-06-01", "2021-04-01", "2021-02-01", "2021-01-01", "2019-06-01", "2019-04-01", "2018-11-01", "2018-07-01",
+    "2018-03-01-preview", "2018-02-01", "2017-10-01", "2017-06-01", "2016-12-01", "2016-05-01", "2016-01-01",
+)  # fmt: skip
+
+_INVALID_NAME = (
+    "{} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length "
+    "and use numbers and lower-case letters only."
+)
+_TAKEN = "The storage account named {} is already taken."
+_DEFAULT_SKU = "Standard_LRS"
+
+
+class StorageProvider:
+    """Creates, reads and deletes storage accounts; their content is served by ``FilesService``.
+
+    Creation is done when it is answered; it is still answered 202 with a ``Location`` to poll, as the
+    service does (recorded traffic). Accounts have a ``file`` endpoint only: blobs, queues and tables are not
+    emulated.
+    """
+
+    namespace = "Microsoft.Storage"
+    resource_types: Mapping[str, tuple[str, ...]] = {
+        "storageAccounts": _VERSIONS,
+        "locations/asyncoperations": _VERSIONS,
+        "checkNameAvailability": _VERSIONS,
+        "operations": _VERSIONS,
+    }
+
+    def __init__(self, accounts: Accounts, shares: Shares, clock: Clock, *, retry_after: int = 0) -> None:
+        """Manage ``accounts``; ``retry_after`` seconds is what clients are told to wait between polls."""
+        self._accounts = accounts
+        self._shares = shares
+        self._clock = clock
+        self._retry_after = retry_after
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Answer a request."""
+        kinds = [kind for kind, _ in request.types]
+        if request.action.lower() == "checknameavailability" or kinds == ["checknameavailability"]:
+            return self._check_name(request)
+        if kinds == ["operations"]:
+            return ArmResponse(200, {"value": []})
+        if kinds == ["locations", "asyncoperations"]:
+            return self._poll(request)
+        if kinds != ["storageaccounts"]:
+            kind = "/".join(kinds) or request.action
+            raise ServiceError(
+                404,
+                "InvalidResourceType",
+                f"The resource type '{kind}' is not emulated in Microsoft.Storage.",
+            )
+        name = request.types[0][1]
+        if not name:
+            return self._list(request)
+        if request.action:
+            return self._act(request, self._find(request, name))
+        if request.method == "PUT":
+            return self._put(request, name)
+        if request.method == "DELETE":
+            return self._delete(request, name)
+        account = self._find(request, name)
+        if request.method == "PATCH":
+            account = self._accounts.update(account.name, self._merged(account, request.body or {}))
+        elif request.method != "GET":
+            raise ServiceError(405, "MethodNotAllowed", f"The method {request.method} is not allowed here.")
+        return ArmResponse(200, _body(account, request.base_url))
+
+    def delete_group(self, subscription: str, group: str) -> bool:
+        """Delete a resource group's accounts with all their files; done when it returns."""
+        for account in self._accounts.list(f"{subscription}/{group}".lower()):
+            self._remove(account.name)
+        return True
+
+    def _find(self, request: ArmRequest, name: str) -> Account:
+        account = self._accounts.get(name.lower())
+        if account is None or account.scope != _scope(request):
+            raise ServiceError(
+                404,
+                "ResourceNotFound",
+                f"The Resource 'Microsoft.Storage/storageAccounts/{name}' under resource group "
+                f"'{request.group}' was not found.",
+            )
+        return account
+
+    def _list(self, request: ArmRequest) -> ArmResponse:
+        accounts = self._accounts.list(_scope(request))
+        return ArmResponse(200, {"value": [_body(account, request.base_url) for account in accounts]})
+
+    def _put(self, request: ArmRequest, name: str) -> ArmResponse:
+        body = request.body or {}
+        location = body.get("location")
+        account = self._accounts.get(name)
+        if account is not None and account.scope == _scope(request):
+            account = self._accounts.update(name, self._merged(account, body))
+            return ArmResponse(200, _body(account, request.base_url))
+        if not is_account_name(name):
+            raise ServiceError(400, "AccountNameInvalid", _INVALID_NAME.format(name))
+        if not isinstance(location, str) or not location:
+            raise ServiceError(
+                400, "LocationRequired", "The location property is required for this definition."
+            )
+        definition = {
+            "subscription": request.subscription,
+            "group": request.group,
+            "location": location.replace(" ", "").lower(),
+            "tags": body.get("tags") or {},
+            "sku": _sku(body) or _DEFAULT_SKU,
+            "kind": body.get("kind") or "Storage",
+            "created": wire_time(self._clock.now()),
+            "operation": str(uuid.uuid4()),
+        }
+        try:
+            account = self._accounts.create(name, _scope(request), definition)
+        except AccountExists:
+            raise ServiceError(409, "StorageAccountAlreadyTaken", _TAKEN.format(name)) from None
+        poll = (
+            f"{request.base_url.rstrip('/')}/subscriptions/{request.subscription}/providers/Microsoft.Storage/locations/"
+            f"{definition['location']}/asyncoperations/{definition['operation']}"
+            f"?monitor=true&api-version={request.api_version}"
+        )
+        return ArmResponse(202, None, {"Location": poll, "Retry-After": str(self._retry_after)})
+
+    def _poll(self, request: ArmRequest) -> ArmResponse:
+        operation = request.types[1][1]
+        for account in self._accounts.list(request.subscription.lower()):
+            if account.definition["operation"] == operation:
+                return ArmResponse(200, _body(account, request.base_url))
+        raise ServiceError(404, "ResourceNotFound", f"The operation '{operation}' was not found.")
+
+    def _delete(self, request: ArmRequest, name: str) -> ArmResponse:
+        account = self._accounts.get(name.lower())
+        if account is None or account.scope != _scope(request):
+            return ArmResponse(204)
+        self._remove(account.name)
+        return ArmResponse(200)
+
+    def _remove(self, name: str) -> None:
+        if self._accounts.delete(name):
+            self._shares.delete_all(name)
+
+    def _act(self, request: ArmRequest, account: Account) -> ArmResponse:
+        action = request.action.lower()
+        if request.method != "POST" or action not in ("listkeys", "regeneratekey"):
+            raise ServiceError(
+                404,
+                "InvalidResourceType",
+                f"The action '{request.action}' is not emulated in Microsoft.Storage.",
+            )
+        if action == "regeneratekey":
+            name = (request.body or {}).get("keyName")
+            if name not in KEY_NAMES:
+                raise ServiceError(
+                    400, "InvalidRequestPropertyValue", f"The value '{name}' is not a key name."
+                )
+            account = self._accounts.regenerate_key(account.name, name)
+        keys = [
+            {"keyName": name, "value": key, "permissions": "FULL"}
+            for name, key in zip(KEY_NAMES, account.keys, strict=True)
+        ]
+        return ArmResponse(200, {"keys": keys})
+
+    def _check_name(self, request: ArmRequest) -> ArmResponse:
+        name = str((request.body or {}).get("name", ""))
+        if not is_account_name(name):
+            reason, message = "AccountNameInvalid", _INVALID_NAME.format(name)
+        elif self._accounts.get(name) is not None:
+            reason, message = "AlreadyExists", _TAKEN.format(name)
+        else:
+            return ArmResponse(200, {"nameAvailable": True})
+        return ArmResponse(200, {"nameAvailable": False, "reason": reason, "message": message})
+
+    @staticmethod
+    def _merged(account: Account, body: Mapping[str, Any]) -> dict[str, Any]:
+        definition = dict(account.definition)
+        if "tags" in body:
+            definition["tags"] = body["tags"] or {}
+        definition["sku"] = _sku(body) or definition["sku"]
+        return definition
+
+
+def _scope(request: ArmRequest) -> str:
+    return f"{request.subscription}/{request.group}".lower().rstrip("/")
+
+
+def _sku(body: Mapping[str, Any]) -> str:
+    sku = body.get("sku")
+    return str(sku.get("name") or "") if isinstance(sku, dict) else ""
+
+
+def _body(account: Account, base_url: str) -> dict[str, Any]:
+    kept = account.definition
+    sku = kept["sku"]
+    return {
+        "sku": {"name": sku, "tier": sku.partition("_")[0]},
+        "kind": kept["kind"],
+        "id": (
+            f"/subscriptions/{kept['subscription']}/resourceGroups/{kept['group']}"
+            f"/providers/Microsoft.Storage/storageAccounts/{account.name}"
+        ),
+        "name": account.name,
+        "type": "Microsoft.Storage/storageAccounts",
+        "location": kept["location"],
+        "tags": kept["tags"],
+        "properties": {
+            "creationTime": kept["created"],
+            "primaryEndpoints": {"file": f"{base_url.rstrip('/')}/{account.name}/"},
+            "primaryLocation": kept["location"],
+            "provisioningState": "Succeeded",
+            "statusOfPrimary": "available",
+        },
+    }

@@ -1,0 +1,188 @@
+"""Shared access signatures: account SAS, and service SAS of a share or a file (service documentation; SDK 2.1.0)."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from emulator.storage.errors import StorageError, failure
+from emulator.storage.times import http_date, parse_sas_time, sas_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from emulator.storage.accounts import Account
+
+LINK_VERSION = "2016-05-31"
+"""``sv`` of the links to output files (recorded traffic)."""
+
+_OVERRIDES = {
+    "rscc": "cache-control",
+    "rscd": "content-disposition",
+    "rsce": "content-encoding",
+    "rscl": "content-language",
+    "rsct": "content-type",
+}
+_ACCOUNT_LEVELS = {"s": "s", "c": "cl", "o": "do"}
+"""What the letters of an account SAS's ``srt`` (service, container, object) open, as levels of ``Grant``."""
+
+_WITH_ENCRYPTION_SCOPE = "2020-12-06"
+"""From this ``sv`` on an account SAS signs one more field, ``ses``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the bearer of a request may do.
+
+    ``levels``: ``s`` the service, ``c`` a share, ``l`` what a directory holds, ``d`` a directory, ``o`` a file;
+    ``permissions``: letters of ``rwdlc``. ``overrides`` replace response headers of a file, by lower-case name.
+    """
+
+    levels: str
+    permissions: str
+    overrides: dict[str, str] = field(default_factory=dict)
+
+    def check(self, level: str, permissions: str) -> None:
+        """Refuse an operation at ``level`` unless one of ``permissions`` is granted.
+
+        Raises:
+            StorageError: AuthorizationResourceTypeMismatch, AuthorizationPermissionMismatch.
+        """
+        if level not in self.levels:
+            raise failure("AuthorizationResourceTypeMismatch")
+        if not any(letter in self.permissions for letter in permissions):
+            raise failure("AuthorizationPermissionMismatch")
+
+
+EVERYTHING = Grant("scldo", "rwdlc")
+"""What an account's key grants."""
+
+NOTHING = Grant("", "")
+"""What is granted until a signature was checked."""
+
+
+def check_sas(
+    account: Account, path: str, query: Mapping[str, str], now: datetime, *, scheme: str, address: str
+) -> Grant:
+    """Check the SAS in a request's query.
+
+    Args:
+        account: The account that the URL names.
+        path: Decoded path below the account, such as ``/share/folder/file``.
+        query: Query parameters, names in lower case.
+        now: The service's time.
+        scheme: ``http`` or ``https``.
+        address: The client's IP address.
+
+    Raises:
+        StorageError: AuthenticationFailed (403) for a wrong signature, a missing or malformed field or the
+            wrong time; AuthorizationProtocolMismatch, AuthorizationSourceIPMismatch and
+            AuthorizationServiceMismatch (403) for use where it is not allowed.
+    """
+    for name in ("sv", "se", "sp"):
+        if not query.get(name):
+            raise _failed(f"{name} is mandatory. Cannot be empty.")
+    is_account = "ss" in query or "srt" in query
+    if is_account:
+        text = _account_text(account.name, query)
+    else:
+        text = _service_text(_resource(account.name, path, query), query)
+    _check_signature(account, text, query["sig"])
+    _check_time(query, now)
+    _check_origin(query, scheme, address)
+    if is_account:
+        if "f" not in query.get("ss", ""):
+            raise failure("AuthorizationServiceMismatch")
+        levels = "".join(_ACCOUNT_LEVELS.get(letter, "") for letter in query.get("srt", ""))
+        return Grant(levels, query["sp"])
+    overrides = {header: query[name] for name, header in _OVERRIDES.items() if name in query}
+    return Grant("ldo" if query["sr"] == "s" else "o", query["sp"], overrides)
+
+
+def file_link(
+    account: Account, share: str, path: str, *, expires: datetime, base_url: str, permissions: str = "rl"
+) -> str:
+    """Make a link to one file that needs no other authorization, in the form of recorded traffic.
+
+    Args:
+        account: Its first key signs.
+        share: The share's name.
+        path: The file's path in the share.
+        expires: When the link ends; cut to whole seconds.
+        base_url: Where the client reaches this emulator, without the account.
+        permissions: Letters of ``rcwdl``.
+    """
+    query = {"sv": LINK_VERSION, "sr": "f", "se": sas_time(expires), "sp": permissions}
+    text = _service_text(f"/file/{account.name}/{share}/{path}", query)
+    query["sig"] = base64.b64encode(hmac.digest(account.secrets[0], text.encode(), "sha256")).decode()
+    fields = "&".join(f"{name}={quote(query[name], safe='')}" for name in ("sv", "sr", "sig", "se", "sp"))
+    return f"{base_url.rstrip('/')}/{account.name}/{share}/{quote(path)}?{fields}"
+
+
+def _account_text(account: str, query: Mapping[str, str]) -> str:
+    names = ["sp", "ss", "srt", "st", "se", "sip", "spr", "sv"]
+    if query["sv"] >= _WITH_ENCRYPTION_SCOPE:
+        names.append("ses")
+    return "\n".join([account, *(query.get(name, "") for name in names), ""])
+
+
+def _service_text(resource: str, query: Mapping[str, str]) -> str:
+    fields = [query.get(name, "") for name in ("sp", "st", "se")]
+    fields.append(resource)
+    fields += [query.get(name, "") for name in ("si", "sip", "spr", "sv", *_OVERRIDES)]
+    return "\n".join(fields)
+
+
+def _resource(account: str, path: str, query: Mapping[str, str]) -> str:
+    """Give what a service SAS for this URL must have signed: the file itself, or its share."""
+    kind = query.get("sr")
+    if kind == "s":
+        return f"/file/{account}/{path.strip('/').partition('/')[0]}"
+    if kind == "f":
+        return f"/file/{account}{path}"
+    raise _failed("sr is mandatory. Cannot be empty" if not kind else f"sr={kind} is not one of s and f.")
+
+
+def _check_signature(account: Account, text: str, signature: str) -> None:
+    given = signature.encode()
+    for secret in account.secrets:
+        computed = base64.b64encode(hmac.digest(secret, text.encode(), "sha256"))
+        if hmac.compare_digest(computed, given):
+            return
+    raise _failed(f"Signature did not match. String to sign used was {text}")
+
+
+def _check_time(query: Mapping[str, str], now: datetime) -> None:
+    expiry = parse_sas_time(query["se"])
+    start = parse_sas_time(query["st"]) if query.get("st") else None
+    if expiry is None or (query.get("st") and start is None):
+        raise _failed("st or se is not a time in ISO 8601 form.")
+    if now >= expiry or (start is not None and now < start):
+        begin = http_date(int(start.timestamp())) if start else "none"
+        raise _failed(
+            f"Signature not valid in the specified time frame: Start [{begin}] - "
+            f"Expiry [{http_date(int(expiry.timestamp()))}] - Current [{http_date(int(now.timestamp()))}]"
+        )
+
+
+def _check_origin(query: Mapping[str, str], scheme: str, address: str) -> None:
+    if query.get("spr") == "https" and scheme != "https":
+        raise failure("AuthorizationProtocolMismatch")
+    if query.get("sip"):
+        first, _, last = query["sip"].partition("-")
+        try:
+            client = int(ipaddress.IPv4Address(address))
+            allowed = int(ipaddress.IPv4Address(first)) <= client <= int(ipaddress.IPv4Address(last or first))
+        except ValueError:
+            allowed = False
+        if not allowed:
+            raise failure("AuthorizationSourceIPMismatch")
+
+
+def _failed(detail: str) -> StorageError:
+    return failure("AuthenticationFailed", AuthenticationErrorDetail=detail)

@@ -1,0 +1,135 @@
+# ruff: noqa: PTH - paths on the way of every request are plain strings and descriptors
+"""Shares: ordinary folders, ``<home>/storage/<account>/<share>/``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from typing import IO, TYPE_CHECKING
+
+from emulator.storage.errors import failure
+from emulator.storage.names import check_share_name, is_share_name
+from emulator.storage.records import Records, ShareRecord
+from emulator.storage.tree import MODE
+
+if TYPE_CHECKING:
+    from emulator.state.home import Home
+    from emulator.state.store import Store
+
+
+class Shares:
+    """Finds, makes and deletes shares; safe from any thread.
+
+    H1. A folder below an account's folder is a share if its name may be one, whoever made it.
+    H2. A deleted share is gone at once: its folder is moved aside, then removed.
+    H3. Nothing but what clients, jobs and people put there ever stands in a share: data on its way in waits
+        in ``staging``, a folder beside the accounts (same file system).
+    """
+
+    def __init__(self, home: Home, store: Store) -> None:
+        """Remove what a crash left in the staging folder; the home's lock must be held."""
+        self._storage = os.fspath(home.storage)
+        self.staging = f"{self._storage}/.staging"
+        self.records = Records(store)
+        os.makedirs(self._storage, mode=0o700, exist_ok=True)
+        _remove_tree(self.staging)
+        os.mkdir(self.staging, mode=0o700)
+
+    def root(self, account: str, share: str) -> str:
+        """Give a share's folder, with links resolved.
+
+        Raises:
+            StorageError: ShareNotFound; OutOfRangeInput or InvalidResourceName for an impossible name.
+        """
+        check_share_name(share)
+        try:
+            fd = os.open(f"{self._storage}/{account}/{share}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            raise failure("ShareNotFound") from None
+        try:
+            return os.readlink(f"/proc/self/fd/{fd}")
+        finally:
+            os.close(fd)
+
+    def create(self, account: str, share: str, record: ShareRecord) -> ShareRecord:
+        """Make a share.
+
+        Raises:
+            StorageError: ShareAlreadyExists; OutOfRangeInput or InvalidResourceName for an impossible name.
+        """
+        check_share_name(share)
+        folder = f"{self._storage}/{account}/{share}"
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            raise failure("ShareAlreadyExists") from None
+        os.chmod(folder, MODE)
+        self.records.forget_share(f"{account}/{share}")
+        self.records.save_share(f"{account}/{share}", record)
+        return record
+
+    def read(self, account: str, share: str) -> tuple[ShareRecord, os.stat_result]:
+        """Read a share's properties and its folder's status.
+
+        Raises:
+            StorageError: ShareNotFound.
+        """
+        status = os.stat(self.root(account, share))
+        return self.records.share(f"{account}/{share}", status), status
+
+    def list(self, account: str) -> list[str]:
+        """List the names of an account's shares, sorted (H1)."""
+        with os.scandir(f"{self._storage}/{account}") as scan:
+            return sorted(entry.name for entry in scan if is_share_name(entry.name) and entry.is_dir())
+
+    def delete(self, account: str, share: str) -> str:
+        """Move a share aside and forget what is known about it (H2).
+
+        Returns:
+            The folder where it now stands, to be removed with ``discard``.
+
+        Raises:
+            StorageError: ShareNotFound.
+        """
+        self.root(account, share)
+        aside = f"{self.staging}/{uuid.uuid4().hex}"
+        try:
+            os.rename(f"{self._storage}/{account}/{share}", aside)
+        except FileNotFoundError:
+            raise failure("ShareNotFound") from None
+        self.records.forget_share(f"{account}/{share}")
+        return aside
+
+    def discard(self, folder: str) -> None:
+        """Remove a folder that was moved aside; what cannot be removed now waits for the next start."""
+        _remove_tree(folder)
+
+    def delete_all(self, account: str) -> None:
+        """Delete an account's shares and its folder."""
+        for share in self.list(account):
+            self.discard(self.delete(account, share))
+        _remove_tree(f"{self._storage}/{account}")
+
+    def usage(self, account: str, share: str) -> int:
+        """Add up the bytes in a share's files."""
+        total = 0
+        for folder, _, files in os.walk(self.root(account, share)):
+            for name in files:
+                try:
+                    total += os.lstat(f"{folder}/{name}").st_size
+                except OSError:  # noqa: PERF203 - it vanished meanwhile
+                    continue
+        return total
+
+    def draft(self) -> IO[bytes]:
+        """Open an unnamed file for data on its way into a share (H3); it is gone when it is closed."""
+        return tempfile.TemporaryFile(dir=self.staging, buffering=0)
+
+
+def _remove_tree(path: str) -> None:
+    if os.path.islink(path):
+        os.unlink(path)  # a person may link a share to another disk: only the link is ours
+    else:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,98 @@
+# ruff: noqa: PTH - paths on the way of every request are plain strings and descriptors
+"""SMB properties in requests: attributes, times, permissions (REST, from version 2019-02-02 on)."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from emulator.storage.call import ECHO_VERSION
+from emulator.storage.errors import bad_header, failure, not_built
+from emulator.storage.times import parse_smb_time
+
+if TYPE_CHECKING:
+    from emulator.storage.call import Call
+    from emulator.storage.records import EntryRecord
+
+_OPTIONAL_FROM = "2021-06-08"
+"""From this version on the properties may be left out when something is created."""
+
+_REQUIRED = ("x-ms-file-attributes", "x-ms-file-creation-time", "x-ms-file-last-write-time")
+_ATTRIBUTES = {
+    name.lower(): name
+    for name in (
+        "None", "ReadOnly", "Hidden", "System", "Directory", "Archive", "Temporary", "Offline",
+        "NotContentIndexed", "NoScrubData",
+    )
+}  # fmt: skip
+
+
+def check_required(call: Call) -> None:
+    """Refuse to create something without the properties that the version demands.
+
+    Raises:
+        StorageError: MissingRequiredHeader.
+    """
+    if not ECHO_VERSION <= call.version < _OPTIONAL_FROM:
+        return
+    for name in _REQUIRED:
+        if name not in call.headers:
+            raise failure("MissingRequiredHeader", HeaderName=name)
+    if "x-ms-file-permission" not in call.headers and "x-ms-file-permission-key" not in call.headers:
+        raise failure("MissingRequiredHeader", HeaderName="x-ms-file-permission")
+
+
+def apply(call: Call, record: EntryRecord, *, directory: bool) -> int | None:
+    """Take the properties of a create or set request into a record.
+
+    Returns:
+        The time of last write that the client set, in ns since 1970; None if it left that to us.
+
+    Raises:
+        StorageError: InvalidHeaderValue; NotImplemented for permissions of their own and read-only files.
+    """
+    if call.headers.get("x-ms-file-permission", "inherit").lower() not in ("inherit", "preserve"):
+        raise not_built("permissions (x-ms-file-permission other than Inherit and Preserve)")
+    if call.headers.get("x-ms-file-permission-key"):
+        raise not_built("permissions (x-ms-file-permission-key)")
+    attributes = call.headers.get("x-ms-file-attributes", "preserve")
+    if attributes.lower() != "preserve":
+        record.attributes = _attributes(attributes, directory=directory)
+    created = _time(call, "x-ms-file-creation-time")
+    if created is not None:
+        record.created = created
+    return _time(call, "x-ms-file-last-write-time")
+
+
+def set_last_write(path: int | str, written: int | None) -> None:
+    """Set when a file was last written, if the client said so; time of last access stays."""
+    if written is not None:
+        os.utime(path, ns=(os.stat(path).st_atime_ns, written))
+
+
+def _attributes(text: str, *, directory: bool) -> str:
+    names = []
+    for part in text.split("|"):
+        name = _ATTRIBUTES.get(part.strip().lower())
+        if name is None:
+            raise bad_header("x-ms-file-attributes", text)
+        if name == "ReadOnly":
+            raise not_built("read-only files (x-ms-file-attributes: ReadOnly)")
+        if name != "None":
+            names.append(name)
+    if directory and "Directory" not in names:
+        names.append("Directory")
+    return " | ".join(names) or "None"
+
+
+def _time(call: Call, name: str) -> int | None:
+    text = call.headers.get(name, "preserve")
+    if text.lower() == "preserve":
+        return None
+    if text.lower() == "now":
+        return time.time_ns()
+    value = parse_smb_time(text)
+    if value is None:
+        raise bad_header(name, text)
+    return value
