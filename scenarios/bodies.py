@@ -39,14 +39,17 @@ def load_body(section: Mapping[str, Any], folder: Path, source: Source, path: Pa
         body = _merge(_read_file(folder / str(name), source, (*path, "file")), body)
     elif "properties" in body:
         body = _unwrap(body, lambda text: source.error(path, text))
-    return _plain(body)
+    plain: dict[str, Any] = _plain(body)
+    return plain
 
 
 def _read_file(file: Path, source: Source, path: Path_) -> dict[str, Any]:
     try:
         data = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise source.error(path, f"cannot read {file}: {error.strerror}", "paths start at the scenario's folder") from None
+        raise source.error(
+            path, f"cannot read {file}: {error.strerror}", "paths start at the scenario's folder"
+        ) from None
     except ValueError as error:
         raise InvalidScenario(f"this is not JSON: {error}", str(file)) from None
     if not isinstance(data, dict):
@@ -60,7 +63,9 @@ def _read_file(file: Path, source: Source, path: Path_) -> dict[str, Any]:
 def _unwrap(data: Mapping[str, Any], error: Any) -> dict[str, Any]:  # noqa: ANN401 - makes the exception
     for key in data:
         if key not in ("properties", "$schema"):
-            raise error(f"{key!r} stands beside 'properties'; with a top-level 'properties' all else belongs inside it")
+            raise error(
+                f"{key!r} stands beside 'properties'; with a top-level 'properties' all else belongs inside it"
+            )
     if not isinstance(data["properties"], dict):
         raise error("'properties' must hold an object")
     return dict(data["properties"])
@@ -115,7 +120,9 @@ def redacted(tree: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON
     if isinstance(tree, list):
         if key == "secrets":
             return [
-                {**item, "value": f"<secret {item.get('name', '')}>"} if isinstance(item, dict) and "value" in item else item
+                {**item, "value": f"<secret {item.get('name', '')}>"}
+                if isinstance(item, dict) and "value" in item
+                else item
                 for item in tree
             ]
         return [redacted(item) for item in tree]
@@ -128,7 +135,9 @@ def mounted_shares(body: Mapping[str, Any]) -> dict[str, str]:
     """Give the file shares that a cluster (or a job) mounts: relative mount path to share name."""
     volumes = body.get("nodeSetup", {}).get("mountVolumes") or body.get("mountVolumes") or {}
     return {
-        str(item.get("relativeMountPath", "")): str(item.get("azureFileUrl", "")).rstrip("/").rpartition("/")[2]
+        str(item.get("relativeMountPath", "")): str(item.get("azureFileUrl", ""))
+        .rstrip("/")
+        .rpartition("/")[2]
         for item in volumes.get("azureFileShares") or []
         if isinstance(item, dict)
     }
@@ -151,7 +160,9 @@ def directory_ids(job: Mapping[str, Any]) -> list[str]:
     return ["stdouterr", *(str(item.get("id", "")) for item in job.get("outputDirectories") or [])]
 
 
-def share_folders(cluster: Mapping[str, Any], job: Mapping[str, Any], segment: str) -> dict[str, tuple[str, str]]:
+def share_folders(
+    cluster: Mapping[str, Any], job: Mapping[str, Any], segment: str
+) -> dict[str, tuple[str, str]]:
     """Say where a job's output directories are on shares: directory id to (share, folder).
 
     Directories that are not below a mounted share (a node's own disk) are left out. The layout

@@ -26,7 +26,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 def holds(condition: str, values: Mapping[str, Value]) -> bool:
     """Tell whether all comparisons of a condition hold; ValueError if it cannot be read."""
-    return all([_compare(part, values) for part in re.split(r"\band\b", condition)])  # all are read, also after one failed
+    return all(
+        [_compare(part, values) for part in re.split(r"\band\b", condition)]
+    )  # all are read, also after one failed
 
 
 def _compare(text: str, values: Mapping[str, Value]) -> bool:

@@ -6,17 +6,25 @@ import math
 from typing import TYPE_CHECKING, Literal, Union
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from backends.errors import InvalidScenario, UserError
-from scenarios.strict import Strict
+from scenarios.strict import Strict, wrong
 from scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Value = Union[int, float, str, bool]  # noqa: UP007 - pydantic evaluates it on Python 3.10 as well
-_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+_WORDS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 class Parameter(Strict):
@@ -38,7 +46,7 @@ class Parameter(Strict):
                 try:
                     self.convert(value)
                 except ValueError as error:
-                    raise PydanticCustomError("parameter", f"{label}: {error}") from error  # type: ignore[arg-type] # noqa: RUF100 - the text is made here
+                    raise wrong(f"{label}: {error}") from error
         return self
 
     def convert(self, value: Value) -> Value:
@@ -59,11 +67,12 @@ class Parameter(Strict):
         if self.choices:
             return self.convert(self.choices[0])
         low = self.minimum if self.minimum is not None else min(1.0, self.maximum or 1.0)
-        return {"integer": math.ceil(low), "number": low, "string": "x", "boolean": False}[self.type]
+        samples: dict[str, Value] = {"integer": math.ceil(low), "number": low, "string": "x", "boolean": False}
+        return samples[self.type]
 
     def describe(self) -> str:
         """Say the type and its limits in a few words: ``integer, 1 or more``."""
-        words = [self.type]
+        words: list[str] = [self.type]
         if self.minimum is not None and self.maximum is not None:
             words.append(f"{_short(self.minimum)} to {_short(self.maximum)}")
         elif self.minimum is not None:
@@ -111,7 +120,12 @@ def _string(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-_CONVERTERS = {"integer": _integer, "number": _number, "string": _string, "boolean": _boolean}
+_CONVERTERS: dict[str, Callable[[Value], Value]] = {
+    "integer": _integer,
+    "number": _number,
+    "string": _string,
+    "boolean": _boolean,
+}
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
@@ -141,7 +155,9 @@ def values_of(
     """
     for name in overrides:
         if name not in declared:
-            raise UserError(f"the scenario has no parameter {name!r}", f"--set {name}", did_you_mean(name, declared))
+            raise UserError(
+                f"the scenario has no parameter {name!r}", f"--set {name}", did_you_mean(name, declared)
+            )
     values: dict[str, Value] = {}
     for name, parameter in declared.items():
         if name in overrides:
@@ -154,6 +170,8 @@ def values_of(
         else:
             about = f": {parameter.help}" if parameter.help else ""
             raise InvalidScenario(
-                f"parameter {name!r} has no default and was not set", "--set", f"add --set {name}=VALUE{about}"
+                f"parameter {name!r} has no default and was not set",
+                "--set",
+                f"add --set {name}=VALUE{about}",
             )
     return values

@@ -118,9 +118,17 @@ class Scenario:
             highlight=tuple(sections.highlight),
         )
 
+    def sample(self) -> Resolved:
+        """Resolve with defaults, and samples where there is none: to show the scenario."""
+        return self.resolve(values_of(self.parameters, {}, samples=True))
+
     def _sections(self, values: Mapping[str, Value]) -> Sections:
         written = {key: getattr(self._text, key) for key in _SECTIONS}
-        data = {key: substitute(value, values, self._source, (key,)) for key, value in written.items() if value is not None}
+        data = {
+            key: substitute(value, values, self._source, (key,))
+            for key, value in written.items()
+            if value is not None
+        }
         if self._text.hook:
             data = self._run_hook(self.folder / self._text.hook, data, values)
         return self._source.read(Sections, data)
@@ -136,7 +144,9 @@ class Scenario:
         try:
             spec.loader.exec_module(module)
             result = module.adjust(data, dict(values))
-        except Exception as error:  # the hook is the user's program: whatever it does is an error of the scenario
+        except (
+            Exception
+        ) as error:  # the hook is the user's program: whatever it does is an error of the scenario
             last = traceback.extract_tb(error.__traceback__)[-1]
             raise InvalidScenario(
                 f"the hook failed: {type(error).__name__}: {error}",
@@ -152,7 +162,9 @@ class Scenario:
         seen: dict[str, str] = {}
         for name, expected in sections.expect.items():
             if name not in sections.jobs:
-                raise self._source.error(("expect", name), f"there is no job {name!r}", did_you_mean(name, sections.jobs))
+                raise self._source.error(
+                    ("expect", name), f"there is no job {name!r}", did_you_mean(name, sections.jobs)
+                )
             for metric in expected.metrics:
                 if metric in seen:
                     raise self._source.error(
@@ -174,7 +186,8 @@ class Scenario:
             wanted = _count(job.get("nodeCount", 1))
             if isinstance(most, int) and wanted > most:
                 raise self._source.error(
-                    ("jobs", name, "nodeCount"), f"the job needs {wanted} nodes, the cluster has at most {most}: it would wait for ever"
+                    ("jobs", name, "nodeCount"),
+                    f"the job needs {wanted} nodes, the cluster has at most {most}: it would wait for ever",
                 )
 
     def _check_directories(self, sections: Sections, jobs: Mapping[str, Mapping[str, Any]]) -> None:
@@ -201,7 +214,9 @@ class Scenario:
         """Give the patterns of log lines that matter: the scenario's own, and those of its metrics."""
         own = [re.compile(pattern) for pattern in resolved.highlight]
         expected = resolved.expect.get(job)
-        return own + [re.compile(section.pattern) for section in (expected.metrics.values() if expected else ())]
+        return own + [
+            re.compile(section.pattern) for section in (expected.metrics.values() if expected else ())
+        ]
 
 
 def _count(value: object) -> int:

@@ -10,24 +10,19 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from scenarios.conditions import holds
 from scenarios.parameters import Parameter, Value
-from scenarios.strict import Strict
+from scenarios.strict import Strict, wrong
 
 Body = dict[str, Any]
 """The service's own 2018-05-01 ``properties``, or ``{file: job.json}``."""
 
 
-def _wrong(text: str) -> PydanticCustomError:
-    return PydanticCustomError("parameter", text.replace("{", "{{").replace("}", "}}"))  # type: ignore[arg-type] # noqa: RUF100
-
-
 def _matching(pattern: str, meaning: str) -> Any:  # noqa: ANN401 - an annotation
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise _wrong(f"{value!r} is no {meaning}")
+            raise wrong(f"{value!r} is no {meaning}")
         return value
 
     return AfterValidator(check)
@@ -37,23 +32,25 @@ def _expression(value: str) -> str:
     try:
         re.compile(value)
     except re.error as error:
-        raise _wrong(f"{value!r} is no regular expression: {error}") from None
+        raise wrong(f"{value!r} is no regular expression: {error}") from None
     return value
 
 
 def _share_path(value: str) -> str:
     parts = value.strip("/").split("/") if value.strip("/") else []
     if value.startswith("/") or ".." in parts:
-        raise _wrong(f"{value!r} climbs out of the share; write a path below it, like data/train")
+        raise wrong(f"{value!r} climbs out of the share; write a path below it, like data/train")
     for part in parts:
         if not part or part == "." or re.search(r'[\\:*?"<>|\x00-\x1f]', part) or len(part) > 255:  # noqa: PLR2004
-            raise _wrong(f"{value!r} is no path in a share: the part {part!r} is not allowed there")
+            raise wrong(f"{value!r} is no path in a share: the part {part!r} is not allowed there")
     return "/".join(parts)
 
 
 ShareName = Annotated[
     str,
-    _matching(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", "share name: 3 to 63 small letters, digits and single hyphens"),
+    _matching(
+        r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", "share name: 3 to 63 small letters, digits and single hyphens"
+    ),
 ]
 ResourceName = Annotated[
     str, _matching(r"[-\w]{1,64}", "name of the service: 1 to 64 letters, digits, hyphens and underscores")
@@ -92,7 +89,7 @@ class LimitSection(Strict):
     @model_validator(mode="after")
     def _limits_something(self) -> LimitSection:
         if all(value is None for value in (self.above, self.below, self.equals, self.between)):
-            raise _wrong("one of above, below, equals, between is required")
+            raise wrong("one of above, below, equals, between is required")
         return self
 
 
@@ -148,8 +145,8 @@ class ScenarioFile(Strict):
 
     summary: str = Field(min_length=1)
     description: str = ""
-    parameters: dict[Annotated[str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "parameter name")], Parameter] = Field(
-        default_factory=dict
+    parameters: dict[Annotated[str, _matching(r"[A-Za-z_][A-Za-z0-9_]*", "parameter name")], Parameter] = (
+        Field(default_factory=dict)
     )
     hook: str | None = None
     place: Any = None

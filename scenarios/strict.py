@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -71,13 +71,14 @@ class Source:
             seen = set()
             for key, value in node.value:
                 name = str(key.value)
+                here = (*path, name)
                 if name in seen:
                     raise InvalidScenario(
-                        f"{name!r} stands here twice", self.where((*path, name), key.start_mark.line + 1), "keep one"
+                        f"{name!r} stands here twice", self.where(here, key.start_mark.line + 1), "keep one"
                     )
                 seen.add(name)
-                self._note(value, (*path, name))
-                self._lines[(*path, name)] = key.start_mark.line + 1
+                self._note(value, here)
+                self._lines[here] = key.start_mark.line + 1
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 self._note(value, (*path, index))
@@ -96,11 +97,16 @@ class Source:
     def read(self, model: type[Model], data: object, path: Path_ = ()) -> Model:
         """Read a section; InvalidScenario names the first thing that is wrong with it."""
         try:
-            return cast("Model", model.model_validate(data))
+            return model.model_validate(data)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             location = tuple(part for part in first["loc"] if not _is_branch(part))
             raise self.error((*path, *location), _message(first)) from None
+
+
+def wrong(text: str) -> PydanticCustomError:
+    """Make an error for a validator to raise."""
+    return PydanticCustomError("parameter", "{text}", {"text": text})
 
 
 def dotted(path: Path_) -> str:

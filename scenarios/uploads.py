@@ -65,7 +65,9 @@ def plan_uploads(sections: Sequence[UploadSection], folder: Path, source: Source
                 key = (item.share, item.path.lower())  # Azure Files does not tell cases apart
                 origin = item.file
                 if origin is not None and taken.setdefault(key, origin) != origin:
-                    raise source.error(where, f"{taken[key]} and {origin} both go to {item.share}/{item.path}")
+                    raise source.error(
+                        where, f"{taken[key]} and {origin} both go to {item.share}/{item.path}"
+                    )
                 items.append(item)
     return items
 
@@ -88,7 +90,10 @@ def _items(section: UploadSection, text: str, folder: Path, source: Source, wher
     if local.is_dir():
         inside = section.to if text.endswith("/") else _join(section.to, local.name)
         files = [Path(root) / name for root, _, names in os.walk(local) for name in names]
-        found = [Item(section.share, _join(inside, file.relative_to(local).as_posix()), file) for file in sorted(files)]
+        found = [
+            Item(section.share, _join(inside, file.relative_to(local).as_posix()), file)
+            for file in sorted(files)
+        ]
         if not found:
             raise source.error(where, f"the folder {local} is empty")
         return found
@@ -110,7 +115,9 @@ def datasets() -> Mapping[str, Path]:
     """List the data sets that can be made: name to program."""
     folder = training_folder() / "datasets"
     return {
-        file.stem.replace("_", "-"): file for file in sorted(folder.glob("*.py")) if not file.stem.startswith("_")
+        file.stem.replace("_", "-"): file
+        for file in sorted(folder.glob("*.py"))
+        if not file.stem.startswith("_")
     }
 
 

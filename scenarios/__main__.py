@@ -1,0 +1,9 @@
+"""``python -m scenarios`` is the command ``scenario``."""
+
+from __future__ import annotations
+
+import sys
+
+from scenarios.cli import main
+
+sys.exit(main())

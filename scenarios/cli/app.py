@@ -1,0 +1,144 @@
+"""The command ``scenario``: its commands, its exit codes, and what every command shares."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backends.errors import ScenarioError, UserError
+from scenarios.cli.lazy import LazyGroup
+from scenarios.home import home_folder, settings_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_HERE = "scenarios.cli.commands"
+COMMANDS = {
+    "run": (f"{_HERE}.run:run", "Run a scenario: upload, create, submit, follow, check, clean up."),
+    "list": (f"{_HERE}.catalogue:list_", "List the scenarios there are."),
+    "show": (f"{_HERE}.catalogue:show", "Show a scenario: its parameters, jobs and expectations."),
+    "plan": (f"{_HERE}.plan:plan", "Show what a run would send, and send nothing."),
+    "runs": (f"{_HERE}.runs:runs", "List runs, show one, or stop one."),
+    "logs": (f"{_HERE}.logs:logs", "Show a run's logs, while it runs and afterwards."),
+    "outputs": (f"{_HERE}.outputs:outputs", "List or download a run's output files."),
+    "backends": (f"{_HERE}.backends:backends", "List the places where scenarios can run."),
+    "doctor": (f"{_HERE}.doctor:doctor", "Look at what this machine has and lacks."),
+    "images": (f"{_HERE}.images:images", "List or build container images that jobs run in."),
+    "emulator": (f"{_HERE}.emulator:emulator", "Serve, look at, stop and clean the emulator of Batch AI."),
+}
+SETTINGS = ("backend", "engine", "gpus", "timeout", "keep", "offline", "data-source", "host", "port", "strict")
+"""What may stand in the settings file: flags without their dashes."""
+
+EPILOG = """\
+Flags come before environment variables (SCENARIO_BACKEND for --backend), these before the settings file
+(settings.yaml in the home folder), and that before defaults.
+
+Exit codes: 0 succeeded and as expected; 1 the job failed or an expectation was not met; 2 wrong usage or
+scenario; 3 the machine lacks something; 4 the backend failed; 130 interrupted; 70 a bug of ours.
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--home",
+    envvar="SCENARIO_HOME",
+    show_envvar=True,
+    type=click.Path(file_okay=False),
+    help="Folder of all that is kept; the platform's data folder by default.",
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *it: _version(*it))
+@click.pass_context
+def scenario(ctx: click.Context, home: str | None) -> None:
+    """Write a training scenario once; run it on an emulator of Azure Batch AI, or on a real cluster."""
+    shared = ctx.ensure_object(dict)
+    shared["home"] = home_folder(home, os.environ)
+    shared.setdefault("environment", os.environ)
+    ctx.default_map = _default_map(shared["home"])
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("batchai-scenario")
+    except PackageNotFoundError:
+        number = "(a checkout that is not installed)"
+    click.echo(f"scenario {number}")
+    ctx.exit()
+
+
+def _default_map(home: Path) -> dict[str, Any]:
+    """Read the settings file as defaults for every command; UserError for what it may not hold."""
+    file = settings_file(home)
+    if not file.is_file():
+        return {}
+    import yaml
+
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read it: {error}", str(file)) from None
+    if not isinstance(values, dict):
+        raise UserError("it must hold settings, like 'backend: local'", str(file))
+    for name in values:
+        if name not in SETTINGS:
+            raise UserError(f"unknown setting {name!r}", str(file), f"known: {', '.join(SETTINGS)}")
+    flags = {name.replace("-", "_"): value for name, value in values.items()}
+    return {command: {**flags, "serve": flags} for command in COMMANDS}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a log's characters may not exist in the terminal's encoding
+    shared: dict[str, Any] = {}
+    try:
+        result = scenario.main(args, prog_name="scenario", standalone_mode=False, obj=shared)
+    except Exception as error:  # noqa: BLE001 - every error becomes an exit code here, and only here
+        return _fail(error, shared, as_json=bool(shared.get("json", "--json" in args)))
+    except KeyboardInterrupt:
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
+    """Say what went wrong and give the exit code."""
+    from scenarios.cli.console import complain
+
+    if isinstance(error, BrokenPipeError):  # whoever read our output left, e.g. head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, click.exceptions.Abort):
+        return 130
+    if isinstance(error, click.ClickException):
+        if as_json:
+            complain(error.format_message(), as_json=True, exit_code=2)
+        else:
+            error.show()
+        return 2
+    if isinstance(error, ScenarioError):
+        complain(str(error), as_json=as_json, exit_code=error.exit_code)
+        return error.exit_code
+    from scenarios.crash import keep_traceback
+
+    where = keep_traceback(error, shared.get("home"))
+    complain(
+        f"this is a bug of ours: {type(error).__name__}: {error}",
+        f"the traceback is in {where}" if where else "",
+        as_json=as_json,
+        exit_code=70,
+    )
+    return 70

@@ -1,0 +1,34 @@
+"""``scenario backends``."""
+
+from __future__ import annotations
+
+import click
+
+from scenarios.cli.options import json_option
+
+_ABOUT = {
+    "local": "the emulator on this machine: Docker containers or processes",
+    "azure": "Azure Batch AI itself (retired in 2019), or whatever serves its API",
+    "memory": "a model without a service, for tests",
+}
+
+
+@click.command()
+@json_option
+def backends(*, as_json: bool) -> None:
+    """List the backends there are, and what is wrong with those that cannot be loaded."""
+    from backends.registry import Registry
+    from scenarios.cli.console import Console
+
+    console = Console(as_json=as_json)
+    offers = Registry().offers()
+    if as_json:
+        console.json(
+            [
+                {"name": it.name, "target": it.target, "about": _ABOUT.get(it.name, ""), "error": it.error or None}
+                for it in offers
+            ]
+        )
+        return
+    rows = [[it.name, it.error or _ABOUT.get(it.name, ""), it.target] for it in offers]
+    console.table(["backend", "what it is", "from"], rows, ["bold", "", "dim"])

@@ -1,0 +1,59 @@
+"""``scenario outputs``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scenarios.cli.options import json_option, option
+
+
+@click.command()
+@click.argument("run", required=False)
+@option("--download", type=click.Path(file_okay=False, path_type=Path), help="Save all files to this folder.")
+@json_option
+@click.pass_obj
+def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, as_json: bool) -> None:
+    """List a run's output files, or save them. RUN is an id, the beginning or the end of one; the last by default.
+
+    Works while the run goes on and after it, also when its job was deleted: the files stay on the share.
+    """
+    from scenarios import events as e
+    from scenarios.bodies import directory_ids
+    from scenarios.cli.console import Console
+    from scenarios.cli.reattach import opened, settle_detached
+    from scenarios.finish import download as save_all
+    from scenarios.finish import files_of
+    from scenarios.record import find_run
+    from scenarios.text import size
+
+    console = Console(as_json=as_json)
+    one = find_run(shared["home"], run)
+    saved: list[e.Saved] = []
+
+    def emit(event: e.Event) -> None:
+        if isinstance(event, e.Saved):
+            saved.append(event)
+            if not as_json:
+                console.line(f"{event.file}  {size(event.size)}")
+
+    entries: list[dict[str, Any]] = []
+    with opened(one, shared) as backend:
+        if download is not None:
+            save_all(backend, one.record, download, emit)
+        else:
+            for name, job in one.record.jobs.items():
+                files = files_of(backend, job)
+                entries += [
+                    {"job": name, "directory": directory, "path": file.path, "size": file.size}
+                    for directory in directory_ids(job.properties)
+                    for file in (files.walk(directory) if job.submitted else ())
+                ]
+    settle_detached([one], shared)
+    if as_json:
+        console.json([{"file": item.file, "size": item.size} for item in saved] if download else entries)
+    elif download is None:
+        rows = [[entry["directory"], entry["path"], size(entry["size"])] for entry in entries]
+        console.table(["directory", "file", "size"], rows, ["bold", "", "dim"]) if rows else console.line("no files")

@@ -1,0 +1,136 @@
+"""``scenario run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scenarios.cli.options import backend_options, backend_values, json_option, option, set_option
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from typing import Any
+
+    from scenarios.record import Run
+    from scenarios.reporters.base import Reporter
+
+
+def _time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> timedelta | None:
+    from scenarios.text import parse_duration
+
+    try:
+        return None if value is None else parse_duration(str(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.argument("name")
+@backend_options
+@set_option
+@option("--download", type=click.Path(file_okay=False, path_type=Path), help="Save all output files there.")
+@option("--keep", is_flag=True, help="Keep job, cluster and workspace at the end.")
+@option("--timeout", callback=_time_span, metavar="SPAN", help="Give up after this long, e.g. 30m.")
+@option(
+    "--data-source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the original data set files, instead of the network.",
+)
+@option("--offline", is_flag=True, help="Use no network for data sets.")
+@json_option
+@click.pass_obj
+def run(shared: dict[str, Any], name: str, **flags: Any) -> int:  # noqa: ANN401 - the flags above
+    """Run the scenario NAME (or a folder with a scenario.yaml), and wait for its end.
+
+    Ctrl-C once terminates the job and cleans up; twice leaves at once, and the job goes on.
+    """
+    from backends.errors import UserError
+    from backends.registry import Registry
+    from scenarios import events as e
+    from scenarios.cli.console import Console
+    from scenarios.datasets import DataOptions
+    from scenarios.discovery import find
+    from scenarios.home import cache_folder
+    from scenarios.launch import Target, run_scenario
+    from scenarios.parameters import parse_settings
+    from scenarios.runner import RunOptions
+
+    console = Console(as_json=flags["as_json"])
+    reporter = console.reporter()
+    home: Path = shared["home"]
+    values = backend_values(flags["engine"], flags["gpus"], flags["options"])
+    try:
+        scenario = find(name)
+        resolved = scenario.resolve(parse_settings(flags["settings"]))
+    except UserError as error:
+        if not flags["as_json"]:
+            raise
+        reporter.handle(e.Finished("", "failed", error.exit_code, reasons=(str(error),)))
+        return error.exit_code
+    options = RunOptions(
+        data=DataOptions(cache_folder(home), flags["data_source"], flags["offline"]),
+        keep=flags["keep"],
+        timeout=flags["timeout"],
+        download=flags["download"],
+    )
+    target = Target(flags["backend"], home, values, shared["environment"])
+    return _listening(
+        reporter,
+        lambda waiting, started: run_scenario(
+            scenario,
+            resolved,
+            target,
+            options,
+            reporter,
+            open_backend=Registry().open,
+            waiting=waiting,
+            started=started,
+        ).exit_code,
+    )
+
+
+def _listening(reporter: Reporter, work: Any) -> int:  # noqa: ANN401 - a callable
+    """Run with Ctrl-C heard, and the terminal in order afterwards."""
+    from scenarios import events as e
+    from scenarios.interrupts import Interrupts
+    from scenarios.waiting import Waiting
+
+    runs: list[Run] = []
+
+    def first() -> None:
+        text = "stopping: the job is terminated and all is cleaned up; press Ctrl-C again to leave at once"
+        reporter.handle(e.Note("warning", text))
+
+    def second() -> None:
+        reporter.handle(_left(runs[0] if runs else None))
+        reporter.close()
+
+    interrupts = Interrupts(first, second)
+    try:
+        with interrupts.heard():
+            code: int = work(Waiting(interrupts.stop), runs.append)
+    finally:
+        reporter.close()
+    return code
+
+
+def _left(run: Run | None) -> Any:  # noqa: ANN401 - an event
+    """Say what still runs, and how to get back to it."""
+    from scenarios import events as e
+
+    if run is None:
+        return e.Finished("", "interrupted", 130, reasons=("left before anything was created",))
+    record = run.record
+    running = [f"job {name} ({job.state})" for name, job in record.jobs.items() if job.submitted and not job.final]
+    if record.cluster.requested and not record.cluster.deleted:
+        running.append(f"cluster {record.cluster.name}")
+    still = ", ".join(running)
+    hint = (
+        f"'scenario logs {record.id} --follow' gets back to it, 'scenario runs {record.id} --stop' ends it"
+        if running
+        else f"'scenario runs {record.id}' shows what came of it"
+    )
+    reason = f"left; still there: {still}" if still else "left before anything was running"
+    return e.Finished(record.id, "detached", 130, reasons=(reason,), hint=hint, folder=str(run.folder))

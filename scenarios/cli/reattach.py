@@ -1,0 +1,45 @@
+"""What the commands that look at runs share: opening a run's backend, and finishing detached runs."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from backends.base import BackendOptions
+from backends.errors import ScenarioError
+from backends.registry import Registry
+from scenarios.attach import settle
+from scenarios.record import DETACHED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from backends.base import Backend
+    from scenarios.record import Run
+
+
+@contextmanager
+def opened(run: Run, shared: dict[str, Any]) -> Iterator[Backend]:
+    """Open the backend that a run used, with the same options; closed at the end."""
+    options = BackendOptions(shared["home"], run.record.options, shared["environment"])
+    backend = Registry().open(run.record.backend, options)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def settle_detached(runs: Sequence[Run], shared: dict[str, Any]) -> None:
+    """Complete the records of runs whose process is gone and whose job has ended.
+
+    A backend that does not answer is mentioned, and its runs stay as they are.
+    """
+    for run in runs:
+        if run.state != DETACHED:
+            continue
+        try:
+            with opened(run, shared) as backend:
+                settle(run, backend, lambda _: None)
+        except ScenarioError as error:
+            sys.stderr.write(f"{run.record.id}: {error}\n")

@@ -1,0 +1,21 @@
+"""Keeping what is needed to find a bug of ours."""
+
+from __future__ import annotations
+
+import platform
+import traceback
+from datetime import datetime, timezone
+from pathlib import Path
+
+
+def keep_traceback(error: BaseException, home: Path | str | None) -> Path | None:
+    """Write an error's traceback to ``<home>/crashes/``; None if that cannot be done."""
+    text = "".join(traceback.format_exception(error))
+    moment = datetime.now(timezone.utc)
+    file = Path(home or ".") / "crashes" / f"{moment:%Y%m%d-%H%M%S-%f}.txt"
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_text(f"{moment.isoformat()}  Python {platform.python_version()}\n\n{text}", encoding="utf-8")
+    except OSError:
+        return None
+    return file

@@ -1,0 +1,198 @@
+"""The end of a job and of a run: what the job left, whether it is as expected, and cleaning up.
+
+Whoever sees a job's end does this: the process that started the run, or another one that found it later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.errors import BackendError, NotFound, ScenarioError
+from scenarios.bodies import directory_ids, share_folders
+from scenarios.events import Checked, Finished, Metric, Output, Saved
+from scenarios.expect import check_metrics, check_outputs, check_state
+from scenarios.files import STANDARD, JobFiles, safe_target
+from scenarios.follow import is_service_log, notices
+from scenarios.record import ErrorRecord, OutputRecord, metrics, timings
+from scenarios.schema import ExpectSection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from backends.base import Backend, JobStatus
+    from scenarios.events import Event
+    from scenarios.record import JobRecord, Run, RunRecord
+
+
+def note_status(record: RunRecord, job: JobRecord, status: JobStatus) -> None:
+    """Write down where a job stands."""
+    job.id = status.id
+    job.state = status.state.value
+    job.segment = status.segment or job.segment
+    job.exit_code = status.exit_code
+    job.created_at, job.started_at, job.ended_at = status.created_at, status.started_at, status.ended_at
+    job.errors = [ErrorRecord.of(problem) for problem in status.errors]
+    if job.segment:
+        job.folders = share_folders(record.cluster.properties, job.properties, job.segment)
+
+
+def files_of(backend: Backend, job: JobRecord) -> JobFiles:
+    """Give access to a job's files, wherever they are now."""
+    return JobFiles(backend, "" if job.deleted else job.id, job.folders)
+
+
+def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]) -> list[str]:
+    """Look at what a job that ended left, write it down, and check the expectations.
+
+    Returns:
+        Sentences that say what is not as expected; empty if all is well.
+    """
+    record = run.record
+    job = record.jobs[name]
+    files = files_of(backend, job)
+    if not job.notices:
+        job.notices = list(_notices(files))
+    job.image = next((text for text in job.notices if text.startswith("image")), job.image)
+    job.outputs = [
+        OutputRecord(directory=directory, path=file.path, size=file.size or 0)
+        for directory in directory_ids(job.properties)
+        for file in files.walk(directory)
+    ]
+    expected = record.expect.get(name) or ExpectSection()
+    present = {(output.directory, output.path) for output in job.outputs}
+
+    def lines(directory: str, path: str) -> Iterable[str] | None:
+        return files.lines(directory, path) if (directory, path) in present else None
+
+    reasons = []
+    checks: list[Checked | Metric] = [
+        *check_state(name, expected, job),
+        *check_outputs(name, expected, job.outputs),
+    ]
+    if job.final:
+        checks += check_metrics(name, expected, record.parameters, lines)
+    for check in checks:
+        emit(check)
+        if isinstance(check, Metric):
+            job.metrics[check.name] = check.value
+        elif not check.met:
+            reasons.append(check.text)
+    run.save()
+    return reasons
+
+
+def _notices(files: JobFiles) -> Iterator[str]:
+    for item in files.list(STANDARD):
+        if not item.is_directory and is_service_log(item.path):
+            yield from notices(list(files.lines(STANDARD, item.path)))
+
+
+def download(backend: Backend, record: RunRecord, folder: Path, emit: Callable[[Event], None]) -> None:
+    """Save all output files to ``folder/<directory id>/...``, below the job's name if there are several jobs."""
+    for name, job in record.jobs.items():
+        if not job.submitted:
+            continue
+        files = files_of(backend, job)
+        for directory in directory_ids(job.properties):
+            for file in files.walk(directory):
+                parts = (name, directory) if len(record.jobs) > 1 else (directory,)
+                target = safe_target(folder, *parts, file.path)
+                emit(Saved(str(target), files.save(directory, file, target)))
+
+
+def clean_up(backend: Backend, run: Run) -> list[str]:
+    """Delete jobs, cluster and (if it is ours) the place; files on shares stay.
+
+    Everything is tried, and what is done is written down at once, so that it may be called again.
+
+    Returns:
+        Sentences that say what could not be deleted.
+    """
+    record = run.record
+    place = record.place.place
+    problems: list[str] = []
+
+    def attempt(what: str, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except NotFound:
+            pass
+        except ScenarioError as error:
+            problems.append(f"{what} could not be deleted: {error}")
+            return False
+        run.save()
+        return True
+
+    for name, job in record.jobs.items():
+        if job.submitted and not job.deleted:
+            job.deleted = attempt(
+                f"job {name}", lambda job=job, name=name: _delete_job(backend, record, name, job)
+            )  # type: ignore[misc]
+    if record.cluster.requested and not record.cluster.deleted:
+        cluster = record.cluster.name
+        record.cluster.deleted = attempt(f"cluster {cluster}", lambda: backend.delete_cluster(place, cluster))
+    if record.place.ours and record.place.requested and not record.place.deleted:
+        record.place.deleted = attempt(f"workspace {place.workspace}", lambda: backend.delete_place(place))
+    run.save()
+    return problems
+
+
+def _delete_job(backend: Backend, record: RunRecord, name: str, job: JobRecord) -> None:
+    status = find_job(backend, record, name, job)
+    if status is not None:
+        backend.delete_job(status.id)
+
+
+def find_job(backend: Backend, record: RunRecord, name: str, job: JobRecord) -> JobStatus | None:
+    """Find a job by its id, or by its name if the process died before it learned the id; None if there is none."""
+    try:
+        if job.id:
+            return backend.get_job(job.id)
+        tail = f"/jobs/{name}".lower()
+        return next(
+            (item for item in backend.list_jobs(record.place.place) if item.id.lower().endswith(tail)), None
+        )
+    except NotFound:
+        return None
+
+
+def finished(run: Run, state: str, exit_code: int, reasons: Iterable[str], hint: str = "") -> Finished:
+    """Make the last event from the record."""
+    record = run.record
+    return Finished(
+        run=record.id,
+        state=state,
+        exit_code=exit_code,
+        metrics=metrics(record),
+        outputs=tuple(
+            Output(name, output.directory, output.path, output.size)
+            for name, job in record.jobs.items()
+            for output in job.outputs
+        ),
+        timings=timings(record),
+        jobs={
+            name: {
+                "state": job.state,
+                "exitCode": job.exit_code,
+                "errors": [error.model_dump(by_alias=True) for error in job.errors],
+            }
+            for name, job in record.jobs.items()
+        },
+        reasons=tuple(reasons),
+        hint=hint,
+        folder=str(run.folder),
+    )
+
+
+def error_of(error: BaseException) -> tuple[int, list[str]]:
+    """Give the exit code and the sentences for an error that ended a run."""
+    if isinstance(error, ScenarioError):
+        reasons = list(getattr(error, "reasons", ())) or [str(error)]
+        return error.exit_code, reasons
+    return 70, [f"{type(error).__name__}: {error}"]
+
+
+def is_transient(error: BaseException | None) -> bool:
+    """Tell whether the backend may answer again later."""
+    return isinstance(error, BackendError) and error.transient

@@ -1,0 +1,55 @@
+"""Ctrl-C: once to stop in order, twice to leave at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+
+class Interrupts:
+    """Hears SIGINT and SIGTERM while a run goes on.
+
+    Args:
+        first: Called at the first one, e.g. to say what happens now.
+        second: Called at the next; the process then leaves at once with exit code 130. What runs goes on.
+        leave: Ends the process; for tests.
+    """
+
+    def __init__(
+        self, first: Callable[[], None], second: Callable[[], None], leave: Callable[[int], None] = os._exit
+    ) -> None:
+        self.stop = threading.Event()
+        self._first = first
+        self._second = second
+        self._leave = leave
+
+    def __call__(self, _signum: int = 0, _frame: FrameType | None = None) -> None:
+        """Hear one."""
+        if not self.stop.is_set():
+            self.stop.set()
+            self._first()
+            return
+        self._second()
+        sys.stdout.flush()
+        self._leave(130)
+
+    @contextmanager
+    def heard(self) -> Iterator[Interrupts]:
+        """Listen, in the main thread; what listened before does so again afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

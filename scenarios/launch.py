@@ -1,0 +1,137 @@
+"""Starting a run: from a scenario and a backend's name to the last event."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from backends.base import BackendOptions
+from backends.errors import ScenarioError
+from scenarios import events as e
+from scenarios.bodies import redacted
+from scenarios.finish import error_of
+from scenarios.record import ClusterRecord, JobRecord, PlaceRecord, Run, RunRecord, new_id, now
+from scenarios.runner import Runner, RunOptions
+from scenarios.waiting import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from backends.base import Backend
+    from scenarios.reporters.base import Reporter
+    from scenarios.scenario import Resolved, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to run: a backend's name, its options, the home folder, the environment."""
+
+    backend: str
+    home: Path
+    values: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def options(self) -> BackendOptions:
+        """Give what a backend is opened with."""
+        return BackendOptions(self.home, self.values, self.environment)
+
+
+OpenBackend = "Callable[[str, BackendOptions], Backend]"
+
+
+def new_record(scenario: Resolved, target: Target, details: Mapping[str, str], *, keep: bool) -> RunRecord:
+    """Plan a run: every name that it will use, and the bodies without their secrets."""
+    moment = now()
+    run_id = new_id(scenario.name, moment)
+    place = scenario.place
+    return RunRecord(
+        id=run_id,
+        scenario=scenario.name,
+        summary=scenario.summary,
+        file=str(scenario.file.resolve()),
+        backend=target.backend,
+        options=dict(target.values),
+        details=dict(details),
+        parameters=dict(scenario.parameters),
+        keep=keep,
+        pid=os.getpid(),
+        created_at=moment,
+        place=PlaceRecord(
+            group=place.group,
+            location=place.location,
+            workspace=place.workspace or run_id,
+            experiment=place.experiment or run_id,
+            ours=place.workspace is None,
+        ),
+        cluster=ClusterRecord(name=run_id, properties=redacted(scenario.cluster)),
+        jobs={name: JobRecord(properties=redacted(body)) for name, body in scenario.jobs.items()},
+        expect=dict(scenario.expect),
+    )
+
+
+def run_scenario(
+    scenario: Scenario,
+    resolved: Resolved,
+    target: Target,
+    options: RunOptions,
+    reporter: Reporter,
+    *,
+    open_backend: Callable[[str, BackendOptions], Backend],
+    waiting: Waiting | None = None,
+    started: Callable[[Run], None] | None = None,
+) -> e.Finished:
+    """Open the backend, make the record, and run.
+
+    Errors are told, not raised: the last event says how it ended. Only a bug of ours raises.
+
+    Args:
+        scenario: The scenario.
+        resolved: The same with its parameters' values.
+        target: Where to run.
+        options: How.
+        reporter: Hears what happens; the caller closes it.
+        open_backend: Opens a backend by name.
+        waiting: Waits, and hears whether to stop.
+        started: Called with the record as soon as there is one.
+    """
+    waiting = waiting or Waiting()
+    text = f"Open backend {target.backend}"
+    begin = waiting.now()
+    reporter.handle(e.StepStarted("backend", text))
+    try:
+        backend = open_backend(target.backend, target.options)
+    except ScenarioError as error:
+        reporter.handle(e.StepEnded("backend", "", waiting.now() - begin, ok=False))
+        exit_code, reasons = error_of(error)
+        hint = getattr(error, "remedy", "")
+        last = e.Finished(
+            "", "failed", exit_code, reasons=tuple(reasons), hint="" if hint in reasons[0] else hint
+        )
+        reporter.handle(last)
+        return last
+    try:
+        details = backend.details()
+        shown = ", ".join(f"{key} {value}" for key, value in details.items())
+        reporter.handle(e.StepEnded("backend", shown, waiting.now() - begin))
+        reporter.handle(e.Connected(target.backend, dict(details)))
+        run = Run.create(target.home, new_record(resolved, target, details, keep=options.keep))
+        try:
+            if started:
+                started(run)
+            record = run.record
+            reporter.handle(
+                e.RunStarted(
+                    record.id, record.scenario, record.summary, record.backend, dict(record.parameters)
+                )
+            )
+            important = {name: scenario.highlights(resolved, name) for name in resolved.jobs}
+            return Runner(
+                backend, reporter, run, resolved, options, waiting=waiting, important=important
+            ).run()
+        finally:
+            run.release()
+    finally:
+        backend.close()

@@ -1,0 +1,197 @@
+"""The live screen: finished steps and log lines scroll by, what is going on stays at the bottom."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from scenarios.reporters.base import Reporter
+from scenarios.reporters.words import log_prefix, nodes_text, output_groups, verdict
+from scenarios.text import clean, duration, size
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from scenarios import events as e
+
+_STATE_STYLES = {"succeeded": "bold green", "failed": "bold red", "interrupted": "bold yellow"}
+_SPEED_AFTER = 0.5
+"""Seconds after which a transfer's speed is worth showing."""
+
+
+class Screen(Reporter):
+    """Shows a run on a terminal.
+
+    Args:
+        console: Where to; a Console of standard output by default.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=False)
+        self._lock = threading.RLock()
+        self._step: e.StepStarted | None = None
+        self._since = 0.0
+        self._status = ""
+        self._far: e.Progress | None = None
+        self._far_since = 0.0
+        self._spinner = Spinner("dots", style="cyan")
+        self._metrics: list[e.Metric] = []
+        self._live: Live | None = None
+
+    # --- what stays at the bottom ----------------------------------------------------------------------
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            if self._step is None:
+                return Text("")
+            line = Table.grid(padding=(0, 1))
+            elapsed = time.monotonic() - self._since
+            title = Text.assemble((self._step.text, "bold"), (f"  {duration(elapsed)}", "dim"))
+            if self._status:
+                title.append(f"  {self._status}", "cyan")
+            line.add_row(Text(" "), self._spinner, title)
+            parts: list[RenderableType] = [line]
+            if self._far is not None:
+                parts.append(self._bar(self._far))
+            return Group(*parts)
+
+    def _bar(self, far: e.Progress) -> RenderableType:
+        passed = time.monotonic() - self._far_since
+        speed = f"{size(far.done / passed)}/s" if passed > _SPEED_AFTER and far.unit == "B" else ""
+        total = f" / {size(far.total)}" if far.total else ""
+        grid = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=far.total or None, completed=far.done, width=30, pulse=not far.total)
+        grid.add_row(
+            Text("    "), bar, Text(f"{size(far.done)}{total}"), Text(speed, "dim"), Text(clean(far.what), "dim")
+        )
+        return grid
+
+    def _print(self, *what: Any, **how: Any) -> None:  # noqa: ANN401 - rich prints anything
+        try:
+            self._console.print(*what, **how)
+        except OSError:  # the terminal is gone; the run goes on
+            self._live = None
+
+    def _show(self) -> None:
+        if self._live is None:
+            self._live = Live(
+                get_renderable=self._render,
+                console=self._console,
+                refresh_per_second=12,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+
+    # --- events ----------------------------------------------------------------------------------------
+
+    def run_started(self, event: e.RunStarted) -> None:
+        """Write the title."""
+        parameters = "  ".join(f"{name}={value}" for name, value in event.parameters.items())
+        self._print(Text.assemble(("  ", ""), (event.scenario, "bold"), (f"  {clean(event.summary)}", "")))
+        self._print(Text(f"  {event.run}", "dim"))
+        if parameters:
+            self._print(Text(f"  {clean(parameters)}", "dim"))
+
+    def step_started(self, event: e.StepStarted) -> None:
+        """Begin a step at the bottom."""
+        with self._lock:
+            self._step, self._since = event, time.monotonic()
+            self._status, self._far = "", None
+        self._show()
+
+    def step_ended(self, event: e.StepEnded) -> None:
+        """Write the step above."""
+        with self._lock:
+            title = self._step.text if self._step else event.step
+            self._step, self._far = None, None
+        mark = Text("  ✓ ", "green") if event.ok else Text("  ✗ ", "bold red")
+        line = Text.assemble(mark, (f"{clean(title)}", ""), (f"  {duration(event.seconds)}", "dim"))
+        if event.text:
+            line.append(f"  {clean(event.text)}", "cyan" if event.ok else "red")
+        self._print(line)
+
+    def progress(self, event: e.Progress) -> None:
+        """Move the bar."""
+        with self._lock:
+            if self._far is None or self._far.what != event.what:
+                self._far_since = time.monotonic()
+            self._far = event
+
+    def cluster_changed(self, event: e.ClusterChanged) -> None:
+        """Show where the nodes are."""
+        with self._lock:
+            self._status = f"{event.allocation}, {nodes_text(event.nodes)}"
+
+    def job_changed(self, event: e.JobChanged) -> None:
+        """Show where the job is."""
+        with self._lock:
+            self._status = event.state
+
+    def note(self, event: e.Note) -> None:
+        """Write it above."""
+        style = {"info": "dim", "warning": "yellow", "error": "bold red"}[event.level]
+        self._print(Text(f"  ! {clean(event.text)}", style))
+
+    def notice(self, event: e.Notice) -> None:
+        """Write what the service did."""
+        self._print(Text(f"  ! {clean(event.text)}", "yellow"))
+
+    def log_line(self, event: e.LogLine) -> None:
+        """Write a line of the job's log."""
+        error = event.file.startswith("stderr")
+        gutter = Text(f"  {log_prefix(event.file):>7} │ ", "dim yellow" if error else "dim")
+        self._print(gutter.append(clean(event.text), "not dim bold cyan" if event.important else "not dim default"))
+
+    def checked(self, event: e.Checked) -> None:
+        """Write what is not as expected."""
+        if not event.met:
+            self._print(Text(f"  ✗ {clean(event.text)}", "red"))
+
+    def metric(self, event: e.Metric) -> None:
+        """Keep it for the table of results."""
+        self._metrics.append(event)
+
+    def saved(self, event: e.Saved) -> None:
+        """Write what was saved."""
+        self._print(Text(f"    {clean(event.file)}  {size(event.size)}", "dim"))
+
+    def finished(self, event: e.Finished) -> None:
+        """Write the results."""
+        self.close()
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        for metric in self._metrics:
+            mark = Text("✓", "green") if metric.met else Text("✗", "bold red")
+            value = Text(f"{metric.value:g} {metric.unit}".rstrip(), "bold green" if metric.met else "bold red")
+            table.add_row(Text(" "), mark, Text(metric.name), value, Text(metric.limit, "dim"))
+        for name, count, total in output_groups(event):
+            files = f"{count} file{'' if count == 1 else 's'}"
+            table.add_row(Text(" "), Text(" "), Text(name), Text(files), Text(size(total), "dim"))
+        if table.row_count:
+            self._print()
+            self._print(table)
+        self._print()
+        for reason in event.reasons:
+            self._print(Text(f"  {clean(reason)}", "red"))
+        if event.hint:
+            self._print(Text(f"  {event.hint}", "dim"))
+        style = _STATE_STYLES.get(event.state, "bold yellow")
+        line = Text(f"  {verdict(event)}", style)
+        if event.outputs:
+            line.append(f"   scenario outputs {event.run} --download DIR", "not bold dim")
+        self._print(line)
+
+    def close(self) -> None:
+        """Take down what stands at the bottom and give the cursor back."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()

@@ -1,0 +1,398 @@
+"""The runner: one scenario, on one backend, told to one reporter, kept in one record.
+
+It knows these roles and nothing of how a backend works. Every step is written down before it takes effect,
+so whoever finds the record later can go on from there.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backends.base import ClusterSpec, JobSpec, JobState
+from backends.errors import BackendError, Interrupted, JobFailed, NotFound, NotSupported, ScenarioError
+from scenarios import events as e
+from scenarios.bodies import own_shares, with_user_account
+from scenarios.datasets import make_dataset
+from scenarios.finish import (
+    clean_up,
+    collect,
+    download,
+    error_of,
+    files_of,
+    find_job,
+    finished,
+    is_transient,
+    note_status,
+)
+from scenarios.follow import Follower
+from scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, StepRecord, now
+from scenarios.text import duration, size
+from scenarios.uploads import uploads_of
+from scenarios.waiting import Patience, Rhythm, Waiting
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import timedelta
+    from pathlib import Path
+
+    from backends.base import Backend, ClusterStatus, JobStatus
+    from scenarios.datasets import DataOptions
+    from scenarios.record import JobRecord, Run
+    from scenarios.reporters.base import Reporter
+    from scenarios.scenario import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run.
+
+    ``keep``: leave job, cluster and workspace. ``timeout``: from the cluster's creation to the last job's
+    end. ``download``: save the outputs there. ``data``: where data sets are kept and come from.
+    """
+
+    data: DataOptions
+    keep: bool = False
+    timeout: timedelta | None = None
+    download: Path | None = None
+
+
+class Step:
+    """A step under way; ``text`` is what came of it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = ""
+
+
+class Runner:
+    """Runs a scenario from the first upload to the last deletion.
+
+    Args:
+        backend: The world.
+        reporter: Hears what happens.
+        run: The record, owned by this process; saved at every step.
+        scenario: What to run.
+        options: How.
+        waiting: Waits, and hears whether to stop.
+        important: Patterns of log lines that matter, by job.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        reporter: Reporter,
+        run: Run,
+        scenario: Resolved,
+        options: RunOptions,
+        *,
+        waiting: Waiting | None = None,
+        important: Mapping[str, Sequence[re.Pattern[str]]] | None = None,
+    ) -> None:
+        self._backend = backend
+        self._reporter = reporter
+        self._run = run
+        self._scenario = scenario
+        self._options = options
+        self._waiting = waiting or Waiting()
+        self._important = important or {}
+        self._patience = Patience(self._waiting, lambda text: self._note("warning", text))
+        self._deadline = math.inf
+
+    def run(self) -> e.Finished:
+        """Run; gives the last event, after telling it. Only a bug of ours raises, after cleaning up."""
+        failure: BaseException | None = None
+        try:
+            self._work()
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - told, written down, and raised if it is a bug
+            failure = error
+        if is_transient(failure) and any(
+            job.submitted and not job.final for job in self._run.record.jobs.values()
+        ):
+            event = self._let_go(failure)
+        else:
+            event = self._end(failure)
+        self._reporter.handle(event)
+        if failure is not None and not isinstance(failure, (ScenarioError, KeyboardInterrupt)):
+            raise failure
+        return event
+
+    # --- the steps -------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        record = self._run.record
+        self._check_capabilities()
+        made = self._make_data()
+        with self._step("place", "Create resource group, workspace and share") as step:
+            self._make_place()
+            step.text = f"{record.place.group} in {record.place.location}"
+        self._upload(made)
+        if self._options.timeout is not None:
+            self._deadline = self._waiting.now() + self._options.timeout.total_seconds()
+        self._create_cluster()
+        for name in self._scenario.jobs:
+            self._run_job(name)
+
+    def _check_capabilities(self) -> None:
+        can = self._backend.capabilities()
+        if self._scenario.nodes > can.max_nodes:
+            raise NotSupported(
+                f"the backend {self._backend.name!r} has clusters of at most {can.max_nodes} nodes",
+                "nodeCount",
+            )
+
+    def _make_data(self) -> dict[str, list[Path]]:
+        wanted = {item.dataset: item.program for item in self._scenario.uploads if item.program is not None}
+        made = {}
+        for name, program in wanted.items():
+            with self._step("data", f"Prepare data set {name}") as step:
+                made[name] = make_dataset(
+                    name,
+                    program,
+                    self._options.data,
+                    waiting=self._waiting,
+                    progress=lambda *far: self._reporter.handle(e.Progress("data", *far)),
+                    note=lambda text: self._note("info", text),
+                )
+                total = sum(file.stat().st_size for file in made[name])
+                step.text = f"{len(made[name])} files, {size(total)}"
+        return made
+
+    def _make_place(self) -> None:
+        place = self._run.record.place
+        place.requested = True
+        self._run.save()
+        try:
+            self._patience(lambda: self._backend.ensure_place(place.place))
+        except NotFound:  # another run deleted the group, which was empty, between our two requests
+            self._patience(lambda: self._backend.ensure_place(place.place))
+        shares = [item.share for item in self._scenario.uploads]
+        shares += own_shares(self._scenario.cluster, *self._scenario.jobs.values())
+        for share in dict.fromkeys(shares):
+            self._waiting.check()
+            self._patience(lambda share=share: self._backend.ensure_share(share))  # type: ignore[misc]
+
+    def _upload(self, made: Mapping[str, Sequence[Path]]) -> None:
+        files = uploads_of(self._scenario.uploads, made)
+        if not files:
+            return
+
+        def progress(path: str, done: int, total: int) -> None:
+            self._reporter.handle(e.Progress("upload", path, done, total))
+            self._waiting.check()
+
+        with self._step("upload", "Upload what changed") as step:
+            report = self._patience(lambda: self._backend.upload(files, progress))
+            step.text = f"{report.sent} sent ({size(report.sent_bytes)}), {report.unchanged} unchanged"
+            self._run.record.uploads = {
+                "sent": report.sent,
+                "sentBytes": report.sent_bytes,
+                "unchanged": report.unchanged,
+            }
+
+    def _create_cluster(self) -> None:
+        record = self._run.record
+        spec = ClusterSpec(record.place.place, record.cluster.name, with_user_account(self._scenario.cluster))
+        with self._step("cluster", f"Create cluster {spec.name}") as step:
+            record.cluster.requested = True
+            self._run.save()
+            status = self._patience(lambda: self._backend.create_cluster(spec))
+            self._tell_cluster(spec.name, status)
+            vm_size = self._scenario.cluster.get("vmSize", "")
+            step.text = f"{status.target} x {vm_size}" if vm_size else ""
+        wanted = min(self._scenario.nodes, status.target)
+        if wanted == 0:  # an automatic scale grows when a job is queued
+            return
+        with self._step("nodes", "Wait for a node" if wanted == 1 else f"Wait for {wanted} nodes") as step:
+            status = self._wait_for_nodes(spec, status, wanted)
+            step.text = _nodes(status)
+
+    def _wait_for_nodes(self, spec: ClusterSpec, status: ClusterStatus, wanted: int) -> ClusterStatus:
+        rhythm = Rhythm(self._waiting, self._backend.wait_hint())
+        shown = status
+        while status.nodes.get("idle", 0) + status.nodes.get("running", 0) < wanted:
+            if status.errors and status.allocation == "steady" and status.nodes.get("preparing", 0) == 0:
+                problems = "; ".join(f"{problem.code}: {problem.message}" for problem in status.errors)
+                raise BackendError(f"the cluster got no node: {problems}", code=status.errors[0].code)
+            self._check_deadline("the cluster had no node")
+            rhythm.pause()
+            status = self._patience(lambda: self._backend.get_cluster(spec.place, spec.name))
+            if (status.allocation, status.nodes) != (shown.allocation, shown.nodes):
+                self._tell_cluster(spec.name, status)
+                shown = status
+        for problem in status.errors:
+            self._note("warning", f"cluster: {problem.code}: {problem.message}")
+        return status
+
+    def _run_job(self, name: str) -> None:
+        record = self._run.record
+        job = record.jobs[name]
+        spec = JobSpec(record.place.place, name, record.cluster.name, self._scenario.jobs[name])
+        with self._step("submit", f"Submit job {name}"):
+            self._waiting.check()
+            job.state = "submitting"
+            self._run.save()
+            status = self._patience(lambda: self._backend.submit(spec))
+            self._saw(name, job, status)
+        with self._step("job", f"Run job {name}") as step:
+            try:
+                self._follow(name, job)
+            finally:
+                step.text = job.state if job.exit_code is None else f"{job.state}, exit code {job.exit_code}"
+        reasons = collect(self._backend, self._run, name, self._reporter.handle)
+        if reasons:
+            raise JobFailed(reasons[0], tuple(reasons))
+
+    def _follow(self, name: str, job: JobRecord) -> None:
+        """Pass on the logs until the job has ended and all of them were read."""
+        follower = Follower(
+            name, files_of(self._backend, job), self._reporter.handle, self._important.get(name, ())
+        )
+        rhythm = Rhythm(self._waiting, self._backend.wait_hint())
+        while True:
+            # The state first: whatever was written before the job ended is read after it.
+            status = self._patience(lambda: self._backend.get_job(job.id))
+            self._saw(name, job, status)
+            if status.state is not JobState.QUEUED:
+                self._patience(lambda: follower.look(last=status.state.final))
+                job.notices = follower.notices
+            if status.state.final:
+                return
+            if self._waiting.now() > self._deadline:
+                self._give_up(name, job, follower)
+            rhythm.pause()
+
+    def _give_up(self, name: str, job: JobRecord, follower: Follower) -> None:
+        """End a job that takes too long."""
+        text = f"job {name} did not end within {self._limit()}; it was terminated"
+        self._note("error", text)
+        self._terminate(name, job)
+        follower.look(last=True)
+        raise JobFailed(text, (text,))
+
+    # --- the end ---------------------------------------------------------------------------------------
+
+    def _end(self, failure: BaseException | None) -> e.Finished:
+        """Stop what runs, save outputs, clean up, and write the end down."""
+        record = self._run.record
+        if isinstance(failure, KeyboardInterrupt):
+            failure = Interrupted("interrupted")
+        exit_code, reasons = (0, []) if failure is None else error_of(failure)
+        if failure is not None:
+            reasons += self._settle_jobs()
+        if self._options.download is not None and any(job.outputs for job in record.jobs.values()):
+            reasons += self._download(self._options.download)
+            exit_code = exit_code or (4 if reasons else 0)
+        hint = getattr(failure, "remedy", "") or getattr(failure, "hint", "")
+        if self._options.keep:
+            hint = hint or f"the cluster was kept; 'scenario runs {record.id} --stop' deletes it"
+        elif record.place.requested:
+            problems = self._clean_up()
+            reasons += problems
+            exit_code = exit_code or (4 if problems else 0)
+            if problems:
+                hint = f"'scenario runs {record.id} --stop' tries again to delete it"
+        record.state = (
+            SUCCEEDED if exit_code == 0 else INTERRUPTED if exit_code == Interrupted.exit_code else FAILED
+        )
+        record.exit_code, record.reasons, record.ended_at = exit_code, reasons, now()
+        self._run.save()
+        return finished(self._run, record.state, exit_code, reasons, hint)
+
+    def _settle_jobs(self) -> list[str]:
+        """End jobs that still run, and write down how each ended and what it left."""
+        problems = []
+        for name, job in self._run.record.jobs.items():
+            if not job.submitted or job.outputs:
+                continue
+            try:
+                self._terminate(name, job)
+                collect(self._backend, self._run, name, lambda _: None)
+            except ScenarioError as error:
+                problems.append(f"job {name} could not be ended: {error}")
+        return problems
+
+    def _terminate(self, name: str, job: JobRecord) -> None:
+        if job.final:
+            return
+        status = find_job(self._backend, self._run.record, name, job)
+        if status is None:
+            job.state = "planned"  # the request never arrived
+            return
+        if not status.state.final:
+            with self._step("terminate", f"Terminate job {name}"):
+                self._backend.terminate(status.id)
+            status = self._backend.get_job(status.id)
+        self._saw(name, job, status)
+
+    def _download(self, folder: Path) -> list[str]:
+        try:
+            with self._step("download", f"Download outputs to {folder}"):
+                download(self._backend, self._run.record, folder, self._reporter.handle)
+        except (ScenarioError, OSError) as error:
+            return [f"outputs could not be downloaded: {error}"]
+        return []
+
+    def _clean_up(self) -> list[str]:
+        record = self._run.record
+        with self._step(
+            "cleanup", "Delete job, cluster and workspace" if record.place.ours else "Delete job and cluster"
+        ):
+            return clean_up(self._backend, self._run)
+
+    def _let_go(self, failure: BaseException | None) -> e.Finished:
+        """Leave a job that runs where nobody answers: the record stays open, so that it is found again."""
+        self._run.record.state = RUNNING
+        self._run.save()
+        hint = f"the job may still run; 'scenario logs {self._run.record.id} --follow' gets back to it"
+        return finished(self._run, "detached", BackendError.exit_code, [str(failure)], hint)
+
+    # --- helpers ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _step(self, name: str, text: str) -> Iterator[Step]:
+        """Tell and write down a step; one that raises has failed."""
+        entry = StepRecord(step=name, text=text, started_at=now())
+        self._run.record.timeline.append(entry)
+        self._run.save()
+        self._reporter.handle(e.StepStarted(name, text))
+        begin = self._waiting.now()
+        step = Step(name)
+        ok = False
+        try:
+            yield step
+            ok = True
+        finally:
+            entry.ended_at, entry.ok = now(), ok
+            self._run.save()
+            self._reporter.handle(e.StepEnded(name, step.text, self._waiting.now() - begin, ok))
+
+    def _saw(self, name: str, job: JobRecord, status: JobStatus) -> None:
+        before = job.state
+        note_status(self._run.record, job, status)
+        if job.state != before:
+            self._run.save()
+            self._reporter.handle(e.JobChanged(name, job.state, job.id, job.exit_code))
+
+    def _tell_cluster(self, name: str, status: ClusterStatus) -> None:
+        nodes: dict[str, Any] = {state: count for state, count in status.nodes.items() if count}
+        self._reporter.handle(e.ClusterChanged(name, status.allocation, status.target, status.current, nodes))
+
+    def _check_deadline(self, what: str) -> None:
+        if self._waiting.now() > self._deadline:
+            raise BackendError(f"{what} within {self._limit()}")
+
+    def _limit(self) -> str:
+        return (
+            duration(self._options.timeout.total_seconds()) if self._options.timeout else "the time allowed"
+        )
+
+    def _note(self, level: str, text: str) -> None:
+        self._reporter.handle(e.Note(level, text))  # type: ignore[arg-type]
+
+
+def _nodes(status: ClusterStatus) -> str:
+    return ", ".join(f"{count} {state}" for state, count in status.nodes.items() if count)
