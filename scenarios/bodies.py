@@ -26,7 +26,7 @@ _ROOTS = (("$AZ_BATCHAI_MOUNT_ROOT", "cluster"), ("$AZ_BATCHAI_JOB_MOUNT_ROOT", 
 
 
 def load_body(section: Mapping[str, Any], folder: Path, source: Source, path: Path_) -> dict[str, Any]:
-    """Give a body's properties: as written, or from ``file`` (cluster.json, job.json) with the rest on top.
+    """Give a body's properties: as written, or those of ``file`` (cluster.json) with the rest on top.
 
     A file may be wrapped as the service's tools wrap it: a top-level ``properties`` and ``$schema``.
 
@@ -64,7 +64,7 @@ def _unwrap(data: Mapping[str, Any], error: Any) -> dict[str, Any]:  # noqa: ANN
     for key in data:
         if key not in ("properties", "$schema"):
             raise error(
-                f"{key!r} stands beside 'properties'; with a top-level 'properties' all else belongs inside it"
+                f"{key!r} stands beside 'properties'; with that on top, all else belongs inside it"
             )
     if not isinstance(data["properties"], dict):
         raise error("'properties' must hold an object")

@@ -26,9 +26,17 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 def holds(condition: str, values: Mapping[str, Value]) -> bool:
     """Tell whether all comparisons of a condition hold; ValueError if it cannot be read."""
-    return all(
-        [_compare(part, values) for part in re.split(r"\band\b", condition)]
-    )  # all are read, also after one failed
+    met = [_compare(part, values) for part in re.split(r"\band\b", condition)]  # all are read
+    return all(met)
+
+
+def problem_of(condition: str, values: Mapping[str, Value]) -> str:
+    """Say why a condition cannot be read; empty if it can."""
+    try:
+        holds(condition, values)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _compare(text: str, values: Mapping[str, Value]) -> bool:

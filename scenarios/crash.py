@@ -15,7 +15,9 @@ def keep_traceback(error: BaseException, home: Path | str | None) -> Path | None
     file = Path(home or ".") / "crashes" / f"{moment:%Y%m%d-%H%M%S-%f}.txt"
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.write_text(f"{moment.isoformat()}  Python {platform.python_version()}\n\n{text}", encoding="utf-8")
+        file.write_text(
+            f"{moment.isoformat()}  Python {platform.python_version()}\n\n{text}", encoding="utf-8"
+        )
     except OSError:
         return None
     return file

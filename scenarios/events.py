@@ -153,8 +153,8 @@ class Finished(Event):
     """A run ended. The last event, always.
 
     ``state``: ``succeeded``, ``failed``, ``interrupted``, or ``detached`` (the job goes on without us).
-    ``exit_code``: of the command. ``jobs``: each job's own state, exit code and errors. ``timings``: seconds by
-    step, and ``total``. ``reasons``: sentences that say why it did not succeed.
+    ``exit_code``: of the command. ``jobs``: each job's own state, exit code and errors. ``timings``:
+    seconds by step, and ``total``. ``reasons``: sentences that say why it did not succeed.
     """
 
     run: str

@@ -5,6 +5,7 @@ Whoever sees a job's end does this: the process that started the run, or another
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from backends.errors import BackendError, NotFound, ScenarioError
@@ -89,7 +90,7 @@ def _notices(files: JobFiles) -> Iterator[str]:
 
 
 def download(backend: Backend, record: RunRecord, folder: Path, emit: Callable[[Event], None]) -> None:
-    """Save all output files to ``folder/<directory id>/...``, below the job's name if there are several jobs."""
+    """Save all output files to ``folder/<directory id>/...``; several jobs get a folder each."""
     for name, job in record.jobs.items():
         if not job.submitted:
             continue
@@ -126,9 +127,7 @@ def clean_up(backend: Backend, run: Run) -> list[str]:
 
     for name, job in record.jobs.items():
         if job.submitted and not job.deleted:
-            job.deleted = attempt(
-                f"job {name}", lambda job=job, name=name: _delete_job(backend, record, name, job)
-            )  # type: ignore[misc]
+            job.deleted = attempt(f"job {name}", partial(_delete_job, backend, record, name, job))
     if record.cluster.requested and not record.cluster.deleted:
         cluster = record.cluster.name
         record.cluster.deleted = attempt(f"cluster {cluster}", lambda: backend.delete_cluster(place, cluster))
@@ -145,7 +144,7 @@ def _delete_job(backend: Backend, record: RunRecord, name: str, job: JobRecord) 
 
 
 def find_job(backend: Backend, record: RunRecord, name: str, job: JobRecord) -> JobStatus | None:
-    """Find a job by its id, or by its name if the process died before it learned the id; None if there is none."""
+    """Find a job by its id, or by name if the process died before it learned that; None if there is none."""
     try:
         if job.id:
             return backend.get_job(job.id)

@@ -50,7 +50,7 @@ class Parameter(Strict):
         return self
 
     def convert(self, value: Value) -> Value:
-        """Turn what was written (text from the command line, or YAML) into the type; ValueError says why not."""
+        """Turn what was written (text, or typed by YAML) into the type; ValueError says why not."""
         result = _CONVERTERS[self.type](value)
         if self.minimum is not None and not isinstance(result, str) and result < self.minimum:
             raise ValueError(f"{result} is below the minimum {_short(self.minimum)}")
@@ -67,7 +67,12 @@ class Parameter(Strict):
         if self.choices:
             return self.convert(self.choices[0])
         low = self.minimum if self.minimum is not None else min(1.0, self.maximum or 1.0)
-        samples: dict[str, Value] = {"integer": math.ceil(low), "number": low, "string": "x", "boolean": False}
+        samples: dict[str, Value] = {
+            "integer": math.ceil(low),
+            "number": low,
+            "string": "x",
+            "boolean": False,
+        }
         return samples[self.type]
 
     def describe(self) -> str:
@@ -96,19 +101,16 @@ def _boolean(value: Value) -> bool:
 
 
 def _integer(value: Value) -> int:
+    wrong_kind = isinstance(value, bool) or (isinstance(value, float) and not value.is_integer())
     try:
-        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-            raise ValueError
-        return int(value)
+        return int("" if wrong_kind else value)
     except (ValueError, OverflowError):
         raise ValueError(f"{value!r} is not an integer") from None
 
 
 def _number(value: Value) -> float:
     try:
-        if isinstance(value, bool):
-            raise ValueError
-        number = float(value)
+        number = float("" if isinstance(value, bool) else value)
     except ValueError:
         raise ValueError(f"{value!r} is not a number") from None
     if not math.isfinite(number):

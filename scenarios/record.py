@@ -8,12 +8,13 @@ is not final and not locked is *detached*.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
 import secrets
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - click and pydantic look at it
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,7 +23,7 @@ from pydantic.alias_generators import to_camel
 from backends.base import Place
 from backends.errors import UserError
 from scenarios.home import runs_folder
-from scenarios.schema import ExpectSection
+from scenarios.schema import ExpectSection  # noqa: TC001 - pydantic looks at it
 from scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -250,10 +251,8 @@ def all_runs(home: Path) -> list[Run]:
     """List all runs, the oldest first; folders without a readable record are left out."""
     runs = []
     for file in runs_folder(home).glob("*/run.json"):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             runs.append(Run.read(file.parent))
-        except (OSError, ValueError):
-            continue
     return sorted(runs, key=lambda run: (run.record.created_at, run.record.id))
 
 

@@ -61,11 +61,12 @@ class RunOptions:
 
 
 class Step:
-    """A step under way; ``text`` is what came of it."""
+    """A step under way; ``text`` is what came of it, ``ok`` False if that is bad though nothing raised."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.text = ""
+        self.ok = True
 
 
 class Runner:
@@ -242,6 +243,7 @@ class Runner:
                 self._follow(name, job)
             finally:
                 step.text = job.state if job.exit_code is None else f"{job.state}, exit code {job.exit_code}"
+                step.ok = job.state == SUCCEEDED
         reasons = collect(self._backend, self._run, name, self._reporter.handle)
         if reasons:
             raise JobFailed(reasons[0], tuple(reasons))
@@ -252,18 +254,20 @@ class Runner:
             name, files_of(self._backend, job), self._reporter.handle, self._important.get(name, ())
         )
         rhythm = Rhythm(self._waiting, self._backend.wait_hint())
-        while True:
-            # The state first: whatever was written before the job ended is read after it.
-            status = self._patience(lambda: self._backend.get_job(job.id))
-            self._saw(name, job, status)
-            if status.state is not JobState.QUEUED:
-                self._patience(lambda: follower.look(last=status.state.final))
-                job.notices = follower.notices
-            if status.state.final:
-                return
+        while not self._look(name, job, follower):
             if self._waiting.now() > self._deadline:
                 self._give_up(name, job, follower)
             rhythm.pause()
+
+    def _look(self, name: str, job: JobRecord, follower: Follower) -> bool:
+        """Look at a job once; True if it has ended and all its logs were read."""
+        # The state first: whatever was written before the job ended is read after it.
+        state = self._patience(lambda: self._backend.get_job(job.id))
+        self._saw(name, job, state)
+        if state.state is not JobState.QUEUED:
+            self._patience(lambda: follower.look(last=state.state.final))
+            job.notices = follower.notices
+        return state.state.final
 
     def _give_up(self, name: str, job: JobRecord, follower: Follower) -> None:
         """End a job that takes too long."""
@@ -364,7 +368,7 @@ class Runner:
         ok = False
         try:
             yield step
-            ok = True
+            ok = step.ok
         finally:
             entry.ended_at, entry.ok = now(), ok
             self._run.save()

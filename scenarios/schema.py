@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from scenarios.conditions import holds
-from scenarios.parameters import Parameter, Value
+from scenarios.conditions import problem_of
+from scenarios.parameters import Parameter, Value  # noqa: TC001 - pydantic looks at them
 from scenarios.strict import Strict, wrong
 
 Body = dict[str, Any]
@@ -61,7 +61,7 @@ Expression = Annotated[str, AfterValidator(_expression)]
 
 
 class PlaceSection(Strict):
-    """Where the resources live; a workspace that is named is kept after a run, one of the run's own is not."""
+    """Where the resources live; a workspace that is named outlives the run."""
 
     group: GroupName = "scenario"
     location: Annotated[str, _matching(r"[a-z0-9]+", "location, like eastus")] = "eastus"
@@ -162,8 +162,7 @@ class ScenarioFile(Strict):
         for job, expected in sections.expect.items():
             for metric, section in expected.metrics.items():
                 for index, limit in enumerate(section.limits):
-                    try:
-                        holds(limit.when, values)
-                    except ValueError as error:
-                        return ("expect", job, "metrics", metric, "limits", index, "when"), str(error)
+                    problem = problem_of(limit.when, values)
+                    if problem:
+                        return ("expect", job, "metrics", metric, "limits", index, "when"), problem
         return None

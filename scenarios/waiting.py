@@ -43,7 +43,7 @@ class Waiting:
 
 
 class Rhythm:
-    """How long to wait between two looks: a small part of the time that passed, up to what the backend asks for.
+    """How long to wait between two looks: a part of the time that passed, up to what the backend asks for.
 
     What ends after 0.2 s is seen 0.02 s later; what takes an hour is not asked after every moment.
     """

@@ -30,7 +30,18 @@ COMMANDS = {
     "images": (f"{_HERE}.images:images", "List or build container images that jobs run in."),
     "emulator": (f"{_HERE}.emulator:emulator", "Serve, look at, stop and clean the emulator of Batch AI."),
 }
-SETTINGS = ("backend", "engine", "gpus", "timeout", "keep", "offline", "data-source", "host", "port", "strict")
+SETTINGS = (
+    "backend",
+    "engine",
+    "gpus",
+    "timeout",
+    "keep",
+    "offline",
+    "data-source",
+    "host",
+    "port",
+    "strict",
+)
 """What may stand in the settings file: flags without their dashes."""
 
 EPILOG = """\
@@ -40,6 +51,19 @@ Flags come before environment variables (SCENARIO_BACKEND for --backend), these 
 Exit codes: 0 succeeded and as expected; 1 the job failed or an expectation was not met; 2 wrong usage or
 scenario; 3 the machine lacks something; 4 the backend failed; 130 interrupted; 70 a bug of ours.
 """
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+    if not wanted:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        number = version("batchai-scenario")
+    except PackageNotFoundError:
+        number = "(a checkout that is not installed)"
+    click.echo(f"scenario {number}")
+    ctx.exit()
 
 
 @click.group(
@@ -55,7 +79,7 @@ scenario; 3 the machine lacks something; 4 the backend failed; 130 interrupted; 
     type=click.Path(file_okay=False),
     help="Folder of all that is kept; the platform's data folder by default.",
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *it: _version(*it))
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version)
 @click.pass_context
 def scenario(ctx: click.Context, home: str | None) -> None:
     """Write a training scenario once; run it on an emulator of Azure Batch AI, or on a real cluster."""
@@ -63,19 +87,6 @@ def scenario(ctx: click.Context, home: str | None) -> None:
     shared["home"] = home_folder(home, os.environ)
     shared.setdefault("environment", os.environ)
     ctx.default_map = _default_map(shared["home"])
-
-
-def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
-    if not wanted:
-        return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("batchai-scenario")
-    except PackageNotFoundError:
-        number = "(a checkout that is not installed)"
-    click.echo(f"scenario {number}")
-    ctx.exit()
 
 
 def _default_map(home: Path) -> dict[str, Any]:
@@ -103,7 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a log's characters may not exist in the terminal's encoding
+            stream.reconfigure(
+                errors="replace"
+            )  # a log's characters may not exist in the terminal's encoding
     shared: dict[str, Any] = {}
     try:
         result = scenario.main(args, prog_name="scenario", standalone_mode=False, obj=shared)

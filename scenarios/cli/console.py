@@ -42,8 +42,10 @@ class Console:
         if self.interactive and style:
             import click
 
-            colours = {"bold": {"bold": True}, "dim": {"dim": True}}
-            text = click.style(text, **(colours.get(style) or {"fg": style}))  # type: ignore[arg-type]
+            if style in ("bold", "dim"):
+                text = click.style(text, bold=style == "bold" or None, dim=style == "dim" or None)
+            else:
+                text = click.style(text, fg=style)
         self._stream.write(text + "\n")
         self._stream.flush()
 
@@ -56,7 +58,9 @@ class Console:
         for row in (titles, *rows):
             self.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
-    def _rich_table(self, titles: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
+    def _rich_table(
+        self, titles: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]
+    ) -> None:
         from rich.console import Console as Rich
         from rich.table import Table
         from rich.text import Text
@@ -86,7 +90,13 @@ class Console:
 def _state_text(cell: str) -> Any:  # noqa: ANN401 - rich's text, imported late
     from rich.text import Text
 
-    styles = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan", "detached": "magenta"}
+    styles = {
+        "succeeded": "green",
+        "failed": "red",
+        "interrupted": "yellow",
+        "running": "cyan",
+        "detached": "magenta",
+    }
     return Text(cell, styles[cell]) if cell in styles else None
 
 

@@ -26,8 +26,14 @@ def backend_options(function: F) -> F:
     for add in reversed(
         (
             option("--backend", default="local", metavar="NAME", help="Where to run."),
-            option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs jobs (local)."),
-            option("--gpus", type=click.Choice(["auto", "none", "required"]), help="Whether jobs get GPUs (local)."),
+            option(
+                "--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs jobs (local)."
+            ),
+            option(
+                "--gpus",
+                type=click.Choice(["auto", "none", "required"]),
+                help="Whether jobs get GPUs (local).",
+            ),
             option(
                 "--option",
                 "options",

@@ -70,7 +70,11 @@ class Screen(Reporter):
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=far.total or None, completed=far.done, width=30, pulse=not far.total)
         grid.add_row(
-            Text("    "), bar, Text(f"{size(far.done)}{total}"), Text(speed, "dim"), Text(clean(far.what), "dim")
+            Text("    "),
+            bar,
+            Text(f"{size(far.done)}{total}"),
+            Text(speed, "dim"),
+            Text(clean(far.what), "dim"),
         )
         return grid
 
@@ -150,7 +154,9 @@ class Screen(Reporter):
         """Write a line of the job's log."""
         error = event.file.startswith("stderr")
         gutter = Text(f"  {log_prefix(event.file):>7} │ ", "dim yellow" if error else "dim")
-        self._print(gutter.append(clean(event.text), "not dim bold cyan" if event.important else "not dim default"))
+        self._print(
+            gutter.append(clean(event.text), "not dim bold cyan" if event.important else "not dim default")
+        )
 
     def checked(self, event: e.Checked) -> None:
         """Write what is not as expected."""
@@ -171,7 +177,9 @@ class Screen(Reporter):
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         for metric in self._metrics:
             mark = Text("✓", "green") if metric.met else Text("✗", "bold red")
-            value = Text(f"{metric.value:g} {metric.unit}".rstrip(), "bold green" if metric.met else "bold red")
+            value = Text(
+                f"{metric.value:g} {metric.unit}".rstrip(), "bold green" if metric.met else "bold red"
+            )
             table.add_row(Text(" "), mark, Text(metric.name), value, Text(metric.limit, "dim"))
         for name, count, total in output_groups(event):
             files = f"{count} file{'' if count == 1 else 's'}"

@@ -25,7 +25,12 @@ def backends(*, as_json: bool) -> None:
     if as_json:
         console.json(
             [
-                {"name": it.name, "target": it.target, "about": _ABOUT.get(it.name, ""), "error": it.error or None}
+                {
+                    "name": it.name,
+                    "target": it.target,
+                    "about": _ABOUT.get(it.name, ""),
+                    "error": it.error or None,
+                }
                 for it in offers
             ]
         )

@@ -32,7 +32,10 @@ def list_(folders: tuple[Path, ...], *, as_json: bool) -> None:
     if as_json:
         console.json(entries)
         return
-    rows = [[entry["name"], ("BROKEN: " if "error" in entry else "") + entry["summary"], entry["origin"]] for entry in entries]
+    rows = [
+        [entry["name"], ("BROKEN: " if "error" in entry else "") + entry["summary"], entry["origin"]]
+        for entry in entries
+    ]
     console.table(["name", "summary", "from"], rows, ["bold", "", "dim"])
 
 
@@ -65,7 +68,9 @@ def _as_json(scenario: Scenario) -> dict[str, Any]:
         },
         "place": resolved.place.model_dump(exclude_none=True),
         "jobs": list(resolved.jobs),
-        "expect": {key: value.model_dump(by_alias=True, exclude_none=True) for key, value in resolved.expect.items()},
+        "expect": {
+            key: value.model_dump(by_alias=True, exclude_none=True) for key, value in resolved.expect.items()
+        },
     }
 
 

@@ -12,11 +12,16 @@ from scenarios.cli.options import json_option, option
 @click.command()
 @click.argument("run", required=False)
 @option("--follow", "-f", is_flag=True, help="Wait for more until the job has ended.")
-@option("--file", "file", metavar="NAME", help="Only this file, e.g. stdout.txt or execution.log, without prefixes.")
+@option(
+    "--file",
+    "file",
+    metavar="NAME",
+    help="Only this file, e.g. stdout.txt or execution.log, without prefixes.",
+)
 @json_option
 @click.pass_obj
 def logs(shared: dict[str, Any], run: str | None, *, follow: bool, file: str | None, as_json: bool) -> int:
-    """Show what a run's jobs wrote. RUN is an id, the beginning or the end of one; the last run by default.
+    """Show what a run's jobs wrote. RUN is an id or a part of one; the last run by default.
 
     Works from any terminal, while the run goes on and after it. Ctrl-C ends the following, not the job.
     """

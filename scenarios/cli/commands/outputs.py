@@ -16,7 +16,7 @@ from scenarios.cli.options import json_option, option
 @json_option
 @click.pass_obj
 def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, as_json: bool) -> None:
-    """List a run's output files, or save them. RUN is an id, the beginning or the end of one; the last by default.
+    """List a run's output files, or save them. RUN is an id or a part of one; the last run by default.
 
     Works while the run goes on and after it, also when its job was deleted: the files stay on the share.
     """
@@ -56,4 +56,6 @@ def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, a
         console.json([{"file": item.file, "size": item.size} for item in saved] if download else entries)
     elif download is None:
         rows = [[entry["directory"], entry["path"], size(entry["size"])] for entry in entries]
-        console.table(["directory", "file", "size"], rows, ["bold", "", "dim"]) if rows else console.line("no files")
+        console.table(["directory", "file", "size"], rows, ["bold", "", "dim"]) if rows else console.line(
+            "no files"
+        )

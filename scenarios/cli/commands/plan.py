@@ -63,7 +63,8 @@ def plan(
                 "parameters": dict(resolved.parameters),
                 "uploads": uploads,
                 "requests": [
-                    {"method": it.method, "url": it.url, "headers": dict(it.headers), "body": it.body} for it in requests
+                    {"method": it.method, "url": it.url, "headers": dict(it.headers), "body": it.body}
+                    for it in requests
                 ],
             }
         )

@@ -41,7 +41,7 @@ def _time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> ti
 @option("--offline", is_flag=True, help="Use no network for data sets.")
 @json_option
 @click.pass_obj
-def run(shared: dict[str, Any], name: str, **flags: Any) -> int:  # noqa: ANN401 - the flags above
+def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN401 - the flags above
     """Run the scenario NAME (or a folder with a scenario.yaml), and wait for its end.
 
     Ctrl-C once terminates the job and cleans up; twice leaves at once, and the job goes on.
@@ -78,16 +78,18 @@ def run(shared: dict[str, Any], name: str, **flags: Any) -> int:  # noqa: ANN401
     target = Target(flags["backend"], home, values, shared["environment"])
     return _listening(
         reporter,
-        lambda waiting, started: run_scenario(
-            scenario,
-            resolved,
-            target,
-            options,
-            reporter,
-            open_backend=Registry().open,
-            waiting=waiting,
-            started=started,
-        ).exit_code,
+        lambda waiting, started: (
+            run_scenario(
+                scenario,
+                resolved,
+                target,
+                options,
+                reporter,
+                open_backend=Registry().open,
+                waiting=waiting,
+                started=started,
+            ).exit_code
+        ),
     )
 
 
@@ -123,7 +125,9 @@ def _left(run: Run | None) -> Any:  # noqa: ANN401 - an event
     if run is None:
         return e.Finished("", "interrupted", 130, reasons=("left before anything was created",))
     record = run.record
-    running = [f"job {name} ({job.state})" for name, job in record.jobs.items() if job.submitted and not job.final]
+    running = [
+        f"job {name} ({job.state})" for name, job in record.jobs.items() if job.submitted and not job.final
+    ]
     if record.cluster.requested and not record.cluster.deleted:
         running.append(f"cluster {record.cluster.name}")
     still = ", ".join(running)

@@ -49,7 +49,9 @@ def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:
     from scenarios.cli.reattach import opened
 
     if not run.own():
-        raise UserError(f"the run is owned by the living process {run.record.pid}", run.record.id, "press Ctrl-C there")
+        raise UserError(
+            f"the run is owned by the living process {run.record.pid}", run.record.id, "press Ctrl-C there"
+        )
     try:
         run.reload()
         reporter = console.reporter()
@@ -79,7 +81,9 @@ def _list(console: Console, everything: list[Run]) -> None:
         numbers = ", ".join(f"{name} {value:g}" for name, value in metrics(record).items())
         started = record.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         rows.append([record.id, run.state, record.backend, started, took, numbers])
-    console.table(["run", "state", "backend", "started", "took", "metrics"], rows, ["bold", "", "", "dim", "", ""])
+    console.table(
+        ["run", "state", "backend", "started", "took", "metrics"], rows, ["bold", "", "", "dim", "", ""]
+    )
 
 
 def _as_json(run: Run) -> dict[str, Any]:

@@ -1,0 +1,111 @@
+"""``scenario doctor``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scenarios.cli.options import json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_ROOM = 2_000_000_000
+"""Bytes that a data set, a toolkit's environment and some outputs need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at: ``ok`` None means that it is not needed."""
+
+    what: str
+    ok: bool | None
+    text: str
+    remedy: str = ""
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
+    """Look at what this machine has and lacks, and say what would help. Exit code 3 if no job can run."""
+    from scenarios.cli.console import Console
+
+    console = Console(as_json=as_json)
+    findings = list(_look(shared))
+    ready = not any(finding.ok is False for finding in findings)
+    if as_json:
+        console.json({"ready": ready, "findings": [asdict(finding) for finding in findings]})
+        return 0 if ready else 3
+    for finding in findings:
+        mark, style = {True: ("ok", "green"), False: ("MISSING", "red"), None: ("-", "dim")}[finding.ok]
+        console.line(f"{mark:8} {finding.what}: {finding.text}", style)
+        if finding.remedy:
+            console.line(f"{'':8} {finding.remedy}", "dim")
+    console.line()
+    console.line("ready: try 'scenario run hello'" if ready else "not ready: no job can run here", "bold")
+    return 0 if ready else 3
+
+
+def _look(shared: dict[str, Any]) -> Iterator[Finding]:
+    from backends import local
+    from backends.settings import SETTINGS
+    from scenarios.record import DETACHED, all_runs
+
+    yield Finding(
+        "python", ok=True, text=f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    )
+    home: Path = shared["home"]
+    yield _home(home)
+    engines = local.probe_engines(home)
+    some = any(engine.available for engine in engines)
+    for engine in engines:
+        if engine.available:
+            gpus = ", with GPUs" if engine.gpus else ""
+            notes = "".join(f"; {note}" for note in engine.notes)
+            yield Finding(f"engine {engine.name}", ok=True, text=f"{engine.version}{gpus}{notes}")
+        else:
+            yield Finding(f"engine {engine.name}", None if some else False, engine.problem, engine.remedy)
+    status = local.status(home)
+    where = (
+        f"serves at {status.url}, process {status.pid}"
+        if status.serving
+        else "none serves; a run starts its own"
+    )
+    yield Finding("emulator", None if not status.serving else True, where)
+    detached = [run.record.id for run in all_runs(home) if run.state == DETACHED]
+    if detached:
+        yield Finding(
+            "runs", None, f"detached: {', '.join(detached)}", "'scenario runs' completes their records"
+        )
+    environment = shared["environment"]
+    missing = [
+        item.variable for item in SETTINGS if item.default is None and not environment.get(item.variable)
+    ]
+    text = f"not set: {', '.join(missing)}" if missing else "all settings are there"
+    yield Finding("backend azure", None if missing else True, text)
+
+
+def _home(home: Path) -> Finding:
+    existing = home
+    while not existing.exists():
+        existing = existing.parent
+    if not os.access(existing, os.W_OK):
+        return Finding(
+            "home", ok=False, text=f"{home} cannot be written", remedy="Name another with SCENARIO_HOME."
+        )
+    from scenarios.text import size
+
+    free = shutil.disk_usage(existing).free
+    text = f"{home}, {size(free)} free"
+    if free < _ROOM:
+        return Finding(
+            "home", ok=False, text=text, remedy=f"Make room: {size(_ROOM)} are needed, or set SCENARIO_HOME."
+        )
+    return Finding("home", ok=True, text=text)
