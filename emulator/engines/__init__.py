@@ -1,0 +1,1 @@
+"""Run launch plans on this machine: with Docker, or as processes."""

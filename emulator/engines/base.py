@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from emulator.launch.plan import NodeTask
 
 
-
-
-
 @dataclass(frozen=True, slots=True)
 class NodePlace:
     """Where a node's tasks run.

@@ -1,0 +1,96 @@
+"""Engines by name, made when they are first asked for; ``auto`` takes Docker if it answers."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from emulator.errors import EngineUnavailable, Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emulator.engines.base import Engine
+    from emulator.engines.docker import DockerEngine
+    from emulator.engines.images import PullPolicy
+    from emulator.engines.process import ProcessEngine
+    from emulator.state.home import Home
+
+ENGINE_NAMES = ("auto", "docker", "process")
+
+
+class Engines:
+    """Gives engines by name; safe to call from several threads.
+
+    Args:
+        home: whose nodes they run.
+        training: the folder of training programs and tables.
+        default: what an empty name and ``auto`` mean: ``auto``, ``docker`` or ``process``.
+        pull: Docker's policy for images that it does not have.
+        python: the interpreter that toolkit environments of the process engine are made from.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        training: Path,
+        default: str = "auto",
+        *,
+        pull: PullPolicy = "missing",
+        python: str = "",
+    ) -> None:
+        self._home = home
+        self._training = training
+        self._default = default
+        self._pull: PullPolicy = pull
+        self._python = python
+        self._lock = threading.Lock()
+        self._made: dict[str, DockerEngine | ProcessEngine] = {}
+        self._chosen = ""
+        self.notes: tuple[str, ...] = ()
+        """Why ``auto`` did not choose Docker; empty if it did, or was not asked yet."""
+
+    def __call__(self, name: str = "") -> Engine:
+        """Give the engine of that name.
+
+        Raises:
+            EngineUnavailable: the name is none of ENGINE_NAMES. An engine that is named but does not
+                answer says so when it is used.
+        """
+        wanted = name or self._default
+        if wanted not in ENGINE_NAMES:
+            problem = Problem("InternalError", f"There is no engine '{wanted}'.")
+            raise EngineUnavailable(problem, f"Choose one of {', '.join(ENGINE_NAMES)}.")
+        with self._lock:
+            return self._get(self._choose() if wanted == "auto" else wanted)
+
+    def _choose(self) -> str:
+        if not self._chosen:
+            try:
+                self._get("docker").info()
+            except EngineUnavailable as error:
+                self._made.pop("docker").close()
+                self.notes = (f"Docker is not used: {error.problem.message}",)
+                self._chosen = "process"
+            else:
+                self._chosen = "docker"
+        return self._chosen
+
+    def _get(self, name: str) -> DockerEngine | ProcessEngine:
+        if name not in self._made:
+            if name == "docker":
+                from emulator.engines.docker import DockerEngine
+
+                self._made[name] = DockerEngine(self._home, training=self._training, pull=self._pull)
+            else:
+                from emulator.engines.process import ProcessEngine
+
+                self._made[name] = ProcessEngine(self._home, training=self._training, python=self._python)
+        return self._made[name]
+
+    def close(self) -> None:
+        """Let go of connections; tasks go on."""
+        with self._lock:
+            for engine in self._made.values():
+                engine.close()
+            self._made.clear()

@@ -1,0 +1,161 @@
+"""The container of a task: how it is made, and how it is ended."""
+
+from __future__ import annotations
+
+import re
+import signal
+from datetime import datetime, timezone
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from emulator.engines.control import Owner, give_back_command
+from emulator.engines.dockerapi import CONTROL, Facts, container_name, labels, network_name
+from emulator.engines.gpu import count_listed
+from emulator.launch.plan import Mount, NodeTask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from emulator.engines.dockerapi import Api
+    from emulator.state.home import Home
+
+_NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
+_FRACTION = re.compile(r"(\.\d{1,6})\d*")
+_YEAR_ONE = "0001-01-01"
+
+
+def create_container(
+    api: Api,
+    home: Home,
+    facts: Facts,
+    task: NodeTask,
+    *,
+    image: str,
+    control: Path,
+    address: str,
+    gpus: int,
+) -> None:
+    """Make a task's container. Nothing of the task's environment stands in its configuration.
+
+    It runs as root, as containers did on the service (recipes install packages in preparation), with an
+    init process that reaps what the job leaves, and the image's own entry point and health check unused.
+    """
+    size = {"shm_size": task.image.shm_size.replace(" ", "")} if task.image and task.image.shm_size else {}
+    host = _host_config(
+        api, facts, [*task.mounts, Mount(control, PurePosixPath(CONTROL))], init=True, gpus=gpus, **size
+    )
+    network = api.create_networking_config(
+        {network_name(task.cluster): api.create_endpoint_config(ipv4_address=address)}
+    )
+    api.create_container(
+        image,
+        name=container_name(task.id),
+        entrypoint=["/bin/sh", f"{CONTROL}/supervisor.sh", CONTROL],
+        command=[],
+        user="0:0",
+        working_dir="/",
+        hostname=_NOT_IN_HOST_NAME.sub("-", task.node)[:63].strip("-") or "node",
+        labels=labels(home, task.cluster, node=task.node, task=task.id),
+        healthcheck={"test": ["NONE"]},
+        stop_signal="SIGTERM",
+        host_config=host,
+        networking_config=network,
+    )
+
+
+def _host_config(
+    api: Api,
+    facts: Facts,
+    mounts: Sequence[Mount],
+    *,
+    gpus: int = 0,
+    **more: Any,  # noqa: ANN401 - docker's own options
+) -> Any:  # noqa: ANN401 - what docker's client makes of it
+    from docker import types
+
+    options: dict[str, Any] = {
+        "mounts": [types.Mount(str(m.target), str(m.source.resolve()), type="bind") for m in mounts],
+        **more,
+    }
+    if facts.remapped:
+        options["userns_mode"] = "host"  # else the container's root could not read what is ours
+    if facts.selinux:
+        options["security_opt"] = ["label=disable"]
+    if gpus:
+        kinds = [["gpu", "compute", "utility"]]
+        options["device_requests"] = [types.DeviceRequest(count=gpus, capabilities=kinds)]
+    return api.create_host_config(**options)
+
+
+def run_briefly(
+    api: Api,
+    facts: Facts,
+    image: str,
+    command: list[str],
+    *,
+    marks: Mapping[str, str],
+    mounts: Sequence[Mount] = (),
+    gpus: int = 0,
+) -> tuple[int, str]:
+    """Run a command in a throw-away container without network; give its exit code and what it printed.
+
+    Raises:
+        docker.errors.APIError: the engine would not.
+    """
+    host = _host_config(api, facts, mounts, gpus=gpus, network_mode="none")
+    made = api.create_container(
+        image, entrypoint=command[:1], command=command[1:], user="0:0", labels=dict(marks), host_config=host
+    )
+    try:
+        api.start(made["Id"])
+        code = int(api.wait(made["Id"])["StatusCode"])
+        return code, api.logs(made["Id"]).decode(errors="replace")
+    finally:
+        api.remove_container(made["Id"], v=True, force=True)
+
+
+def prove_gpus(api: Api, facts: Facts, image: str, marks: Mapping[str, str]) -> int:
+    """Count the GPUs that a container of this image really gets (-1 asks for all)."""
+    from docker.errors import APIError
+
+    try:
+        code, text = run_briefly(api, facts, image, ["nvidia-smi", "-L"], marks=marks, gpus=-1)
+    except APIError:
+        return 0
+    return count_listed(text) if code == 0 else 0
+
+
+def give_back(
+    api: Api,
+    facts: Facts,
+    image: str,
+    *,
+    owner: Owner,
+    mounts: Sequence[Mount],
+    marks: Mapping[str, str],
+) -> None:
+    """Give files back for a supervisor that was killed before it could."""
+    command = ["/bin/sh", "-c", give_back_command(owner, [mount.target for mount in mounts])]
+    run_briefly(api, facts, image, command, marks=marks, mounts=mounts)
+
+
+def ended_at(state: Mapping[str, Any]) -> datetime | None:
+    """Read when a container ended, from its state; None if it did not."""
+    text = str(state.get("FinishedAt") or _YEAR_ONE)
+    if text.startswith(_YEAR_ONE):
+        return None
+    moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text.replace("Z", "+00:00")))
+    moment = moment.astimezone(timezone.utc)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def lost_reason(state: Mapping[str, Any]) -> str:
+    """Say why a container ended whose supervisor recorded nothing."""
+    code = int(state.get("ExitCode") or 0)
+    if state.get("OOMKilled"):
+        return "The container ran out of memory and was killed."
+    if code == 128 + signal.SIGKILL:
+        return "The container was killed from outside."
+    error = state.get("Error") or ""
+    return f"The container ended with exit code {code} but recorded no end. {error}".strip()

@@ -1,0 +1,211 @@
+"""The control folder of a task: what its supervisor is told, and what it left behind.
+
+It stands on the node's disk, outside the node agent's tree, so that a job that wipes its temporary folder
+cannot lose its own end. Files: ``supervisor.sh``, ``plan`` (shell), ``environment`` (shell, 0600, deleted
+by the supervisor before anything else), ``log`` (what the supervisor could not do), ``begun``, ``phase``
+and ``status``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from emulator.engines.base import TaskEnd
+from emulator.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import PurePosixPath
+
+    from emulator.launch.plan import NodeTask, Step
+    from emulator.state.home import Home
+
+Phase = Literal["start", "preparation", "main"]
+Scope = Literal["alone", "session"]
+
+_SUPERVISOR = Path(__file__).with_name("supervisor.sh")
+_STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|failed) end\n\Z")
+_LOG_TAIL = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a task's files are to be in the end; None: they are already, whoever writes them."""
+
+    uid: int
+    gid: int
+
+
+def control_folder(home: Home, cluster: str, node: str, task_id: str) -> Path:
+    """Give the place of a task's control folder."""
+    return home.nodes / cluster / node / "control" / task_id
+
+
+def find_control_folder(home: Home, task_id: str) -> Path | None:
+    """Find a task's control folder by its id alone."""
+    return next(iter(home.nodes.glob(f"*/*/control/{task_id}")), None)
+
+
+def write_control(
+    folder: Path, task: NodeTask, environment: Mapping[str, str], owner: Owner | None, scope: Scope
+) -> None:
+    """Write what the supervisor is told; the folder comes to be in one piece, or not at all.
+
+    Args:
+        folder: the control folder; must not exist.
+        task: what is to be done.
+        environment: the task's, with what the engine adds.
+        owner: whose the files are to be in the end; None: leave them.
+        scope: ``alone`` if the task has a PID namespace of its own.
+    """
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True, mode=0o700)
+    shutil.copyfile(_SUPERVISOR, draft / "supervisor.sh")
+    _write(draft / "plan", _plan(task, owner, scope))
+    _write(draft / "environment", _environment(environment))
+    draft.rename(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(text.encode("utf-8", "surrogateescape"))
+
+
+def _environment(values: Mapping[str, str]) -> str:
+    """Write exports. ``command`` keeps a shell alive that holds a name to be read-only, as bash does UID."""
+    return "".join(f"command export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _plan(task: NodeTask, owner: Owner | None, scope: Scope) -> str:
+    lines = [
+        f"uid={owner.uid if owner else ''}",
+        f"gid={owner.gid if owner else ''}",
+        f"scope={scope}",
+        f"working_directory={_quote(task.working_directory)}",
+        *_step("preparation", task.preparation),
+        *_step("main", task.main),
+    ]
+    commands = (
+        [f"mkdir -p -- {' '.join(_quote(path) for path in task.directories)}"] if task.directories else []
+    )
+    commands += [f"printf %s {shlex.quote(text)} >{_quote(path)}" for path, text in task.files]
+    lines.append("make_directories() {\n    " + " &&\n    ".join(commands or ["true"]) + "\n}")
+    lines.append(f"give_back() {{\n    {give_back_command(owner, [m.target for m in task.mounts])}\n}}")
+    return "\n".join(lines) + "\n"
+
+
+def give_back_command(owner: Owner | None, targets: list[PurePosixPath]) -> str:
+    """Give the shell command after which everything below ``targets`` is the owner's."""
+    if owner is None:
+        return "true"
+    return (
+        f"find {' '.join(_quote(path) for path in targets)} -xdev ! -user {owner.uid} "
+        f"-exec chown -h {owner.uid}:{owner.gid} {{}} +"
+    )
+
+
+def _step(name: str, step: Step | None) -> list[str]:
+    if step is None:
+        return [f"{name}="]
+    return [
+        f"{name}={shlex.quote(step.command)}",
+        f"{name}_stdout={_quote(step.stdout)}",
+        f"{name}_stderr={_quote(step.stderr)}",
+    ]
+
+
+def _quote(path: PurePosixPath) -> str:
+    return shlex.quote(str(path))
+
+
+def has_begun(folder: Path) -> bool:
+    """Tell whether the supervisor ran; from then on the task is not started again."""
+    return (folder / "begun").exists() or (folder / "status").exists()
+
+
+def recorded_end(folder: Path) -> TaskEnd | None:
+    """Read how the task ended as its supervisor recorded it; None if it did not."""
+    try:
+        text = (folder / "status").read_text()
+        ended = _written(folder / "status")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    found = _STATUS.match(text)
+    if not found:
+        return None
+    problem = None
+    if found[3] == "failed":
+        problem = Problem("InternalError", f"The task could not be run on its node: {log_tail(folder)}")
+    started = _written(folder / "begun") or ended or _now()
+    return TaskEnd(cast("Phase", found[1]), int(found[2]), started, max(started, ended or started), problem)
+
+
+def lost_end(
+    folder: Path | None, exit_code: int | None, reason: str, ended: datetime | None = None
+) -> TaskEnd:
+    """Give the end of a task whose supervisor recorded none: always with a problem, never a success.
+
+    The answer is the same each time: times are those of files, or of the container.
+    """
+    phase: Phase = "start"
+    started = None
+    tail = ""
+    if folder is not None and folder.exists():
+        started = _written(folder / "begun")
+        phase = _phase(folder)
+        ended = ended or _written(folder / "phase") or started or _written(folder)
+        tail = log_tail(folder)
+    ended = ended or datetime.fromtimestamp(0, timezone.utc)
+    started = started or ended
+    message = f"{reason} {tail}".strip()
+    return TaskEnd(
+        phase,
+        exit_code if phase != "start" else None,
+        started,
+        max(started, ended),
+        Problem("InternalError", message),
+    )
+
+
+def _phase(folder: Path) -> Phase:
+    try:
+        text = (folder / "phase").read_text().strip()
+    except OSError:
+        return "start"
+    return cast("Phase", text) if text in ("preparation", "main") else "start"
+
+
+def log_tail(folder: Path) -> str:
+    """Give the last lines of the supervisor's log, for a problem's text."""
+    try:
+        data = (folder / "log").read_bytes()
+    except OSError:
+        return ""
+    return data[-_LOG_TAIL:].decode(errors="replace").strip()
+
+
+def _written(path: Path) -> datetime | None:
+    """Give when a file was written, cut to milliseconds as everything in the emulator."""
+    try:
+        nanoseconds = path.stat().st_mtime_ns
+    except OSError:
+        return None
+    return datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, timezone.utc)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def control_folders(home: Home) -> Iterator[Path]:
+    """Walk the control folders of all nodes of a home."""
+    return (folder for folder in home.nodes.glob("*/*/control/*") if not folder.name.startswith("."))

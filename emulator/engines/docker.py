@@ -1,0 +1,361 @@
+"""Runs node tasks in Docker containers: each cluster a network, each node an address, each task a container.
+
+Everything is found again by its labels, so any process of the home can take over. A container is never
+removed by the engine itself: its end is read first, from the status file and the container's own state.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from emulator.engines import containers
+from emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from emulator.engines.control import (
+    Owner,
+    control_folder,
+    find_control_folder,
+    lost_end,
+    recorded_end,
+    write_control,
+)
+from emulator.engines.dockerapi import (
+    LABEL_CLUSTER,
+    LABEL_HOME,
+    LABEL_NODE,
+    LABEL_TASK,
+    connect,
+    container_name,
+    is_orphan,
+    labels,
+    read_facts,
+    unavailable,
+)
+from emulator.engines.gpu import decide_gpus, engine_offers_gpus
+from emulator.engines.images import Images, PullPolicy, failed_starting
+from emulator.engines.networks import Networks
+from emulator.engines.nodes import disks, drop_disk, make_disk, read_note, ready_tree
+from emulator.errors import EngineError, Problem
+from emulator.launch.environment import gpu_variables
+from emulator.launch.layout import NODE_ROOT
+from emulator.launch.plan import Mount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emulator.engines.dockerapi import Api, Facts
+    from emulator.launch.plan import NodeTask
+    from emulator.state.home import Home
+
+_LAST_WORDS = 5.0
+_ENGINE_GONE_SECONDS = 60.0
+
+
+class DockerEngine:
+    """An Engine (E1-E8) of containers.
+
+    Args:
+        home: whose clusters and tasks these are.
+        training: the folder with our table of image substitutes and the programs that build images.
+        pull: ``missing`` pulls images that the engine does not have, ``never`` does not.
+        owner: whose a task's files are in the end; None: the user who runs this.
+    """
+
+    name = "docker"
+
+    def __init__(
+        self, home: Home, *, training: Path, pull: PullPolicy = "missing", owner: Owner | None = None
+    ) -> None:
+        self._home = home
+        self._training = training
+        self._pull = pull
+        self._owner = owner
+        self._placing = threading.Lock()
+
+    @cached_property
+    def _api(self) -> Api:
+        return connect()
+
+    @cached_property
+    def _facts(self) -> Facts:
+        import requests
+        from docker.errors import DockerException
+
+        try:
+            return read_facts(self._api.info())
+        except (DockerException, requests.RequestException) as error:
+            raise unavailable(error) from error
+
+    @cached_property
+    def _networks(self) -> Networks:
+        return Networks(self._api, self._home)
+
+    @cached_property
+    def _files_owner(self) -> Owner | None:
+        """Whom files are to be given back to; None if root's are the caller's own."""
+        import os
+
+        if self._owner is not None:
+            return self._owner
+        if self._facts.rootless or os.geteuid() == 0:
+            return None
+        return Owner(os.geteuid(), os.getegid())
+
+    def info(self) -> EngineInfo:
+        """Describe the engine; EngineUnavailable if it does not answer."""
+        facts = self._facts
+        notes = ["rootless"] if facts.rootless else []
+        offers = engine_offers_gpus(facts.info)
+        return EngineInfo(self.name, facts.version, offers, f"{NODE_ROOT}/mounts", tuple(notes))
+
+    def close(self) -> None:
+        """Let go of the connection; tasks go on."""
+        if "_api" in self.__dict__:
+            self._api.close()
+
+    # E1 ------------------------------------------------------------------------------------------------
+
+    def place_node(self, cluster: str, node: str) -> NodePlace:
+        """Make the cluster's network, and the node's address and disk (E1)."""
+        with self._placing:
+            note = read_note(self._home.nodes / cluster / node)
+            subnet = self._networks.make(cluster, str(note.get("subnet") or ""))
+            address = self._networks.address(cluster, node, subnet)
+            note = {"engine": self.name, "address": address, "subnet": subnet}
+            disk = make_disk(self._home, cluster, node, note)
+        return NodePlace(cluster, node, address, disk, NODE_ROOT)
+
+    def remove_node(self, cluster: str, node: str) -> None:
+        """Remove the node's containers and disk, and the network with the last node (E1)."""
+        root = self._home.root.resolve()
+        marks = [f"{LABEL_HOME}={root}", f"{LABEL_CLUSTER}={cluster}", f"{LABEL_NODE}={node}"]
+        for found in self._containers(marks):
+            self._remove(found["Id"], found.get("Labels") or {})
+        disk = self._home.nodes / cluster / node
+        if disk.exists():
+            drop_disk(disk)
+        if not any(disk.parent.name == cluster for disk in disks(self._home)):
+            self._networks.drop(cluster)
+
+    # E2 ------------------------------------------------------------------------------------------------
+
+    def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
+        """Start a task's container, made here or by whoever died before starting it (E2)."""
+        from docker.errors import APIError
+
+        state = self._state(task.id)
+        if state is not None and state["Status"] != "created":
+            return
+        folder = control_folder(self._home, task.cluster, task.node, task.id)
+        try:
+            if state is None:
+                self._create(task, folder, announce)
+            self._api.start(container_name(task.id))
+        except APIError as error:
+            self._forget(task.id)
+            raise failed_starting(_named(task), _explain(error)) from error
+        except BaseException as error:
+            self._forget(task.id)
+            if isinstance(error, OSError):
+                message = f"The task could not be started: {error}"
+                raise EngineError(Problem("InternalError", message)) from error
+            raise
+
+    def _create(self, task: NodeTask, folder: Path, announce: Callable[[str], None]) -> None:
+        images = Images(self._api, self._home, training=self._training, pull=self._pull)
+        image = images.resolve(task.image, task.toolkit, announce)
+        marks = labels(self._home, task.cluster, node=task.node)
+        offered = engine_offers_gpus(self._facts.info)
+
+        def count() -> int:
+            return containers.prove_gpus(self._api, self._facts, image.id, marks) if offered else 0
+
+        gpus = decide_gpus(task.gpus, count, announce)
+        disk = folder.parent.parent
+        note = read_note(disk)
+        self._networks.make(task.cluster, str(note.get("subnet") or ""))  # it may have been pruned
+        ready_tree(disk, task)
+        shutil.rmtree(folder, ignore_errors=True)
+        environment = {**task.environment, **gpu_variables(gpus)}
+        write_control(folder, task, environment, self._files_owner, "alone")
+        containers.create_container(
+            self._api,
+            self._home,
+            self._facts,
+            task,
+            image=image.id,
+            control=folder,
+            address=str(note.get("address") or ""),
+            gpus=gpus,
+        )
+
+    def _forget(self, task_id: str) -> None:
+        """Leave nothing of a task that could not be started."""
+        from docker.errors import APIError
+
+        with suppress(APIError):  # it was never made, or is going
+            self._api.remove_container(container_name(task_id), v=True, force=True)
+        self._drop_control(task_id)
+
+    def _state(self, task_id: str) -> dict[str, Any] | None:
+        from docker.errors import NotFound
+
+        try:
+            return dict(self._api.inspect_container(container_name(task_id))["State"])
+        except NotFound:
+            return None
+
+    # E3 ------------------------------------------------------------------------------------------------
+
+    def wait(self, task_id: str) -> TaskEnd:
+        """Wait for the container's end, then read what its supervisor recorded (E3)."""
+        state = self._await_end(task_id, None)
+        folder = find_control_folder(self._home, task_id)
+        recorded = recorded_end(folder) if folder is not None else None
+        if recorded is not None:
+            return recorded
+        if state is None:
+            return lost_end(folder, None, f"The engine has no container of task {task_id}.")
+        if state["Status"] == "created":
+            return lost_end(folder, None, f"The container of task {task_id} was never started.")
+        self._settle(task_id)
+        code = int(state.get("ExitCode") or 0)
+        return lost_end(folder, code, containers.lost_reason(state), containers.ended_at(state))
+
+    def _await_end(self, task_id: str, seconds: float | None) -> dict[str, Any] | None:
+        """Wait until a container does not run, at most so long; give its state, None if there is none.
+
+        An engine that is being restarted is waited for, a minute.
+        """
+        import requests
+        from docker.errors import APIError, NotFound
+
+        deadline = None if seconds is None else time.monotonic() + seconds
+        gone_at = None
+        while True:
+            left = None if deadline is None else max(0.05, deadline - time.monotonic())
+            try:
+                self._api.wait(container_name(task_id), timeout=left)
+                return self._state(task_id)
+            except NotFound:
+                return None
+            except (requests.RequestException, APIError) as error:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return self._state(task_id)
+                gone_at = gone_at or time.monotonic()
+                if time.monotonic() - gone_at > _ENGINE_GONE_SECONDS:
+                    raise unavailable(error) from error
+                time.sleep(0.2)
+
+    def _settle(self, task_id: str) -> None:
+        """Give back the files of a task whose supervisor could not, once."""
+        from docker.errors import DockerException
+
+        owner = self._files_owner
+        folder = find_control_folder(self._home, task_id)
+        if owner is None or folder is None or (folder / "given_back").exists():
+            return
+        try:
+            found = self._api.inspect_container(container_name(task_id))
+            mounts = [Mount(Path(m["Source"]), PurePosixPath(m["Destination"])) for m in found["Mounts"]]
+            marks = {k: v for k, v in found["Config"]["Labels"].items() if k != LABEL_TASK}
+            containers.give_back(
+                self._api, self._facts, found["Image"], owner=owner, mounts=mounts, marks=marks
+            )
+        except DockerException:
+            return  # tried again by the next wait or by remove
+        (folder / "given_back").touch()
+
+    # E4 ------------------------------------------------------------------------------------------------
+
+    def stop(self, task_id: str, grace: float = 5.0) -> None:
+        """Send TERM, then have the supervisor kill the rest, then kill the container (E4)."""
+        from docker.errors import APIError
+
+        for name, seconds in (("SIGTERM", grace), ("SIGUSR1", _LAST_WORDS), ("SIGKILL", None)):
+            try:
+                self._api.kill(container_name(task_id), name)
+            except APIError:
+                return  # it does not run, or there is none
+            state = self._await_end(task_id, seconds)
+            if state is None or not state["Running"]:
+                return
+
+    # E5, E7, E8 ----------------------------------------------------------------------------------------
+
+    def remove(self, task_id: str) -> None:
+        """Remove the container and the control folder; files are given back first (E5)."""
+        state = self._state(task_id)
+        if state is not None:
+            self._remove(container_name(task_id), {LABEL_TASK: task_id})
+        self._drop_control(task_id)
+
+    def _remove(self, container: str, marks: dict[str, str]) -> None:
+        from docker.errors import APIError, NotFound
+
+        task_id = marks.get(LABEL_TASK, "")
+        if task_id:
+            self.stop(task_id, 0.0)
+            folder = find_control_folder(self._home, task_id)
+            if folder is not None and recorded_end(folder) is None:
+                self._settle(task_id)
+        try:
+            self._api.remove_container(container, v=True, force=True)
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != 409:  # noqa: PLR2004 - HTTP conflict: it is being removed
+                raise EngineError(
+                    Problem("InternalError", f"A container stays: {_explain(error)}")
+                ) from error
+
+    def _drop_control(self, task_id: str) -> None:
+        folder = find_control_folder(self._home, task_id)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _containers(self, marks: list[str]) -> list[dict[str, Any]]:
+        return list(self._api.containers(all=True, filters={"label": marks}))
+
+    def tasks(self) -> list[str]:
+        """List tasks whose container was started and not removed (E7)."""
+        mark = f"{LABEL_HOME}={self._home.root.resolve()}"
+        found = self._containers([mark, LABEL_TASK])
+        return sorted(item["Labels"][LABEL_TASK] for item in found if item.get("State") != "created")
+
+    def sweep(self, keep: frozenset[str]) -> list[str]:
+        """Remove containers, networks and disks that belong to nobody (E8)."""
+        done = []
+        for found in self._containers([LABEL_HOME]):
+            marks = found.get("Labels") or {}
+            if is_orphan(marks, self._home, keep):
+                ours = marks.get(LABEL_HOME) == str(self._home.root.resolve())
+                self._remove(found["Id"], marks if ours else {})
+                where = f"node {marks.get(LABEL_NODE)} of cluster {marks.get(LABEL_CLUSTER)}"
+                done.append(f"container {found['Names'][0].lstrip('/')} ({where})")
+        for disk in sorted(disks(self._home)):
+            if disk.parent.name not in keep and read_note(disk).get("engine") == self.name:
+                drop_disk(disk)
+                done.append(f"node {disk.name} of cluster {disk.parent.name}")
+        return done + self._networks.sweep(keep)
+
+
+def _named(task: NodeTask) -> str:
+    return task.image.reference if task.image else "(the node's own system)"
+
+
+def _explain(error: Any) -> str:  # noqa: ANN401 - docker's errors are half typed
+    """Say what a refusal of the engine means where its own words do not."""
+    text = str(error.explanation or error).strip()
+    if "bind source path does not exist" in text:
+        return (
+            f"{text}. The Docker engine sees another file system than this machine's; use '--engine process'."
+        )
+    if "/bin/sh" in text and ("no such file" in text or "not found" in text):
+        return f"The image has no shell (/bin/sh), which the job's supervisor needs: {text}"
+    return text

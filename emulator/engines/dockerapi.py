@@ -1,0 +1,124 @@
+"""How Docker is reached, what is special about this one, and what its refusals mean."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from emulator.errors import EngineUnavailable, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emulator.state.home import Home
+
+Api: TypeAlias = Any
+"""A docker.APIClient, whose published types are half written."""
+
+CONTROL = "/mnt/batch/tasks/control"
+"""Where a container sees its control folder."""
+
+LABEL_HOME = "scenario.home"
+LABEL_HOST = "scenario.host"
+LABEL_CLUSTER = "scenario.cluster"
+LABEL_NODE = "scenario.node"
+LABEL_TASK = "scenario.task"
+
+_SECONDS = 120
+
+
+def connect() -> Api:
+    """Connect to the engine that DOCKER_HOST names, or the one of this machine.
+
+    Raises:
+        EngineUnavailable: it is not there, or it may not be used; with the way out.
+    """
+    import docker
+    import requests
+    from docker.errors import DockerException
+    from docker.utils import kwargs_from_env
+
+    try:
+        return docker.APIClient(version="auto", timeout=_SECONDS, **kwargs_from_env())
+    except (DockerException, requests.RequestException, OSError, ValueError) as error:
+        raise unavailable(error) from error
+
+
+def unavailable(error: BaseException) -> EngineUnavailable:
+    """Say why Docker cannot be used, and what to do about it."""
+    text = " ".join(str(error).split())
+    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if "Permission denied" in text or "PermissionError" in text:
+        return EngineUnavailable(
+            Problem("InternalError", f"Docker at {where} may not be used by this user: permission denied."),
+            "Add the user to the group docker ('sudo usermod -aG docker $USER', then log in again), or use "
+            "the process engine: '--engine process'.",
+        )
+    return EngineUnavailable(
+        Problem("InternalError", f"No Docker engine answers at {where}: {text}"),
+        "Install Docker and start it ('sudo systemctl start docker'), or use the process engine: "
+        "'--engine process'.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What has to be known of an engine.
+
+    ``rootless``: its root is the caller, so files need no giving back. ``remapped``: a container's root is
+    somebody else outside.
+    """
+
+    version: str
+    rootless: bool
+    remapped: bool
+    selinux: bool
+    info: Mapping[str, Any]
+
+
+def read_facts(info: Mapping[str, Any]) -> Facts:
+    """Read an engine's description."""
+    options = " ".join(info.get("SecurityOptions") or ())
+    return Facts(
+        version=str(info.get("ServerVersion", "")),
+        rootless="name=rootless" in options,
+        remapped="name=userns" in options,
+        selinux="name=selinux" in options,
+        info=info,
+    )
+
+
+def labels(home: Home, cluster: str, **more: str) -> dict[str, str]:
+    """Give the labels of a thing of ours: whose it is, never what it does."""
+    return {
+        LABEL_HOME: str(home.root.resolve()),
+        LABEL_HOST: socket.gethostname(),
+        LABEL_CLUSTER: cluster,
+        **{f"scenario.{name}": value for name, value in more.items()},
+    }
+
+
+def is_orphan(found: Mapping[str, str], home: Home, keep: frozenset[str]) -> bool:
+    """Tell from labels whether a thing belongs to nobody.
+
+    It does if it is of this home and its cluster is not kept, or if its home folder is gone. Whether a
+    folder is gone can only be said on the host that made it: engines are shared between containers.
+    """
+    owner = found.get(LABEL_HOME)
+    if not owner:
+        return False
+    if owner == str(home.root.resolve()):
+        return found.get(LABEL_CLUSTER) not in keep
+    return found.get(LABEL_HOST) == socket.gethostname() and not os.path.isdir(owner)  # noqa: PTH112 - a label may be anything
+
+
+def container_name(task_id: str) -> str:
+    """Give the name of a task's container."""
+    return f"scenario-{task_id}"
+
+
+def network_name(cluster: str) -> str:
+    """Give the name of a cluster's network."""
+    return f"scenario-{cluster}"

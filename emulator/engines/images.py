@@ -1,0 +1,185 @@
+"""Finds the image that a task runs in: the one it names, or a substitute; never in silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from emulator.engines.programs import Throttle, run_program, share_done
+from emulator.engines.substitutes import Candidate, candidates_for
+from emulator.errors import EngineError, Problem
+from emulator.launch.plan import ImageRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from emulator.engines.dockerapi import Api
+    from emulator.state.home import Home
+
+PullPolicy = Literal["missing", "never"]
+
+_NODE_IMAGES = {"cntk": "microsoft/cntk:latest"}
+_NODE_IMAGE = "ubuntu:16.04"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """What runs: its reference and id, and whether it is not the one that was asked for."""
+
+    reference: str
+    id: str
+    substituted: bool = False
+
+
+class NoImageError(Exception):
+    """An image is not to be had from where it was looked for."""
+
+
+def failed_starting(reference: str, reason: str) -> EngineError:
+    """Make the error of a container that cannot start: code, text and first detail are the service's."""
+    details = (("imageName", reference), ("Info", reason))
+    return EngineError(Problem("FailedStartingContainer", "unable to start docker container", details))
+
+
+class Images:
+    """Resolves images against one engine.
+
+    Args:
+        api: the engine's client (docker.APIClient; its types are half written).
+        home: whose table of substitutes comes first; cache of the builds.
+        training: the folder whose ``images/`` has our table and the programs that build.
+        pull: ``missing`` pulls what the engine does not have, ``never`` does not.
+    """
+
+    def __init__(self, api: Api, home: Home, *, training: Path, pull: PullPolicy = "missing") -> None:
+        self._api = api
+        self._tables = (home.images_table, training / "images" / "substitutes.yaml")
+        self._training = training
+        self._pull_policy = pull
+
+    def resolve(
+        self, request: ImageRequest | None, toolkit: str, announce: Callable[[str], None]
+    ) -> FoundImage:
+        """Find what a task runs in.
+
+        A job without a container ran on the node's own system, Ubuntu 16.04 (or, with CNTK, the data
+        science image): here its image stands for that.
+
+        Raises:
+            EngineError: FailedStartingContainer, with the image's name and everything that was tried.
+        """
+        if request is None:
+            request = ImageRequest(_NODE_IMAGES.get(toolkit, _NODE_IMAGE))
+            announce(f"image: the job names none; {request.reference} stands for the node's own system")
+        found = self._local(request.reference)
+        if found:
+            return FoundImage(request.reference, found)
+        reasons = []
+        candidates = candidates_for(request.reference, self._tables)
+        try:
+            return FoundImage(request.reference, self._pull(request, announce))
+        except NoImageError as error:
+            reasons.append(f"{request.reference}: {error}")
+        here = [candidate for candidate in candidates if self._local(candidate.reference)]
+        for candidate in [*here, *(other for other in candidates if other not in here)]:
+            try:
+                found = self._obtain(candidate, announce)
+            except (NoImageError, EngineError) as error:
+                reasons.append(f"{candidate.reference}: {error}")
+                continue
+            used = f"{candidate.reference} ({short_id(found)})"
+            announce(f"image: {request.reference} is not available; running {used}")
+            return FoundImage(candidate.reference, found, substituted=True)
+        raise failed_starting(request.reference, "; ".join(reasons))
+
+    def _obtain(self, candidate: Candidate, announce: Callable[[str], None]) -> str:
+        found = self._local(candidate.reference)
+        if found:
+            return found
+        if candidate.kind == "image":
+            return self._pull(ImageRequest(candidate.reference), announce)
+        program = self._training / "images" / candidate.name / "build.py"
+        announce(f"image: building {candidate.reference}; this is done once and takes some minutes")
+        what = f"image {candidate.reference}"
+        run_program(program, ["--tag", candidate.reference, "--json"], what, announce)
+        found = self._local(candidate.reference)
+        if not found:
+            raise NoImageError("it was built, but the engine does not have it")
+        return found
+
+    def _local(self, reference: str) -> str:
+        """Give the id of an image that the engine has; empty if it has none of this name."""
+        from docker.errors import ImageNotFound
+
+        try:
+            return str(self._api.inspect_image(reference)["Id"])
+        except ImageNotFound:
+            return ""
+
+    def _pull(self, request: ImageRequest, announce: Callable[[str], None]) -> str:
+        """Pull an image; credentials go to the engine with this request and nowhere else."""
+        import requests
+        from docker.errors import APIError, DockerException
+        from docker.utils import parse_repository_tag
+
+        if self._pull_policy == "never":
+            raise NoImageError("the engine does not have it, and pulling is switched off")
+        repository, tag = parse_repository_tag(request.reference)
+        credentials = None
+        if request.username or request.password:
+            credentials = {
+                "username": request.username,
+                "password": request.password,
+                "serveraddress": request.server or repository.partition("/")[0],
+            }
+        progress = PullProgress(request.reference, announce)
+        try:
+            for event in self._api.pull(
+                repository, tag or "latest", stream=True, decode=True, auth_config=credentials
+            ):
+                progress.hear(event)
+        except (APIError, DockerException, requests.RequestException) as error:
+            raise NoImageError(_without(str(getattr(error, "explanation", "") or error), request)) from error
+        found = self._local(request.reference)
+        if not found:
+            raise NoImageError("it was pulled, but the engine does not have it")
+        announce(f"image: {request.reference} was pulled ({short_id(found)})")
+        return found
+
+
+def short_id(image: str) -> str:
+    """Shorten an image's id as docker does: ``sha256:`` and twelve digits."""
+    return image[: len("sha256:") + 12]
+
+
+def _without(text: str, request: ImageRequest) -> str:
+    """Take a password out of a text that others wrote."""
+    return text.replace(request.password, "***") if request.password else text
+
+
+class PullProgress:
+    """Adds up what an engine says of an image's layers, and announces it now and then."""
+
+    def __init__(self, reference: str, announce: Callable[[str], None]) -> None:
+        self._reference = reference
+        self._announce = announce
+        self._throttle = Throttle(announce)
+        self._layers: dict[str, tuple[float, float]] = {}
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take one event of the engine's stream.
+
+        Raises:
+            NoImageError: the stream says that it failed.
+        """
+        if event.get("error"):
+            raise NoImageError(str(event["error"]))
+        detail = event.get("progressDetail") or {}
+        if event.get("status") != "Downloading" or not detail.get("total"):
+            return
+        if not self._layers:
+            self._announce(f"image: pulling {self._reference}")
+        self._layers[str(event.get("id"))] = (float(detail.get("current") or 0), float(detail["total"]))
+        done, total = (sum(column) for column in zip(*self._layers.values(), strict=True))
+        self._throttle(f"image: pulling {self._reference}: {share_done(done, total)} of {total / 1e6:.0f} MB")

@@ -1,0 +1,74 @@
+"""Mount and PID namespaces for tasks of the process engine, where the kernel allows them.
+
+In them a job sees the service's own paths below ``/mnt/batch``, and everything that it started ends with
+its supervisor. The caller is root, or the kernel lets others make user namespaces; both are tried, once.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emulator.launch.plan import Mount
+
+_SCRIPT = Path(__file__).with_name("namespace.sh")
+_PROBE_SECONDS = 20.0
+_PROBE = '[ "$$" = 1 ] && [ -e /mnt/batch/probe/here ] && [ "$(id -u)" = "$2" ] && true >"$1/status"\n'
+
+
+def enter_command(control: Path) -> list[str]:
+    """Give the command that enters new namespaces and becomes the task's supervisor there."""
+    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    spaces = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    return ["unshare", *user, *spaces, "--", "/bin/sh", str(control / "namespace.sh"), str(control)]
+
+
+def write_mounts(control: Path, mounts: Sequence[Mount]) -> None:
+    """Write what ``namespace.sh`` binds, outer mounts first, into a control folder."""
+    shutil.copyfile(_SCRIPT, control / "namespace.sh")
+    lines = [f"bind {shlex.quote(str(mount.source))} {shlex.quote(str(mount.target))}" for mount in mounts]
+    if os.geteuid() != 0:
+        lines.append(f"user={os.geteuid()} group={os.getegid()}")
+    text = "\n".join(lines) + "\n"
+    (control / "mounts").write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def namespaces_missing() -> str:
+    """Say why namespaces cannot be used here; empty if they can. Tries it for real, in about 20 ms."""
+    from pathlib import PurePosixPath
+
+    from emulator.launch.plan import Mount
+
+    if shutil.which("unshare") is None or shutil.which("mount") is None:
+        return "the commands unshare and mount (util-linux) are not installed"
+    if not Path("/mnt").is_dir():
+        return "/mnt is not a folder here"
+    with tempfile.TemporaryDirectory(prefix="scenario-probe-") as name:
+        control = Path(name)
+        (control / "here").touch()
+        probe = _PROBE.replace('"$2"', str(os.geteuid()))
+        (control / "supervisor.sh").write_text(probe)
+        write_mounts(control, [Mount(control, PurePosixPath("/mnt/batch/probe"))])
+        try:
+            outcome = subprocess.run(
+                enter_command(control),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_PROBE_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return f"namespaces cannot be made: {error}"
+        if (control / "status").exists():
+            return ""
+        log = (control / "log").read_bytes() if (control / "log").exists() else b""
+        reason = (outcome.stderr + log).decode(errors="replace").strip()
+        return f"namespaces cannot be made: {reason or 'the probe failed'}"

@@ -1,0 +1,114 @@
+"""A cluster's own bridge network, and the addresses of its nodes on it."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from emulator.engines.dockerapi import LABEL_HOME, is_orphan, labels, network_name
+from emulator.engines.nodes import disks, read_note
+from emulator.errors import EngineError, Problem
+
+if TYPE_CHECKING:
+    from emulator.engines.dockerapi import Api
+    from emulator.state.home import Home
+
+_FIRST_NODE = 4
+"""The service's nodes are x.x.x.4, .5, ... (recorded traffic): the first addresses are Azure's own."""
+
+
+class Networks:
+    """Makes and removes networks; a network's name says whose it is, so any process finds it.
+
+    Args:
+        api: the engine's client.
+        home: whose clusters these are.
+    """
+
+    def __init__(self, api: Api, home: Home) -> None:
+        self._api = api
+        self._home = home
+
+    def make(self, cluster: str, subnet: str = "") -> str:
+        """Make a cluster's network unless it is there; give its subnet.
+
+        Args:
+            cluster: the cluster's guid.
+            subnet: what it must be, if nodes have addresses already; empty: the engine chooses.
+
+        Raises:
+            EngineError: the engine has no subnet left, or the wanted one is taken.
+        """
+        from docker.errors import APIError
+        from docker.types import IPAMConfig, IPAMPool
+
+        found = self._find(cluster)
+        if found:
+            return found
+        pool = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
+        try:
+            self._api.create_network(
+                network_name(cluster),
+                driver="bridge",
+                ipam=pool,
+                labels=labels(self._home, cluster),
+                check_duplicate=True,
+            )
+        except APIError as error:
+            found = self._find(cluster)
+            if found:  # somebody else was quicker
+                return found
+            message = f"The cluster's network cannot be made: {error.explanation or error}"
+            raise EngineError(Problem("InternalError", message)) from error
+        return self._find(cluster)
+
+    def _find(self, cluster: str) -> str:
+        name = network_name(cluster)
+        for network in self._api.networks(names=[name]):
+            if network["Name"] == name:
+                configurations = (network.get("IPAM") or {}).get("Config") or ()
+                return next((str(c["Subnet"]) for c in configurations if "." in c.get("Subnet", "")), "")
+        return ""
+
+    def address(self, cluster: str, node: str, subnet: str) -> str:
+        """Give a node's address: the one that it has, or the first that no node of the cluster has."""
+        network = ipaddress.IPv4Network(subnet)
+        taken = set()
+        for disk in disks(self._home):
+            if disk.parent.name == cluster:
+                address = str(read_note(disk).get("address") or "")
+                inside = bool(address) and ipaddress.IPv4Address(address) in network
+                if disk.name == node and inside:
+                    return address
+                taken.add(address)
+        for offset in range(_FIRST_NODE, network.num_addresses - 1):
+            address = str(network.network_address + offset)
+            if address not in taken:
+                return address
+        raise EngineError(Problem("InternalError", f"The network {subnet} has no address left for {node}."))
+
+    def drop(self, cluster: str) -> None:
+        """Remove a cluster's network if it is there."""
+        from docker.errors import APIError, NotFound
+
+        try:
+            self._api.remove_network(network_name(cluster))
+        except NotFound:
+            return
+        except APIError as error:
+            message = f"The cluster's network cannot be removed: {error.explanation or error}"
+            raise EngineError(Problem("InternalError", message)) from error
+
+    def sweep(self, keep: frozenset[str]) -> list[str]:
+        """Remove networks that belong to nobody; give a line for each."""
+        from docker.errors import APIError
+
+        done = []
+        for network in self._api.networks(filters={"label": [LABEL_HOME]}):
+            if is_orphan(network.get("Labels") or {}, self._home, keep):
+                try:
+                    self._api.remove_network(network["Id"])
+                except APIError:
+                    continue  # somebody else's container is on it: not ours to end
+                done.append(f"network {network['Name']}")
+        return done

@@ -1,0 +1,117 @@
+"""Finds and signals the processes of a task through /proc, by the marker in their environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKER = "SCENARIO_TASK"
+"""Environment variable of every process of a task: ``<home folder>:<cluster>:<task id>``."""
+
+_SESSION_FIELD = 3  # of /proc/<pid>/stat after the command's name
+_START_FIELD = 19
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A process of a task. ``started`` (clock ticks since boot) tells it from a later one of its pid."""
+
+    pid: int
+    marker: str
+    session: int
+    started: int
+    command: tuple[str, ...]
+
+
+def marked(marker: str = "") -> list[Found]:
+    """List a task's processes, or those of every task; those that we may not look into are not ours."""
+    key = f"{MARKER}=".encode()
+    whole = key + marker.encode("utf-8", "surrogateescape")
+    found = []
+    for pid in _pids():
+        try:
+            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        entry = next((entry for entry in entries if entry.startswith(key)), None)
+        if entry is None or (marker and entry != whole):
+            continue
+        status = _status(pid)
+        if status is not None:
+            name = entry[len(key) :].decode("utf-8", "surrogateescape")
+            found.append(Found(pid, name, *status, _command(pid)))
+    return found
+
+
+def family(marker: str) -> list[Found]:
+    """List a task's processes: those with its marker, and all that share a session with one of them."""
+    own = marked(marker)
+    sessions = {process.session for process in own} - {os.getsid(0)}
+    known = {process.pid for process in own}
+    for pid in _pids():
+        status = _status(pid)
+        if status is not None and status[0] in sessions and pid not in known:
+            own.append(Found(pid, marker, *status, _command(pid)))
+    return own
+
+
+def send(process: Found, number: int) -> bool:
+    """Send a signal to exactly this process; False if it is gone. Its pid may be another's by now."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return False
+    except (AttributeError, OSError):  # before Linux 5.3, or another system
+        return _send_to_pid(process, number)
+    try:
+        status = _status(process.pid)
+        if status is None or status[1] != process.started:
+            return False
+        signal.pidfd_send_signal(handle, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _send_to_pid(process: Found, number: int) -> bool:
+    status = _status(process.pid)
+    if status is None or status[1] != process.started:
+        return False
+    try:
+        os.kill(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _pids() -> Iterator[int]:
+    own = os.getpid()
+    return (int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != own)  # noqa: PTH208 - Path objects for each process cost more than the scan
+
+
+def _status(pid: int) -> tuple[int, int] | None:
+    """Give (session, start time) of a live process; None for a zombie or none."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    if not fields or fields[0] in ("Z", "X"):
+        return None
+    return int(fields[_SESSION_FIELD]), int(fields[_START_FIELD])
+
+
+def _command(pid: int) -> tuple[str, ...]:
+    try:
+        data = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return ()
+    return tuple(word.decode("utf-8", "surrogateescape") for word in data.split(b"\0")[:-1])

@@ -1,0 +1,314 @@
+"""Runs node tasks as processes of this machine, for where there is no container engine.
+
+A task is a session of processes of its own, so it outlives the emulator. Its supervisor holds a lock
+(flock) on ``CONTROL/alive`` for as long as it lives: whoever waits for the task waits for that lock, from
+any process, and the kernel frees it whatever happens.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from emulator.engines.control import (
+    control_folder,
+    control_folders,
+    find_control_folder,
+    has_begun,
+    lost_end,
+    recorded_end,
+    write_control,
+)
+from emulator.engines.gpu import decide_gpus, machine_gpus
+from emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
+from emulator.engines.nodes import disks, drop_disk, make_disk, read_note, ready_tree
+from emulator.engines.proc import MARKER, family, marked, send
+from emulator.engines.programs import run_program
+from emulator.errors import EngineError, Problem
+from emulator.launch.environment import gpu_variables
+from emulator.launch.layout import NODE_ROOT, NODE_TREE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from emulator.launch.plan import NodeTask
+    from emulator.state.home import Home
+
+_KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
+_KEPT_TAILS = ("_proxy", "_PROXY")
+_POLL = 0.01
+_LAST_WORDS = 5.0
+
+
+class ProcessEngine:
+    """An Engine (E1-E8) of processes.
+
+    Args:
+        home: whose nodes and tasks these are.
+        training: the folder of training programs; toolkit environments are made by one of them.
+        python: the interpreter that a toolkit environment is made from; empty: it finds one.
+        namespaces: whether to give tasks their own view of /mnt; None: where the kernel allows it.
+    """
+
+    name = "process"
+
+    def __init__(
+        self, home: Home, *, training: Path, python: str = "", namespaces: bool | None = None
+    ) -> None:
+        self._home = home
+        self._training = training
+        self._python = python
+        self._wanted = namespaces
+
+    @cached_property
+    def _no_namespaces(self) -> str:
+        if self._wanted is False:
+            return "namespaces are switched off"
+        reason = namespaces_missing()
+        if reason and self._wanted:
+            raise EngineError(Problem("InternalError", reason))
+        return reason
+
+    def info(self) -> EngineInfo:
+        """Describe the engine."""
+        root = str(NODE_ROOT) if not self._no_namespaces else str(self._home.nodes)
+        note = f"jobs see folders of {self._home.nodes} as their mount root: {self._no_namespaces}"
+        notes = (note,) if self._no_namespaces else ()
+        return EngineInfo(self.name, platform.release(), machine_gpus() > 0, f"{root}/mounts", notes)
+
+    # E1 ------------------------------------------------------------------------------------------------
+
+    def place_node(self, cluster: str, node: str) -> NodePlace:
+        """Make a node's disk (E1)."""
+        disk = make_disk(self._home, cluster, node, {"engine": self.name, "address": "127.0.0.1"})
+        root = PurePosixPath(disk / NODE_TREE) if self._no_namespaces else NODE_ROOT
+        return NodePlace(cluster, node, "127.0.0.1", disk, root)
+
+    def remove_node(self, cluster: str, node: str) -> None:
+        """End what still runs on the node and delete its disk (E1)."""
+        disk = self._home.nodes / cluster / node
+        for folder in (disk / "control").glob("[!.]*"):
+            self.stop(folder.name, 0.0)
+        if disk.exists():
+            drop_disk(disk)
+
+    # E2 ------------------------------------------------------------------------------------------------
+
+    def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
+        """Start a task's supervisor in a session of its own (E2)."""
+        folder = control_folder(self._home, task.cluster, task.node, task.id)
+        with _locked(folder.parent / f".{task.id}.lock"):
+            if has_begun(folder) or (folder.exists() and not _is_free(folder)):
+                return
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                self._write(folder, task, self._environment(task, announce))
+                self._launch(folder, task)
+            except BaseException as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(error, OSError):
+                    message = f"The task could not be started: {error}"
+                    raise EngineError(Problem("InternalError", message)) from error
+                raise
+
+    def _environment(self, task: NodeTask, announce: Callable[[str], None]) -> Mapping[str, str]:
+        if task.image is not None:
+            announce(
+                f"image: {task.image.reference} is not used: the process engine runs the command directly "
+                "on this machine"
+            )
+        count = decide_gpus(task.gpus, machine_gpus, announce)
+        values = {**task.environment, **gpu_variables(count)}
+        if task.gpus == "none":
+            values["CUDA_VISIBLE_DEVICES"] = ""
+        if task.toolkit == "cntk":
+            self._add_toolkit(task.toolkit, values, announce)
+        return values
+
+    def _add_toolkit(self, toolkit: str, values: dict[str, str], announce: Callable[[str], None]) -> None:
+        """Make the toolkit's environment on demand and put its programs first (E2: or say why not)."""
+        program = self._training / "toolkits" / toolkit / "make_environment.py"
+        arguments = ["--cache", str(self._home.cache), "--json"]
+        if self._python:
+            arguments += ["--python", self._python]
+        made = run_program(program, arguments, f"environment of toolkit {toolkit}", announce)
+        announce(f"environment: {toolkit} {made.get('version', '')} of {made.get('python', '')}")
+        for name, key in (("PATH", "bin"), ("LD_LIBRARY_PATH", "library_path")):
+            folders = [str(folder) for folder in made.get(key) or ()]
+            present = values.get(name, os.environ.get(name, os.defpath if name == "PATH" else ""))
+            values[name] = ":".join([*folders, *([present] if present else [])])
+
+    def _write(self, folder: Path, task: NodeTask, environment: Mapping[str, str]) -> None:
+        disk = folder.parent.parent
+        ready_tree(disk, task)
+        write_control(folder, task, environment, None, "session" if self._no_namespaces else "alone")
+        if not self._no_namespaces:
+            write_mounts(folder, task.mounts)
+            return
+        for mount in task.mounts:
+            point = Path(mount.target)
+            if point != mount.source:
+                shutil.rmtree(point)
+                point.symlink_to(mount.source)
+
+    def _launch(self, folder: Path, task: NodeTask) -> None:
+        if self._no_namespaces:
+            command = ["/bin/sh", str(folder / "supervisor.sh"), str(folder)]
+        else:
+            command = enter_command(folder)
+        kept = {
+            k: v
+            for k, v in os.environ.items()
+            if k in _KEPT or k.startswith("LC_") or k.endswith(_KEPT_TAILS)
+        }
+        marker = _marker(self._home, task.cluster, task.id)
+        base = {"PATH": os.defpath, **kept, "HOME": str(folder.parent.parent / "home"), MARKER: marker}
+        with (folder / "alive").open("wb") as alive, (folder / "log").open("ab") as log:
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            # The lock travels as the supervisor's standard input; nobody else gets it.
+            process = subprocess.Popen(
+                command, stdin=alive, stdout=log, stderr=log, cwd="/", env=base, start_new_session=True
+            )
+        threading.Thread(target=process.wait, name=f"reap {task.id}", daemon=True).start()
+
+    # E3 ------------------------------------------------------------------------------------------------
+
+    def wait(self, task_id: str) -> TaskEnd:
+        """Wait until the supervisor's lock is free, then read what it recorded (E3)."""
+        folder = find_control_folder(self._home, task_id)
+        if folder is None or not (folder / "alive").exists():
+            return lost_end(folder, None, f"The engine knows of no task {task_id}.")
+        with (folder / "alive").open("rb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH)
+        self._end_strays(folder)
+        reason = "was killed" if has_begun(folder) else "could not start"
+        lost = f"The task's supervisor {reason}."
+        return recorded_end(folder) or lost_end(folder, 128 + signal.SIGKILL, lost)
+
+    def _end_strays(self, folder: Path) -> None:
+        """Kill what outlived its supervisor; in namespaces of their own the kernel did that already."""
+        if not (folder / "mounts").exists():
+            _kill(_marker(self._home, folder.parent.parent.parent.name, folder.name))
+
+    # E4 ------------------------------------------------------------------------------------------------
+
+    def stop(self, task_id: str, grace: float = 5.0) -> None:
+        """Send TERM, then have the supervisor kill the rest, then kill it too (E4)."""
+        folder = find_control_folder(self._home, task_id)
+        if folder is None or not (folder / "alive").exists():
+            return
+        marker = _marker(self._home, folder.parent.parent.parent.name, task_id)
+        for number, seconds in ((signal.SIGTERM, grace), (signal.SIGUSR1, _LAST_WORDS)):
+            deadline = time.monotonic() + seconds
+            if _await(lambda: _is_free(folder) or has_begun(folder), deadline) and not _is_free(folder):
+                _signal_supervisor(marker, folder, number)
+            if _await(lambda: _is_free(folder), deadline):
+                break
+        else:
+            _kill(marker)
+            _await(lambda: _is_free(folder), time.monotonic() + _LAST_WORDS)
+        self._end_strays(folder)
+
+    # E5, E7, E8 ----------------------------------------------------------------------------------------
+
+    def remove(self, task_id: str) -> None:
+        """Delete the control folder, after ending whatever runs (E5)."""
+        self.stop(task_id, 0.0)
+        folder = find_control_folder(self._home, task_id)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            (folder.parent / f".{task_id}.lock").unlink(missing_ok=True)
+
+    def tasks(self) -> list[str]:
+        """List tasks that were started and not removed (E7)."""
+        return sorted(folder.name for folder in control_folders(self._home) if self._started(folder))
+
+    def _started(self, folder: Path) -> bool:
+        ours = read_note(folder.parent.parent).get("engine") == self.name
+        return ours and (has_begun(folder) or not _is_free(folder))
+
+    def sweep(self, keep: frozenset[str]) -> list[str]:
+        """Remove nodes of clusters not in ``keep``, and processes whose home folder is gone (E8)."""
+        done = []
+        for disk in sorted(disks(self._home)):
+            if disk.parent.name not in keep and read_note(disk).get("engine") in (self.name, None):
+                self.remove_node(disk.parent.name, disk.name)
+                done.append(f"node {disk.name} of cluster {disk.parent.name}")
+        for process in marked():
+            home, cluster, task = process.marker.rsplit(":", 2)
+            ours = home == str(self._home.root.resolve()) and cluster not in keep
+            if (ours or _is_gone(process.pid, home)) and send(process, signal.SIGKILL):
+                done.append(f"process {process.pid} of task {task}")
+        return done
+
+    def close(self) -> None:
+        """Do nothing: tasks go on, and nothing is held."""
+
+
+def _marker(home: Home, cluster: str, task_id: str) -> str:
+    return f"{home.root.resolve()}:{cluster}:{task_id}"
+
+
+def _is_gone(pid: int, home: str) -> bool:
+    """Tell whether a home folder exists no more, as the process itself would see it."""
+    try:
+        Path(f"/proc/{pid}/root").readlink()
+        return not Path(f"/proc/{pid}/root{home}").exists()
+    except OSError:
+        return False
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _is_free(folder: Path) -> bool:
+    """Tell whether no supervisor holds the task's lock."""
+    try:
+        with (folder / "alive").open("rb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _await(condition: Callable[[], bool], deadline: float) -> bool:
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def _signal_supervisor(marker: str, folder: Path, number: int) -> None:
+    """Signal the oldest process that is the task's supervisor.sh: its own forks look like it at first."""
+    script = str(folder / "supervisor.sh")
+    candidates = [process for process in marked(marker) if process.command[1:2] == (script,)]
+    if candidates:
+        send(min(candidates, key=lambda process: (process.started, process.pid)), number)
+
+
+def _kill(marker: str) -> None:
+    """Kill everything of a task, and what it starts meanwhile."""
+    while True:
+        processes = family(marker)
+        sent = [send(process, signal.SIGKILL) for process in processes]
+        if not any(sent):
+            return

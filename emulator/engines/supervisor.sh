@@ -1,0 +1,116 @@
+#!/bin/sh
+# The first process of a task: supervisor.sh CONTROL-FOLDER
+#
+# Runs job preparation, then the job's command; each stream goes straight into its file. Its last act is
+# to write CONTROL/status in one piece: "<phase> <exit code> <ok|failed> end". "failed" means that the step
+# could not be run at all, for the reason in CONTROL/log. When it began and ended is the time at which
+# CONTROL/begun and CONTROL/status were written. Needs POSIX sh (dash, bash, busybox), cat, rm and mkdir.
+#
+# TERM and INT are passed on to the job; USR1 kills it. CONTROL/plan sets: uid, gid (whose the files are to
+# be, empty: leave them), scope (alone: nothing but the task lives in this PID namespace; session),
+# working_directory, preparation*, main*, and the functions make_directories and give_back.
+
+control=$1
+child= stopping= phase=start
+exec 2>>"$control/log" || exit 125
+
+# Whatever happens from here on, there is one end.
+finish() { # exit code, ok|failed
+    trap '' TERM INT USR1
+    end_everything
+    [ -z "$uid" ] || give_back
+    {
+        printf '%s\n' "$phase $1 $2 end" >"$control/status.new" && mv -f "$control/status.new" "$control/status"
+    } || printf '%s\n' "$phase $1 $2 end" >"$control/status"
+    exit "$1"
+}
+
+signal_job() { # signal
+    if [ "$scope" = alone ]; then
+        kill -s "$1" -1 2>/dev/null
+    elif [ -n "$child" ]; then
+        kill -s "$1" -- "-$child" 2>/dev/null || kill -s "$1" "$child" 2>/dev/null
+    fi
+}
+
+# Nothing that the task started outlives it, so nothing writes files after they were given back.
+end_everything() {
+    if [ "$scope" = alone ]; then
+        kill -s KILL -1
+    else
+        for group in $groups; do kill -s KILL -- "-$group"; done
+    fi 2>/dev/null
+}
+
+stop() { # signal
+    stopping=yes interrupted=yes
+    signal_job "$1"
+}
+
+await() { # process -> $code, also if signals come meanwhile
+    code=
+    while :; do
+        interrupted=
+        wait "$1"
+        last=$?
+        # A shell that has forgotten the process already says 127; what it said before stands.
+        if [ "$last" != 127 ] || [ -z "$code" ]; then code=$last; fi
+        [ -n "$interrupted" ] || return 0
+    done
+}
+
+# A session of its own protects the supervisor from a job that signals its process group; INT and QUIT,
+# which a shell ignores for what it starts in the background, are put back where env can do that.
+find_launcher() {
+    launcher=$(command -v setsid) || launcher=
+    if env --default-signal=INT,QUIT true 2>/dev/null; then
+        launcher="$launcher $(command -v env) --default-signal=INT,QUIT"
+    fi
+    # Commands run under a bash that reads ~/.bashrc, which preparation may have written.
+    profile='[ ! -r ~/.bashrc ] || . ~/.bashrc
+'
+    shell=$(command -v bash) || { shell=/bin/sh profile=; }
+}
+
+step() { # command, file for stdout, file for stderr -> $code
+    printf '%s\n' "$phase" >"$control/phase"
+    if ! { true >>"$2" && true >>"$3"; }; then finish 1 failed; fi
+    find_launcher
+    (
+        exec </dev/null >>"$2" 3>>"$3"
+        cd "$working_directory" || cd /
+        # shellcheck disable=SC2086 - the launcher is several words
+        set -- $launcher "$shell" -c "$profile$1"
+        eval "$environment"
+        exec 2>&3 3>&-
+        exec "$@"
+    ) &
+    child=$!
+    groups="$groups $child"
+    [ -z "$stopping" ] || signal_job TERM
+    await "$child"
+}
+
+trap 'stop TERM' TERM
+trap 'stop INT' INT
+trap 'stop KILL' USR1
+uid= scope=session groups=
+# shellcheck source=/dev/null
+environment=$(cat "$control/environment") && rm -f "$control/environment" && . "$control/plan" ||
+    finish 125 failed
+true >"$control/begun"
+if [ "$scope" = alone ] && [ "$$" != 1 ] && [ "$PPID" != 1 ]; then scope=session; fi
+
+make_directories || finish 1 failed
+code=0
+if [ -n "$preparation" ]; then
+    phase=preparation
+    step "$preparation" "$preparation_stdout" "$preparation_stderr"
+    if [ "$code" = 0 ] && [ -n "$stopping" ]; then code=143; fi
+fi
+if [ "$code" = 0 ] && [ -n "$main" ] && [ -z "$stopping" ]; then
+    phase=main
+    step "$main" "$main_stdout" "$main_stderr"
+fi
+if [ "$phase" = start ] && [ -n "$stopping" ]; then code=143; fi
+finish "$code" ok
