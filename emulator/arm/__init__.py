@@ -1,0 +1,1 @@
+"""The resource manager: subscriptions, resource groups, providers, long-running operations."""

@@ -1,0 +1,44 @@
+"""Reading what every management body may hold: a location and tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAX_TAGS = 15
+"""Tags on one resource: the resource manager's limit at the time."""
+
+
+def invalid_content(detail: str, target: str = "") -> ServiceError:
+    """Say that a body could not be read; ``target`` is the JSON path of what is wrong."""
+    text = f"The request content was invalid and could not be deserialized: '{detail}'."
+    return ServiceError(400, "InvalidRequestContent", text, target)
+
+
+def read_location(body: Mapping[str, Any]) -> str:
+    """Read ``location``; ServiceError if it is missing."""
+    location = body.get("location")
+    if location is None or location == "":
+        raise ServiceError(
+            400, "LocationRequired", "The location property is required for this definition.", "location"
+        )
+    if not isinstance(location, str):
+        raise invalid_content("location must be a string. Path 'location'", "location")
+    return location
+
+
+def read_tags(body: Mapping[str, Any]) -> dict[str, str] | None:
+    """Read ``tags``, None if there are none; ServiceError if they are not a flat object of strings."""
+    tags = body.get("tags")
+    if tags is None:
+        return None
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise invalid_content("tags must be an object of strings. Path 'tags'", "tags")
+    if len(tags) > _MAX_TAGS:
+        text = f"A resource has at most {_MAX_TAGS} tags, not {len(tags)}."
+        raise ServiceError(400, "TooManyTags", text, "tags")
+    return tags

@@ -1,0 +1,125 @@
+"""Resource providers as the resource manager lists them, registers them and guards their doors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.messages import ArmResponse
+from emulator.arm.paths import not_found
+from emulator.arm.regions import REGIONS
+from emulator.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emulator.arm.messages import ArmRequest, ResourceProvider
+    from emulator.state.store import Store
+
+_KIND = "unregistered"
+
+
+class Registry:
+    """The providers. All are registered from the start (our decision); unregistering one is remembered."""
+
+    def __init__(self, store: Store, providers: Sequence[ResourceProvider]) -> None:
+        self.providers = tuple(providers)
+        self._by_name = {provider.namespace.lower(): provider for provider in providers}
+        self._types = {
+            name: {kind.lower(): kind for kind in provider.resource_types}
+            for name, provider in self._by_name.items()
+        }
+        self._store = store
+        self._unregistered = {document.id for document in store.list(_KIND)}
+
+    def find(self, namespace: str) -> ResourceProvider:
+        """Find a provider; ServiceError 404 if there is none of that name."""
+        found = self._by_name.get(namespace.lower())
+        if found is None:
+            text = (
+                f"The resource namespace '{namespace}' is invalid. This emulator has "
+                f"{', '.join(provider.namespace for provider in self.providers)}."
+            )
+            raise ServiceError(404, "InvalidResourceNamespace", text)
+        return found
+
+    def list(self, request: ArmRequest) -> ArmResponse:
+        """List the providers."""
+        return ArmResponse(200, {"value": [self._entity(request, provider) for provider in self.providers]})
+
+    def handle(self, request: ArmRequest, provider: ResourceProvider) -> ArmResponse:
+        """Answer ``.../providers/P``, and ``/register`` and ``/unregister`` below it."""
+        action = request.action.lower()
+        key = _key(request, provider)
+        if action == "register":
+            self._store.delete(_KIND, key)
+            self._unregistered.discard(key)
+        elif action == "unregister":
+            self._store.put(_KIND, key, {})
+            self._unregistered.add(key)
+        elif request.method != "GET":
+            raise not_found(request.path)
+        return ArmResponse(200, self._entity(request, provider))
+
+    def check(self, request: ArmRequest, provider: ResourceProvider, location: str) -> None:
+        """Let a request pass to its provider: type, api-version and location must be ones that it has.
+
+        Raises:
+            ServiceError: as the resource manager words it.
+        """
+        known = self._types[provider.namespace.lower()]
+        kind = "/".join(name for name, _ in request.types)
+        if request.types and kind not in known:
+            text = (
+                f"The resource type '{kind}' could not be found in the namespace '{provider.namespace}' for "
+                f"api version '{request.api_version}'. The resource types are "
+                f"'{', '.join(provider.resource_types)}'."
+            )
+            raise ServiceError(404, "InvalidResourceType", text)
+        versions = provider.resource_types[known[kind]] if request.types else _all_versions(provider)
+        if request.api_version not in versions or (location and location not in REGIONS):
+            raise no_provider(location, request.api_version, known.get(kind, request.action), versions)
+        if self._unregistered and _key(request, provider) in self._unregistered:
+            text = (
+                f"The subscription is not registered to use namespace '{provider.namespace}'. Register it "
+                f"with POST /subscriptions/{request.subscription}/providers/{provider.namespace}/register."
+            )
+            raise ServiceError(409, "MissingSubscriptionRegistration", text)
+
+    def _entity(self, request: ArmRequest, provider: ResourceProvider) -> dict[str, Any]:
+        state = "Unregistered" if _key(request, provider) in self._unregistered else "Registered"
+        prefix = f"/subscriptions/{request.subscription}" if request.subscription else ""
+        return {
+            "id": f"{prefix}/providers/{provider.namespace}",
+            "namespace": provider.namespace,
+            "resourceTypes": [
+                {"resourceType": kind, "locations": list(REGIONS.values()), "apiVersions": list(versions)}
+                for kind, versions in provider.resource_types.items()
+            ],
+            "registrationState": state,
+        }
+
+
+def listable(provider: ResourceProvider) -> list[str]:
+    """Name the types whose resources stand directly in a resource group."""
+    return [kind for kind in provider.resource_types if "/" not in kind and kind not in _NO_RESOURCES]
+
+
+_NO_RESOURCES = ("operations", "locations", "usages", "checkNameAvailability")
+
+
+def no_provider(location: str, api_version: str, kind: str, versions: Sequence[str]) -> ServiceError:
+    """Refuse a location or api-version that a type does not have (text: recorded traffic)."""
+    text = (
+        f"No registered resource provider found for location '{location}' and API version '{api_version}' "
+        f"for type '{kind}'. The supported api-versions are '{', '.join(versions)}'. The supported locations are "
+        f"'{', '.join(REGIONS)}'."
+    )
+    return ServiceError(400, "NoRegisteredProviderFound", text)
+
+
+def _all_versions(provider: ResourceProvider) -> list[str]:
+    return sorted({version for versions in provider.resource_types.values() for version in versions})
+
+
+def _key(request: ArmRequest, provider: ResourceProvider) -> str:
+    return f"{request.subscription}/{provider.namespace}".lower()

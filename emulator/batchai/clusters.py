@@ -1,0 +1,177 @@
+"""Clusters over the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from emulator.arm.messages import ArmResponse
+from emulator.batchai import v2018_05_01 as wire
+from emulator.batchai.answers import check_name, check_same, conflict, entity, no_method, not_found, page
+from emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
+from emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
+from emulator.errors import EngineUnavailable, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from emulator.arm.messages import ArmRequest
+    from emulator.arm.operations import Operations
+    from emulator.batchai.tree import Tree
+    from emulator.cluster.model import Cluster, RemoteLogin
+    from emulator.cluster.ports import ClusterService
+    from emulator.launch.plan import GpuMode
+
+_ENGINES = ("auto", "docker", "process")
+_GPUS = ("auto", "none", "required")
+
+
+class Clusters:
+    """Answers ``.../workspaces/W/clusters[/C]``."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        clusters: ClusterService,
+        operations: Operations,
+        resolve_engine: Callable[[str], str],
+        gpus: GpuMode,
+    ) -> None:
+        self._tree = tree
+        self._clusters = clusters
+        self._operations = operations
+        self._resolve_engine = resolve_engine
+        self._gpus = gpus
+        operations.define("cluster stored", lambda _: True)
+        operations.define("cluster gone", self._gone)
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Answer a request."""
+        if request.action:
+            if request.action.lower() != "listremotelogininformation":
+                raise no_method(request)
+            return logins(self._clusters.remote_logins(self._find(request).key))
+        verbs: dict[str, Callable[[ArmRequest], ArmResponse]] = {"GET": self._list}
+        if request.types[1][1]:
+            verbs = {"PUT": self._put, "GET": self._get, "PATCH": self._patch, "DELETE": self._delete}
+        if request.method not in verbs:
+            raise no_method(request)
+        return verbs[request.method](request)
+
+    def _put(self, request: ArmRequest) -> ArmResponse:
+        name = request.types[1][1]
+        check_name(name)
+        workspace = self._tree.workspace(request)
+        check_open(workspace)
+        definition, secrets = wire.read_cluster(request.body)
+        key = ClusterKey(workspace_key(workspace), name)
+        old = self._clusters.get_cluster(key)
+        if old is None:
+            old = self._create(key, definition, secrets, request)
+            if old is None:
+                operation = self._operations.begin(
+                    "cluster stored",
+                    {},
+                    subscription=request.subscription,
+                    provider=NAMESPACE,
+                    location=workspace.body["location"],
+                    names=(request.subscription, request.group, key.workspace.workspace, name),
+                )
+                return self._operations.accepted(operation, request)
+        if old.provisioning_state is ProvisioningState.DELETING:
+            raise conflict(f"The cluster {name} is being deleted")
+        check_same(f"cluster {name}", old.definition, definition)
+        return _entity(old)
+
+    def _create(
+        self, key: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str], request: ArmRequest
+    ) -> Cluster | None:
+        """Create a cluster: None if it is new, else the one that was there."""
+        engine = _choice(request, "x-scenario-engine", _ENGINES)
+        gpus = cast("GpuMode", _choice(request, "x-scenario-gpus", _GPUS) or self._gpus)
+        try:
+            name = self._resolve_engine(engine)
+        except EngineUnavailable as error:
+            # 400 and not 503, which clients would take for a passing thing and try again.
+            raise ServiceError(400, "EngineUnavailable", str(error), "x-scenario-engine") from error
+        cluster, created = self._clusters.create_cluster(key, definition, secrets, engine=name, gpus=gpus)
+        return None if created else cluster
+
+    def _get(self, request: ArmRequest) -> ArmResponse:
+        return _entity(self._find(request))
+
+    def _patch(self, request: ArmRequest) -> ArmResponse:
+        cluster = self._find(request)
+        if cluster.provisioning_state is ProvisioningState.DELETING:
+            raise conflict(f"The cluster {cluster.key.name} is being deleted")
+        scale = wire.read_cluster_update(request.body)
+        changed = self._clusters.scale_cluster(cluster.key, scale)
+        if changed is None:
+            raise not_found("Cluster", cluster.key.name)
+        return _entity(changed)
+
+    def _delete(self, request: ArmRequest) -> ArmResponse:
+        name = request.types[1][1]
+        key = ClusterKey(WorkspaceKey(request.subscription, request.group, request.types[0][1]), name)
+        workspace = self._tree.look(WORKSPACE, key.workspace.id)
+        cluster = self._clusters.get_cluster(key)
+        if workspace is None or cluster is None or not self._clusters.delete_cluster(cluster.key):
+            return ArmResponse(204)
+        operation = self._operations.begin(
+            "cluster gone",
+            {**_target(cluster.key), "guid": cluster.guid},
+            subscription=request.subscription,
+            provider=NAMESPACE,
+            location=workspace.body["location"],
+            names=(request.subscription, request.group, cluster.key.workspace.workspace, cluster.key.name),
+        )
+        return self._operations.accepted(operation, request)
+
+    def _list(self, request: ArmRequest) -> ArmResponse:
+        found = self._clusters.list_clusters(workspace_key(self._tree.workspace(request)))
+        return page(
+            request, [(f"{index:06}", wire.write_cluster(cluster)) for index, cluster in enumerate(found)]
+        )
+
+    def _find(self, request: ArmRequest) -> Cluster:
+        workspace = workspace_key(self._tree.workspace(request))
+        name = request.types[1][1]
+        found = self._clusters.get_cluster(ClusterKey(workspace, name))
+        if found is None:
+            raise not_found("Cluster", name)
+        return found
+
+    def _gone(self, target: Mapping[str, Any]) -> bool:
+        key = ClusterKey(
+            WorkspaceKey(target["subscription"], target["group"], target["workspace"]), target["name"]
+        )
+        found = self._clusters.get_cluster(key)
+        return found is None or found.guid != target["guid"]
+
+
+def logins(found: Sequence[RemoteLogin]) -> ArmResponse:
+    """Answer ``listRemoteLoginInformation``."""
+    value = [{"nodeId": one.node, "ipAddress": one.address, "port": one.port} for one in found]
+    return ArmResponse(200, {"value": value})
+
+
+def _target(key: ClusterKey) -> dict[str, str]:
+    where = key.workspace
+    return {
+        "subscription": where.subscription,
+        "group": where.group,
+        "workspace": where.workspace,
+        "name": key.name,
+    }
+
+
+def _choice(request: ArmRequest, header: str, known: tuple[str, ...]) -> str:
+    """Read a header of the emulator's own; empty if it was not sent."""
+    value = request.headers.get(header, "")
+    if value and value not in known:
+        text = f"The header {header} is one of {', '.join(known)}, not '{value}'."
+        raise ServiceError(400, "InvalidHeaderValue", text, header)
+    return value
+
+
+def _entity(cluster: Cluster) -> ArmResponse:
+    return entity(wire.write_cluster(cluster), cluster.changed_at)

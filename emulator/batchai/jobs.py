@@ -1,0 +1,234 @@
+"""Jobs over the wire, and their output files."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.messages import ArmResponse
+from emulator.batchai import v2018_05_01 as wire
+from emulator.batchai.answers import (
+    check_name,
+    check_same,
+    conflict,
+    entity,
+    no_method,
+    not_found,
+    number,
+    page,
+)
+from emulator.batchai.clusters import logins
+from emulator.batchai.limits import cluster_names
+from emulator.batchai.tree import EXPERIMENT, NAMESPACE, WORKSPACE, check_open, experiment_key
+from emulator.cluster.model import ClusterKey, ExperimentKey, JobKey, ProvisioningState, WorkspaceKey
+from emulator.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emulator.arm.messages import ArmRequest
+    from emulator.arm.operations import Operations
+    from emulator.batchai.ports import FolderEntry, OutputFiles
+    from emulator.batchai.tree import Tree
+    from emulator.cluster.model import Cluster, Job
+    from emulator.cluster.ports import ClusterService
+    from emulator.state.clock import Clock
+
+
+class Jobs:
+    """Answers ``.../experiments/E/jobs[/J]``."""
+
+    def __init__(
+        self, tree: Tree, clusters: ClusterService, operations: Operations, files: OutputFiles, clock: Clock
+    ) -> None:
+        self._tree = tree
+        self._clusters = clusters
+        self._operations = operations
+        self._files = files
+        self._clock = clock
+        operations.define("job stored", lambda _: True)
+        operations.define("job final", self._final)
+        operations.define("job gone", self._gone)
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Answer a request."""
+        if request.action:
+            actions = {
+                "terminate": self._terminate,
+                "listoutputfiles": self._list_files,
+                "listremotelogininformation": self._logins,
+            }
+            action = actions.get(request.action.lower())
+            if action is None:
+                raise no_method(request)
+            return action(request)
+        verbs: dict[str, Callable[[ArmRequest], ArmResponse]] = {"GET": self._list}
+        if request.types[2][1]:
+            verbs = {"PUT": self._put, "GET": self._get, "DELETE": self._delete}
+        if request.method not in verbs:
+            raise no_method(request)
+        return verbs[request.method](request)
+
+    def _put(self, request: ArmRequest) -> ArmResponse:
+        name = request.types[2][1]
+        check_name(name)
+        check_open(self._tree.workspace(request))
+        experiment = self._tree.experiment(request)
+        check_open(experiment)
+        definition, secrets = wire.read_job(request.body)
+        cluster = self._cluster(definition["cluster"]["id"])
+        definition["cluster"] = {"id": cluster.key.path}
+        key = JobKey(experiment_key(experiment), name)
+        old = self._clusters.get_job(key)
+        if old is None:
+            if cluster.provisioning_state is ProvisioningState.DELETING:
+                raise conflict(f"The cluster {cluster.key.name} is being deleted", "properties.cluster.id")
+            job, created = self._clusters.create_job(key, cluster.key, definition, secrets)
+            if created:
+                return self._accepted("job stored", request, job)
+            old = job
+        if old.provisioning_state is ProvisioningState.DELETING:
+            raise conflict(f"The job {name} is being deleted")
+        check_same(f"job {name}", old.definition, definition)
+        return _entity(old)
+
+    def _cluster(self, cluster_id: str) -> Cluster:
+        subscription, group, workspace, name = cluster_names(cluster_id, "properties.cluster.id")
+        key = WorkspaceKey(subscription, group, workspace)
+        if self._tree.look(WORKSPACE, key.id) is None:
+            raise not_found("Workspace", workspace)
+        found = self._clusters.get_cluster(ClusterKey(key, name))
+        if found is None:
+            raise not_found("Cluster", name)
+        return found
+
+    def _get(self, request: ArmRequest) -> ArmResponse:
+        return _entity(self._find(request))
+
+    def _delete(self, request: ArmRequest) -> ArmResponse:
+        workspace = WorkspaceKey(request.subscription, request.group, request.types[0][1])
+        key = JobKey(ExperimentKey(workspace, request.types[1][1]), request.types[2][1])
+        if self._tree.look(WORKSPACE, workspace.id) is None:
+            return ArmResponse(204)
+        if self._tree.look(EXPERIMENT, key.experiment.id) is None:
+            return ArmResponse(204)
+        job = self._clusters.get_job(key)
+        if job is None or not self._clusters.delete_job(job.key):
+            return ArmResponse(204)
+        return self._accepted("job gone", request, job)
+
+    def _terminate(self, request: ArmRequest) -> ArmResponse:
+        job = self._find(request)
+        if job.execution_state.final:
+            return ArmResponse(200)
+        self._clusters.terminate_job(job.key)
+        return self._accepted("job final", request, job)
+
+    def _logins(self, request: ArmRequest) -> ArmResponse:
+        job = self._find(request)
+        subscription, group, workspace, name = cluster_names(job.definition["cluster"]["id"], "cluster.id")
+        cluster = ClusterKey(WorkspaceKey(subscription, group, workspace), name)
+        return logins(self._clusters.remote_logins(cluster, job.key))
+
+    def _list(self, request: ArmRequest) -> ArmResponse:
+        found = self._clusters.list_jobs(experiment_key(self._tree.experiment(request)))
+        return page(request, [(f"{index:06}", wire.write_job(job)) for index, job in enumerate(found)])
+
+    def _list_files(self, request: ArmRequest) -> ArmResponse:
+        job = self._find(request)
+        directory_id = request.query.get("outputdirectoryid", "")
+        if not directory_id:
+            text = "The query parameter 'outputdirectoryid' is required."
+            raise ServiceError(400, "MissingQueryParameter", text, "outputdirectoryid")
+        minutes = number(request.query, "linkexpiryinminutes", low=5, high=600, default=60)
+        account, share, folder = self._folder(job, directory_id, request.query.get("directory", "."))
+        expires = self._clock.now().replace(microsecond=0) + timedelta(minutes=minutes)
+        items = []
+        for entry in sorted(self._files.list_folder(account, share, folder), key=lambda entry: entry.name):
+            url = ""
+            if not entry.is_directory:
+                path = f"{folder}/{entry.name}".lstrip("/")
+                url = self._files.link(account, share, path, expires=expires, base_url=request.base_url)
+            items.append((entry.name, _file(entry, url)))
+        return page(request, items)
+
+    def _folder(self, job: Job, directory_id: str, directory: str) -> tuple[str, str, str]:
+        """Find (account, share, path) of a folder in an output directory; ServiceError."""
+        try:
+            found = self._clusters.file_folder(job, directory_id)
+        except KeyError:
+            known = ["stdouterr", *(output["id"] for output in job.definition.get("outputDirectories", ()))]
+            text = f"The specified outputDirectoryId {directory_id} is not among {', '.join(known)}"
+            raise ServiceError(404, "OutputDirectoryNotFound", text, "outputdirectoryid") from None
+        if found is None:
+            text = f"The specified outputDirectoryId {directory_id} is not present on a mount root"
+            raise ServiceError(400, "OutputDirectoryNotOnMountRoot", text, "outputdirectoryid")
+        account, share, folder = found
+        parts = [part for part in directory.split("/") if part not in ("", ".")]
+        if ".." in parts or "\\" in directory or "\x00" in directory:
+            text = f"The query parameter 'directory' must be a path inside the directory, not '{directory}'."
+            raise ServiceError(400, "InvalidQueryParameterValue", text, "directory")
+        return account, share, "/".join([folder.strip("/"), *parts]).strip("/")
+
+    def _find(self, request: ArmRequest) -> Job:
+        experiment = experiment_key(self._tree.experiment(request))
+        name = request.types[2][1]
+        found = self._clusters.get_job(JobKey(experiment, name))
+        if found is None:
+            raise not_found("Job", name)
+        return found
+
+    def _accepted(self, condition: str, request: ArmRequest, job: Job) -> ArmResponse:
+        workspace = self._tree.workspace(request)
+        experiment = job.key.experiment
+        operation = self._operations.begin(
+            condition,
+            {
+                "subscription": experiment.workspace.subscription,
+                "group": experiment.workspace.group,
+                "workspace": experiment.workspace.workspace,
+                "experiment": experiment.name,
+                "name": job.key.name,
+                "guid": job.guid,
+            },
+            subscription=request.subscription,
+            provider=NAMESPACE,
+            location=workspace.body["location"],
+            names=(request.subscription, request.group, *_names(job)),
+        )
+        return self._operations.accepted(operation, request)
+
+    def _gone(self, target: Mapping[str, Any]) -> bool:
+        return self._target(target) is None
+
+    def _final(self, target: Mapping[str, Any]) -> bool:
+        job = self._target(target)
+        return job is None or job.execution_state.final
+
+    def _target(self, target: Mapping[str, Any]) -> Job | None:
+        workspace = WorkspaceKey(target["subscription"], target["group"], target["workspace"])
+        found = self._clusters.get_job(JobKey(ExperimentKey(workspace, target["experiment"]), target["name"]))
+        # A job of the same name that was made since is another one.
+        return found if found is not None and found.guid == target["guid"] else None
+
+
+def _names(job: Job) -> tuple[str, str, str]:
+    return job.key.experiment.workspace.workspace, job.key.experiment.name, job.key.name
+
+
+def _file(entry: FolderEntry, url: str) -> dict[str, Any]:
+    if entry.is_directory:
+        return {"name": entry.name, "fileType": "directory"}
+    return {
+        "name": entry.name,
+        "fileType": "file",
+        "downloadUrl": url,
+        "properties": {
+            "lastModified": f"{entry.modified:%Y-%m-%dT%H:%M:%SZ}",
+            "contentLength": entry.size,
+        },
+    }
+
+
+def _entity(job: Job) -> ArmResponse:
+    return entity(wire.write_job(job), job.changed_at)

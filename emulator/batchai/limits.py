@@ -1,0 +1,250 @@
+"""What a definition may say beyond its schema: the service's limits, and what the emulator does not do yet.
+
+``NOT YET`` checks raise ``PropertyNotSupported`` (a code of the service's own) with the property's JSON
+path as target. The others are the service's documented limits where these are known, and otherwise our
+decisions, each made so that a job cannot fail later for what can be seen now.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from emulator.batchai.validation import invalid_value
+from emulator.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MAX_NODES = 100
+"""Nodes in one cluster (documented quota)."""
+
+MAX_WALL_CLOCK = timedelta(days=7)
+"""Longest run of a job (documented quota)."""
+
+TOOLKITS = {
+    "cntkSettings": "cntk",
+    "pyTorchSettings": "pytorch",
+    "tensorFlowSettings": "tensorflow",
+    "caffeSettings": "caffe",
+    "caffe2Settings": "caffe2",
+    "chainerSettings": "chainer",
+    "customToolkitSettings": "custom",
+    "customMpiSettings": "custommpi",
+    "horovodSettings": "horovod",
+}
+"""Settings property -> ``toolType``."""
+
+_BUILT = frozenset({"cntk", "custom"})
+_SIZE = re.compile(r"(standard_)([a-z]+)(\d+)([a-z]*)((?:_v\d+)?)", re.IGNORECASE)
+_NO_SIZE = re.compile(r"STANDARD_(A0|GS\d+|DS\d+.*)")
+_ID = re.compile(r"[A-Za-z0-9_]{1,64}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ROOTED = re.compile(r"/|\$AZ_BATCHAI_|\$\{AZ_BATCHAI_")
+_DURATION = re.compile(
+    r"P(?=.)(?:(?P<days>\d+)D)?(?:T(?=.)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
+)
+_CLUSTER_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.batchai"
+    r"/workspaces/([^/]+)/clusters/([^/]+)/?",
+    re.IGNORECASE,
+)
+
+
+def not_supported(path: str, what: str) -> ServiceError:
+    """Refuse a property by name."""
+    text = f"The property '{path}' is not supported by this emulator yet: {what}."
+    return ServiceError(400, "PropertyNotSupported", text, path)
+
+
+def normal_size(text: str, path: str) -> str:
+    """Write a VM size as the service gives it back: ``Standard_NC24R`` is ``STANDARD_NC24r``."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise invalid_value(path, "it is no VM size such as STANDARD_NC6")
+    stem, family, number, suffix, generation = match.groups()
+    size = f"{stem.upper()}{family.upper()}{number}{suffix.lower()}{generation.lower()}"
+    if _NO_SIZE.match(size):
+        raise invalid_value(
+            path, "Batch AI has no clusters of STANDARD_A0 or of premium-storage sizes (DS, GS)"
+        )
+    return size
+
+
+def normal_duration(text: str, path: str) -> str:
+    """Check ``maxWallClockTime``: ISO 8601, more than nothing, at most seven days."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise invalid_value(path, "it is no ISO 8601 duration such as P7D or PT1H30M")
+    value = timedelta(**{name: float(number) for name, number in match.groupdict().items() if number})
+    if not timedelta(0) < value <= MAX_WALL_CLOCK:
+        raise invalid_value(path, "it must be more than nothing and at most P7D")
+    return text
+
+
+def cluster_names(cluster_id: str, path: str) -> tuple[str, str, str, str]:
+    """Take a cluster's id apart: subscription, group, workspace, cluster."""
+    match = _CLUSTER_ID.fullmatch(cluster_id)
+    if match is None:
+        raise invalid_value(path, "it is no id of a cluster in a workspace")
+    return match.group(1), match.group(2), match.group(3), match.group(4)
+
+
+def check_scale(scale: Mapping[str, Any], path: str) -> None:
+    """Check ``scaleSettings``."""
+    if len(scale) != 1:
+        raise invalid_value(path, "it takes exactly one of manual and autoScale")
+    if "autoScale" in scale:
+        raise not_supported(f"{path}.autoScale", "use manual")
+    count = scale["manual"]["targetNodeCount"]
+    where = f"{path}.manual.targetNodeCount"
+    if count > MAX_NODES:
+        raise invalid_value(where, f"a cluster has at most {MAX_NODES} nodes")
+    if count > 1:
+        raise not_supported(where, "a cluster has at most one node")
+
+
+def check_cluster(definition: Mapping[str, Any]) -> None:
+    """Check a cluster's ``properties``, defaults filled in."""
+    check_scale(definition["scaleSettings"], "properties.scaleSettings")
+    user = definition["userAccountSettings"]
+    if "adminUserSshPublicKey" not in user and "adminUserPassword" not in user:
+        raise invalid_value(
+            "properties.userAccountSettings", "it needs adminUserSshPublicKey or adminUserPassword"
+        )
+    if "subnet" in definition:
+        raise not_supported("properties.subnet", "there are no virtual networks")
+    image = definition["virtualMachineConfiguration"]["imageReference"]
+    if "virtualMachineImageId" in image:
+        path = "properties.virtualMachineConfiguration.imageReference.virtualMachineImageId"
+        raise not_supported(path, "nodes are not virtual machines")
+    setup = definition.get("nodeSetup", {})
+    if "setupTask" in setup:
+        raise not_supported("properties.nodeSetup.setupTask", "use the job's jobPreparation")
+    if "performanceCountersSettings" in setup:
+        raise not_supported("properties.nodeSetup.performanceCountersSettings", "no counters are sent")
+    check_mounts(setup.get("mountVolumes", {}), "properties.nodeSetup.mountVolumes")
+
+
+def check_mounts(volumes: Mapping[str, Any], path: str) -> None:
+    """Check ``mountVolumes``, of a cluster or of a job."""
+    for kind in ("azureBlobFileSystems", "fileServers", "unmanagedFileSystems"):
+        if volumes.get(kind):
+            raise not_supported(f"{path}.{kind}", "mount an Azure file share (azureFileShares)")
+    seen = set()
+    for index, share in enumerate(volumes.get("azureFileShares", ())):
+        where = f"{path}.azureFileShares[{index}]"
+        if "accountKeySecretReference" in share["credentials"]:
+            raise not_supported(f"{where}.credentials.accountKeySecretReference", "give the accountKey")
+        if not share["credentials"].get("accountKey"):
+            raise invalid_value(f"{where}.credentials.accountKey", "it is required")
+        if not re.match(r"https?://[^/]+/.", share["azureFileUrl"]):
+            raise invalid_value(f"{where}.azureFileUrl", "it is no URL of a file share")
+        mount = share["relativeMountPath"]
+        if not mount or mount.startswith("/") or _climbs(mount):
+            raise invalid_value(
+                f"{where}.relativeMountPath", "it must be a path below the mount root, without '..'"
+            )
+        if mount.strip("/") in seen:
+            raise invalid_value(f"{where}.relativeMountPath", "another volume is mounted there")
+        seen.add(mount.strip("/"))
+
+
+def check_job(definition: Mapping[str, Any]) -> None:
+    """Check a job's ``properties``, defaults filled in."""
+    _check_toolkit(definition)
+    if definition["nodeCount"] > 1:
+        raise not_supported("properties.nodeCount", "a job runs on one node")
+    check_mounts(definition.get("mountVolumes", {}), "properties.mountVolumes")
+    _check_paths(definition)
+    normal_duration(definition["constraints"]["maxWallClockTime"], "properties.constraints.maxWallClockTime")
+    credentials = (
+        definition.get("containerSettings", {}).get("imageSourceRegistry", {}).get("credentials", {})
+    )
+    path = "properties.containerSettings.imageSourceRegistry.credentials"
+    if "passwordSecretReference" in credentials:
+        raise not_supported(f"{path}.passwordSecretReference", "give the password")
+    if credentials and "password" not in credentials:
+        raise invalid_value(f"{path}.password", "it is required")
+    for kind in ("environmentVariables", "secrets"):
+        for index, variable in enumerate(definition.get(kind, ())):
+            _check_variable(variable, f"properties.{kind}[{index}]")
+
+
+def _check_toolkit(definition: Mapping[str, Any]) -> None:
+    given = [name for name in TOOLKITS if name in definition]
+    if len(given) != 1:
+        wrong = f"{' and '.join(given)} are given" if given else "none is given"
+        raise invalid_value("properties", f"a job has exactly one toolkit's settings, and {wrong}")
+    name = given[0]
+    path = f"properties.{name}"
+    if TOOLKITS[name] not in _BUILT:
+        raise not_supported(path, "the toolkits are cntkSettings and customToolkitSettings")
+    settings = definition[name]
+    if settings.get("processCount", 1) > 1:
+        raise not_supported(f"{path}.processCount", "a job runs one process")
+    if name == "cntkSettings":
+        _check_cntk(settings, path)
+
+
+def _check_cntk(settings: Mapping[str, Any], path: str) -> None:
+    script, config = "pythonScriptFilePath", "configFilePath"
+    needed = config if settings["languageType"] == "BrainScript" else script
+    alien = (script, "pythonInterpreterPath") if needed == config else (config,)
+    if not settings.get(needed):
+        raise invalid_value(f"{path}.{needed}", f"it is required with {settings['languageType']}")
+    for name in alien:
+        if name in settings:
+            raise invalid_value(f"{path}.{name}", f"it does not go with {settings['languageType']}")
+
+
+def _check_paths(definition: Mapping[str, Any]) -> None:
+    """Keep output below the roots that the job is given, so that nothing climbs out of a share."""
+    _check_prefix(definition["stdOutErrPathPrefix"], "properties.stdOutErrPathPrefix")
+    outputs = definition.get("outputDirectories", ())
+    for index, output in enumerate(outputs):
+        where = f"properties.outputDirectories[{index}]"
+        _check_prefix(output["pathPrefix"], f"{where}.pathPrefix")
+        suffix = output.get("pathSuffix", "")
+        if suffix.startswith("/") or _climbs(suffix):
+            raise invalid_value(f"{where}.pathSuffix", "it must be a relative path without '..'")
+        if output["id"].lower() == "stdouterr":
+            raise invalid_value(f"{where}.id", "stdouterr names the job's standard output")
+    for index, entry in enumerate(definition.get("inputDirectories", ())):
+        if not entry["path"]:
+            raise invalid_value(f"properties.inputDirectories[{index}].path", "it is empty")
+    _check_ids(outputs, "properties.outputDirectories")
+    _check_ids(definition.get("inputDirectories", ()), "properties.inputDirectories")
+
+
+def _check_ids(directories: Iterable[Mapping[str, Any]], path: str) -> None:
+    seen = set()
+    for index, directory in enumerate(directories):
+        if _ID.fullmatch(directory["id"]) is None:
+            raise invalid_value(
+                f"{path}[{index}].id", "it is part of a variable's name: letters, digits and '_'"
+            )
+        if directory["id"] in seen:
+            raise invalid_value(f"{path}[{index}].id", "another directory has it")
+        seen.add(directory["id"])
+
+
+def _check_prefix(text: str, path: str) -> None:
+    if _ROOTED.match(text) is None:
+        raise invalid_value(path, "it must begin with a variable such as $AZ_BATCHAI_MOUNT_ROOT, or with '/'")
+    if _climbs(text):
+        raise invalid_value(path, "it must not climb out with '..'")
+
+
+def _check_variable(variable: Mapping[str, Any], path: str) -> None:
+    if _VARIABLE.fullmatch(variable["name"]) is None:
+        raise invalid_value(f"{path}.name", "it is no name of an environment variable")
+    if "valueSecretReference" in variable:
+        raise not_supported(f"{path}.valueSecretReference", "give the value")
+    if "value" not in variable:
+        raise invalid_value(f"{path}.value", "it is required")
+
+
+def _climbs(path: str) -> bool:
+    return ".." in path.replace("\\", "/").split("/") or "\\" in path

@@ -1,0 +1,405 @@
+"""Request bodies of api-version 2018-05-01, as pydantic models: what may be written, and what is filled in.
+
+Everything that the service knew is here, also what the emulator does not do yet (``limits`` refuses
+that by name). Known from: SDK 2.0.0's models, the service's published job and cluster schemas, and
+recorded traffic for the defaults. Our decisions: names are matched without regard to case (as the
+service's own JSON reader did), ``null`` means absent, read-only properties are ignored, anything else
+that is unknown is an error.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+_ENTITY = frozenset({"id", "name", "type"})
+_PROVISIONING = frozenset({"creationtime", "provisioningstate", "provisioningstatetransitiontime"})
+
+
+def _lower(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
+    return value.lower() if isinstance(value, str) else value
+
+
+def _language(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
+    known = {"brainscript": "BrainScript", "python": "Python"}
+    return known.get(value.lower(), value) if isinstance(value, str) else value
+
+
+class Body(BaseModel):
+    """What all bodies share: camelCase names in any case, no unknown property, no null."""
+
+    model_config = ConfigDict(
+        extra="forbid", alias_generator=to_camel, coerce_numbers_to_str=True, defer_build=True
+    )
+    read_only: ClassVar[frozenset[str]] = frozenset()
+    """Properties (in lower case) that the service sets: ignored in a request."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normal(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
+        if not isinstance(data, dict):
+            return data
+        names = {to_camel(name).lower(): to_camel(name) for name in cls.model_fields}
+        return {
+            names.get(key.lower(), key): value
+            for key, value in data.items()
+            if value is not None and key.lower() not in cls.read_only
+        }
+
+
+class ResourceId(Body):
+    """A reference to another resource."""
+
+    id: str
+
+
+class SecretReference(Body):
+    """A secret in a key vault."""
+
+    source_vault: ResourceId
+    secret_url: str
+
+
+class StorageCredentials(Body):
+    """A storage account's key, or where it is kept."""
+
+    account_key: str | None = None
+    account_key_secret_reference: SecretReference | None = None
+
+
+class AzureFileShare(Body):
+    """An Azure file share to mount."""
+
+    account_name: str
+    azure_file_url: str
+    credentials: StorageCredentials
+    relative_mount_path: str
+    file_mode: str = "0777"
+    directory_mode: str = "0777"
+
+
+class AzureBlobFileSystem(Body):
+    """A blob container to mount."""
+
+    account_name: str
+    container_name: str
+    credentials: StorageCredentials
+    relative_mount_path: str
+    mount_options: str | None = None
+
+
+class FileServerMount(Body):
+    """A Batch AI file server to mount."""
+
+    file_server: ResourceId
+    source_directory: str | None = None
+    relative_mount_path: str
+    mount_options: str | None = None
+
+
+class UnmanagedFileSystem(Body):
+    """Anything that a mount command can mount."""
+
+    mount_command: str
+    relative_mount_path: str
+
+
+class MountVolumes(Body):
+    """Volumes of a cluster or of a job."""
+
+    azure_file_shares: list[AzureFileShare] | None = None
+    azure_blob_file_systems: list[AzureBlobFileSystem] | None = None
+    file_servers: list[FileServerMount] | None = None
+    unmanaged_file_systems: list[UnmanagedFileSystem] | None = None
+
+
+class EnvironmentVariable(Body):
+    """A variable whose value is no secret."""
+
+    name: str
+    value: str
+
+
+class SecretVariable(Body):
+    """A variable whose value is a secret."""
+
+    name: str
+    value: str | None = None
+    value_secret_reference: SecretReference | None = None
+
+
+class ManualScale(Body):
+    """A fixed number of nodes."""
+
+    target_node_count: int = Field(0, ge=0)
+    node_deallocation_option: Annotated[
+        Literal["requeue", "terminate", "waitforjobcompletion"], BeforeValidator(_lower)
+    ] = "requeue"
+
+
+class AutoScale(Body):
+    """A number of nodes between two bounds."""
+
+    minimum_node_count: int = Field(ge=0)
+    maximum_node_count: int = Field(ge=0)
+    initial_node_count: int = Field(0, ge=0)
+
+
+class ScaleSettings(Body):
+    """One of the two ways to size a cluster."""
+
+    manual: ManualScale | None = None
+    auto_scale: AutoScale | None = None
+
+
+class ImageReference(Body):
+    """A virtual machine's image."""
+
+    publisher: str
+    offer: str
+    sku: str
+    version: str = "latest"
+    virtual_machine_image_id: str | None = None
+
+
+class VirtualMachineConfiguration(Body):
+    """What a node is installed with."""
+
+    image_reference: ImageReference | None = None
+
+
+class SetupTask(Body):
+    """A command that prepares each node."""
+
+    read_only = frozenset({"stdouterrpathsuffix"})
+    command_line: str
+    environment_variables: list[EnvironmentVariable] | None = None
+    secrets: list[SecretVariable] | None = None
+    std_out_err_path_prefix: str
+
+
+class AppInsights(Body):
+    """Where performance counters go."""
+
+    component: ResourceId
+    instrumentation_key: str | None = None
+    instrumentation_key_secret_reference: SecretReference | None = None
+
+
+class PerformanceCounters(Body):
+    """Whether performance counters are sent."""
+
+    app_insights_reference: AppInsights
+
+
+class NodeSetup(Body):
+    """What is done to each node before it is idle."""
+
+    setup_task: SetupTask | None = None
+    mount_volumes: MountVolumes | None = None
+    performance_counters_settings: PerformanceCounters | None = None
+
+
+class UserAccount(Body):
+    """The administrator that is made on each node."""
+
+    admin_user_name: str = Field(min_length=1)
+    admin_user_ssh_public_key: str | None = None
+    admin_user_password: str | None = None
+
+
+class ClusterProperties(Body):
+    """``properties`` of ``PUT .../clusters/C``."""
+
+    read_only = _PROVISIONING | {
+        "allocationstate",
+        "allocationstatetransitiontime",
+        "errors",
+        "currentnodecount",
+        "nodestatecounts",
+    }
+    vm_size: str
+    vm_priority: Annotated[Literal["dedicated", "lowpriority"], BeforeValidator(_lower)] = "dedicated"
+    scale_settings: ScaleSettings | None = None
+    virtual_machine_configuration: VirtualMachineConfiguration | None = None
+    node_setup: NodeSetup | None = None
+    user_account_settings: UserAccount
+    subnet: ResourceId | None = None
+
+
+class ClusterCreate(Body):
+    """Body of ``PUT .../clusters/C``."""
+
+    read_only = _ENTITY
+    properties: ClusterProperties
+
+
+class ClusterUpdateProperties(Body):
+    """``properties`` of ``PATCH .../clusters/C``."""
+
+    scale_settings: ScaleSettings
+
+
+class ClusterUpdate(Body):
+    """Body of ``PATCH .../clusters/C``."""
+
+    properties: ClusterUpdateProperties
+
+
+class RegistryCredentials(Body):
+    """How to log in to an image registry."""
+
+    username: str
+    password: str | None = None
+    password_secret_reference: SecretReference | None = None
+
+
+class ImageSource(Body):
+    """A container image and where it comes from."""
+
+    server_url: str | None = None
+    image: str = Field(min_length=1)
+    credentials: RegistryCredentials | None = None
+
+
+class ContainerSettings(Body):
+    """The container that a job runs in."""
+
+    image_source_registry: ImageSource
+    shm_size: str | None = None
+
+
+class Cntk(Body):
+    """Toolkit CNTK."""
+
+    language_type: Annotated[Literal["BrainScript", "Python"] | None, BeforeValidator(_language)] = None
+    config_file_path: str | None = None
+    python_script_file_path: str | None = None
+    python_interpreter_path: str | None = None
+    command_line_args: str | None = None
+    process_count: int | None = Field(None, ge=1)
+
+
+class PythonToolkit(Body):
+    """What toolkits that start a Python script have in common."""
+
+    python_script_file_path: str
+    python_interpreter_path: str | None = None
+    command_line_args: str | None = None
+
+
+class ProcessToolkit(PythonToolkit):
+    """Toolkits Chainer and Horovod: a Python script in several processes."""
+
+    process_count: int | None = Field(None, ge=1)
+
+
+class PyTorch(ProcessToolkit):
+    """Toolkit PyTorch."""
+
+    communication_backend: str | None = None
+
+
+class TensorFlow(Body):
+    """Toolkit TensorFlow."""
+
+    python_script_file_path: str
+    python_interpreter_path: str | None = None
+    master_command_line_args: str | None = None
+    worker_command_line_args: str | None = None
+    parameter_server_command_line_args: str | None = None
+    worker_count: int | None = Field(None, ge=1)
+    parameter_server_count: int | None = Field(None, ge=1)
+
+
+class Caffe(Body):
+    """Toolkit Caffe."""
+
+    config_file_path: str | None = None
+    python_script_file_path: str | None = None
+    python_interpreter_path: str | None = None
+    command_line_args: str | None = None
+    process_count: int | None = Field(None, ge=1)
+
+
+class CustomToolkit(Body):
+    """A command line."""
+
+    command_line: str = Field(min_length=1)
+
+
+class CustomMpi(Body):
+    """A command line that mpirun starts."""
+
+    command_line: str = Field(min_length=1)
+    process_count: int | None = Field(None, ge=1)
+
+
+class JobPreparation(Body):
+    """A command line that runs before the job on each of its nodes."""
+
+    command_line: str = Field(min_length=1)
+
+
+class InputDirectory(Body):
+    """``$AZ_BATCHAI_INPUT_<id>``."""
+
+    id: str
+    path: str
+
+
+class OutputDirectory(Body):
+    """``$AZ_BATCHAI_OUTPUT_<id>``."""
+
+    id: str
+    path_prefix: str
+    path_suffix: str | None = None
+
+
+class Constraints(Body):
+    """Limits on a job: ISO 8601 duration, at most seven days."""
+
+    max_wall_clock_time: str = "P7D"
+
+
+class JobProperties(Body):
+    """``properties`` of ``PUT .../jobs/J``."""
+
+    read_only = _PROVISIONING | {
+        "experimentname",
+        "tooltype",
+        "joboutputdirectorypathsegment",
+        "executionstate",
+        "executionstatetransitiontime",
+        "executioninfo",
+    }
+    scheduling_priority: Annotated[Literal["low", "normal", "high"], BeforeValidator(_lower)] = "normal"
+    cluster: ResourceId
+    mount_volumes: MountVolumes | None = None
+    node_count: int = Field(ge=1)
+    container_settings: ContainerSettings | None = None
+    cntk_settings: Cntk | None = None
+    py_torch_settings: PyTorch | None = None
+    tensor_flow_settings: TensorFlow | None = None
+    caffe_settings: Caffe | None = None
+    caffe2_settings: PythonToolkit | None = None
+    chainer_settings: ProcessToolkit | None = None
+    custom_toolkit_settings: CustomToolkit | None = None
+    custom_mpi_settings: CustomMpi | None = None
+    horovod_settings: ProcessToolkit | None = None
+    job_preparation: JobPreparation | None = None
+    std_out_err_path_prefix: str
+    input_directories: list[InputDirectory] | None = None
+    output_directories: list[OutputDirectory] | None = None
+    environment_variables: list[EnvironmentVariable] | None = None
+    secrets: list[SecretVariable] | None = None
+    constraints: Constraints = Field(default_factory=Constraints)
+
+
+class JobCreate(Body):
+    """Body of ``PUT .../jobs/J``."""
+
+    read_only = _ENTITY
+    properties: JobProperties

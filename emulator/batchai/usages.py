@@ -1,0 +1,72 @@
+"""Usages and quotas: 17 figures in a fixed order (recorded traffic); the limits are what was seen then."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.messages import ArmResponse
+from emulator.batchai.tree import WORKSPACE, workspace_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emulator.arm.messages import ArmRequest
+    from emulator.batchai.tree import Tree
+    from emulator.cluster.model import Cluster
+    from emulator.cluster.ports import ClusterService
+
+_CLUSTERS = 20
+_CORES = 24
+_FAMILIES = {"D": 24, "Dv2": 24, "NC": 24, "NCv2": 0, "NCv3": 0, "ND": 0, "NV": 24}
+"""Family -> limit of vCPUs."""
+
+_D_CORES = {1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 11: 2, 12: 4, 13: 8, 14: 16, 15: 20}
+"""Number in a D size's name -> vCPUs; in N sizes the number itself is the count."""
+
+_SIZE = re.compile(r"STANDARD_(D|NC|ND|NV)(\d+)[a-z]*(?:_(v\d))?")
+
+
+def usages(request: ArmRequest, tree: Tree, clusters: ClusterService) -> ArmResponse:
+    """Answer ``.../locations/L/usages``."""
+    location = request.types[0][1].replace(" ", "").lower()
+    found = [
+        cluster
+        for workspace in tree.list(WORKSPACE)
+        if workspace.body["subscription"].lower() == request.subscription.lower()
+        and workspace.body["location"] == location
+        for cluster in clusters.list_clusters(workspace_key(workspace))
+    ]
+    items = [_item("Clusters", len(found), _CLUSTERS)]
+    for priority, word in (("dedicated", "Dedicated"), ("lowpriority", "LowPriority")):
+        cores = _cores(cluster for cluster in found if cluster.definition["vmPriority"] == priority)
+        items.append(_item(f"Total Cluster {word} Regional vCPUs", sum(cores.values()), _CORES))
+        items += [
+            _item(f"Standard {family} Family Cluster {word} vCPUs", cores.get(family, 0), limit)
+            for family, limit in _FAMILIES.items()
+        ]
+    return ArmResponse(200, {"value": items})
+
+
+def _cores(clusters: Iterable[Cluster]) -> dict[str, int]:
+    """Count vCPUs of allocated nodes by family; sizes of no known family count as none."""
+    cores: dict[str, int] = {}
+    for cluster in clusters:
+        match = _SIZE.fullmatch(cluster.definition["vmSize"])
+        if match is None:
+            continue
+        stem, size, generation = match.groups()
+        each = _D_CORES.get(int(size), 0) if stem == "D" else int(size)
+        family = f"{stem}{generation or ''}"
+        cores[family] = cores.get(family, 0) + each * len(cluster.nodes)
+    return cores
+
+
+def _item(name: str, value: int, limit: int) -> dict[str, Any]:
+    shown = name.replace("LowPriority", "Low Priority")
+    return {
+        "unit": "Count",
+        "currentValue": value,
+        "limit": limit,
+        "name": {"value": name, "localizedValue": shown},
+    }

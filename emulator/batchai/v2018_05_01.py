@@ -1,0 +1,153 @@
+"""Api-version 2018-05-01: requests in, entities out. An older version is a sibling of this module.
+
+Spellings, defaults, order and what is left out: recorded traffic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.batchai import limits
+from emulator.batchai.validation import read, split_secrets
+from emulator.cluster.model import ExecutionState, NodeState
+from emulator.state.clock import wire_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emulator.cluster.model import Cluster, Job
+    from emulator.errors import Problem
+
+_IMAGE = {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS", "version": "latest"}
+_SCALE = {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "requeue"}}
+
+
+def read_cluster(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
+    from emulator.batchai import schema  # pydantic: only where a body is read
+
+    definition = read(schema.ClusterCreate, body)
+    definition["vmSize"] = limits.normal_size(definition["vmSize"], "properties.vmSize")
+    definition.setdefault("scaleSettings", _SCALE)
+    definition.setdefault("virtualMachineConfiguration", {}).setdefault("imageReference", dict(_IMAGE))
+    limits.check_cluster(definition)
+    return split_secrets(definition)
+
+
+def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read the body of a cluster's PATCH: its scale settings; ServiceError 400."""
+    from emulator.batchai import schema
+
+    scale: dict[str, Any] = read(schema.ClusterUpdate, body)["scaleSettings"]
+    limits.check_scale(scale, "properties.scaleSettings")
+    return scale
+
+
+def read_job(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
+    from emulator.batchai import schema
+
+    definition = read(schema.JobCreate, body)
+    cntk = definition.get("cntkSettings")
+    if cntk is not None:
+        cntk.setdefault("languageType", "BrainScript" if "configFilePath" in cntk else "Python")
+        cntk.setdefault("processCount", definition["nodeCount"])
+    limits.check_job(definition)
+    return split_secrets(definition)
+
+
+def write_cluster(cluster: Cluster) -> dict[str, Any]:
+    """Write a cluster as GET gives it."""
+    states = [node.state for node in cluster.nodes]
+    definition = dict(cluster.definition)
+    properties = {
+        "creationTime": wire_time(cluster.created_at),
+        "provisioningState": cluster.provisioning_state.value,
+        "provisioningStateTransitionTime": wire_time(cluster.provisioning_changed_at),
+        "allocationState": cluster.allocation_state.value,
+        "allocationStateTransitionTime": wire_time(cluster.allocation_changed_at),
+        "vmSize": definition.pop("vmSize"),
+        "currentNodeCount": len(states),
+        "nodeStateCounts": {
+            "idleNodeCount": states.count(NodeState.IDLE),
+            "runningNodeCount": states.count(NodeState.RUNNING),
+            "preparingNodeCount": states.count(NodeState.PREPARING),
+            "unusableNodeCount": states.count(NodeState.UNUSABLE),
+            "leavingNodeCount": states.count(NodeState.LEAVING),
+        },
+        **definition,
+    }
+    if cluster.errors:
+        properties["errors"] = _errors(cluster.errors)
+    return _entity(cluster.key.path, "Microsoft.BatchAI/workspaces/clusters", properties)
+
+
+def write_job(job: Job) -> dict[str, Any]:
+    """Write a job as GET gives it."""
+    definition = dict(job.definition)
+    toolkit = next(tool for name, tool in limits.TOOLKITS.items() if name in definition)
+    properties = {
+        "experimentName": job.key.experiment.name,
+        **definition,
+        "toolType": toolkit,
+        "jobOutputDirectoryPathSegment": job.segment,
+        "creationTime": wire_time(job.created_at),
+        "provisioningState": job.provisioning_state.value,
+        "provisioningStateTransitionTime": wire_time(job.provisioning_changed_at),
+        "executionState": job.execution_state.value,
+        "executionStateTransitionTime": wire_time(job.execution_changed_at),
+    }
+    if job.execution_state is not ExecutionState.QUEUED:
+        properties["executionInfo"] = _execution_info(job)
+    return _entity(job.key.path, "Microsoft.BatchAI/workspaces/experiments/jobs", properties)
+
+
+def _execution_info(job: Job) -> dict[str, Any]:
+    info: dict[str, Any] = {}
+    # A job that never ran started when it ended: clients compute end - start.
+    started = job.started_at or job.ended_at
+    if started is not None:
+        info["startTime"] = wire_time(started)
+    if job.ended_at is not None:
+        info["endTime"] = wire_time(job.ended_at)
+    if job.exit_code is not None:
+        info["exitCode"] = job.exit_code
+    if job.errors:
+        info["errors"] = _errors(job.errors)
+    return info
+
+
+def write_experiment(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Write an experiment from its document."""
+    return _entity(path, "Microsoft.BatchAI/workspaces/experiments", _provisioning(body))
+
+
+def write_workspace(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a workspace from its document."""
+    entity = _entity(path, "Microsoft.BatchAI/workspaces", _provisioning(body))
+    entity["location"] = body["location"]
+    if body["tags"] is not None:
+        entity["tags"] = body["tags"]
+    return entity
+
+
+def _provisioning(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "creationTime": body["creationTime"],
+        "provisioningState": body["provisioningState"],
+        "provisioningStateTransitionTime": body["provisioningStateTransitionTime"],
+    }
+
+
+def _entity(path: str, kind: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"id": path, "name": path.rpartition("/")[2], "type": kind, "properties": properties}
+
+
+def _errors(problems: Sequence[Problem]) -> list[dict[str, Any]]:
+    written = []
+    for problem in problems:
+        error: dict[str, Any] = {"code": problem.code, "message": problem.message}
+        if problem.details:
+            error["details"] = [{"name": name, "value": value} for name, value in problem.details]
+        written.append(error)
+    return written

@@ -1,0 +1,193 @@
+"""Workspaces and experiments over the wire. Creation answers 200 at once (recorded traffic)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.bodies import read_location, read_tags
+from emulator.arm.messages import ArmResponse
+from emulator.arm.regions import normal_region
+from emulator.batchai import v2018_05_01 as wire
+from emulator.batchai.answers import check_name, conflict, entity, no_method, page
+from emulator.batchai.tree import (
+    EXPERIMENT,
+    WORKSPACE,
+    age,
+    check_open,
+    experiment_key,
+    group_id,
+    workspace_key,
+)
+from emulator.cluster.model import ExperimentKey, ProvisioningState, WorkspaceKey
+from emulator.state.clock import parse_time, wire_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emulator.arm.messages import ArmRequest
+    from emulator.batchai.tree import Tree
+    from emulator.state.clock import Clock
+    from emulator.state.store import Document
+
+
+class Workspaces:
+    """Answers ``.../workspaces[/W]``."""
+
+    def __init__(self, tree: Tree, clock: Clock) -> None:
+        self._tree = tree
+        self._clock = clock
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Answer a request."""
+        verbs: dict[str, Callable[[ArmRequest], ArmResponse]] = {"GET": self._list}
+        if request.types[0][1]:
+            verbs = {"PUT": self._put, "GET": self._get, "PATCH": self._patch, "DELETE": self._delete}
+        if request.action or request.method not in verbs:
+            raise no_method(request)
+        return verbs[request.method](request)
+
+    def _put(self, request: ArmRequest) -> ArmResponse:
+        name = request.types[0][1]
+        check_name(name)
+        body = request.body or {}
+        location, tags = normal_region(read_location(body)), read_tags(body)
+        key = WorkspaceKey(request.subscription, request.group, name)
+        old = self._tree.look(WORKSPACE, key.id)
+        if old is not None:
+            return self._put_again(request, old, location, tags)
+        document = {
+            "subscription": request.subscription,
+            "group": request.group,
+            "name": name,
+            "location": location,
+            "tags": tags,
+            **_created(self._clock),
+        }
+        return _workspace(
+            self._tree.put(WORKSPACE, key.id, document, group_id(request.subscription, request.group))
+        )
+
+    def _put_again(
+        self, request: ArmRequest, old: Document, location: str, tags: dict[str, str] | None
+    ) -> ArmResponse:
+        check_open(old)
+        if old.body["location"] != location:
+            name = request.types[0][1]
+            text = (
+                f"The resource '{name}' already exists in location '{old.body['location']}' in resource "
+                f"group '{request.group}'. A resource with the same name cannot be created in location "
+                f"'{location}'. Please select a new resource name."
+            )
+            raise conflict(text, "location")
+        return _workspace(self._tagged(old, tags))
+
+    def _get(self, request: ArmRequest) -> ArmResponse:
+        return _workspace(self._tree.workspace(request))
+
+    def _patch(self, request: ArmRequest) -> ArmResponse:
+        found = self._tree.workspace(request)
+        check_open(found)
+        return _workspace(self._tagged(found, read_tags(request.body or {})))
+
+    def _delete(self, request: ArmRequest) -> ArmResponse:
+        key = WorkspaceKey(request.subscription, request.group, request.types[0][1])
+        found = self._tree.look(WORKSPACE, key.id)
+        if found is None:
+            return ArmResponse(204)
+        names = (request.subscription, request.group, found.body["name"])
+        return self._tree.delete(found, request, found.body["location"], names)
+
+    def _list(self, request: ArmRequest) -> ArmResponse:
+        parent = group_id(request.subscription, request.group) if request.group else None
+        subscription = request.subscription.lower()
+        mine = [
+            document
+            for document in self._tree.list(WORKSPACE, parent)
+            if document.body["subscription"].lower() == subscription
+        ]
+        return page(
+            request, [(age(one), wire.write_workspace(workspace_key(one).path, one.body)) for one in mine]
+        )
+
+    def _tagged(self, found: Document, tags: Mapping[str, str] | None) -> Document:
+        if tags is None or tags == found.body["tags"]:
+            return found
+        body = {**found.body, "tags": dict(tags), "changedAt": wire_time(self._clock.now())}
+        return self._tree.put(WORKSPACE, found.id, body, found.parent)
+
+
+class Experiments:
+    """Answers ``.../workspaces/W/experiments[/E]``."""
+
+    def __init__(self, tree: Tree, clock: Clock) -> None:
+        self._tree = tree
+        self._clock = clock
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Answer a request."""
+        verbs: dict[str, Callable[[ArmRequest], ArmResponse]] = {"GET": self._list}
+        if request.types[1][1]:
+            verbs = {"PUT": self._put, "GET": self._get, "DELETE": self._delete}
+        if request.action or request.method not in verbs:
+            raise no_method(request)
+        return verbs[request.method](request)
+
+    def _put(self, request: ArmRequest) -> ArmResponse:
+        name = request.types[1][1]
+        check_name(name)
+        parent = self._tree.workspace(request)
+        check_open(parent)
+        workspace = workspace_key(parent)
+        key = ExperimentKey(workspace, name)
+        found = self._tree.look(EXPERIMENT, key.id)
+        if found is not None:
+            check_open(found)
+            return _experiment(found)
+        document = {
+            "subscription": workspace.subscription,
+            "group": workspace.group,
+            "workspace": workspace.workspace,
+            "name": name,
+            **_created(self._clock),
+        }
+        return _experiment(self._tree.put(EXPERIMENT, key.id, document, workspace.id))
+
+    def _get(self, request: ArmRequest) -> ArmResponse:
+        return _experiment(self._tree.experiment(request))
+
+    def _delete(self, request: ArmRequest) -> ArmResponse:
+        workspace = WorkspaceKey(request.subscription, request.group, request.types[0][1])
+        parent = self._tree.look(WORKSPACE, workspace.id)
+        found = self._tree.look(EXPERIMENT, ExperimentKey(workspace, request.types[1][1]).id)
+        if found is None or parent is None:
+            return ArmResponse(204)
+        names = (request.subscription, request.group, found.body["workspace"], found.body["name"])
+        return self._tree.delete(found, request, parent.body["location"], names)
+
+    def _list(self, request: ArmRequest) -> ArmResponse:
+        parent = workspace_key(self._tree.workspace(request))
+        documents = self._tree.list(EXPERIMENT, parent.id)
+        return page(
+            request,
+            [(age(one), wire.write_experiment(experiment_key(one).path, one.body)) for one in documents],
+        )
+
+
+def _created(clock: Clock) -> dict[str, Any]:
+    now = wire_time(clock.now())
+    return {
+        "creationTime": now,
+        "provisioningState": ProvisioningState.SUCCEEDED.value,
+        "provisioningStateTransitionTime": now,
+        "changedAt": now,
+    }
+
+
+def _workspace(found: Document) -> ArmResponse:
+    body = wire.write_workspace(workspace_key(found).path, found.body)
+    return entity(body, parse_time(found.body["changedAt"]))
+
+
+def _experiment(found: Document) -> ArmResponse:
+    body = wire.write_experiment(experiment_key(found).path, found.body)
+    return entity(body, parse_time(found.body["changedAt"]))

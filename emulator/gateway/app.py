@@ -1,0 +1,242 @@
+"""The ASGI application: every request comes in here, and goes to a service by its path.
+
+=========================================================  =================================================
+``/subscriptions/...``, ``/providers/...``, ``/tenants``   the resource manager; needs a bearer token
+``/{tenant}/oauth2/...``, ``/{tenant}/...openid-...``      the token endpoint
+``/metadata/endpoints``                                    what a command line asks a cloud for
+``/.emulator/health``, ``/.emulator/stop``                 the emulator itself
+``/{account}/...``                                         Azure Files
+=========================================================  =================================================
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import traceback
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from emulator.errors import ServiceError
+from emulator.gateway.reading import (
+    base_url_of,
+    headers_of,
+    is_own_host,
+    parse_json,
+    query_of,
+    read_body,
+)
+from emulator.gateway.rendering import arm_headers, encoded, json_body, service_error_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
+
+    from emulator.arm.manager import ResourceManager
+    from emulator.arm.messages import ArmResponse
+    from emulator.identity.service import IdentityService
+    from emulator.identity.tokens import Tokens
+    from emulator.state.clock import Clock
+
+_ARM = frozenset({"subscriptions", "providers", "tenants"})
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_TOKEN_LIMIT = 64 * 1024
+
+
+class Files(Protocol):
+    """Azure Files: takes everything under an account's name."""
+
+    async def handle(self, request: Request, account: str, raw_path: str) -> Response:
+        """Answer; ``raw_path`` is what follows the account, undecoded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for, apart from its body; ``headers`` have lower-case names."""
+
+    method: str
+    raw_path: str
+    first: str
+    rest: str
+    headers: Mapping[str, str]
+    base_url: str
+
+
+class Gateway:
+    """The application.
+
+    ``health`` gives the body of the health answer; ``stop`` is called to stop the emulator; ``report``
+    gets what nobody expected, for the emulator's own log.
+    """
+
+    def __init__(
+        self,
+        *,
+        manager: ResourceManager,
+        identity: IdentityService,
+        tokens: Tokens,
+        files: Files,
+        clock: Clock,
+        host: str,
+        health: Callable[[], Mapping[str, Any]],
+        stop_key: str,
+        stop: Callable[[], None],
+        report: Callable[[str], None],
+    ) -> None:
+        self._manager = manager
+        self._identity = identity
+        self._tokens = tokens
+        self._files = files
+        self._clock = clock
+        self._host = host
+        self._health = health
+        self._stop_key = stop_key
+        self._stop = stop
+        self._report = report
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        begun = False
+
+        async def watched(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._route(scope, receive, watched)
+        except ConnectionError:
+            return  # nobody is left to answer
+        except ServiceError as error:
+            await self._refuse(scope, watched, error)
+        except Exception:  # the last door: what nobody expected is written down, not shown
+            number = str(uuid.uuid4())
+            self._report(f"error {number} in {scope['method']} {scope['path']}\n{traceback.format_exc()}")
+            if begun:
+                raise
+            text = f"The emulator failed (error {number}): its own log tells how. Please report it."
+            await self._refuse(scope, watched, ServiceError(500, "InternalServerError", text))
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = _asked(scope)
+        if not is_own_host(asked.headers.get("host", ""), self._host):
+            text = "This emulator answers to addresses of this machine and to Azure's names only."
+            raise ServiceError(421, "MisdirectedRequest", text)
+        if asked.first.lower() in _ARM:
+            await self._arm(asked, query_of(scope), receive, send)
+        elif self._identity.owns(asked.method, asked.first, asked.rest):
+            await self._token(asked, receive, send)
+        elif asked.first == ".emulator":
+            await self._own(asked, send)
+        elif asked.raw_path == "/metadata/endpoints":
+            await _json(send, 200, _metadata(asked.base_url))
+        elif _ACCOUNT.fullmatch(asked.first):
+            await self._share(asked, scope, receive, send)
+        else:
+            text = (
+                f"Nothing is served at '{asked.raw_path[:200]}'. This is an emulator of Azure Batch AI: the "
+                "resource manager is at /subscriptions, tokens are at /TENANT/oauth2/token, file shares at "
+                "/ACCOUNT."
+            )
+            raise ServiceError(404, "NotFound", text)
+
+    async def _arm(self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send) -> None:
+        self._tokens.check(asked.headers.get("authorization", ""), asked.base_url)
+        if asked.method in ("GET", "HEAD"):
+            answer = self._manage(asked, query, None)
+        else:
+            # What changes something may wait for the disk or an engine: beside the event loop.
+            from anyio import to_thread
+
+            body = parse_json(await read_body(receive))
+            answer = await to_thread.run_sync(self._manage, asked, query, body)
+        data, described = json_body(answer.body)
+        extra = arm_headers(asked.method, asked.headers, self._clock.now())
+        headers = [*described, *encoded(answer.headers), *extra]
+        await _send(send, answer.status, headers, b"" if asked.method == "HEAD" else data)
+
+    def _manage(self, asked: Asked, query: Mapping[str, str], body: Mapping[str, Any] | None) -> ArmResponse:
+        return self._manager.handle(
+            asked.method,
+            asked.raw_path,
+            query=query,
+            headers=asked.headers,
+            body=body,
+            base_url=asked.base_url,
+        )
+
+    async def _token(self, asked: Asked, receive: Receive, send: Send) -> None:
+        answer = self._identity.handle(
+            asked.method,
+            asked.first,
+            asked.rest,
+            headers=asked.headers,
+            body=await read_body(receive, _TOKEN_LIMIT),
+            base_url=asked.base_url,
+        )
+        await _json(send, answer.status, answer.body, {"Cache-Control": "no-store", **answer.headers})
+
+    async def _share(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.requests import Request
+
+        below = asked.raw_path[len(asked.first) + 1 :]
+        response = await self._files.handle(Request(scope, receive), asked.first, below)
+        await response(scope, receive, send)
+
+    async def _own(self, asked: Asked, send: Send) -> None:
+        if asked.rest == "health" and asked.method in ("GET", "HEAD"):
+            await _json(send, 200, self._health())
+            return
+        if asked.rest != "stop" or asked.method != "POST":
+            raise ServiceError(404, "NotFound", "Here are GET /.emulator/health and POST /.emulator/stop.")
+        given = asked.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self._stop_key.encode()):
+            text = "Stopping the emulator needs the stopKey of its address file."
+            raise ServiceError(403, "AuthorizationFailed", text)
+        await _json(send, 202, {"status": "stopping"})
+        self._stop()
+
+    async def _refuse(self, scope: Scope, send: Send, error: ServiceError) -> None:
+        data, described = json_body(service_error_body(error))
+        extra = arm_headers(scope["method"], headers_of(scope), self._clock.now())
+        headers = [*described, *encoded(error.headers), *extra]
+        await _send(send, error.status, headers, b"" if scope["method"] == "HEAD" else data)
+
+
+def _asked(scope: Scope) -> Asked:
+    raw_path = scope["raw_path"].decode("latin-1").partition("?")[0]
+    first, _, rest = raw_path.removeprefix("/").partition("/")
+    headers = headers_of(scope)
+    return Asked(scope["method"], raw_path, first, rest, headers, base_url_of(scope, headers))
+
+
+def _metadata(base_url: str) -> dict[str, Any]:
+    """Describe this cloud as ``GET /metadata/endpoints?api-version=2015-01-01`` does."""
+    return {
+        "galleryEndpoint": base_url,
+        "graphEndpoint": base_url,
+        "portalEndpoint": base_url,
+        "authentication": {
+            "loginEndpoint": base_url,
+            "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
+        },
+    }
+
+
+async def _json(
+    send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> None:
+    data, described = json_body(body)
+    await _send(send, status, [*described, *encoded(headers or {})], data)
+
+
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], data: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})

@@ -1,0 +1,98 @@
+"""Reading a request: its host, its query, its body."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from emulator.arm.bodies import invalid_content
+from emulator.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes in the body of a management request: the resource manager's own limit."""
+
+_AZURE = (".azure.com", ".windows.net", ".microsoftonline.com", ".azure-automation.net")
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Read the headers, names in lower case; of repeated ones the last."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """Read the query; names in lower case, as the service does not mind their case."""
+    text = scope["query_string"].decode("latin-1")
+    return {name.lower(): value for name, value in parse_qsl(text, keep_blank_values=True)}
+
+
+def base_url_of(scope: Scope, headers: Mapping[str, str]) -> str:
+    """Give scheme and host as the client used them: what absolute URLs in answers are built from."""
+    host = headers.get("host") or "{}:{}".format(*(scope.get("server") or ("127.0.0.1", 0)))
+    return f"{scope['scheme']}://{host}"
+
+
+def is_own_host(host: str, extra: str = "") -> bool:
+    """Tell whether a ``Host`` header names us.
+
+    A page in a browser can make a name of its own point to this machine and so reach a server on
+    loopback. Addresses, ``localhost``, names without a dot and Azure's own names cannot be had that way.
+    """
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    name = name.strip("[]").rstrip(".").lower()
+    if not name or "." not in name or name.endswith((".localhost", ".internal")) or name == extra.lower():
+        return True
+    if name.endswith(_AZURE):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
+    """Read a body into memory.
+
+    Raises:
+        ServiceError: 413 as soon as it is longer than ``limit``.
+        ConnectionError: if the client went away.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError("the client went away")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            text = f"The request is larger than the {limit} bytes that are allowed."
+            raise ServiceError(413, "RequestEntityTooLarge", text, headers={"Connection": "close"})
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def parse_json(data: bytes) -> dict[str, Any] | None:
+    """Read a body as a JSON object; None if it is empty. ServiceError 400 if it is something else."""
+    if not data.strip():
+        return None
+    try:
+        value = json.loads(data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        text = str(error) if isinstance(error, json.JSONDecodeError) else "it is no JSON"
+        raise invalid_content(text) from None
+    if not isinstance(value, dict):
+        raise invalid_content("a JSON object is expected")
+    return value
+
+
+def _no_constant(text: str) -> float:
+    raise ValueError(text)

@@ -1,0 +1,77 @@
+"""Answers as the resource manager's front end sends them: standard headers, JSON, errors."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from emulator.errors import ServiceError
+
+Headers = list[tuple[bytes, bytes]]
+
+_JSON = b"application/json; charset=utf-8"
+_STANDARD: Headers = [
+    (b"cache-control", b"no-cache"),
+    (b"pragma", b"no-cache"),
+    (b"expires", b"-1"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"x-content-type-options", b"nosniff"),
+]
+_REMAINING = {"GET": ("reads", "11999"), "HEAD": ("reads", "11999"), "DELETE": ("deletes", "14999")}
+_WRITES = ("writes", "1199")
+
+
+def arm_headers(method: str, asked: Mapping[str, str], now: datetime) -> Headers:
+    """Make the headers that stand on every management answer (recorded traffic).
+
+    Nothing is throttled: the remaining counts never move.
+    """
+    request_id = str(uuid.uuid4())
+    correlation = asked.get("x-ms-correlation-request-id", request_id)
+    kind, left = _REMAINING.get(method, _WRITES)
+    headers = [
+        *_STANDARD,
+        (b"request-id", request_id.encode()),
+        (b"x-ms-request-id", request_id.encode()),
+        (b"x-ms-correlation-request-id", correlation.encode("latin-1", "replace")),
+        (b"x-ms-routing-request-id", f"LOCAL:{now:%Y%m%dT%H%M%SZ}:{request_id}".encode()),
+        (f"x-ms-ratelimit-remaining-subscription-{kind}".encode(), left.encode()),
+    ]
+    client = asked.get("x-ms-client-request-id")
+    if client and asked.get("x-ms-return-client-request-id", "").lower() == "true":
+        headers.append((b"x-ms-client-request-id", client.encode("latin-1", "replace")))
+    return headers
+
+
+def json_body(body: Mapping[str, Any] | None) -> tuple[bytes, Headers]:
+    """Write a JSON body and the headers that describe it; None is an empty body without a type."""
+    if body is None:
+        return b"", [(b"content-length", b"0")]
+    data = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return data, [(b"content-type", _JSON), (b"content-length", str(len(data)).encode())]
+
+
+def error_body(code: str, message: str, target: str = "") -> dict[str, Any]:
+    """Write an error in the resource manager's shape; ``target`` names the offending property."""
+    error = {"code": code, "message": message}
+    if target:
+        error["target"] = target
+    return {"error": error}
+
+
+def service_error_body(error: ServiceError) -> dict[str, Any]:
+    """Write a ServiceError in the resource manager's shape."""
+    return error_body(error.code, error.message, error.target)
+
+
+def encoded(headers: Mapping[str, str]) -> Headers:
+    """Encode headers for the wire."""
+    return [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in headers.items()
+    ]

@@ -1,0 +1,224 @@
+"""The token endpoint: Azure AD's client-credentials flow, v1 and v2, as the SDKs' own clients use it.
+
+Error codes and texts are Azure AD's published ones (``AADSTS...``); the shapes of the v1 reply and of
+Basic authentication are known from recorded traffic of msrestazure and adal.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from emulator.identity import development
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emulator.identity.tokens import Tokens
+    from emulator.state.clock import Clock
+
+_TENANT = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|common|organizations|[\w-]+(\.[\w-]+)+", re.IGNORECASE
+)
+_POST = {"oauth2/token": "v1", "oauth2/v2.0/token": "v2"}
+_GET = {
+    ".well-known/openid-configuration": "v1",
+    "v2.0/.well-known/openid-configuration": "v2",
+    "discovery/instance": "instance",
+    "discovery/keys": "keys",
+    "discovery/v2.0/keys": "keys",
+}
+_DEFAULT_RESOURCE = "https://management.core.windows.net/"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the endpoint says: HTTP status and JSON body."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class _RefusedError(Exception):
+    """An OAuth error: status, error word, AADSTS number and text."""
+
+    def __init__(self, status: int, error: str, number: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.error, self.number, self.text = status, error, number, text
+
+
+class IdentityService:
+    """Answers ``/{tenant}/...``; ``secrets`` maps client ids to their passwords."""
+
+    def __init__(self, tokens: Tokens, clock: Clock, secrets: Mapping[str, str] | None = None) -> None:
+        self._tokens = tokens
+        self._clock = clock
+        self._secrets = dict(secrets or {development.CLIENT: development.SECRET})
+
+    @staticmethod
+    def owns(method: str, tenant: str, rest: str) -> bool:
+        """Tell whether a path is ours: ``tenant`` is its first segment, ``rest`` what follows."""
+        known = _POST if method == "POST" else _GET
+        return rest in known and _TENANT.fullmatch(tenant) is not None
+
+    def handle(
+        self, method: str, tenant: str, rest: str, *, headers: Mapping[str, str], body: bytes, base_url: str
+    ) -> Answer:
+        """Answer a request that ``owns`` claimed; ``headers`` have lower-case names."""
+        if method != "POST":
+            return Answer(200, self._document(_GET[rest], tenant, base_url))
+        try:
+            return self._token(_POST[rest], tenant, headers, body, base_url)
+        except _RefusedError as refused:
+            return self._error(refused)
+
+    def _token(
+        self, version: str, tenant: str, headers: Mapping[str, str], body: bytes, base_url: str
+    ) -> Answer:
+        form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+        client, secret = _basic(headers.get("authorization", ""))
+        client, secret = client or form.get("client_id", ""), secret or form.get("client_secret", "")
+        self._check_tenant(tenant)
+        self._check_grant(form)
+        self._check_client(tenant, client, secret)
+        audience = form.get("resource") or _DEFAULT_RESOURCE if version == "v1" else _audience(form)
+        token = self._tokens.issue(
+            tenant=development.TENANT, client=client, audience=audience, base_url=base_url
+        )
+        seconds = int((token.expires - token.not_before).total_seconds())
+        if version == "v2":
+            reply = {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds}
+            return Answer(200, {**reply, "access_token": token.text})
+        return Answer(
+            200,
+            {
+                "token_type": "Bearer",
+                "expires_in": str(seconds),
+                "ext_expires_in": str(seconds),
+                "expires_on": str(int(token.expires.timestamp())),
+                "not_before": str(int(token.not_before.timestamp())),
+                "resource": audience,
+                "access_token": token.text,
+            },
+        )
+
+    def _check_tenant(self, tenant: str) -> None:
+        known = (development.TENANT, "common", "organizations")
+        # A domain name stands for a tenant whose id we cannot know: any is taken to be ours.
+        if tenant.lower() not in known and "." not in tenant:
+            raise _RefusedError(
+                400,
+                "invalid_request",
+                90002,
+                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID. "
+                f"This emulator's is {development.TENANT}.",
+            )
+
+    @staticmethod
+    def _check_grant(form: Mapping[str, str]) -> None:
+        grant = form.get("grant_type", "")
+        if not grant:
+            text = "The request body must contain the following parameter: 'grant_type'."
+            raise _RefusedError(400, "invalid_request", 900144, text)
+        if grant != "client_credentials":
+            text = f"The app requested an unsupported grant type '{grant}'."
+            raise _RefusedError(400, "unsupported_grant_type", 70003, text)
+
+    def _check_client(self, tenant: str, client: str, secret: str) -> None:
+        if not client:
+            text = "The request body must contain the following parameter: 'client_id'."
+            raise _RefusedError(400, "invalid_request", 900144, text)
+        known = self._secrets.get(client.lower())
+        if known is None:
+            text = f"Application with identifier '{client}' was not found in the directory '{tenant}'."
+            raise _RefusedError(400, "unauthorized_client", 700016, text)
+        if not secret:
+            text = "The request body must contain the following parameter: 'client_assertion' or "
+                "'client_secret'."
+            raise _RefusedError(401, "invalid_client", 7000218, text)
+        if not hmac.compare_digest(known.encode(), secret.encode()):
+            text = (
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client "
+                f"secret value, not the client secret ID, for a secret added to app '{client}'."
+            )
+            raise _RefusedError(401, "invalid_client", 7000215, text)
+
+    def _error(self, refused: _RefusedError) -> Answer:
+        trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
+        time = f"{self._clock.now():%Y-%m-%d %H:%M:%SZ}"
+        description = (
+            f"AADSTS{refused.number}: {refused.text}\r\nTrace ID: {trace}\r\n"
+            f"Correlation ID: {correlation}\r\nTimestamp: {time}"
+        )
+        body = {
+            "error": refused.error,
+            "error_description": description,
+            "error_codes": [refused.number],
+            "timestamp": time,
+            "trace_id": trace,
+            "correlation_id": correlation,
+        }
+        challenge = {"WWW-Authenticate": 'Basic realm="token"'} if refused.status == 401 else {}  # noqa: PLR2004
+        return Answer(refused.status, body, challenge)
+
+    @staticmethod
+    def _document(kind: str, tenant: str, base_url: str) -> dict[str, Any]:
+        if kind == "keys":
+            return {"keys": []}  # our tokens are signed with a shared key: nothing to publish
+        if kind == "instance":
+            return {
+                "tenant_discovery_endpoint": f"{base_url}/common/.well-known/openid-configuration",
+                "api-version": "1.1",
+                "metadata": [],
+            }
+        v2 = kind == "v2"
+        oauth2 = f"{base_url}/{tenant}/oauth2" + ("/v2.0" if v2 else "")
+        return {
+            "token_endpoint": f"{oauth2}/token",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "jwks_uri": f"{base_url}/{tenant}/discovery/{'v2.0/' if v2 else ''}keys",
+            "response_modes_supported": ["query", "fragment", "form_post"],
+            "subject_types_supported": ["pairwise"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "response_types_supported": ["code", "id_token", "token"],
+            "scopes_supported": ["openid"],
+            "issuer": f"{base_url}/{tenant}/v2.0" if v2 else f"{base_url}/{tenant}/",
+            "authorization_endpoint": f"{oauth2}/authorize",
+            "device_authorization_endpoint": f"{oauth2}/devicecode",
+            "tenant_region_scope": "NA",
+        }
+
+
+def _audience(form: Mapping[str, str]) -> str:
+    """Take the resource out of a v2 request's scope; it must end with ``/.default``."""
+    scope = form.get("scope", "")
+    if not scope:
+        text = "The request body must contain the following parameter: 'scope'."
+        raise _RefusedError(400, "invalid_request", 900144, text)
+    named = [part for part in scope.split() if part.endswith("/.default")]
+    if len(named) != 1:
+        text = (
+            f"The provided value for scope {scope} is not valid. Client credential flows must have a scope "
+            "value with /.default suffixed to the resource identifier (application ID URI)."
+        )
+        raise _RefusedError(400, "invalid_scope", 1002012, text)
+    return named[0].removesuffix("/.default")
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    """Read client id and secret from HTTP Basic authentication; empty if there is none."""
+    scheme, _, encoded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        client, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return client, secret

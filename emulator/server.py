@@ -1,0 +1,326 @@
+"""The emulator as a whole: put together here, served from a thread, stopped cleanly."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from emulator.serving import (
+    Address,
+    HomeLock,
+    last_address,
+    read_address,
+    remove_address,
+    write_address,
+)
+from emulator.state.home import Home
+
+if TYPE_CHECKING:
+    import socket
+
+    from emulator.arm.messages import ResourceProvider
+    from emulator.engines.base import Engine
+    from emulator.gateway.app import Gateway
+    from emulator.launch.plan import GpuMode
+    from emulator.state.clock import Clock
+
+__all__ = ["Address", "EmulatorServer", "EmulatorSettings", "read_address"]
+
+_READY_SECONDS = 30.0
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep idle connections, so that they close them and not we."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorSettings:
+    """How to serve a home.
+
+    ``port`` 0: the previous one if it is free, else any. ``engine``: ``auto``, ``docker`` or ``process``;
+    ``gpus``: ``auto``, ``none`` or ``required``; both can be chosen anew for each cluster. ``strict``: keep
+    the service's pace (``Retry-After: 15``). ``training``: folder of training programs, by default the
+    installed one. ``python``: the interpreter that CNTK environments are made from, empty: found.
+    ``pull``: when Docker images are pulled, ``missing``, ``never`` or ``always``.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    engine: str = "auto"
+    gpus: str = "auto"
+    strict: bool = False
+    training: Path | None = None
+    python: str = ""
+    pull: str = "missing"
+
+
+class EmulatorServer:
+    """An emulator: ``start`` returns when it answers, ``close`` when it is gone. Jobs outlive it."""
+
+    def __init__(self, settings: EmulatorSettings) -> None:
+        self._settings = settings
+        self._home = Home(settings.home)
+        self._held: ExitStack | None = None
+        self._guard = threading.Lock()
+        self._closed = threading.Event()
+
+    def start(self) -> Address:
+        """Serve the home from a thread.
+
+        Raises:
+            HomeInUse: another emulator serves it.
+            AddressInUse: the port is taken.
+        """
+        with ExitStack() as held:
+            address = self._start(held)
+            self._held = held.pop_all()
+        return address
+
+    def close(self) -> None:
+        """Stop serving; nothing if it was done before."""
+        with self._guard:
+            held, self._held = self._held, None
+            if held is not None:
+                held.close()
+                self._closed.set()
+
+    def serve_forever(self) -> None:
+        """Wait until ``close`` was called, or the stop request came; starts first if need be."""
+        if self._held is None:
+            self.start()
+        try:
+            self._closed.wait()
+        finally:
+            self.close()
+
+    def __enter__(self) -> EmulatorServer:  # noqa: PYI034 - typing.Self is not in Python 3.10
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _start(self, held: ExitStack) -> Address:
+        """Take what is needed in order; ``held`` gives it back in reverse."""
+        from emulator.listening import listen
+        from emulator.state.clock import SystemClock, wire_time
+
+        self._home.make()
+        lock = HomeLock(self._home)
+        lock.take()
+        held.callback(lock.release)
+        previous = last_address(self._home)
+        settings = self._settings
+        listener = listen(settings.host, settings.port, preferred=previous.port if previous else 0)
+        held.callback(listener.close)
+        clock = SystemClock()
+        address = self._address(listener, wire_time(clock.now()))
+        gateway = self._assemble(held, clock, address)
+        _serve(held, gateway, listener)
+        write_address(self._home, address)
+        held.callback(remove_address, self._home, address.instance)
+        threading.Thread(target=_warm_up, name="emulator-warm-up", daemon=True).start()
+        return address
+
+    def _address(self, listener: socket.socket, now: str) -> Address:
+        host, port = listener.getsockname()[:2]
+        # Whoever listens everywhere is asked on loopback.
+        reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+        return Address(
+            url=f"http://{reached}:{port}",
+            host=host,
+            port=port,
+            pid=os.getpid(),
+            started_at=now,
+            version=_version(),
+            instance=str(uuid.uuid4()),
+            stop_key=secrets.token_urlsafe(32),
+        )
+
+    def _assemble(self, held: ExitStack, clock: Clock, address: Address) -> Gateway:
+        """Build every room, from the innermost outwards."""
+        from emulator.arm.manager import ResourceManager
+        from emulator.arm.operations import Operations
+        from emulator.batchai.provider import BatchAIProvider
+        from emulator.cluster.controller import Controller
+        from emulator.gateway.app import Gateway
+        from emulator.gateway.log import EmulatorLog
+        from emulator.identity import development
+        from emulator.identity.service import IdentityService
+        from emulator.identity.tokens import Tokens
+        from emulator.state.seal import Seal
+        from emulator.state.store import Store
+        from emulator.storage.accounts import Accounts
+        from emulator.storage.files import FilesService
+        from emulator.storage.provider import StorageProvider
+        from emulator.storage.shares import Shares
+
+        home, settings = self._home, self._settings
+        seal = Seal.at(home.seal_key)
+        store = Store(home.database, seal)
+        held.callback(store.close)
+        accounts = Accounts(store, home, development=(development.ACCOUNT, development.ACCOUNT_KEY))
+        shares = Shares(home, store)
+        files = FilesService(accounts, shares, store, clock)
+        engines = _Engines(home, settings)
+        controller = Controller(store, clock, engines, files, home)
+        controller.start()
+        held.callback(controller.close)
+        operations = Operations(store, clock, strict=settings.strict)
+        providers: list[ResourceProvider] = [
+            BatchAIProvider(
+                store,
+                clock,
+                controller,
+                operations,
+                files,
+                resolve_engine=lambda name: engines(name).name,
+                gpus=cast("GpuMode", settings.gpus),
+            ),
+            StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
+        ]
+        tokens = Tokens(seal.key, clock)
+        log = EmulatorLog(home.database.parent / "emulator.log")
+        held.callback(log.close)
+        return Gateway(
+            manager=ResourceManager(
+                store,
+                providers,
+                tenant=development.TENANT,
+                subscription=development.SUBSCRIPTION,
+                retry_after=operations.retry_after,
+            ),
+            identity=IdentityService(tokens, clock),
+            tokens=tokens,
+            files=files,
+            clock=clock,
+            host=settings.host,
+            health=lambda: self._health(address),
+            stop_key=address.stop_key,
+            stop=lambda: threading.Thread(target=self.close, name="emulator-stop").start(),
+            report=log.error,
+        )
+
+    def _health(self, address: Address) -> dict[str, Any]:
+        return {
+            "status": "serving",
+            "version": address.version,
+            "pid": address.pid,
+            "instance": address.instance,
+            "startedAt": address.started_at,
+            "engine": self._settings.engine,
+            "gpus": self._settings.gpus,
+            "strict": self._settings.strict,
+        }
+
+
+class _Engines:
+    """Gives engines by name, built when first asked for; ``auto`` is Docker if its daemon answers."""
+
+    def __init__(self, home: Home, settings: EmulatorSettings) -> None:
+        self._home = home
+        self._settings = settings
+        self._training = settings.training or _training()
+        self._built: dict[str, Engine] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, name: str) -> Engine:
+        from emulator.errors import EngineUnavailable
+
+        name = name or self._settings.engine
+        if name != "auto":
+            return self._get(name)
+        try:
+            return self._get("docker")
+        except EngineUnavailable:
+            return self._get("process")
+
+    def _get(self, name: str) -> Engine:
+        with self._lock:
+            if name not in self._built:
+                engine = self._build(name)
+                engine.info()
+                self._built[name] = engine
+            return self._built[name]
+
+    def _build(self, name: str) -> Engine:
+        if name == "docker":
+            from emulator.engines.docker import DockerEngine
+
+            return DockerEngine(self._home, training=self._training, pull=self._settings.pull)
+        from emulator.engines.process import ProcessEngine
+
+        return ProcessEngine(self._home, training=self._training, python=self._settings.python)
+
+
+def _serve(held: ExitStack, application: Gateway, listener: socket.socket) -> None:
+    """Run uvicorn in a thread; returns when it accepts connections."""
+    import uvicorn
+
+    ready = threading.Event()
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+    server = Server(
+        uvicorn.Config(
+            application,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=0,
+        )
+    )
+    thread = threading.Thread(target=server.run, args=([listener],), name="emulator-gateway", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join()
+
+    held.callback(stop)
+    if not ready.wait(_READY_SECONDS):
+        raise TimeoutError(f"the emulator's web server was not ready within {_READY_SECONDS:.0f} s")
+
+
+def _training() -> Path:
+    """Find the folder of training programs, which is data that lies beside this package."""
+    from importlib.util import find_spec
+
+    found = find_spec("training")
+    places = found.submodule_search_locations if found is not None else None
+    if not places:
+        raise FileNotFoundError("the package 'training' is not installed")
+    return Path(next(iter(places)))
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("batchai-scenario")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def _warm_up() -> None:
+    """Import what the first requests need, while the client is still getting ready."""
+    import jwt  # noqa: F401
+    from anyio import to_thread  # noqa: F401
+
+    from emulator.batchai import schema
+
+    schema.ClusterCreate.model_rebuild()
+    schema.JobCreate.model_rebuild()

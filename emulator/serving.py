@@ -1,0 +1,139 @@
+"""Who serves a home folder: its lock, and the address file that leads clients there. Cheap to import."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from emulator.errors import HomeInUse
+
+if TYPE_CHECKING:
+    from emulator.state.home import Home
+
+_HEALTH_SECONDS = 2.0
+_LOCK_SECONDS = 0.15
+"""Somebody who only looks whether a home is served holds its lock for a moment: wait that long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an emulator answers. ``instance`` is its own for ever; ``stop_key`` stops it over HTTP."""
+
+    url: str
+    host: str
+    port: int
+    pid: int
+    started_at: str
+    version: str
+    instance: str
+    stop_key: str = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the address file's content."""
+        return {
+            "url": self.url,
+            "host": self.host,
+            "port": self.port,
+            "pid": self.pid,
+            "startedAt": self.started_at,
+            "version": self.version,
+            "instance": self.instance,
+            "stopKey": self.stop_key,
+        }
+
+
+def write_address(home: Home, address: Address) -> None:
+    """Write the address file (0600), whole or not at all."""
+    draft = home.address_file.with_name(f"{home.address_file.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump(address.to_json(), file, indent=2)
+    draft.replace(home.address_file)
+
+
+def last_address(home: Home) -> Address | None:
+    """Read the address file, whether or not anybody answers there; None if there is none."""
+    try:
+        found = json.loads(home.address_file.read_text())
+        return Address(
+            url=str(found["url"]),
+            host=str(found["host"]),
+            port=int(found["port"]),
+            pid=int(found["pid"]),
+            started_at=str(found["startedAt"]),
+            version=str(found["version"]),
+            instance=str(found["instance"]),
+            stop_key=str(found["stopKey"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remove_address(home: Home, instance: str) -> None:
+    """Remove the address file if it is still this instance's."""
+    found = last_address(home)
+    if found is not None and found.instance == instance:
+        home.address_file.unlink(missing_ok=True)
+
+
+def read_address(home: Home) -> Address | None:
+    """Find the emulator that serves a home; None if none answers, whatever a killed one left."""
+    address = last_address(home)
+    if address is None:
+        return None
+    where = urlsplit(address.url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=_HEALTH_SECONDS)
+    try:
+        connection.request("GET", "/.emulator/health")
+        health = json.loads(connection.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return address if isinstance(health, dict) and health.get("instance") == address.instance else None
+
+
+class HomeLock:
+    """The lock on a home folder: held by the process that serves it, freed by the kernel when that dies."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._handle: int | None = None
+
+    def take(self) -> None:
+        """Take the lock; HomeInUse if another emulator holds it."""
+        handle = os.open(self._home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while not _try_lock(handle):
+            if time.monotonic() > deadline:
+                os.close(handle)
+                raise HomeInUse(str(self._home.root), self._holder())
+            time.sleep(0.01)
+        self._handle = handle
+
+    def release(self) -> None:
+        """Free the lock; nothing if it is not held."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                os.close(handle)
+
+    def _holder(self) -> str:
+        address = last_address(self._home)
+        return "" if address is None else f"process {address.pid}, at {address.url}"
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
