@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from backends.azure.errors import MISSING, service_errors, status_of
 from backends.base import ShareFile, Upload, UploadReport
 from backends.errors import BackendError, UserError
+from backends.sharepaths import check_uploads, inside_share
 
 if TYPE_CHECKING:
     import os
@@ -69,8 +70,7 @@ class Shares:
         Raises:
             UserError: a file or a path is unusable (nothing was sent), or a file changed underneath.
         """
-        for file in files:
-            _check(file)
+        check_uploads(files)
         sent = sent_bytes = unchanged = 0
         for file in files:
             size = self._bring(file, progress or _nobody)
@@ -155,7 +155,7 @@ class Shares:
         """
         from azure.storage.file.models import File
 
-        folder = _clean(path, "path") if path else ""
+        folder = inside_share(path) if path else ""
         with service_errors(f"list {folder or 'the root'!r} of the share {share!r}"):
             entries = list(self._service.list_directories_and_files(share, folder or None))
         listed = [
@@ -173,7 +173,7 @@ class Shares:
         Raises:
             NotFound: there is no such file; raised when the first bytes are asked for.
         """
-        folder, name = _split(_clean(path, "path"))
+        folder, name = _split(inside_share(path))
         with service_errors(f"read {path!r} of the share {share!r}"):
             held = self._service.get_file_properties(share, folder, name).properties
         size = int(held.content_length)
@@ -191,26 +191,6 @@ class Shares:
 
 def _nobody(_path: str, _done: int, _total: int) -> None:
     """Hear of progress and say nothing."""
-
-
-def _check(file: Upload) -> None:
-    """Refuse an upload that cannot work, before anything is sent."""
-    _clean(file.path, "upload")
-    try:
-        with file.source.open("rb"):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", field=str(file.source)) from None
-
-
-def _clean(path: str, what: str) -> str:
-    """Give a path inside a share in its plain form, or refuse it."""
-    parts = path.split("/")
-    if not path or path.startswith("/") or "\\" in path or any(part in ("", ".", "..") for part in parts):
-        raise UserError(
-            f"{path!r} is not a path inside a share", field=what, hint="use folder/file, without '.' or '..'"
-        )
-    return path
 
 
 def _split(path: str) -> tuple[str | None, str]:

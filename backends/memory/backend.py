@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from backends.base import (
@@ -10,12 +11,14 @@ from backends.base import (
     JobState,
     JobStatus,
     OutputFile,
+    Problem,
     ShareFile,
     UploadReport,
 )
-from backends.errors import InvalidSpec, NotFound, NotSupported, UserError
+from backends.errors import InvalidSpec, NotFound, NotSupported
 from backends.memory.reading import VALUES, commands_of, folders_of, mounted_shares, read_body
 from backends.memory.world import Call, Cluster, Job, Result, World
+from backends.sharepaths import check_uploads, inside_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +96,8 @@ class MemoryBackend:
         self, files: Sequence[Upload], progress: Callable[[str, int, int], None] | None = None
     ) -> UploadReport:
         """Bring files to their shares (B2)."""
-        contents = [_content(file) for file in files]
+        check_uploads(files)
+        contents = [file.source.read_bytes() for file in files]
         sent = sent_bytes = unchanged = 0
         with self.world.lock:
             for file, content in zip(files, contents, strict=True):
@@ -110,7 +114,7 @@ class MemoryBackend:
     def list_share(self, share: str, path: str = "") -> list[ShareFile]:
         """List one folder of a share, sorted by path; NotFound if there is none."""
         with self.world.lock:
-            level = _level(self._share(share), path)
+            level = _level(self._share(share), path and inside_share(path))
         if not level and path:
             raise NotFound(f"the share {share!r} has no folder {path!r}")
         return [ShareFile(name, size) for name, size in sorted(level.items())]
@@ -118,7 +122,7 @@ class MemoryBackend:
     def read_share(self, share: str, path: str, offset: int = 0) -> Iterator[bytes]:
         """Read a file of a share from ``offset`` to its end; NotFound if there is none."""
         with self.world.lock:
-            content = self._share(share).get(path)
+            content = self._share(share).get(inside_share(path))
         if content is None:
             raise NotFound(f"the share {share!r} has no file {path!r}")
         yield from _rest(content, offset)
@@ -231,8 +235,9 @@ class MemoryBackend:
             result = Result()
             for command, where in commands:
                 result = self._programs[command](Call(name, command, environment, read))
-                if where.startswith("properties.jobPreparation") and (result.exit_code or result.endless):
-                    break
+                if where.startswith("properties.jobPreparation") and result.exit_code:
+                    said = "Job preparation failed with non-zero exit code"
+                    return replace(result, problem=Problem("JobPreparationFailed", said))
             return result
 
         return run
@@ -303,13 +308,6 @@ def _path(place: Place) -> str:
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{place.group}"
         f"/providers/Microsoft.BatchAI/workspaces/{place.workspace}"
     )
-
-
-def _content(file: Upload) -> bytes:
-    try:
-        return file.source.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}", field=str(file.source)) from None
 
 
 def _level(files: Mapping[str, bytes], folder: str) -> dict[str, int | None]:

@@ -33,11 +33,12 @@ class Call:
 class Result:
     """What a program did.
 
-    ``outputs``: contents by ``<directory id>/<path>``. ``problem``: the job failed before its command
-    ended, whatever ``exit_code`` says. ``endless``: it runs until it is terminated or deleted.
+    ``outputs``: contents by ``<directory id>/<path>``. ``problem``: what the job failed of; without one a
+    job fails of an exit code that is not 0. ``exit_code`` None: nothing ended, so there is a ``problem``.
+    ``endless``: it runs until it is terminated or deleted.
     """
 
-    exit_code: int = 0
+    exit_code: int | None = 0
     stdout: str = ""
     stderr: str = ""
     outputs: Mapping[str, bytes] = field(default_factory=dict)
@@ -113,7 +114,7 @@ class World:
                 job.status = replace(job.status, state=JobState.RUNNING, started_at=self.now())
                 shares = {share for share, _ in job.folders.values()}
                 missing = Problem("AZFMountError", "Unable to mount Azure File")
-                job.result = job.run() if shares <= set(self.shares) else Result(problem=missing)
+                job.result = job.run() if shares <= set(self.shares) else Result(None, problem=missing)
                 self._write(job, job.result, whole=False)
 
     def busy(self, cluster: Cluster) -> int:
@@ -126,16 +127,14 @@ class World:
 
     def _end(self, job: Job, result: Result) -> None:
         self._write(job, result, whole=True)
-        code = None if result.problem else result.exit_code
-        errors = (result.problem,) if result.problem else ()
-        if code:
-            errors = (Problem("JobFailed", "Job failed with non-zero exit code"),)
+        failed = Problem("JobFailed", "Job failed with non-zero exit code")
+        problem = result.problem or (failed if result.exit_code != 0 else None)
         job.status = replace(
             job.status,
-            state=JobState.FAILED if errors else JobState.SUCCEEDED,
+            state=JobState.FAILED if problem else JobState.SUCCEEDED,
             ended_at=self.now(),
-            exit_code=code,
-            errors=errors,
+            exit_code=result.exit_code,
+            errors=(problem,) if problem else (),
         )
 
     def terminate(self, job: Job) -> None:
