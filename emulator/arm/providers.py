@@ -111,8 +111,8 @@ def no_provider(location: str, api_version: str, kind: str, versions: Sequence[s
     """Refuse a location or api-version that a type does not have (text: recorded traffic)."""
     text = (
         f"No registered resource provider found for location '{location}' and API version '{api_version}' "
-        f"for type '{kind}'. The supported api-versions are '{', '.join(versions)}'. The supported locations are "
-        f"'{', '.join(REGIONS)}'."
+        f"for type '{kind}'. The supported api-versions are '{', '.join(versions)}'. The supported locations "
+        f"are '{', '.join(REGIONS)}'."
     )
     return ServiceError(400, "NoRegisteredProviderFound", text)
 

@@ -140,8 +140,10 @@ class IdentityService:
             text = f"Application with identifier '{client}' was not found in the directory '{tenant}'."
             raise _RefusedError(400, "unauthorized_client", 700016, text)
         if not secret:
-            text = "The request body must contain the following parameter: 'client_assertion' or "
+            text = (
+                "The request body must contain the following parameter: 'client_assertion' or "
                 "'client_secret'."
+            )
             raise _RefusedError(401, "invalid_client", 7000218, text)
         if not hmac.compare_digest(known.encode(), secret.encode()):
             text = (
