@@ -63,9 +63,7 @@ def _read_file(file: Path, source: Source, path: Path_) -> dict[str, Any]:
 def _unwrap(data: Mapping[str, Any], error: Any) -> dict[str, Any]:  # noqa: ANN401 - makes the exception
     for key in data:
         if key not in ("properties", "$schema"):
-            raise error(
-                f"{key!r} stands beside 'properties'; with that on top, all else belongs inside it"
-            )
+            raise error(f"{key!r} stands beside 'properties'; with that on top, all else belongs inside it")
     if not isinstance(data["properties"], dict):
         raise error("'properties' must hold an object")
     return dict(data["properties"])

@@ -67,18 +67,20 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
         return files.lines(directory, path) if (directory, path) in present else None
 
     reasons = []
-    checks: list[Checked | Metric] = [
-        *check_state(name, expected, job),
-        *check_outputs(name, expected, job.outputs),
-    ]
+    checks: list[Checked | Metric] = list(check_state(name, expected, job))
+    as_expected = job.state == expected.execution_state
+    if as_expected:
+        checks += check_outputs(name, expected, job.outputs)
     if job.final:
         checks += check_metrics(name, expected, record.parameters, lines)
     for check in checks:
-        emit(check)
         if isinstance(check, Metric):
             job.metrics[check.name] = check.value
         elif not check.met:
+            if reasons and not as_expected:  # a job that failed lacks the rest as well: no news
+                continue
             reasons.append(check.text)
+        emit(check)
     run.save()
     return reasons
 

@@ -10,8 +10,8 @@ from backends.base import BackendOptions
 from backends.errors import ScenarioError
 from scenarios import events as e
 from scenarios.bodies import redacted
-from scenarios.finish import error_of
-from scenarios.record import ClusterRecord, JobRecord, PlaceRecord, Run, RunRecord, new_id, now
+from scenarios.finish import error_of, finished
+from scenarios.record import FAILED, ClusterRecord, JobRecord, PlaceRecord, Run, RunRecord, new_id, now, stem
 from scenarios.runner import Runner, RunOptions
 from scenarios.waiting import Waiting
 
@@ -39,10 +39,7 @@ class Target:
         return BackendOptions(self.home, self.values, self.environment)
 
 
-OpenBackend = "Callable[[str, BackendOptions], Backend]"
-
-
-def new_record(scenario: Resolved, target: Target, details: Mapping[str, str], *, keep: bool) -> RunRecord:
+def new_record(scenario: Resolved, target: Target, *, keep: bool) -> RunRecord:
     """Plan a run: every name that it will use, and the bodies without their secrets."""
     moment = now()
     run_id = new_id(scenario.name, moment)
@@ -54,7 +51,6 @@ def new_record(scenario: Resolved, target: Target, details: Mapping[str, str], *
         file=str(scenario.file.resolve()),
         backend=target.backend,
         options=dict(target.values),
-        details=dict(details),
         parameters=dict(scenario.parameters),
         keep=keep,
         pid=os.getpid(),
@@ -63,7 +59,7 @@ def new_record(scenario: Resolved, target: Target, details: Mapping[str, str], *
             group=place.group,
             location=place.location,
             workspace=place.workspace or run_id,
-            experiment=place.experiment or run_id,
+            experiment=place.experiment or stem(scenario.name),
             ours=place.workspace is None,
         ),
         cluster=ClusterRecord(name=run_id, properties=redacted(scenario.cluster)),
@@ -98,40 +94,59 @@ def run_scenario(
         started: Called with the record as soon as there is one.
     """
     waiting = waiting or Waiting()
-    text = f"Open backend {target.backend}"
-    begin = waiting.now()
-    reporter.handle(e.StepStarted("backend", text))
+    run = Run.create(target.home, new_record(resolved, target, keep=options.keep))
     try:
-        backend = open_backend(target.backend, target.options)
-    except ScenarioError as error:
-        reporter.handle(e.StepEnded("backend", "", waiting.now() - begin, ok=False))
-        exit_code, reasons = error_of(error)
-        hint = getattr(error, "remedy", "")
-        last = e.Finished(
-            "", "failed", exit_code, reasons=tuple(reasons), hint="" if hint in reasons[0] else hint
+        if started:
+            started(run)
+        record = run.record
+        reporter.handle(
+            e.RunStarted(record.id, record.scenario, record.summary, record.backend, dict(record.parameters))
         )
-        reporter.handle(last)
-        return last
-    try:
-        details = backend.details()
-        shown = ", ".join(f"{key} {value}" for key, value in details.items())
-        reporter.handle(e.StepEnded("backend", shown, waiting.now() - begin))
-        reporter.handle(e.Connected(target.backend, dict(details)))
-        run = Run.create(target.home, new_record(resolved, target, details, keep=options.keep))
+        backend = _open(run, target, reporter, open_backend, waiting)
+        if isinstance(backend, e.Finished):
+            return backend
         try:
-            if started:
-                started(run)
-            record = run.record
-            reporter.handle(
-                e.RunStarted(
-                    record.id, record.scenario, record.summary, record.backend, dict(record.parameters)
-                )
-            )
             important = {name: scenario.highlights(resolved, name) for name in resolved.jobs}
             return Runner(
                 backend, reporter, run, resolved, options, waiting=waiting, important=important
             ).run()
         finally:
-            run.release()
+            backend.close()
     finally:
-        backend.close()
+        run.release()
+
+
+def _open(
+    run: Run,
+    target: Target,
+    reporter: Reporter,
+    open_backend: Callable[[str, BackendOptions], Backend],
+    waiting: Waiting,
+) -> Backend | e.Finished:
+    """Open the backend; where that fails, write the end down and give the last event."""
+    begin = waiting.now()
+    reporter.handle(e.StepStarted("backend", f"Open backend {target.backend}"))
+    try:
+        backend = open_backend(target.backend, target.options)
+    except Exception as error:
+        reporter.handle(e.StepEnded("backend", "", waiting.now() - begin, ok=False))
+        exit_code, reasons = error_of(error)
+        run.record.state, run.record.exit_code = FAILED, exit_code
+        run.record.reasons, run.record.ended_at = reasons, now()
+        run.save()
+        last = finished(run, FAILED, exit_code, reasons)
+        reporter.handle(last)
+        if not isinstance(error, ScenarioError):
+            raise
+        return last
+    details = dict(backend.details())
+    run.record.details = details
+    reporter.handle(e.StepEnded("backend", _where(details), waiting.now() - begin))
+    reporter.handle(e.Connected(target.backend, details))
+    return backend
+
+
+def _where(details: Mapping[str, str]) -> str:
+    """Say in a few words where a backend is; the record has all of it."""
+    engine = f"{details['engine']} engine" if details.get("engine") else ""
+    return ", ".join(text for text in (engine, details.get("resource_manager", "")) if text)

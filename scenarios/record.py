@@ -241,10 +241,14 @@ class Run:
         return DETACHED
 
 
+def stem(scenario: str) -> str:
+    """Make a short name of the service from a scenario's name."""
+    return re.sub(r"[^a-z0-9]+", "-", scenario.lower()).strip("-")[:36].rstrip("-") or "run"
+
+
 def new_id(scenario: str, moment: datetime) -> str:
     """Make a run id that sorts by time within a scenario and is a resource name of the service."""
-    stem = re.sub(r"[^a-z0-9]+", "-", scenario.lower()).strip("-")[:36] or "run"
-    return f"{stem}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{stem(scenario)}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def all_runs(home: Path) -> list[Run]:

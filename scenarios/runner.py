@@ -197,7 +197,7 @@ class Runner:
     def _create_cluster(self) -> None:
         record = self._run.record
         spec = ClusterSpec(record.place.place, record.cluster.name, with_user_account(self._scenario.cluster))
-        with self._step("cluster", f"Create cluster {spec.name}") as step:
+        with self._step("cluster", "Create cluster") as step:
             record.cluster.requested = True
             self._run.save()
             status = self._patience(lambda: self._backend.create_cluster(spec))

@@ -151,7 +151,7 @@ def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     complain(
         f"this is a bug of ours: {type(error).__name__}: {error}",
         f"the traceback is in {where}" if where else "",
-        as_json=as_json,
+        as_json=as_json and not shared.get("told"),
         exit_code=70,
     )
     return 70

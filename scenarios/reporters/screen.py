@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import chop_cells
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -44,6 +45,7 @@ class Screen(Reporter):
         self._far_since = 0.0
         self._spinner = Spinner("dots", style="cyan")
         self._metrics: list[e.Metric] = []
+        self._told: set[str] = set()
         self._live: Live | None = None
 
     # --- what stays at the bottom ----------------------------------------------------------------------
@@ -84,6 +86,12 @@ class Screen(Reporter):
         except OSError:  # the terminal is gone; the run goes on
             self._live = None
 
+    def _item(self, mark: str, style: str, text: Text) -> None:
+        """Write a line with a mark before it; what does not fit goes on below the text."""
+        grid = Table.grid(padding=(0, 1), pad_edge=False)
+        grid.add_row(Text(" "), Text(mark, style), text)
+        self._print(grid)
+
     def _show(self) -> None:
         if self._live is None:
             self._live = Live(
@@ -105,6 +113,7 @@ class Screen(Reporter):
         self._print(Text(f"  {event.run}", "dim"))
         if parameters:
             self._print(Text(f"  {clean(parameters)}", "dim"))
+        self._print()
 
     def step_started(self, event: e.StepStarted) -> None:
         """Begin a step at the bottom."""
@@ -118,11 +127,10 @@ class Screen(Reporter):
         with self._lock:
             title = self._step.text if self._step else event.step
             self._step, self._far = None, None
-        mark = Text("  ✓ ", "green") if event.ok else Text("  ✗ ", "bold red")
-        line = Text.assemble(mark, (f"{clean(title)}", ""), (f"  {duration(event.seconds)}", "dim"))
+        line = Text.assemble((f"{clean(title)}", ""), (f"  {duration(event.seconds)}", "dim"))
         if event.text:
             line.append(f"  {clean(event.text)}", "cyan" if event.ok else "red")
-        self._print(line)
+        self._item("✓" if event.ok else "✗", "green" if event.ok else "bold red", line)
 
     def progress(self, event: e.Progress) -> None:
         """Move the bar."""
@@ -144,24 +152,27 @@ class Screen(Reporter):
     def note(self, event: e.Note) -> None:
         """Write it above."""
         style = {"info": "dim", "warning": "yellow", "error": "bold red"}[event.level]
-        self._print(Text(f"  ! {clean(event.text)}", style))
+        self._item("!", style, Text(clean(event.text), style))
 
     def notice(self, event: e.Notice) -> None:
         """Write what the service did."""
-        self._print(Text(f"  ! {clean(event.text)}", "yellow"))
+        self._item("!", "yellow", Text(clean(event.text), "yellow"))
 
     def log_line(self, event: e.LogLine) -> None:
         """Write a line of the job's log."""
         error = event.file.startswith("stderr")
-        gutter = Text(f"  {log_prefix(event.file):>7} │ ", "dim yellow" if error else "dim")
-        self._print(
-            gutter.append(clean(event.text), "not dim bold cyan" if event.important else "not dim default")
-        )
+        gutter = f"  {log_prefix(event.file):>7} │ "
+        room = max(20, self._console.width - len(gutter))
+        for part in chop_cells(clean(event.text).expandtabs(), room) or [""]:  # goes on below itself
+            line = Text(gutter, "dim yellow" if error else "dim", no_wrap=True)
+            self._print(line.append(part, "not dim bold cyan" if event.important else "not dim default"))
+            gutter = f"  {'':7} │ "
 
     def checked(self, event: e.Checked) -> None:
         """Write what is not as expected."""
         if not event.met:
-            self._print(Text(f"  ✗ {clean(event.text)}", "red"))
+            self._item("✗", "bold red", Text(clean(event.text), "red"))
+            self._told.add(event.text)
 
     def metric(self, event: e.Metric) -> None:
         """Keep it for the table of results."""
@@ -189,9 +200,10 @@ class Screen(Reporter):
             self._print(table)
         self._print()
         for reason in event.reasons:
-            self._print(Text(f"  {clean(reason)}", "red"))
+            if reason not in self._told:
+                self._item("✗", "bold red", Text(clean(reason), "red"))
         if event.hint:
-            self._print(Text(f"  {event.hint}", "dim"))
+            self._item("→", "cyan", Text(clean(event.hint)))
         style = _STATE_STYLES.get(event.state, "bold yellow")
         line = Text(f"  {verdict(event)}", style)
         if event.outputs:

@@ -44,7 +44,7 @@ def plan(
     console = Console(as_json=as_json)
     resolved = find(name).resolve(parse_settings(settings))
     target = Target(backend, shared["home"], backend_values(engine, gpus, options), shared["environment"])
-    record = new_record(resolved, target, {}, keep=False)
+    record = new_record(resolved, target, keep=False)
     requests = planned_requests(backend, target.options, _calls(resolved, record))
     uploads = [
         {

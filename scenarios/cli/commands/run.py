@@ -76,6 +76,7 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
         download=flags["download"],
     )
     target = Target(flags["backend"], home, values, shared["environment"])
+    shared["told"] = True  # the reporter tells how the run ended, whatever happens
     return _listening(
         reporter,
         lambda waiting, started: (
