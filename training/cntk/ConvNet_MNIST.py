@@ -17,11 +17,29 @@ from __future__ import division, print_function
 
 import argparse
 import errno
+import math
 import os
 import sys
 import time
 
-import cntk
+
+def use_avx2():
+    """Let Intel's MKL use AVX2 on AMD processors that have it.
+
+    The MKL that CNTK brings takes its slowest path on every processor that is not Intel's, unless it is told.
+    """
+    try:
+        with open("/proc/cpuinfo") as lines:
+            processor = lines.read(4096)
+    except IOError:
+        return
+    if "AuthenticAMD" in processor and " avx2 " in processor:
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+
+
+use_avx2()  # before MKL is loaded
+
+import cntk  # noqa: E402
 
 IMAGE_SHAPE = (1, 28, 28)
 CLASSES = 10
@@ -92,7 +110,6 @@ def make_learner(parameters, rate):
     rates = [rate * step for step in RATE_STEPS]
     if hasattr(cntk, "learning_parameter_schedule_per_sample"):  # CNTK 2.2 and later
         rate_schedule = cntk.learning_parameter_schedule_per_sample(rates, epoch_size=TRAINING_DIGITS)
-        import math
         momentums = [math.exp(-1.0 / samples) if samples else 0.0 for samples in MOMENTUM_SAMPLES]
         momentum_schedule = cntk.learners.momentum_schedule_per_sample(momentums, epoch_size=TRAINING_DIGITS)
     else:
