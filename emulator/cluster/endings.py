@@ -103,10 +103,13 @@ def judge(record: JobRecord, ends: Sequence[TaskEnd], now: datetime) -> Verdict:
     in_time = bool(ends) and limit is not None and ended_at + _COARSE <= limit
     if record.ending is not Ending.NONE and not (record.ending is Ending.TIMED_OUT and in_time):
         return Verdict(JobEvent.FAIL, ended_at, errors=_asked_problems(record.job, record.ending))
-    failed = sorted((end for end in ends if _failed(end)), key=lambda end: end.ended_at)
-    if failed:
-        return _blame(failed[0], ended_at)
-    return Verdict(JobEvent.SUCCEED, ended_at, exit_code=0)
+    if not ends:
+        return failure(Problem("InternalError", "The job ended without a task."), ended_at)
+    # The master's end is the job's, unless another node failed before it and so ended the master's too.
+    master, *others = ends
+    guilty = [end for end in others if _failed(end) and end.ended_at < master.ended_at]
+    decisive = min(guilty, key=lambda end: end.ended_at, default=master)
+    return _blame(decisive, ended_at) if _failed(decisive) else Verdict(JobEvent.SUCCEED, ended_at, 0)
 
 
 def failure(problem: Problem, now: datetime) -> Verdict:

@@ -171,8 +171,8 @@ class JobRunner:
 
     def _stop(self, record: JobRecord) -> None:
         room, job = self._room, record.job
-        if job.guid in self._stopped or not record.tasks:
-            return
+        if job.guid in self._stopped or not record.tasks or room.workers.busy(("stop", job.guid)):
+            return  # a stop that goes on now comes back here when it is done
         self._stopped.add(job.guid)
         engine, tasks = self._owner(record).cluster.engine, record.tasks
         room.workers.begin(

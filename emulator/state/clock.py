@@ -89,6 +89,6 @@ def wire_time(value: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """Read what ``wire_time`` wrote."""
-    value = text.removesuffix("Z")
-    pattern = "%Y-%m-%dT%H:%M:%S.%f" if "." in value else "%Y-%m-%dT%H:%M:%S"
-    return datetime.strptime(value, pattern).replace(tzinfo=timezone.utc)
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    microsecond = int(fraction.ljust(6, "0")) if fraction else 0
+    return datetime.fromisoformat(whole).replace(microsecond=microsecond, tzinfo=timezone.utc)

@@ -26,7 +26,7 @@ def test_a_cluster_gets_its_nodes_and_says_so(world: World) -> None:
     assert world.shares.keys == ["cluster-key"]
 
 
-def test_creation_answers_at_once_with_a_resizing_cluster_without_nodes_and_is_idempotent_K1(
+def test_creation_answers_at_once_with_a_resizing_cluster_without_nodes_and_is_idempotent_k1(
     world: World,
 ) -> None:
     world.broken = True
@@ -43,10 +43,10 @@ def test_every_allocation_step_is_on_disk_in_order(world: World) -> None:
     seen: list[tuple[str, int, list[str]]] = []
     write = world.store.put
 
-    def spy(kind: str, id: str, body: dict, **more: object) -> None:  # type: ignore[type-arg]
+    def spy(kind: str, key: str, body: dict, **more: object) -> None:  # type: ignore[type-arg]
         if kind == "cluster":
             seen.append((body["allocation"][0], len(body["nodes"]), [node[1] for node in body["nodes"]]))
-        write(kind, id, body, **more)  # type: ignore[arg-type]
+        write(kind, key, body, **more)  # type: ignore[arg-type]
 
     world.store.put = spy  # type: ignore[method-assign, assignment]
     world.cluster_when(world.cluster(), lambda c: c.nodes and c.nodes[0].state is NodeState.IDLE)
@@ -167,7 +167,7 @@ def test_shrinking_can_wait_for_the_job(world: World) -> None:
     world.job_in(later, ExecutionState.QUEUED)
 
 
-def test_deleting_a_cluster_ends_its_jobs_and_forgets_it_K3(world: World) -> None:
+def test_deleting_a_cluster_ends_its_jobs_and_forgets_it_k3(world: World) -> None:
     key = world.cluster()
     running, queued = world.job(), world.job("queued")
     world.started(running)

@@ -1,0 +1,397 @@
+"""The life of a job."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator.cluster.model import ExecutionState, NodeState, ProvisioningState
+from emulator.errors import EngineError, Problem
+
+if TYPE_CHECKING:
+    from conftest import World
+
+    from emulator.cluster.model import Job, JobKey
+
+QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState
+TERMINATED = "The specified job has been terminated by the user"
+
+
+def log_of(world: World, key: JobKey) -> str:
+    job = world.controller.get_job(key)
+    assert job is not None
+    place = world.controller.file_folder(job, "stdouterr")
+    assert place is not None
+    account, share, path = place
+    return (world.home.storage / account / share / path / "execution.log").read_text()
+
+
+def test_a_job_runs_and_succeeds(world: World) -> None:
+    cluster, job = world.cluster(), world.job()
+    task = world.started(job)
+    running = world.job_in(job, RUNNING)
+    assert running.started_at == running.execution_changed_at
+    assert (running.ended_at, running.exit_code) == (None, None)
+    node = world.cluster_when(cluster, lambda c: c.nodes[0].state is NodeState.RUNNING).nodes[0]
+    assert running.nodes == (node.id,)
+    assert node.job == job.id
+    world.clock.advance(seconds=61)
+    world.engine.end(task)
+    done = world.job_in(job, SUCCEEDED)
+    assert (done.exit_code, done.errors) == (0, ())
+    assert done.started_at is not None
+    assert done.ended_at == done.execution_changed_at == done.started_at + timedelta(seconds=61)
+    assert done.changed_at == done.created_at, "the ETag does not move with the state"
+    world.cluster_when(cluster, lambda c: c.nodes[0].state is NodeState.IDLE and not c.nodes[0].job)
+    world.nothing_left()
+
+
+def test_the_segment_is_the_services_own(world: World) -> None:
+    world.cluster(target=0)
+    job = world.job_in(world.job(), QUEUED)
+    assert job.segment == f"5ab/group/workspaces/Ws/experiments/Exp/jobs/j/{job.guid}"
+
+
+@pytest.mark.parametrize(
+    ("code", "phase", "error"),
+    [(3, "main", "JobFailed"), (137, "main", "JobFailed"), (7, "preparation", "JobPreparationFailed")],
+)
+def test_a_command_that_fails_fails_the_job_with_its_exit_code_k4(
+    world: World, code: int, phase: str, error: str
+) -> None:
+    world.cluster()
+    job = world.job()
+    world.engine.end(world.started(job), code, phase)
+    failed = world.job_in(job, FAILED)
+    assert failed.exit_code == code
+    assert [problem.code for problem in failed.errors] == [error]
+    assert failed.errors[0].message in (
+        "Job failed with non-zero exit code",
+        "Job preparation task failed with non-zero exit code",
+    )
+
+
+def test_a_problem_of_the_machine_keeps_its_code(world: World) -> None:
+    world.cluster()
+    job = world.job()
+    lost = Problem("FailedStartingContainer", "unable to start docker container", (("imageName", "x"),))
+    world.engine.refuse_start = EngineError(lost)
+    failed = world.job_in(job, FAILED)
+    assert (failed.exit_code, failed.errors) == (-1, (lost,))
+    assert "unable to start docker container" in log_of(world, job)
+    world.nothing_left()
+
+
+def test_an_end_that_nobody_knows_is_never_success(world: World) -> None:
+    world.cluster()
+    job = world.job()
+    world.engine.end(world.started(job), None, problem=Problem("TaskLost", "gone"))
+    failed = world.job_in(job, FAILED)
+    assert (failed.exit_code, failed.errors[0].code) == (-1, "TaskLost")
+
+
+def test_an_engine_that_is_gone_at_launch_fails_the_job_with_the_remedy(world: World) -> None:
+    world.cluster_when(world.cluster(), lambda c: c.nodes and c.nodes[0].state is NodeState.IDLE)
+    world.broken = True
+    failed = world.job_in(world.job(), FAILED)
+    assert failed.errors[0].message == "No engine answers. Start it."
+
+
+def test_a_definition_that_cannot_be_planned_fails_the_job(world: World) -> None:
+    world.cluster()
+    job = world.job(stdOutErrPathPrefix="$AZ_BATCHAI_MOUNT_ROOT/afs/../..")
+    failed = world.job_in(job, FAILED)
+    assert failed.errors[0].code == "InvalidPropertyValue"
+    assert "stdOutErrPathPrefix" in failed.errors[0].message
+
+
+def test_a_job_level_mount_that_fails_fails_the_job_as_the_service_did(world: World) -> None:
+    world.cluster()
+    world.shares.missing.add("own")
+    mount = {
+        "accountName": "acct",
+        "azureFileUrl": "https://acct.file.core.windows.net/own",
+        "relativeMountPath": "mine",
+    }
+    failed = world.job_in(world.job(mountVolumes={"azureFileShares": [mount]}), FAILED)
+    assert (failed.exit_code, failed.errors[0].code) == (-1, "AZFMountError")
+
+
+def test_mounts_secrets_and_gpus_reach_the_task(world: World) -> None:
+    world.cluster()
+    mount = {
+        "accountName": "acct",
+        "azureFileUrl": "https://acct.file.core.windows.net/own",
+        "relativeMountPath": "mine",
+    }
+    world.started(world.job(mountVolumes={"azureFileShares": [mount]}))
+    (task,) = world.engine.seen
+    targets = {str(item.target): item.source for item in task.mounts}
+    root = "/mnt/batch/tasks/shared/LS_root"
+    assert targets[f"{root}/mounts/afs"] == world.home.storage / "acct" / "share"
+    assert targets[f"{root}/jobs/Ws/Exp/j/mounts/mine"] == world.home.storage / "acct" / "own"
+    assert task.environment["TOKEN"] == "hunter2"
+    assert task.gpus == "auto"
+
+
+def test_the_execution_log_tells_the_story_without_secrets(world: World) -> None:
+    world.cluster()
+    job = world.job(environmentVariables=[{"name": "PLAIN", "value": "visible-value"}])
+    world.engine.end(world.started(job), 3)
+    world.job_in(job, FAILED)
+    lines = log_of(world, job).splitlines()
+    assert all(line.split(" ")[1] in ("INFO", "NOTICE", "ERROR") for line in lines)
+    assert all(line.startswith("2018-06-06T12:00:00Z ") for line in lines)
+    text = "\n".join(lines)
+    for word in ("picked up", "tvm-", "share", "NOTICE image:", "exit code 3", "JobFailed"):
+        assert word in text
+    for secret in ("hunter2", "visible-value", "cluster-key"):
+        assert secret not in text
+
+
+def test_secrets_are_not_on_disk_in_clear(world: World) -> None:
+    world.cluster()
+    world.started(world.job())
+    for file in world.home.database.parent.iterdir():
+        assert b"hunter2" not in file.read_bytes()
+        assert b"cluster-key" not in file.read_bytes()
+
+
+def test_terminating_a_queued_job_ends_it_at_that_moment(world: World) -> None:
+    world.cluster(target=0)
+    job = world.job()
+    world.clock.advance(seconds=9)
+    assert world.controller.terminate_job(job)
+    ended = world.controller.get_job(job)
+    assert ended is not None
+    assert (ended.execution_state, ended.exit_code) == (FAILED, None)
+    assert ended.started_at == ended.ended_at == world.clock.now()
+    assert [(p.code, p.message) for p in ended.errors] == [("JobTerminated", TERMINATED)]
+
+
+def test_terminating_a_running_job(world: World) -> None:
+    world.cluster()
+    job = world.job()
+    task = world.started(job)
+    seen: list[Job | None] = []
+    stop = world.engine.stop
+
+    def look(task_id: str, grace: float = 5.0) -> None:
+        seen.append(world.controller.get_job(job))
+
+    world.engine.stop = look  # type: ignore[method-assign]
+    assert world.controller.terminate_job(job)
+    world.until(lambda: seen)
+    assert seen[0] is not None
+    assert seen[0].execution_state is TERMINATING
+    world.clock.advance(seconds=5)
+    stop(task)
+    world.engine.stop = stop  # type: ignore[method-assign]
+    ended = world.job_in(job, FAILED)
+    assert (ended.exit_code, ended.errors[0].code) == (None, "JobTerminated")
+    assert ended.ended_at == world.clock.now()
+    world.nothing_left()
+
+
+def test_terminating_a_finished_job_changes_nothing(world: World) -> None:
+    world.cluster()
+    job = world.job()
+    world.engine.end(world.started(job))
+    done = world.job_in(job, SUCCEEDED)
+    world.nothing_left()
+    assert world.controller.terminate_job(job)
+    assert world.controller.get_job(job) == done
+
+
+def test_a_job_terminated_while_it_is_launched_never_goes_on(world: World) -> None:
+    world.engine.gate = threading.Event()
+    world.cluster()
+    job = world.job()
+    world.job_in(job, RUNNING)
+    world.until(lambda: world.controller._records.jobs[job.id].tasks)
+    world.controller.terminate_job(job)
+    world.until(lambda: world.engine.stops)
+    world.engine.gate.set()
+    ended = world.job_in(job, FAILED)
+    assert ended.errors[0].code == "JobTerminated"
+    world.nothing_left()
+
+
+def test_a_stop_that_came_too_early_is_said_again(world: World) -> None:
+    """Stop was under way, and found nothing, when the launch ended."""
+    world.engine.gate, stopping = threading.Event(), threading.Event()
+    stop = world.engine.stop
+    calls: list[str] = []
+
+    def slow_stop(task_id: str, grace: float = 5.0) -> None:
+        calls.append(task_id)
+        if len(calls) == 1:
+            assert stopping.wait(10)
+        else:
+            stop(task_id, grace)
+
+    world.engine.stop = slow_stop  # type: ignore[method-assign]
+    world.cluster()
+    job = world.job()
+    world.until(lambda: (found := world.controller._records.jobs.get(job.id)) and found.tasks)
+    world.controller.terminate_job(job)
+    world.until(lambda: calls)
+    world.engine.gate.set()
+    world.until(lambda: world.controller._records.jobs[job.id].launched)
+    stopping.set()
+    world.job_in(job, FAILED)
+    world.nothing_left()
+
+
+def test_unknown_jobs(world: World) -> None:
+    key = world.job_in(world.job(), FAILED).key
+    unknown = key.__class__(key.experiment, "no")
+    assert world.controller.get_job(unknown) is None
+    assert world.controller.terminate_job(unknown) is False
+    assert world.controller.delete_job(unknown) is False
+    assert world.controller.list_jobs(key.experiment.__class__(key.experiment.workspace, "no")) == []
+
+
+def test_deleting_a_running_job_ends_it_and_keeps_its_files(world: World) -> None:
+    world.cluster()
+    job = world.job()
+    world.started(job)
+    found = world.controller.get_job(job)
+    assert found is not None
+    folder = world.controller.file_folder(found, "stdouterr")
+    assert folder is not None
+    assert world.controller.delete_job(job)
+    world.until(lambda: world.controller.get_job(job) is None)
+    assert world.engine.tasks() == []
+    assert (world.home.storage / folder[0] / folder[1] / folder[2] / "execution.log").exists()
+    again = world.job()
+    world.started(again)
+
+
+def test_deleting_queued_and_finished_jobs(world: World) -> None:
+    world.cluster()
+    first, second = world.job("first"), world.job("second")
+    task = world.started(first)
+    assert world.controller.delete_job(second)
+    world.until(lambda: world.controller.get_job(second) is None)
+    world.engine.end(task)
+    world.job_in(first, SUCCEEDED)
+    world.controller.delete_job(first)
+    world.until(lambda: world.controller.get_job(first) is None)
+
+
+def test_creation_is_idempotent_k1(world: World) -> None:
+    world.cluster(target=0)
+    first = world.job_in(world.job(), QUEUED)
+    world.clock.advance(seconds=1)
+    assert world.job_in(world.job(nodeCount=7), QUEUED) == first
+    assert first.provisioning_state is ProvisioningState.SUCCEEDED
+
+
+def test_a_job_over_its_time_fails_without_an_exit_code(world: World) -> None:
+    world.cluster()
+    job = world.job(constraints={"maxWallClockTime": "PT1H30M"})
+    world.started(job)
+    world.clock.advance(minutes=89)
+    world.job_in(job, RUNNING)
+    world.clock.advance(minutes=1)
+    ended = world.job_in(job, FAILED)
+    assert (ended.exit_code, ended.errors[0].code) == (None, "JobTimedOut")
+    assert "1:30:00" in ended.errors[0].message
+    world.nothing_left()
+
+
+def test_the_limit_counts_from_the_start_and_not_from_the_queue(world: World) -> None:
+    key = world.cluster(target=0)
+    job = world.job(constraints={"maxWallClockTime": "PT1H"})
+    world.clock.advance(hours=5)
+    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 1}})
+    world.started(job)
+    world.clock.advance(minutes=59)
+    world.engine.end(world.started(job))
+    world.job_in(job, SUCCEEDED)
+
+
+def test_the_next_job_gets_the_node(world: World) -> None:
+    world.cluster()
+    first = world.job("a", schedulingPriority="low")
+    world.started(first)
+    jobs = [first, world.job("b"), world.job("c", schedulingPriority="high")]
+    order = []
+    for _ in range(3):
+        (task,) = world.until(lambda: list(world.engine.running))
+        running = next(k for k in jobs if world.job_when(k, lambda j: True).guid == task[:-2])
+        order.append(running.name)
+        world.engine.end(task)
+        world.job_in(running, SUCCEEDED)
+    assert order == ["a", "c", "b"]
+
+
+def test_a_job_on_two_nodes_starts_on_both_and_ends_with_the_master(world: World) -> None:
+    cluster = world.cluster(target=2)
+    job = world.job(nodeCount=2)
+    task = world.started(job)
+    assert len(world.engine.running) == 2
+    world.engine.end(task, 0)
+    done = world.job_in(job, SUCCEEDED)  # the other was stopped with 143, after the master's end
+    assert done.exit_code == 0
+    world.cluster_when(cluster, lambda c: [node.state for node in c.nodes] == [NodeState.IDLE] * 2)
+    world.nothing_left()
+
+
+def test_a_job_on_two_nodes_fails_with_the_node_that_failed_first(world: World) -> None:
+    world.cluster(target=2)
+    job = world.job(nodeCount=2)
+    master = world.started(job)
+    stop = world.engine.stop
+
+    def stop_later(task_id: str, grace: float = 5.0) -> None:
+        world.clock.advance(seconds=1)
+        stop(task_id)
+
+    world.engine.stop = stop_later  # type: ignore[method-assign]
+    world.engine.end(f"{master[:-2]}-1", 9, "preparation")
+    failed = world.job_in(job, FAILED)
+    assert (failed.exit_code, failed.errors[0].code) == (9, "JobPreparationFailed")
+
+
+def test_file_folders(world: World) -> None:
+    world.cluster()
+    key = world.job()
+    world.started(key)
+    job = world.job_in(key, RUNNING)
+    assert world.controller.file_folder(job, "stdouterr") == (
+        "acct",
+        "share",
+        f"logs/{job.segment}/stdouterr",
+    )
+    assert world.controller.file_folder(job, "MODEL") == ("acct", "share", f"{job.segment}/outputs/Models")
+    assert world.controller.file_folder(job, "TEMP") is None
+    with pytest.raises(KeyError):
+        world.controller.file_folder(job, "NOPE")
+
+
+def test_file_folders_outlive_the_cluster(world: World) -> None:
+    cluster = world.cluster()
+    key = world.job()
+    world.engine.end(world.started(key))
+    job = world.job_in(key, SUCCEEDED)
+    world.controller.delete_cluster(cluster)
+    world.until(lambda: world.controller.get_cluster(cluster) is None)
+    assert world.controller.file_folder(job, "stdouterr") is not None
+
+
+def test_an_engine_that_goes_away_while_a_job_runs_does_not_end_the_job(world: World) -> None:
+    world.cluster()
+    job = world.job()
+    task = world.started(job)
+    world.engine.go_down()
+    world.until(lambda: world.controller._jobs._resting)
+    world.engine.down = False
+    world.engine.end(task)
+    world.job_in(job, RUNNING)
+    world.clock.advance(seconds=6)
+    world.job_in(job, SUCCEEDED)

@@ -1,0 +1,146 @@
+"""Clusters and jobs come back from disk as they went."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emulator.cluster.model import (
+    AllocationState,
+    Cluster,
+    ClusterKey,
+    ExecutionState,
+    ExperimentKey,
+    Job,
+    JobKey,
+    Node,
+    NodeState,
+    ProvisioningState,
+    WorkspaceKey,
+)
+from emulator.cluster.records import ClusterRecord, Ending, JobRecord, LogPlace, Records, ShareMount
+from emulator.errors import Problem
+from emulator.state.seal import Seal
+from emulator.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
+TIMES = st.integers(0, 10**11).map(
+    lambda ms: datetime(2018, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=ms)
+)
+WORKSPACES = st.builds(WorkspaceKey, WORDS, WORDS, WORDS)
+PROBLEMS = st.lists(
+    st.builds(Problem, WORDS, WORDS, st.lists(st.tuples(WORDS, WORDS), max_size=2).map(tuple)), max_size=2
+).map(tuple)
+DEFINITIONS = st.dictionaries(WORDS, st.one_of(WORDS, st.integers(), st.lists(WORDS)), max_size=3)
+CLUSTERS = st.builds(
+    ClusterRecord,
+    st.builds(
+        Cluster,
+        key=st.builds(ClusterKey, WORKSPACES, WORDS),
+        guid=WORDS,
+        definition=DEFINITIONS,
+        engine=WORDS,
+        gpus=st.sampled_from(["auto", "none", "required"]),
+        created_at=TIMES,
+        changed_at=TIMES,
+        provisioning_state=st.sampled_from(ProvisioningState),
+        provisioning_changed_at=TIMES,
+        allocation_state=st.sampled_from(AllocationState),
+        allocation_changed_at=TIMES,
+        nodes=st.lists(st.builds(Node, WORDS, st.sampled_from(NodeState), WORDS, WORDS), max_size=2).map(
+            tuple
+        ),
+        errors=PROBLEMS,
+    ),
+    st.lists(WORDS, max_size=2).map(tuple),
+)
+JOBS = st.builds(
+    JobRecord,
+    st.builds(
+        Job,
+        key=st.builds(JobKey, st.builds(ExperimentKey, WORKSPACES, WORDS), WORDS),
+        guid=WORDS,
+        definition=DEFINITIONS,
+        cluster=WORDS,
+        segment=WORDS,
+        created_at=TIMES,
+        changed_at=TIMES,
+        provisioning_state=st.sampled_from(ProvisioningState),
+        provisioning_changed_at=TIMES,
+        execution_state=st.sampled_from(ExecutionState),
+        execution_changed_at=TIMES,
+        started_at=st.one_of(st.none(), TIMES),
+        ended_at=st.one_of(st.none(), TIMES),
+        exit_code=st.one_of(st.none(), st.integers(-1, 255)),
+        errors=PROBLEMS,
+        nodes=st.lists(WORDS, max_size=2).map(tuple),
+    ),
+    tasks=st.lists(WORDS, max_size=2).map(tuple),
+    launched=st.booleans(),
+    ending=st.sampled_from(Ending),
+    mounts=st.lists(st.builds(ShareMount, WORDS, WORDS, WORDS), max_size=2).map(tuple),
+    log=st.builds(LogPlace, WORDS, WORDS),
+)
+same_store = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "state.sqlite3", Seal.at(tmp_path / "key"))
+    yield store
+    store.close()
+
+
+@same_store
+@given(CLUSTERS)
+def test_clusters(store: Store, record: ClusterRecord) -> None:
+    records = Records(store)
+    records.save_cluster(record, {"pointer": "secret"})
+    records.load()
+    key = record.cluster.key
+    assert records.clusters[key.id] == record == records.read_cluster(key)
+    assert record.cluster in records.list_clusters(key.workspace)
+    assert records.cluster_secrets(key) == {"pointer": "secret"}
+    records.remove_cluster(key)
+    assert records.read_cluster(key) is None
+
+
+@same_store
+@given(JOBS)
+def test_jobs(store: Store, record: JobRecord) -> None:
+    records = Records(store)
+    records.save_job(record, {"pointer": "secret"})
+    key = record.job.key
+    assert (key.id in records.jobs) == record.live
+    held = dict(records.jobs)
+    records.load()
+    assert records.jobs == held
+    assert records.read_job(key) == record
+    assert records.list_jobs(key.experiment) == [record.job]
+    assert records.job_secrets(key) == {"pointer": "secret"}
+    records.remove_job(key)
+    assert (records.read_job(key), records.jobs) == (None, {})
+
+
+@same_store
+@given(CLUSTERS)
+def test_the_memory_follows_the_disk_when_a_transaction_fails(store: Store, record: ClusterRecord) -> None:
+    records = Records(store)
+
+    def fail() -> None:
+        with records.transaction():
+            records.save_cluster(record)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert records.clusters == {}
+    assert records.read_cluster(record.cluster.key) is None

@@ -1,0 +1,57 @@
+"""The scheduler: order, gangs, and who holds back whom."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.cluster.scheduler import Assignment, Waiting, schedule
+
+RANK = {"high": 0, "normal": 1, "low": 2}
+
+
+def chosen(queue: list[Waiting], idle: int, capacity: int | None = None) -> list[str]:
+    nodes = [f"n{number}" for number in range(idle)]
+    return [item.job for item in schedule(queue, nodes, idle if capacity is None else capacity)]
+
+
+def test_priority_then_age() -> None:
+    queue = [Waiting("a", 1, "low"), Waiting("b", 1), Waiting("c", 1, "high"), Waiting("d", 1)]
+    assert chosen(queue, 3) == ["c", "b", "d"]
+
+
+def test_all_nodes_of_a_job_start_at_once() -> None:
+    assert schedule([Waiting("a", 2), Waiting("b", 1)], ["x", "y", "z"], 3) == [
+        Assignment("a", ("x", "y")),
+        Assignment("b", ("z",)),
+    ]
+
+
+def test_a_big_job_at_the_head_is_not_starved_by_small_ones() -> None:
+    assert chosen([Waiting("big", 3), Waiting("small", 1)], 2, capacity=3) == []
+
+
+def test_a_job_that_can_never_run_here_holds_back_nobody() -> None:
+    assert chosen([Waiting("huge", 9), Waiting("small", 1)], 2, capacity=3) == ["small"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.sampled_from(sorted(RANK))), max_size=12),
+    st.integers(0, 6),
+    st.integers(0, 6),
+)
+def test_what_always_holds(jobs: list[tuple[int, str]], idle: int, busy: int) -> None:
+    queue = [Waiting(str(number), nodes, rank) for number, (nodes, rank) in enumerate(jobs)]
+    nodes = [f"n{number}" for number in range(idle)]
+    capacity = idle + busy
+    result = schedule(queue, nodes, capacity)
+    used = [node for assignment in result for node in assignment.nodes]
+    assert len(used) == len(set(used)), "one job a node"
+    assert set(used) <= set(nodes)
+    by_id = {item.job: item for item in queue}
+    assert all(len(item.nodes) == by_id[item.job].nodes for item in result), "gangs"
+    # Those that start are exactly the head of the line of those that could ever run.
+    line = sorted((w for w in queue if w.nodes <= capacity), key=lambda w: (RANK[w.priority], int(w.job)))
+    assert [item.job for item in result] == [item.job for item in line[: len(result)]]
+    if len(result) < len(line):
+        assert line[len(result)].nodes > idle - len(used), "nobody waits without need"

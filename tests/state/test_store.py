@@ -1,0 +1,119 @@
+"""Documents, secrets, transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from emulator.state.seal import Seal
+from emulator.state.store import FORMAT, Store, StoreTooNew
+
+ROOT = Path(__file__).parents[2]
+
+
+def make(folder: Path) -> Store:
+    return Store(folder / "deep" / "state.sqlite3", Seal.at(folder / "key"))
+
+
+def test_what_was_put_is_there_for_the_next_one_s1(tmp_path: Path) -> None:
+    first = make(tmp_path)
+    first.put("job", "a", {"x": [1, "ü"]}, parent="p")
+    second = make(tmp_path)
+    found = second.get("job", "a")
+    assert found is not None
+    assert (found.body, found.parent) == ({"x": [1, "ü"]}, "p")
+    first.close()
+    second.close()
+
+
+def test_a_killed_writer_leaves_whole_transactions_s1(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from emulator.state.store import Store\n"
+        "from emulator.state.seal import Seal\n"
+        "folder = Path(sys.argv[1]); store = Store(folder / 'deep/state.sqlite3', Seal.at(folder / 'key'))\n"
+        "store.put('k', 'whole', {})\n"
+        "with store.transaction():\n"
+        "    store.put('k', 'half', {}); os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    store = make(tmp_path)
+    assert [item.id for item in store.list("k")] == ["whole"]
+    store.close()
+
+
+def test_an_exception_rolls_everything_back_also_from_within_s2(tmp_path: Path) -> None:
+    store = make(tmp_path)
+
+    def fail() -> None:
+        with store.transaction():
+            store.put("k", "outer", {})
+            with store.transaction():
+                store.put("k", "inner", {})
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - raised by the line above
+        fail()
+    assert store.list("k") == []
+    store.put("k", "after", {})
+    assert len(store.list("k")) == 1
+    store.close()
+
+
+def test_documents_are_listed_by_age_and_replacing_keeps_it_s3(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    for name in ("b", "a", "c"):
+        store.put("k", name, {"n": 1}, parent="even" if name == "a" else "odd")
+    store.put("k", "b", {"n": 2}, parent="odd")
+    assert [(item.id, item.body["n"]) for item in store.list("k")] == [("b", 2), ("a", 1), ("c", 1)]
+    assert [item.id for item in store.list("k", "odd")] == ["b", "c"]
+    assert store.delete("k", "b")
+    assert not store.delete("k", "b")
+    store.put("k", "b", {})
+    assert [item.id for item in store.list("k")] == ["a", "c", "b"]
+    store.close()
+
+
+def test_secrets_are_sealed_and_kept_s4(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    store.put("k", "a", {}, secrets={"/p": "hunter2"})
+    store.put("k", "a", {"changed": True})
+    assert store.secrets("k", "a") == {"/p": "hunter2"}
+    store.put("k", "a", {}, secrets={})
+    assert store.secrets("k", "a") == {}
+    assert store.secrets("k", "none") == {}
+    store.put("k", "a", {}, secrets={"/p": "hunter2"})
+    files = b"".join(file.read_bytes() for file in (tmp_path / "deep").iterdir())
+    assert b"hunter2" not in files
+    store.close()
+
+
+def test_many_threads_lose_nothing(tmp_path: Path) -> None:
+    store = make(tmp_path)
+
+    def work(thread: int) -> None:
+        for number in range(25):
+            with store.transaction():
+                store.put("k", f"{thread}/{number}", {}, parent=str(thread))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.list("k")) == 100
+    store.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    make(tmp_path).close()
+    file = tmp_path / "deep" / "state.sqlite3"
+    with sqlite3.connect(file) as db:
+        db.execute(f"PRAGMA user_version={FORMAT + 1}")
+    db.close()
+    with pytest.raises(StoreTooNew, match="update it"):
+        make(tmp_path)
