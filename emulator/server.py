@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from emulator.arm.messages import ResourceProvider
     from emulator.engines.base import Engine
+    from emulator.engines.images import PullPolicy
     from emulator.gateway.app import Gateway
     from emulator.launch.plan import GpuMode
     from emulator.state.clock import Clock
@@ -45,7 +46,7 @@ class EmulatorSettings:
     ``gpus``: ``auto``, ``none`` or ``required``; both can be chosen anew for each cluster. ``strict``: keep
     the service's pace (``Retry-After: 15``). ``training``: folder of training programs, by default the
     installed one. ``python``: the interpreter that CNTK environments are made from, empty: found.
-    ``pull``: when Docker images are pulled, ``missing``, ``never`` or ``always``.
+    ``pull``: Docker images that are missing, ``missing`` or ``never``.
     """
 
     home: Path
@@ -148,6 +149,7 @@ class EmulatorServer:
         from emulator.arm.operations import Operations
         from emulator.batchai.provider import BatchAIProvider
         from emulator.cluster.controller import Controller
+        from emulator.engines.choose import Engines
         from emulator.gateway.app import Gateway
         from emulator.gateway.log import EmulatorLog
         from emulator.identity import development
@@ -167,7 +169,14 @@ class EmulatorServer:
         accounts = Accounts(store, home, development=(development.ACCOUNT, development.ACCOUNT_KEY))
         shares = Shares(home, store)
         files = FilesService(accounts, shares, store, clock)
-        engines = _Engines(home, settings)
+        engines = Engines(
+            home,
+            settings.training or _training(),
+            settings.engine,
+            pull=cast("PullPolicy", settings.pull),
+            python=settings.python,
+        )
+        held.callback(engines.close)
         controller = Controller(store, clock, engines, files, home)
         controller.start()
         held.callback(controller.close)
@@ -179,7 +188,7 @@ class EmulatorServer:
                 controller,
                 operations,
                 files,
-                resolve_engine=lambda name: engines(name).name,
+                resolve_engine=lambda name: _answering(engines(name)),
                 gpus=cast("GpuMode", settings.gpus),
             ),
             StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
@@ -219,45 +228,6 @@ class EmulatorServer:
         }
 
 
-class _Engines:
-    """Gives engines by name, built when first asked for; ``auto`` is Docker if its daemon answers."""
-
-    def __init__(self, home: Home, settings: EmulatorSettings) -> None:
-        self._home = home
-        self._settings = settings
-        self._training = settings.training or _training()
-        self._built: dict[str, Engine] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, name: str) -> Engine:
-        from emulator.errors import EngineUnavailable
-
-        name = name or self._settings.engine
-        if name != "auto":
-            return self._get(name)
-        try:
-            return self._get("docker")
-        except EngineUnavailable:
-            return self._get("process")
-
-    def _get(self, name: str) -> Engine:
-        with self._lock:
-            if name not in self._built:
-                engine = self._build(name)
-                engine.info()
-                self._built[name] = engine
-            return self._built[name]
-
-    def _build(self, name: str) -> Engine:
-        if name == "docker":
-            from emulator.engines.docker import DockerEngine
-
-            return DockerEngine(self._home, training=self._training, pull=self._settings.pull)
-        from emulator.engines.process import ProcessEngine
-
-        return ProcessEngine(self._home, training=self._training, python=self._settings.python)
-
-
 def _serve(held: ExitStack, application: Gateway, listener: socket.socket) -> None:
     """Run uvicorn in a thread; returns when it accepts connections."""
     import uvicorn
@@ -293,6 +263,12 @@ def _serve(held: ExitStack, application: Gateway, listener: socket.socket) -> No
     held.callback(stop)
     if not ready.wait(_READY_SECONDS):
         raise TimeoutError(f"the emulator's web server was not ready within {_READY_SECONDS:.0f} s")
+
+
+def _answering(engine: Engine) -> str:
+    """Name an engine that answers; EngineUnavailable before anything is made if it does not."""
+    engine.info()
+    return engine.name
 
 
 def _training() -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import http.client
 import json
 import os
 import time
@@ -86,6 +85,8 @@ def remove_address(home: Home, instance: str) -> None:
 
 def read_address(home: Home) -> Address | None:
     """Find the emulator that serves a home; None if none answers, whatever a killed one left."""
+    import http.client
+
     address = last_address(home)
     if address is None:
         return None

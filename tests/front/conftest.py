@@ -1,0 +1,321 @@
+"""What the front's tests share: a cluster room without engines, and emulators that really listen."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.arm.manager import ResourceManager
+from emulator.arm.operations import Operations
+from emulator.batchai.provider import BatchAIProvider
+from emulator.cluster.model import (
+    AllocationState,
+    Cluster,
+    ClusterKey,
+    ExecutionState,
+    ExperimentKey,
+    Job,
+    JobKey,
+    Node,
+    NodeState,
+    ProvisioningState,
+    RemoteLogin,
+    WorkspaceKey,
+)
+from emulator.errors import Problem, ServiceError
+from emulator.server import Address, EmulatorServer, EmulatorSettings
+from emulator.state.clock import ManualClock
+from emulator.state.seal import Seal
+from emulator.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from emulator.arm.messages import ArmResponse
+
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+BASE = "http://127.0.0.1:8888"
+
+
+class FakeClusters:
+    """A ClusterService in memory: things stay as they are until a test moves them on."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.clusters: dict[str, Cluster] = {}
+        self.jobs: dict[str, Job] = {}
+        self.secrets: dict[str, Mapping[str, str]] = {}
+        self.folders: dict[str, tuple[str, str, str] | None] = {}
+
+    def create_cluster(
+        self,
+        key: ClusterKey,
+        definition: Mapping[str, Any],
+        secrets: Mapping[str, str],
+        *,
+        engine: str = "",
+        gpus: Any = None,
+    ) -> tuple[Cluster, bool]:
+        if key.id in self.clusters:
+            return self.clusters[key.id], False
+        now = self.clock.now()
+        count = definition["scaleSettings"]["manual"]["targetNodeCount"]
+        nodes = tuple(Node(f"tvm-1_{n + 1}-20180606t120000z", NodeState.IDLE) for n in range(count))
+        self.clusters[key.id] = Cluster(
+            key=key,
+            guid=str(uuid.uuid4()),
+            definition=definition,
+            engine=engine,
+            gpus=gpus,
+            created_at=now,
+            changed_at=now,
+            provisioning_state=ProvisioningState.SUCCEEDED,
+            provisioning_changed_at=now,
+            allocation_state=AllocationState.STEADY,
+            allocation_changed_at=now,
+            nodes=nodes,
+        )
+        self.secrets[key.id] = secrets
+        return self.clusters[key.id], True
+
+    def get_cluster(self, key: ClusterKey) -> Cluster | None:
+        return self.clusters.get(key.id)
+
+    def list_clusters(self, workspace: WorkspaceKey) -> list[Cluster]:
+        return [one for one in self.clusters.values() if one.key.workspace.id == workspace.id]
+
+    def scale_cluster(self, key: ClusterKey, scale_settings: Mapping[str, Any]) -> Cluster | None:
+        cluster = self.clusters.get(key.id)
+        if cluster is not None:
+            definition = {**cluster.definition, "scaleSettings": scale_settings}
+            cluster = replace(cluster, definition=definition, changed_at=self.clock.now())
+            self.clusters[key.id] = cluster
+        return cluster
+
+    def delete_cluster(self, key: ClusterKey) -> bool:
+        if key.id not in self.clusters:
+            return False
+        self.clusters[key.id] = replace(self.clusters[key.id], provisioning_state=ProvisioningState.DELETING)
+        return True
+
+    def create_job(
+        self, key: JobKey, cluster: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str]
+    ) -> tuple[Job, bool]:
+        if key.id in self.jobs:
+            return self.jobs[key.id], False
+        now = self.clock.now()
+        self.jobs[key.id] = Job(
+            key=key,
+            guid=str(uuid.uuid4()),
+            definition=definition,
+            cluster=cluster.path,
+            segment="some/segment",
+            created_at=now,
+            changed_at=now,
+            provisioning_state=ProvisioningState.SUCCEEDED,
+            provisioning_changed_at=now,
+            execution_state=ExecutionState.QUEUED,
+            execution_changed_at=now,
+        )
+        self.secrets[key.id] = secrets
+        return self.jobs[key.id], True
+
+    def get_job(self, key: JobKey) -> Job | None:
+        return self.jobs.get(key.id)
+
+    def list_jobs(self, experiment: ExperimentKey) -> list[Job]:
+        return [one for one in self.jobs.values() if one.key.experiment.id == experiment.id]
+
+    def terminate_job(self, key: JobKey) -> bool:
+        return key.id in self.jobs
+
+    def delete_job(self, key: JobKey) -> bool:
+        if key.id not in self.jobs:
+            return False
+        self.jobs[key.id] = replace(self.jobs[key.id], provisioning_state=ProvisioningState.DELETING)
+        return True
+
+    def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:
+        return [
+            RemoteLogin(node.id, "127.0.0.1", 50000 + number)
+            for number, node in enumerate(self.clusters[cluster.id].nodes)
+        ]
+
+    def file_folder(self, job: Job, directory: str) -> tuple[str, str, str] | None:
+        return self.folders[directory]
+
+    def finish(self, job: str, exit_code: int | None, *problems: Problem) -> None:
+        """End a job, named by the last part of its id."""
+        (key,) = [key for key in self.jobs if key.endswith(f"/{job}")]
+        now = self.clock.now()
+        self.jobs[key] = replace(
+            self.jobs[key],
+            execution_state=ExecutionState.SUCCEEDED if exit_code == 0 else ExecutionState.FAILED,
+            execution_changed_at=now,
+            ended_at=now,
+            exit_code=exit_code,
+            errors=problems,
+        )
+
+    def bury(self) -> None:
+        """Complete every deletion that was begun."""
+        going = ProvisioningState.DELETING
+        self.jobs = {k: one for k, one in self.jobs.items() if one.provisioning_state is not going}
+        self.clusters = {k: one for k, one in self.clusters.items() if one.provisioning_state is not going}
+
+
+@dataclass
+class FakeEntry:
+    name: str
+    is_directory: bool = False
+    size: int = 0
+    modified: datetime = datetime(2018, 6, 6, 12, 30, 15, 900_000, tzinfo=timezone.utc)
+
+
+class FakeFiles:
+    """Output files in memory; remembers which links were asked for."""
+
+    Entry = FakeEntry
+
+    def __init__(self) -> None:
+        self.entries: dict[str, list[FakeEntry]] = {}
+        self.expires: list[datetime] = []
+
+    def list_folder(self, account: str, share: str, path: str) -> list[FakeEntry]:
+        return self.entries.get(f"{account}/{share}/{path}", [])
+
+    def link(self, account: str, share: str, path: str, *, expires: datetime, base_url: str) -> str:
+        self.expires.append(expires)
+        return f"{base_url}/{account}/{share}/{path}?sig=x"
+
+
+@dataclass
+class Front:
+    """The resource manager over fakes, spoken to without HTTP."""
+
+    store: Store
+    clock: ManualClock
+    clusters: FakeClusters
+    files: FakeFiles
+    strict: bool = False
+    manager: ResourceManager = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Put everything together anew over the same store, as a new process does."""
+        operations = Operations(self.store, self.clock, strict=self.strict)
+        provider = BatchAIProvider(self.store, self.clock, self.clusters, operations, self.files)
+        self.manager = ResourceManager(
+            self.store, [provider], tenant="t", subscription=SUBSCRIPTION, retry_after=operations.retry_after
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        version: str = "2018-05-01",
+        headers: Mapping[str, str] | None = None,
+        **query: str,
+    ) -> ArmResponse:
+        """Send a request; ``path`` may be below the test subscription or begin with ``/``."""
+        if path.startswith("http"):
+            path, _, rest = path.removeprefix(BASE).partition("?api-version=")
+            version = rest
+        full = path if path.startswith("/") else f"/subscriptions/{SUBSCRIPTION}/{path}"
+        all_query = {**({"api-version": version} if version else {}), **query}
+        return self.manager.handle(
+            method, full, query=all_query, headers=headers or {}, body=body, base_url=BASE
+        )
+
+    def refused(self, method: str, path: str, body: Any = None, **more: Any) -> ServiceError:
+        """Send a request that must fail; gives the error."""
+        with pytest.raises(ServiceError) as caught:
+            self.ask(method, path, body, **more)
+        return caught.value
+
+
+RG = "resourceGroups/rg"
+AI = f"{RG}/providers/Microsoft.BatchAI"
+WS = f"{AI}/workspaces/ws"
+CLUSTER_ID = f"/subscriptions/{SUBSCRIPTION}/{WS}/clusters/c"
+
+CLUSTER = {
+    "vmSize": "Standard_NC6",
+    "scaleSettings": {"manual": {"targetNodeCount": 1}},
+    "userAccountSettings": {"adminUserName": "demo", "adminUserPassword": "pass word"},
+    "nodeSetup": {
+        "mountVolumes": {
+            "azureFileShares": [
+                {
+                    "accountName": "acct",
+                    "azureFileUrl": "https://acct.file.core.windows.net/share",
+                    "credentials": {"accountKey": "key of the account"},
+                    "relativeMountPath": "afs",
+                }
+            ]
+        }
+    },
+}
+JOB = {
+    "cluster": {"id": CLUSTER_ID},
+    "nodeCount": 1,
+    "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs",
+    "customToolkitSettings": {"commandLine": "echo hi"},
+}
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def front(tmp_path: Path, clock: ManualClock) -> Iterator[Front]:
+    """A resource manager with nothing in it."""
+    store = Store(tmp_path / "state.sqlite3", Seal.at(tmp_path / "seal.key"))
+    yield Front(store, clock, FakeClusters(clock), FakeFiles())
+    store.close()
+
+
+@pytest.fixture
+def populated(front: Front) -> Front:
+    """The same with group ``rg``, workspace ``ws``, experiment ``ex``, cluster ``c`` and job ``j``."""
+    front.ask("PUT", RG, {"location": "eastus"})
+    front.ask("PUT", WS, {"location": "eastus"})
+    front.ask("PUT", f"{WS}/experiments/ex")
+    front.ask("PUT", f"{WS}/clusters/c", {"properties": CLUSTER})
+    front.ask("PUT", f"{WS}/experiments/ex/jobs/j", {"properties": JOB})
+    return front
+
+
+@pytest.fixture
+def cluster_body() -> dict[str, Any]:
+    """The body of a cluster's PUT, to be changed."""
+    copy: dict[str, Any] = json.loads(json.dumps({"properties": CLUSTER}))
+    return copy
+
+
+@pytest.fixture
+def job_body() -> dict[str, Any]:
+    """The body of a job's PUT, to be changed."""
+    copy: dict[str, Any] = json.loads(json.dumps({"properties": JOB}))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """An emulator that listens, on the process engine; one for a module."""
+    home = tmp_path_factory.mktemp("home")
+    server = EmulatorServer(EmulatorSettings(home=home, engine="process"))
+    yield server.start()
+    server.close()

@@ -1,0 +1,361 @@
+"""What a body may say: unknown, wrong and not yet emulated properties are refused by their JSON path."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.batchai.limits import normal_size
+
+if TYPE_CHECKING:
+    from tests.front.conftest import Front
+
+WS = "resourceGroups/rg/providers/Microsoft.BatchAI/workspaces/ws"
+MOUNTS = "nodeSetup.mountVolumes"
+DELETE = object()
+KEY_VAULT = {"sourceVault": {"id": "/x"}, "secretUrl": "https://x"}
+
+
+def change(body: dict[str, Any], path: str, value: Any) -> None:
+    """Set (or delete) a property by a path such as ``properties.a[0].b``; missing objects are made."""
+    parts = path.replace("[", ".[").split(".")
+    place: Any = body
+    for part in parts[:-1]:
+        place = place[int(part[1:-1])] if part.startswith("[") else place.setdefault(part, {})
+    last = parts[-1]
+    key: Any = int(last[1:-1]) if last.startswith("[") else last
+    if value is DELETE:
+        del place[key]
+    else:
+        place[key] = value
+
+
+def put_cluster(front: Front, body: dict[str, Any]) -> Any:
+    return front.refused("PUT", f"{WS}/clusters/new", body)
+
+
+SHARE = f"properties.{MOUNTS}.azureFileShares[0]"
+
+CLUSTERS: list[tuple[str, Any, str, str]] = [
+    ("properties.colour", "red", "InvalidRequestContent", "properties.colour"),
+    ("location", "eastus", "InvalidRequestContent", "location"),
+    ("properties", DELETE, "InvalidPropertyValue", "properties"),
+    ("properties.vmSize", DELETE, "InvalidPropertyValue", "properties.vmSize"),
+    ("properties.vmSize", "huge", "InvalidPropertyValue", "properties.vmSize"),
+    ("properties.vmSize", "STANDARD_A0", "InvalidPropertyValue", "properties.vmSize"),
+    ("properties.vmSize", "Standard_DS3_v2", "InvalidPropertyValue", "properties.vmSize"),
+    ("properties.vmPriority", "urgent", "InvalidPropertyValue", "properties.vmPriority"),
+    ("properties.userAccountSettings", DELETE, "InvalidPropertyValue", "properties.userAccountSettings"),
+    (
+        "properties.userAccountSettings.adminUserPassword",
+        DELETE,
+        "InvalidPropertyValue",
+        "properties.userAccountSettings",
+    ),
+    (
+        "properties.scaleSettings.manual.targetNodeCount",
+        -1,
+        "InvalidPropertyValue",
+        "properties.scaleSettings.manual.targetNodeCount",
+    ),
+    (
+        "properties.scaleSettings.manual.targetNodeCount",
+        101,
+        "InvalidPropertyValue",
+        "properties.scaleSettings.manual.targetNodeCount",
+    ),
+    (
+        "properties.scaleSettings.manual.targetNodeCount",
+        2,
+        "PropertyNotSupported",
+        "properties.scaleSettings.manual.targetNodeCount",
+    ),
+    (
+        "properties.scaleSettings",
+        {"autoScale": {"minimumNodeCount": 0, "maximumNodeCount": 1}},
+        "PropertyNotSupported",
+        "properties.scaleSettings.autoScale",
+    ),
+    ("properties.scaleSettings", {}, "InvalidPropertyValue", "properties.scaleSettings"),
+    ("properties.subnet", {"id": "/x"}, "PropertyNotSupported", "properties.subnet"),
+    (
+        "properties.nodeSetup.setupTask",
+        {"commandLine": "true", "stdOutErrPathPrefix": "/tmp"},
+        "PropertyNotSupported",
+        "properties.nodeSetup.setupTask",
+    ),
+    (
+        "properties.nodeSetup.performanceCountersSettings",
+        {"appInsightsReference": {"component": {"id": "/x"}}},
+        "PropertyNotSupported",
+        "properties.nodeSetup.performanceCountersSettings",
+    ),
+    (
+        f"properties.{MOUNTS}.azureBlobFileSystems",
+        [{"accountName": "a", "containerName": "c", "credentials": {}, "relativeMountPath": "p"}],
+        "PropertyNotSupported",
+        f"properties.{MOUNTS}.azureBlobFileSystems",
+    ),
+    (
+        f"properties.{MOUNTS}.fileServers",
+        [{"fileServer": {"id": "/x"}, "relativeMountPath": "p"}],
+        "PropertyNotSupported",
+        f"properties.{MOUNTS}.fileServers",
+    ),
+    (
+        f"properties.{MOUNTS}.unmanagedFileSystems",
+        [{"mountCommand": "mount", "relativeMountPath": "p"}],
+        "PropertyNotSupported",
+        f"properties.{MOUNTS}.unmanagedFileSystems",
+    ),
+    (
+        f"{SHARE}.credentials",
+        {"accountKeySecretReference": KEY_VAULT},
+        "PropertyNotSupported",
+        f"{SHARE}.credentials.accountKeySecretReference",
+    ),
+    (f"{SHARE}.credentials", {}, "InvalidPropertyValue", f"{SHARE}.credentials.accountKey"),
+    (f"{SHARE}.azureFileUrl", "share", "InvalidPropertyValue", f"{SHARE}.azureFileUrl"),
+    (f"{SHARE}.relativeMountPath", "../up", "InvalidPropertyValue", f"{SHARE}.relativeMountPath"),
+    (f"{SHARE}.relativeMountPath", "/abs", "InvalidPropertyValue", f"{SHARE}.relativeMountPath"),
+    (f"{SHARE}.relativeMountPath", "", "InvalidPropertyValue", f"{SHARE}.relativeMountPath"),
+    (f"{SHARE}.accountName", "a\x00b", "InvalidPropertyValue", f"{SHARE}.accountName"),
+    (f"{SHARE}.accountName", "a\ud800b", "InvalidPropertyValue", f"{SHARE}.accountName"),
+    (f"{SHARE}.accountName", ["a"], "InvalidPropertyValue", f"{SHARE}.accountName"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "code", "target"), CLUSTERS)
+def test_wrong_clusters(
+    populated: Front, cluster_body: dict[str, Any], path: str, value: Any, code: str, target: str
+) -> None:
+    change(cluster_body, path, value)
+    error = put_cluster(populated, cluster_body)
+    assert (error.status, error.code, error.target) == (400, code, target)
+    assert "key of the account" not in str(error)
+    assert populated.refused("GET", f"{WS}/clusters/new").status == 404
+
+
+TOOLKITS = [
+    "pyTorchSettings",
+    "tensorFlowSettings",
+    "caffe2Settings",
+    "chainerSettings",
+    "horovodSettings",
+]
+SCRIPT = {"pythonScriptFilePath": "train.py"}
+
+JOBS: list[tuple[str, Any, str, str]] = [
+    *((f"properties.{name}", SCRIPT, "PropertyNotSupported", f"properties.{name}") for name in TOOLKITS),
+    (
+        "properties.customMpiSettings",
+        {"commandLine": "x"},
+        "PropertyNotSupported",
+        "properties.customMpiSettings",
+    ),
+    ("properties.caffeSettings", SCRIPT, "PropertyNotSupported", "properties.caffeSettings"),
+    ("properties.nodeCount", 2, "PropertyNotSupported", "properties.nodeCount"),
+    ("properties.nodeCount", 0, "InvalidPropertyValue", "properties.nodeCount"),
+    ("properties.nodeCount", "many", "InvalidPropertyValue", "properties.nodeCount"),
+    (
+        "properties.cntkSettings",
+        {**SCRIPT, "processCount": 2},
+        "PropertyNotSupported",
+        "properties.cntkSettings.processCount",
+    ),
+    (
+        "properties.cntkSettings",
+        {**SCRIPT, "languageType": "BrainScript"},
+        "InvalidPropertyValue",
+        "properties.cntkSettings.configFilePath",
+    ),
+    (
+        "properties.cntkSettings",
+        {**SCRIPT, "configFilePath": "x", "languageType": "python"},
+        "InvalidPropertyValue",
+        "properties.cntkSettings.configFilePath",
+    ),
+    ("properties.cntkSettings", {}, "InvalidPropertyValue", "properties.cntkSettings.pythonScriptFilePath"),
+    ("properties.cluster.id", "c", "InvalidPropertyValue", "properties.cluster.id"),
+    (
+        "properties.stdOutErrPathPrefix",
+        "$AZ_BATCHAI_MOUNT_ROOT/afs/../..",
+        "InvalidPropertyValue",
+        "properties.stdOutErrPathPrefix",
+    ),
+    ("properties.stdOutErrPathPrefix", "afs", "InvalidPropertyValue", "properties.stdOutErrPathPrefix"),
+    (
+        "properties.outputDirectories",
+        [{"id": "A", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs", "pathSuffix": "x/../../y"}],
+        "InvalidPropertyValue",
+        "properties.outputDirectories[0].pathSuffix",
+    ),
+    (
+        "properties.outputDirectories",
+        [{"id": "A", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/.."}],
+        "InvalidPropertyValue",
+        "properties.outputDirectories[0].pathPrefix",
+    ),
+    (
+        "properties.outputDirectories",
+        [{"id": "A", "pathPrefix": "/a"}, {"id": "A", "pathPrefix": "/b"}],
+        "InvalidPropertyValue",
+        "properties.outputDirectories[1].id",
+    ),
+    (
+        "properties.inputDirectories",
+        [{"id": "not ok", "path": "/a"}],
+        "InvalidPropertyValue",
+        "properties.inputDirectories[0].id",
+    ),
+    (
+        "properties.environmentVariables",
+        [{"name": "A=B", "value": "x"}],
+        "InvalidPropertyValue",
+        "properties.environmentVariables[0].name",
+    ),
+    (
+        "properties.environmentVariables",
+        [{"name": "A"}],
+        "InvalidPropertyValue",
+        "properties.environmentVariables[0].value",
+    ),
+    ("properties.secrets", [{"name": "A"}], "InvalidPropertyValue", "properties.secrets[0].value"),
+    (
+        "properties.secrets",
+        [{"name": "A", "valueSecretReference": KEY_VAULT}],
+        "PropertyNotSupported",
+        "properties.secrets[0].valueSecretReference",
+    ),
+    (
+        "properties.containerSettings",
+        {"imageSourceRegistry": {"image": "i", "credentials": {"username": "u"}}},
+        "InvalidPropertyValue",
+        "properties.containerSettings.imageSourceRegistry.credentials.password",
+    ),
+    (
+        "properties.constraints.maxWallClockTime",
+        "P8D",
+        "InvalidPropertyValue",
+        "properties.constraints.maxWallClockTime",
+    ),
+    (
+        "properties.constraints.maxWallClockTime",
+        "an hour",
+        "InvalidPropertyValue",
+        "properties.constraints.maxWallClockTime",
+    ),
+    (
+        "properties.constraints.maxWallClockTime",
+        "PT0S",
+        "InvalidPropertyValue",
+        "properties.constraints.maxWallClockTime",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "code", "target"), JOBS)
+def test_wrong_jobs(
+    populated: Front, job_body: dict[str, Any], path: str, value: Any, code: str, target: str
+) -> None:
+    if path.endswith("Settings") and path != "properties.containerSettings":
+        del job_body["properties"]["customToolkitSettings"]
+    change(job_body, path, value)
+    error = populated.refused("PUT", f"{WS}/experiments/ex/jobs/new", job_body)
+    assert (error.status, error.code, error.target) == (400, code, target)
+
+
+@pytest.mark.parametrize(
+    "extra", [{}, {"cntkSettings": SCRIPT, "customToolkitSettings": {"commandLine": "x"}}]
+)
+def test_a_job_has_exactly_one_toolkit(
+    populated: Front, job_body: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    del job_body["properties"]["customToolkitSettings"]
+    job_body["properties"] |= extra
+    error = populated.refused("PUT", f"{WS}/experiments/ex/jobs/new", job_body)
+    assert (error.code, error.target) == ("InvalidPropertyValue", "properties")
+
+
+def test_cntk_gets_its_language_and_process_count(populated: Front, job_body: dict[str, Any]) -> None:
+    properties = job_body["properties"]
+    del properties["customToolkitSettings"]
+    for settings, language in (
+        (SCRIPT, "Python"),
+        ({**SCRIPT, "languageType": "PYTHON"}, "Python"),
+        ({"configFilePath": "x.cntk"}, "BrainScript"),
+    ):
+        properties["cntkSettings"] = settings
+        name = f"{WS}/experiments/ex/jobs/{language}{len(settings)}"
+        populated.ask("PUT", name, job_body)
+        read = populated.ask("GET", name).body
+        assert read is not None
+        assert read["properties"]["toolType"] == "cntk"
+        assert read["properties"]["cntkSettings"]["languageType"] == language
+        assert read["properties"]["cntkSettings"]["processCount"] == 1
+
+
+def test_secrets_keep_their_names_only(populated: Front, job_body: dict[str, Any]) -> None:
+    job_body["properties"] |= {
+        "environmentVariables": [{"name": "PLAIN", "value": 5}],
+        "secrets": [{"name": "HIDDEN", "value": "s3cret"}],
+        "containerSettings": {
+            "imageSourceRegistry": {"image": "i", "credentials": {"username": "u", "password": "s3cret"}}
+        },
+    }
+    populated.ask("PUT", f"{WS}/experiments/ex/jobs/s", job_body)
+    read = populated.ask("GET", f"{WS}/experiments/ex/jobs/s").body
+    assert read is not None
+    assert "s3cret" not in str(read)
+    assert read["properties"]["environmentVariables"] == [{"name": "PLAIN", "value": "5"}]
+    assert read["properties"]["secrets"] == [{"name": "HIDDEN"}]
+    assert read["properties"]["containerSettings"]["imageSourceRegistry"]["credentials"] == {"username": "u"}
+    (key,) = [key for key in populated.clusters.secrets if key.endswith("/jobs/s")]
+    assert populated.clusters.secrets[key] == {
+        "/secrets/0/value": "s3cret",
+        "/containerSettings/imageSourceRegistry/credentials/password": "s3cret",
+    }
+
+
+def test_what_get_gives_can_be_put_again_once_secrets_are_filled_in(
+    populated: Front, job_body: dict[str, Any]
+) -> None:
+    for path in (f"{WS}/experiments/ex/jobs/j", f"{WS}/clusters/c"):
+        read = copy.deepcopy(dict(populated.ask("GET", path).body or {}))
+        if "nodeSetup" in read["properties"]:
+            share = read["properties"]["nodeSetup"]["mountVolumes"]["azureFileShares"][0]
+            share["credentials"] = {"accountKey": "k"}
+            read["properties"]["userAccountSettings"]["adminUserPassword"] = "p"
+        assert populated.ask("PUT", path, read).status == 200
+
+
+def test_names_are_read_in_any_case_and_null_is_absent(
+    populated: Front, cluster_body: dict[str, Any]
+) -> None:
+    properties = cluster_body["properties"]
+    properties["VMSIZE"] = properties.pop("vmSize")
+    properties["subnet"] = None
+    properties["userAccountSettings"]["adminUserSSHPublicKey"] = "ssh-rsa AAAA"
+    populated.ask("PUT", f"{WS}/clusters/odd", cluster_body)
+    read = populated.ask("GET", f"{WS}/clusters/odd").body
+    assert read is not None
+    assert read["properties"]["userAccountSettings"]["adminUserSshPublicKey"] == "ssh-rsa AAAA"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("Standard_NC6", "STANDARD_NC6"),
+        ("standard_nc24R", "STANDARD_NC24r"),
+        ("STANDARD_NC6S_V3", "STANDARD_NC6s_v3"),
+        ("STANDARD_D1", "STANDARD_D1"),
+    ],
+)
+def test_vm_sizes_are_written_as_the_service_does(given: str, shown: str) -> None:
+    assert normal_size(given, "vmSize") == shown
+
+
+def test_a_missing_body_is_refused(populated: Front) -> None:
+    assert populated.refused("PUT", f"{WS}/clusters/new").code == "InvalidRequestContent"
