@@ -43,10 +43,16 @@ def job_status(job: Job) -> JobStatus:
         created_at=job.creation_time,
         started_at=getattr(info, "start_time", None),
         ended_at=getattr(info, "end_time", None),
-        exit_code=getattr(info, "exit_code", None) if state.final else None,
+        exit_code=_exit_code(info) if state.final else None,
         errors=_problems(getattr(info, "errors", None)),
         segment=str(job.job_output_directory_path_segment or ""),
     )
+
+
+def _exit_code(info: Any) -> int | None:  # noqa: ANN401 - the SDK's execution info, or None
+    """Read an exit code; the service's -1 means that no command ran."""
+    code = getattr(info, "exit_code", None)
+    return None if code is None or code < 0 else int(code)
 
 
 def _problems(errors: Any) -> tuple[Problem, ...]:  # noqa: ANN401 - a list of the SDK's BatchAIError, or None

@@ -28,7 +28,7 @@ def open_backend(options: BackendOptions) -> Backend:
     choices = LocalChoices.read(options)  # before anything heavy is imported
     from backends.local.host import Host, start_emulator
 
-    host = Host(options.home, lambda: start_emulator(options.home))
+    host = Host(options.home, lambda port: start_emulator(options.home, port=port))
     host.open()
     try:
         return _client(host, choices)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import requests
+
 from backends.errors import MachineError, UserError
-from backends.local.host import HomeTakenError, find, is_served, locked, start_emulator
+from backends.local.host import LOOK_SECONDS, HomeTakenError, is_served, locked, start_emulator
 from backends.local.settings import local_settings
 from backends.local.tools import ENGINES, build_engine
 from backends.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 STOP_SECONDS = 15.0
 
@@ -40,7 +41,6 @@ class EmulatorStatus:
     version: str = ""
     clusters: int = 0
     running_jobs: tuple[str, ...] = ()
-    health: Mapping[str, object] = field(default_factory=dict)
 
 
 def serve(
@@ -61,27 +61,29 @@ def serve(
     Raises:
         MachineError: the home or the port is taken.
     """
-    ending = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: ending.set()) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    started = start_emulator(home, host=host, port=port, engine=engine, gpus=gpus, strict=strict)
+
+    def end(*_: object) -> None:
+        threading.Thread(target=started.server.close, name="emulator-end").start()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        server, _ = start_emulator(home, host=host, port=port, engine=engine, gpus=gpus, strict=strict)
-        try:
-            if ready is not None:
-                ready(status(home))
-            ending.wait()
-        finally:
-            server.close()
+        if ready is not None:
+            ready(status(home))
+        started.server.serve_forever()
     finally:
+        started.server.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def status(home: Path) -> EmulatorStatus:
     """Look at a home; starts nothing."""
+    from emulator.server import read_address
+    from emulator.state.home import Home
+
     clusters, jobs = _live(home)
-    found = find(home)
+    found = read_address(Home(home))
     if found is None:
         return EmulatorStatus(home, serving=is_served(home), clusters=len(clusters), running_jobs=jobs)
     return EmulatorStatus(
@@ -93,7 +95,6 @@ def status(home: Path) -> EmulatorStatus:
         version=found.version,
         clusters=len(clusters),
         running_jobs=jobs,
-        health=found.health,
     )
 
 
@@ -127,21 +128,25 @@ def stop(home: Path) -> bool:
     Raises:
         MachineError: it does not answer, or did not end in time.
     """
-    found = find(home)
-    if found is None:
-        if is_served(home):
-            raise MachineError(f"the process that holds {home} does not answer.", remedy="End it by its id.")
+    from emulator.server import read_address
+    from emulator.state.home import Home
+
+    if not is_served(home):
         return False
-    if found.pid == os.getpid():
-        raise MachineError("the emulator runs in this very process.")
-    os.kill(found.pid, signal.SIGTERM)
+    found = read_address(Home(home))
+    if found is None:
+        raise MachineError(f"the process that holds {home} does not answer.", remedy="End it by its id.")
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy stands between us and ourselves
+        key = {"Authorization": f"Bearer {found.stop_key}"}
+        answer = session.post(f"{found.url}/.emulator/stop", headers=key, timeout=STOP_SECONDS)
     deadline = time.monotonic() + STOP_SECONDS
     while is_served(home):
-        if time.monotonic() > deadline:
+        if not answer.ok or time.monotonic() > deadline:
             raise MachineError(
-                f"the emulator (process {found.pid}) has not ended.", remedy="Try again, or kill it."
+                f"the emulator (process {found.pid}) does not end.", remedy="Try again, or end it by its id."
             )
-        time.sleep(0.05)
+        time.sleep(LOOK_SECONDS)
     return True
 
 
@@ -207,8 +212,8 @@ def environment(home: Path) -> dict[str, str]:
     Raises:
         MachineError: none serves it.
     """
-    found = find(home)
-    if found is None:
+    found = status(home)
+    if not found.url:
         raise MachineError(f"no emulator serves {home}.", remedy="Start one with 'scenario emulator serve'.")
     settings = local_settings(found.url)
     return {

@@ -1,25 +1,23 @@
 """The emulator behind the backend ``local``: found serving, or started in this process.
 
 While somebody else's emulator serves the home folder, a standby thread watches its lock. When that
-process dies the emulator is started here, on the same port, and requests that are being retried go on.
+process ends the emulator is started here, on the same port, and requests that are being retried go on.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
-
-import requests
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from backends.errors import MachineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 READY_SECONDS = 20.0
@@ -28,12 +26,13 @@ READY_SECONDS = 20.0
 LOOK_SECONDS = 0.1
 """Seconds between two looks at the lock."""
 
-HEALTH_TIMEOUT = 2.0
-START_TRIES = 5
-
 
 class Serving(Protocol):
-    """What this module needs of an emulator in this process."""
+    """What is needed of an emulator in this process."""
+
+    def serve_forever(self) -> None:
+        """Wait until ``close`` was called, or the request to stop came."""
+        ...
 
     def close(self) -> None:
         """Stop serving and free the home."""
@@ -41,14 +40,15 @@ class Serving(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An emulator that serves: its address and what its health page says."""
+class Started:
+    """An emulator in this process, and where it answers."""
 
+    server: Serving
     url: str
-    pid: int
-    started_at: str
-    version: str
-    health: Mapping[str, object]
+
+
+class HomeTakenError(MachineError):
+    """Another emulator serves this home folder."""
 
 
 def start_emulator(
@@ -59,66 +59,54 @@ def start_emulator(
     engine: str = "auto",
     gpus: str = "auto",
     strict: bool = False,
-) -> tuple[Serving, str]:
-    """Start the emulator of a home in this process; gives it and its URL once it answers.
+) -> Started:
+    """Start the emulator of a home in this process; returns once it answers.
 
     Raises:
-        MachineError: the home or the port is taken, or the state cannot be read.
         HomeTakenError: another emulator serves this home.
+        MachineError: the port is taken, or the state cannot be read.
     """
-    from emulator.server import EmulatorServer, EmulatorSettings
-
     from emulator.errors import EmulatorError, HomeInUse
+    from emulator.server import EmulatorServer, EmulatorSettings
     from emulator.state.store import StoreTooNew
 
-    settings = EmulatorSettings(home=root, host=host, port=port, engine=engine, gpus=gpus, strict=strict)
-    tries = START_TRIES
-    while True:
-        server = EmulatorServer(settings)
-        try:
-            return server, str(server.start().url).rstrip("/")
-        except HomeInUse as error:
-            tries -= 1
-            # Whoever looks whether the home is served holds its lock for a moment.
-            if tries == 0 or is_served(root):
-                raise HomeTakenError(str(error)) from error
-            time.sleep(LOOK_SECONDS / 5)
-        except (EmulatorError, StoreTooNew) as error:
-            raise MachineError(str(error)) from error
-        except OSError as error:
-            raise MachineError(f"the emulator cannot be started: {error}") from error
-
-
-class HomeTakenError(MachineError):
-    """Another emulator serves this home folder."""
+    server = EmulatorServer(
+        EmulatorSettings(home=root, host=host, port=port, engine=engine, gpus=gpus, strict=strict)
+    )
+    try:
+        return Started(server, server.start().url)
+    except HomeInUse as error:
+        raise HomeTakenError(str(error)) from error
+    except (EmulatorError, StoreTooNew) as error:
+        raise MachineError(str(error)) from error
+    except OSError as error:
+        raise MachineError(f"the emulator cannot be started: {error}") from error
 
 
 def is_served(root: Path) -> bool:
-    """Tell whether some process holds the home's lock; a killed one does not."""
-    from emulator.state.home import Home
-
+    """Tell whether some process holds the home's lock; one that was killed does not."""
     try:
-        with Home(root).lock_file.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with locked(root):
+            return False
+    except HomeTakenError:
         return True
-    except FileNotFoundError:
-        return False
-    return False
 
 
 @contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the home's lock, so that no emulator starts there meanwhile.
+    """Hold the home's lock, so that no emulator starts there meanwhile; nothing if there is no home yet.
 
     Raises:
-        HomeTakenError: one serves it.
+        HomeTakenError: an emulator serves it.
     """
     from emulator.state.home import Home
 
-    home = Home(root)
-    home.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with home.lock_file.open("ab") as file:
+    try:
+        file = Home(root).lock_file.open("rb")
+    except FileNotFoundError:
+        yield
+        return
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -126,40 +114,13 @@ def locked(root: Path) -> Iterator[None]:
         yield
 
 
-def find(root: Path) -> Found | None:
-    """Find the emulator that serves a home; None if none does, or if it does not answer yet."""
-    from emulator.state.home import Home
-
-    if not is_served(root):
-        return None
-    try:
-        address = json.loads(Home(root).address_file.read_text())
-        url = str(address["url"]).rstrip("/")
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy stands between us and ourselves
-            answer = session.get(f"{url}/.emulator/health", timeout=HEALTH_TIMEOUT)
-            health = cast("dict[str, object]", answer.json())
-    except (OSError, ValueError, KeyError):  # RequestException is an OSError
-        return None
-    if health.get("pid", address.get("pid")) != address.get("pid"):
-        return None  # an address of before: the port is somebody else's now
-    return Found(
-        url,
-        int(address.get("pid", 0)),
-        str(address.get("startedAt", "")),
-        str(address.get("version", "")),
-        health,
-    )
-
-
 class Host:
     """Sees to it that an emulator serves the home as long as this is open.
 
-    ``start`` starts one in this process. ``url`` is where it answers; it may change on a takeover only
-    if the old port was taken meanwhile.
+    ``start`` starts one in this process, on a port (0: any). ``url`` is where it answers.
     """
 
-    def __init__(self, root: Path, start: Callable[[], tuple[Serving, str]]) -> None:
+    def __init__(self, root: Path, start: Callable[[int], Started]) -> None:
         self._root = root
         self._start = start
         self._lock = threading.Lock()
@@ -179,44 +140,51 @@ class Host:
         Raises:
             MachineError: it cannot be started, or another process holds the home and does not answer.
         """
+        from emulator.server import read_address
+        from emulator.state.home import Home
+
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            found = find(self._root)
+            found = read_address(Home(self._root))
             if found is not None:
                 self.url = found.url
                 break
-            if not is_served(self._root) and self._take():
+            if self._take(0):
                 return self.url
             if time.monotonic() > deadline:
                 raise MachineError(
                     f"a process holds {self._root} and does not answer.",
-                    remedy="End it ('scenario emulator stop'), or use another home folder (SCENARIO_HOME).",
+                    remedy="End it, or use another home folder (SCENARIO_HOME).",
                 )
             self._closing.wait(LOOK_SECONDS)
         self._standby = threading.Thread(target=self._stand_by, name="emulator-standby", daemon=True)
         self._standby.start()
         return self.url
 
-    def _take(self) -> bool:
+    def _take(self, port: int) -> bool:
         """Start the emulator here; False if another process was quicker."""
         with self._lock:
             if self._closing.is_set():
                 return False
             try:
-                self._server, self.url = self._start()
+                started = self._start(port)
             except HomeTakenError:
                 return False
+            self._server, self.url = started.server, started.url
             return True
 
     def _stand_by(self) -> None:
+        # Whoever takes over takes the same port: the clients of the one that ended know no other.
+        port = urlsplit(self.url).port or 0
         while not self._closing.wait(LOOK_SECONDS):
-            if is_served(self._root):
-                continue
-            try:
-                if self._take():
-                    return
-            except MachineError:
-                continue  # requests end as Unreachable if this lasts; what is in the way may go away
+            if not is_served(self._root) and self._take_over(port):
+                return
+
+    def _take_over(self, port: int) -> bool:
+        try:
+            return self._take(port)
+        except MachineError:
+            return False  # what is in the way may go away; if it stays, requests end as Unreachable
 
     def close(self) -> None:
         """Stand by no more, and stop the emulator if it runs in this process (B10)."""
