@@ -34,6 +34,7 @@ from emulator.engines.dockerapi import (
     is_orphan,
     labels,
     read_facts,
+    translated,
     unavailable,
 )
 from emulator.engines.gpu import decide_gpus, engine_offers_gpus
@@ -120,6 +121,7 @@ class DockerEngine:
 
     # E1 ------------------------------------------------------------------------------------------------
 
+    @translated()
     def place_node(self, cluster: str, node: str) -> NodePlace:
         """Make the cluster's network, and the node's address and disk (E1)."""
         with self._placing:
@@ -130,6 +132,7 @@ class DockerEngine:
             disk = make_disk(self._home, cluster, node, note)
         return NodePlace(cluster, node, address, disk, NODE_ROOT)
 
+    @translated()
     def remove_node(self, cluster: str, node: str) -> None:
         """Remove the node's containers and disk, and the network with the last node (E1)."""
         root = self._home.root.resolve()
@@ -144,6 +147,7 @@ class DockerEngine:
 
     # E2 ------------------------------------------------------------------------------------------------
 
+    @translated()
     def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
         """Start a task's container, made here or by whoever died before starting it (E2)."""
         from docker.errors import APIError
@@ -212,6 +216,7 @@ class DockerEngine:
 
     # E3 ------------------------------------------------------------------------------------------------
 
+    @translated()
     def wait(self, task_id: str) -> TaskEnd:
         """Wait for the container's end, then read what its supervisor recorded (E3)."""
         state = self._await_end(task_id, None)
@@ -273,6 +278,7 @@ class DockerEngine:
 
     # E4 ------------------------------------------------------------------------------------------------
 
+    @translated()
     def stop(self, task_id: str, grace: float = 5.0) -> None:
         """Send TERM, then have the supervisor kill the rest, then kill the container (E4)."""
         from docker.errors import APIError
@@ -288,6 +294,7 @@ class DockerEngine:
 
     # E5, E7, E8 ----------------------------------------------------------------------------------------
 
+    @translated()
     def remove(self, task_id: str) -> None:
         """Remove the container and the control folder; files are given back first (E5)."""
         state = self._state(task_id)
@@ -322,12 +329,14 @@ class DockerEngine:
     def _containers(self, marks: list[str]) -> list[dict[str, Any]]:
         return list(self._api.containers(all=True, filters={"label": marks}))
 
+    @translated()
     def tasks(self) -> list[str]:
         """List tasks whose container was started and not removed (E7)."""
         mark = f"{LABEL_HOME}={self._home.root.resolve()}"
         found = self._containers([mark, LABEL_TASK])
         return sorted(item["Labels"][LABEL_TASK] for item in found if item.get("State") != "created")
 
+    @translated()
     def sweep(self, keep: frozenset[str]) -> list[str]:
         """Remove containers, networks and disks that belong to nobody (E8)."""
         done = []

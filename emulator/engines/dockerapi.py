@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from emulator.errors import EngineUnavailable, Problem
+from emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from emulator.state.home import Home
 
@@ -61,6 +62,26 @@ def unavailable(error: BaseException) -> EngineUnavailable:
         "Install Docker and start it ('sudo systemctl start docker'), or use the process engine: "
         "'--engine process'.",
     )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn errors of docker's client into ours, around a method of the engine.
+
+    Raises:
+        EngineUnavailable: the engine stopped answering.
+        EngineError: it refused; in its own words.
+    """
+    import requests
+    from docker.errors import APIError, DockerException
+
+    try:
+        yield
+    except APIError as error:
+        message = f"The Docker engine refused: {error.explanation or error}"
+        raise EngineError(Problem("InternalError", message)) from error
+    except (DockerException, requests.RequestException) as error:
+        raise unavailable(error) from error
 
 
 @dataclass(frozen=True, slots=True)

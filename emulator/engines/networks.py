@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.engines.dockerapi import LABEL_HOME, is_orphan, labels, network_name
 from emulator.engines.nodes import disks, read_note
 from emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from emulator.engines.dockerapi import Api
     from emulator.state.home import Home
 
+_FIXED = "scenario.subnet"
 _FIRST_NODE = 4
 """The service's nodes are x.x.x.4, .5, ... (recorded traffic): the first addresses are Azure's own."""
 
@@ -40,35 +43,40 @@ class Networks:
             EngineError: the engine has no subnet left, or the wanted one is taken.
         """
         from docker.errors import APIError
-        from docker.types import IPAMConfig, IPAMPool
 
         found = self._find(cluster)
-        if found:
-            return found
-        pool = IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None
+        if found is not None and _FIXED in (found.get("Labels") or {}):
+            return _subnet(found)
         try:
-            self._api.create_network(
-                network_name(cluster),
-                driver="bridge",
-                ipam=pool,
-                labels=labels(self._home, cluster),
-                check_duplicate=True,
-            )
+            if found is not None:
+                self.drop(cluster)  # left by a process that died before it had fixed the subnet
+            if not subnet:
+                # Only a subnet that was named lets containers have addresses of our choice, and only the
+                # engine knows which are free: it chooses, then the network is made again with its choice.
+                self._create(cluster)
+                subnet = _subnet(self._find(cluster) or {})
+                self.drop(cluster)
+            self._create(cluster, subnet)
         except APIError as error:
-            found = self._find(cluster)
-            if found:  # somebody else was quicker
-                return found
             message = f"The cluster's network cannot be made: {error.explanation or error}"
             raise EngineError(Problem("InternalError", message)) from error
-        return self._find(cluster)
+        return subnet
 
-    def _find(self, cluster: str) -> str:
+    def _create(self, cluster: str, subnet: str = "") -> None:
+        from docker.types import IPAMConfig, IPAMPool
+
+        marks = labels(self._home, cluster)
+        self._api.create_network(
+            network_name(cluster),
+            driver="bridge",
+            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None,
+            labels={**marks, _FIXED: subnet} if subnet else marks,
+        )
+
+    def _find(self, cluster: str) -> dict[str, Any] | None:
         name = network_name(cluster)
-        for network in self._api.networks(names=[name]):
-            if network["Name"] == name:
-                configurations = (network.get("IPAM") or {}).get("Config") or ()
-                return next((str(c["Subnet"]) for c in configurations if "." in c.get("Subnet", "")), "")
-        return ""
+        found = self._api.networks(names=[name])
+        return next((dict(network) for network in found if network["Name"] == name), None)
 
     def address(self, cluster: str, node: str, subnet: str) -> str:
         """Give a node's address: the one that it has, or the first that no node of the cluster has."""
@@ -112,3 +120,9 @@ class Networks:
                     continue  # somebody else's container is on it: not ours to end
                 done.append(f"network {network['Name']}")
         return done
+
+
+def _subnet(network: Mapping[str, Any]) -> str:
+    """Give a network's IPv4 subnet."""
+    pools = (network.get("IPAM") or {}).get("Config") or ()
+    return next((str(pool["Subnet"]) for pool in pools if "." in pool.get("Subnet", "")), "")

@@ -32,7 +32,15 @@ from emulator.engines.control import (
 )
 from emulator.engines.gpu import decide_gpus, machine_gpus
 from emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
-from emulator.engines.nodes import disks, drop_disk, make_disk, read_note, ready_tree
+from emulator.engines.nodes import (
+    disks,
+    drop_disk,
+    drop_plain_path,
+    make_disk,
+    plain_path,
+    read_note,
+    ready_tree,
+)
 from emulator.engines.proc import MARKER, family, marked, send
 from emulator.engines.programs import run_program
 from emulator.errors import EngineError, Problem
@@ -92,7 +100,7 @@ class ProcessEngine:
     def place_node(self, cluster: str, node: str) -> NodePlace:
         """Make a node's disk (E1)."""
         disk = make_disk(self._home, cluster, node, {"engine": self.name, "address": "127.0.0.1"})
-        root = PurePosixPath(disk / NODE_TREE) if self._no_namespaces else NODE_ROOT
+        root = PurePosixPath(plain_path(disk) / NODE_TREE) if self._no_namespaces else NODE_ROOT
         return NodePlace(cluster, node, "127.0.0.1", disk, root)
 
     def remove_node(self, cluster: str, node: str) -> None:
@@ -100,6 +108,7 @@ class ProcessEngine:
         disk = self._home.nodes / cluster / node
         for folder in (disk / "control").glob("[!.]*"):
             self.stop(folder.name, 0.0)
+        drop_plain_path(disk)
         if disk.exists():
             drop_disk(disk)
 
@@ -156,11 +165,11 @@ class ProcessEngine:
         if not self._no_namespaces:
             write_mounts(folder, task.mounts)
             return
-        for mount in task.mounts:
-            point = Path(mount.target)
-            if point != mount.source:
-                shutil.rmtree(point)
-                point.symlink_to(mount.source)
+        root, *volumes = task.mounts
+        for mount in volumes:
+            point = root.source / mount.target.relative_to(root.target)
+            shutil.rmtree(point)
+            point.symlink_to(mount.source)
 
     def _launch(self, folder: Path, task: NodeTask) -> None:
         if self._no_namespaces:

@@ -27,7 +27,7 @@ finish() { # exit code, ok|failed
 
 signal_job() { # signal
     if [ "$scope" = alone ]; then
-        kill -s "$1" -1 2>/dev/null
+        kill -s "$1" -- -1 2>/dev/null
     elif [ -n "$child" ]; then
         kill -s "$1" -- "-$child" 2>/dev/null || kill -s "$1" "$child" 2>/dev/null
     fi
@@ -36,14 +36,14 @@ signal_job() { # signal
 # Nothing that the task started outlives it, so nothing writes files after they were given back.
 end_everything() {
     if [ "$scope" = alone ]; then
-        kill -s KILL -1
+        kill -s KILL -- -1
     else
         for group in $groups; do kill -s KILL -- "-$group"; done
     fi 2>/dev/null
 }
 
 stop() { # signal
-    stopping=yes interrupted=yes
+    stopping=$1 interrupted=yes
     signal_job "$1"
 }
 
@@ -76,6 +76,8 @@ step() { # command, file for stdout, file for stderr -> $code
     printf '%s\n' "$phase" >"$control/phase"
     if ! { true >>"$2" && true >>"$3"; }; then finish 1 failed; fi
     find_launcher
+    code=143
+    [ -z "$stopping" ] || return 0
     (
         exec </dev/null >>"$2" 3>>"$3"
         cd "$working_directory" || cd /
@@ -87,7 +89,7 @@ step() { # command, file for stdout, file for stderr -> $code
     ) &
     child=$!
     groups="$groups $child"
-    [ -z "$stopping" ] || signal_job TERM
+    [ -z "$stopping" ] || signal_job "$stopping"
     await "$child"
 }
 

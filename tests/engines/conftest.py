@@ -1,0 +1,200 @@
+"""A laboratory with one engine, one node and one share: what engine tests run their tasks in."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.engines.docker import DockerEngine
+from emulator.engines.process import ProcessEngine
+from emulator.launch.build import plan_job
+from emulator.state.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from emulator.engines.base import Engine, NodePlace, TaskEnd
+    from emulator.launch.plan import GpuMode, NodeTask
+
+ENGINES = [
+    "process",
+    "process-plain",
+    pytest.param("docker", marks=pytest.mark.docker),
+]
+SHARE = "$AZ_BATCHAI_MOUNT_ROOT/share"
+NODE = "tvm-1_1-20180606t120000z"
+
+
+_ROOT = Path(__file__).parents[2]
+_STARTER = """
+import os, pathlib, pickle, signal, sys
+sys.path.insert(0, os.getcwd())
+from emulator.engines import docker, process
+from emulator.state.home import Home
+
+kind, root, file, before = sys.argv[1:]
+home = Home(pathlib.Path(root))
+die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)
+if kind == "docker":
+    engine = docker.DockerEngine(home, training=home.root, pull="never")
+    if before:
+        setattr(engine._api, before, die)
+else:
+    engine = process.ProcessEngine(home, training=home.root, namespaces=kind == "process")
+    if before:
+        setattr(engine, before, die)
+engine.start(pickle.loads(pathlib.Path(file).read_bytes()), print)
+die()
+"""
+
+
+@dataclass
+class Outcome:
+    """How a task of the laboratory ended, and the folder of its streams."""
+
+    end: TaskEnd
+    logs: Path
+
+    def text(self, name: str = "stdout.txt") -> str:
+        return (self.logs / name).read_text()
+
+
+@dataclass
+class Lab:
+    """One engine, one node, one share; ``run`` runs a command as the custom toolkit does."""
+
+    kind: str
+    engine: Engine
+    home: Home
+    image: str
+    cluster: str
+    place: NodePlace
+    announced: list[str] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def share(self) -> Path:
+        return self.home.storage / "account" / "share"
+
+    def logs(self, task: NodeTask) -> Path:
+        return self.share / "segment" / task.id / "stdouterr"
+
+    def task(
+        self,
+        command: str,
+        *,
+        preparation: str = "",
+        variables: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        gpus: GpuMode = "none",
+        prefix: str = SHARE,
+        **more: Any,
+    ) -> NodeTask:
+        guid = f"{os.getpid()}-{next(self._numbers)}"
+        definition: dict[str, Any] = {
+            "stdOutErrPathPrefix": prefix,
+            "outputDirectories": [{"id": "OUT", "pathPrefix": prefix, "pathSuffix": "results"}],
+            "environmentVariables": [{"name": k, "value": v} for k, v in (variables or {}).items()],
+            "secrets": [{"name": name} for name in secrets or ()],
+            "jobPreparation": {"commandLine": preparation},
+            "customToolkitSettings": {"commandLine": command},
+            **more,
+        }
+        if self.image:
+            definition.setdefault("containerSettings", {"imageSourceRegistry": {"image": self.image}})
+        values = {f"/secrets/{i}/value": v for i, v in enumerate((secrets or {}).values())}
+        plan = plan_job(
+            job_guid=guid,
+            workspace="ws",
+            experiment="exp",
+            job=f"job-{guid}",
+            segment=f"segment/{guid}-0",
+            definition=definition,
+            secrets=values,
+            nodes=[self.place],
+            cluster_mounts=[("share", self.share)],
+            job_mounts=[],
+            gpus=gpus,
+        )
+        return plan.tasks[0]
+
+    def start(self, task: NodeTask) -> None:
+        self.engine.start(task, self.announced.append)
+
+    def another(self) -> ProcessEngine | DockerEngine:
+        """Make a second engine of the same home, as another process has it."""
+        return make_engine(self.kind, self.home)
+
+    def start_and_die(self, task: NodeTask, *, before: str = "") -> None:
+        """Start a task from a process that is killed (SIGKILL) right after, or where ``before`` is called."""
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "task").write_bytes(pickle.dumps(task))
+            arguments = [self.kind, str(self.home.root), str(Path(folder) / "task"), before]
+            killed = subprocess.run([sys.executable, "-c", _STARTER, *arguments], check=False, cwd=_ROOT)
+        assert killed.returncode == -signal.SIGKILL
+
+    def finish(self, task: NodeTask) -> Outcome:
+        end = self.engine.wait(task.id)
+        self.engine.remove(task.id)
+        return Outcome(end, self.logs(task))
+
+    def run(self, command: str, **more: Any) -> Outcome:
+        task = self.task(command, **more)
+        self.start(task)
+        return self.finish(task)
+
+
+def make_engine(kind: str, home: Home, **more: Any) -> ProcessEngine | DockerEngine:
+    training = home.root / "training"
+    if kind == "docker":
+        return DockerEngine(home, training=training, pull="never", **more)
+    return ProcessEngine(home, training=training, namespaces=kind == "process", **more)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home of ünï")
+    home.make()
+    return home
+
+
+@pytest.fixture
+def lab_of(home: Home, request: pytest.FixtureRequest) -> Iterator[Callable[..., Lab]]:
+    """Make a laboratory with the engine of that kind; afterwards nothing of it is left."""
+    labs: list[tuple[Lab, ProcessEngine | DockerEngine]] = []
+
+    def make(kind: str, **more: Any) -> Lab:
+        image = request.getfixturevalue("docker_image") if kind == "docker" else ""
+        if kind != "docker":
+            request.getfixturevalue("exercise_process")
+        engine = make_engine(kind, home, **more)
+        cluster = f"test-{os.getpid()}-{len(labs)}"
+        place = engine.place_node(cluster, NODE)
+        lab = Lab(kind, engine, home, image, cluster, place)
+        lab.share.mkdir(parents=True, exist_ok=True)
+        labs.append((lab, engine))
+        return lab
+
+    yield make
+    for lab, engine in labs:
+        engine.remove_node(lab.cluster, NODE)
+        engine.sweep(frozenset())
+        assert engine.tasks() == []
+        assert not (home.nodes / lab.cluster).exists()
+        engine.close()
+
+
+@pytest.fixture(params=ENGINES)
+def lab(request: pytest.FixtureRequest, lab_of: Callable[..., Lab]) -> Lab:
+    """A laboratory for each engine."""
+    return lab_of(request.param)
