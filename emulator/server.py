@@ -177,7 +177,7 @@ class EmulatorServer:
             python=settings.python,
         )
         held.callback(engines.close)
-        controller = Controller(store, clock, engines, files, home)
+        controller = Controller(store, clock, engines, files)
         controller.start()
         held.callback(controller.close)
         operations = Operations(store, clock, strict=settings.strict)

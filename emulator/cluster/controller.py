@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from emulator.engines.base import Engine
     from emulator.launch.plan import GpuMode
     from emulator.state.clock import Clock
-    from emulator.state.home import Home
     from emulator.state.store import Store
 
 T = TypeVar("T")
@@ -58,15 +57,13 @@ class Controller:
         clock: tells the time of every transition.
         engines: gives an engine by name (may raise EngineUnavailable); ``""`` is the default engine. It
             is called from worker threads.
-        shares: turns volumes into folders.
-        home: where nodes have their disks.
+        shares: turns volumes into folders; called from worker threads too.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, engines: Callable[[str], Engine], shares: FileShares, home: Home
+        self, store: Store, clock: Clock, engines: Callable[[str], Engine], shares: FileShares
     ) -> None:
         self._clock = clock
-        self._home = home
         self._records = Records(store)
         self._loop = Loop(clock)
         room = Room(
@@ -91,12 +88,6 @@ class Controller:
     def wait_until(self, condition: Callable[[], T | None], timeout: float = 30.0) -> T:
         """Wait until a condition gives something true, looked at after every step; TimeoutError."""
         return self._loop.wait_until(condition, timeout)
-
-    def cluster_guids(self) -> frozenset[str]:
-        """Give the guids of all clusters: what ``Engine.sweep`` must keep."""
-        return self._loop.ask(
-            lambda: frozenset(record.cluster.guid for record in self._records.clusters.values())
-        )
 
     def create_cluster(
         self,

@@ -202,11 +202,11 @@ class JobRunner:
         """Write the job's end and free its nodes, in one step."""
         room = self._room
         ended = finished(record, verdict)
-        why = "".join(f"; {problem.code}: {problem.message}" for problem in verdict.errors)
         journal = self._journal(record)
-        (journal.error if verdict.errors else journal.info)(
-            f"the job {ended.job.execution_state.value}, exit code {verdict.exit_code}{why}"
-        )
+        code = "" if verdict.exit_code is None else f" with exit code {verdict.exit_code}"
+        journal.info(f"the job {ended.job.execution_state.value}{code}")
+        for problem in verdict.errors:
+            journal.error(f"{problem.code}: {problem.message}")
         with room.records.transaction():
             room.records.save_job(ended)
             self._free_nodes(record)

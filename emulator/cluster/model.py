@@ -46,7 +46,7 @@ class ProvisioningState(str, Enum):
 
 
 class ExecutionState(str, Enum):
-    """Where a job stands; moves forward only."""
+    """Where a job stands; moves forward only, but for a return to the queue (see ``transitions``)."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -169,9 +169,9 @@ class Cluster:
 class Job:
     """A job and where it stands.
 
-    ``segment`` is ``jobOutputDirectoryPathSegment``. ``exit_code`` is None until the job ended, and
-    stays None if it was terminated or never ran. ``changed_at`` is when the definition changed (ETag);
-    ``execution_changed_at`` when the state did.
+    ``segment`` is ``jobOutputDirectoryPathSegment``. ``exit_code`` is None until the job ended, and stays
+    None if it was ended on request; -1 if the machine failed it (see ``endings``). ``changed_at`` is when
+    the definition changed (ETag); ``execution_changed_at`` when the state did.
     """
 
     key: JobKey

@@ -191,7 +191,7 @@ class World:
         return self.engine
 
     def fresh(self) -> Controller:
-        return Controller(self.store, self.clock, self.engines, self.shares, self.home)
+        return Controller(self.store, self.clock, self.engines, self.shares)
 
     def restart(self) -> None:
         """Close the controller, as a dying emulator does, and start another on the same home."""

@@ -181,7 +181,7 @@ def live(root: Path, last: int) -> None:
     home.make()
     steps = Steps(last)
     store, engine = AuditedStore(home, steps), FolderEngine(root / "engine", steps)
-    controller = Controller(store, SystemClock(), lambda _: engine, Shares(home.storage), home)
+    controller = Controller(store, SystemClock(), lambda _: engine, Shares(home.storage))
     controller.start()
     keys = {name: JobKey(ExperimentKey(WORKSPACE, "e"), name) for name in COMMANDS}
     results = root / "results"

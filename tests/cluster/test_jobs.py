@@ -146,7 +146,7 @@ def test_the_execution_log_tells_the_story_without_secrets(world: World) -> None
     assert all(line.split(" ")[1] in ("INFO", "NOTICE", "ERROR") for line in lines)
     assert all(line.startswith("2018-06-06T12:00:00Z ") for line in lines)
     text = "\n".join(lines)
-    for word in ("picked up", "tvm-", "share", "NOTICE image:", "exit code 3", "JobFailed"):
+    for word in ("picked up", "tvm-", "share", "NOTICE image:", "failed with exit code 3", "ERROR JobFailed"):
         assert word in text
     for secret in ("hunter2", "visible-value", "cluster-key"):
         assert secret not in text
