@@ -1,0 +1,141 @@
+"""A body reaches the service as it was written; what the service would not read is refused by name."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backends.base import ClusterSpec, JobSpec
+from backends.bodies import check, filled
+from backends.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backends.base import Place
+
+CLUSTER: dict[str, Any] = {
+    "vmSize": "STANDARD_NC6",
+    "vmPriority": "lowpriority",
+    "scaleSettings": {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "requeue"}},
+    "virtualMachineConfiguration": {
+        "imageReference": {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS"}
+    },
+    "nodeSetup": {
+        "setupTask": {
+            "commandLine": "apt-get update",
+            "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs",
+            "environmentVariables": [{"name": "A", "value": ""}],
+            "secrets": [{"name": "S", "value": "$STORAGE_KEY"}],
+        },
+        "mountVolumes": {
+            "azureFileShares": [
+                {
+                    "accountName": "a",
+                    "azureFileUrl": "https://a/s",
+                    "relativeMountPath": "afs",
+                    "fileMode": "0777",
+                    "credentials": {"accountKey": "a2V5"},
+                }
+            ],
+            "unmanagedFileSystems": [{"mountCommand": "mount", "relativeMountPath": "u"}],
+        },
+    },
+    "userAccountSettings": {"adminUserName": "admin", "adminUserSshPublicKey": "ssh-rsa AAA"},
+    "subnet": {"id": "/subscriptions/s"},
+}
+JOB: dict[str, Any] = {
+    "schedulingPriority": "high",
+    "nodeCount": 2,
+    "containerSettings": {
+        "imageSourceRegistry": {"image": "x", "credentials": {"username": "u"}},
+        "shmSize": "2g",
+    },
+    "cntkSettings": {"pythonScriptFilePath": "a.py", "commandLineArgs": "  two  spaces ", "processCount": 2},
+    "jobPreparation": {"commandLine": "true"},
+    "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs",
+    "inputDirectories": [{"id": "IN", "path": "$AZ_BATCHAI_MOUNT_ROOT/in"}],
+    "outputDirectories": [{"id": "OUT", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/out", "pathSuffix": "x"}],
+    "environmentVariables": [{"name": "A", "value": "1"}],
+    "constraints": {"maxWallClockTime": "PT1H30M"},
+}
+
+
+@pytest.mark.parametrize("kind", ["Cluster", "Job"])
+def test_what_is_written_is_what_is_sent(kind: str, scripted: Callable[..., Any], place: Place) -> None:
+    refusal = {"error": {"code": "x"}}
+    backend, script = scripted(lambda request: (404 if request.method == "GET" else 400, {}, refusal))
+    calls = {
+        "Cluster": lambda: backend.create_cluster(ClusterSpec(place, "nodes", CLUSTER)),
+        "Job": lambda: backend.submit(JobSpec(place, "job", "nodes", JOB)),
+    }
+    with pytest.raises(InvalidSpec):
+        calls[kind]()
+    sent = json.loads(script.sent[-1].body)["properties"]
+    if kind == "Job":
+        assert sent.pop("cluster")["id"].endswith("/workspaces/workspace/clusters/nodes")
+        assert sent == JOB
+    else:
+        secret = sent["nodeSetup"]["setupTask"]["secrets"][0]
+        assert secret["value"] != "$STORAGE_KEY"
+        secret["value"] = "$STORAGE_KEY"
+        assert sent == CLUSTER
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "path", "hint"),
+    [
+        ("Cluster", {"vmsize": "x"}, "properties.vmsize", "vmSize"),
+        ("Cluster", {"currentNodeCount": 1}, "properties.currentNodeCount", ""),
+        (
+            "Cluster",
+            {"nodeSetup": {"setupTask": {"stdOutErrPathSuffix": "x"}}},
+            "properties.nodeSetup.setupTask.stdOutErrPathSuffix",
+            "stdOutErrPathPrefix",
+        ),
+        ("Job", {"inputDirectories": {"id": "x"}}, "properties.inputDirectories", ""),
+        ("Job", {"inputDirectories": [{"id": 1}]}, "properties.inputDirectories[0].id", ""),
+        ("Job", {"nodeCount": True}, "properties.nodeCount", ""),
+        ("Job", {"nodeCount": "1"}, "properties.nodeCount", ""),
+        ("Job", {"constraints": {"maxWallClockTime": "1h"}}, "properties.constraints.maxWallClockTime", ""),
+        ("Job", {"constraints": {"maxWallClockTime": "P"}}, "properties.constraints.maxWallClockTime", ""),
+        ("Job", {"containerSettings": "ubuntu"}, "properties.containerSettings", ""),
+    ],
+)
+def test_what_would_be_dropped_or_bent_is_refused_by_path(
+    kind: str, properties: dict[str, Any], path: str, hint: str
+) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        check(kind, properties)
+    assert refused.value.field == path
+    assert hint in refused.value.hint
+
+
+def test_null_counts_as_not_given() -> None:
+    check("Job", {"nodeCount": None, "containerSettings": None})
+
+
+def test_placeholders_are_filled_wherever_they_stand() -> None:
+    values = {"ACCOUNT": "acct", "KEY": "a2V5", "URL": "https://acct"}
+    given = {"a": ["$STORAGE_URL/share", {"b": "$STORAGE_ACCOUNT"}], "c": "$STORAGE_ACCOUNTS", "d": 1}
+    found = filled(given, values)
+    assert found == {"a": ["https://acct/share", {"b": "acct"}], "c": "$STORAGE_ACCOUNTS", "d": 1}
+
+
+def test_the_storage_key_goes_only_where_the_service_hides_it() -> None:
+    values = {"ACCOUNT": "acct", "KEY": "a2V5", "URL": "https://acct"}
+    hidden = {"secrets": [{"name": "K", "value": "key=$STORAGE_KEY"}]}
+    assert filled(hidden, values) == {"secrets": [{"name": "K", "value": "key=a2V5"}]}
+    with pytest.raises(InvalidSpec) as refused:
+        filled({"customToolkitSettings": {"commandLine": "echo $STORAGE_KEY"}}, values)
+    assert refused.value.field == "properties.customToolkitSettings.commandLine"
+
+
+def test_a_job_for_another_cluster_is_refused(scripted: Callable[..., Any], place: Place) -> None:
+    backend, script = scripted(lambda _: (404, {}, {"error": {"code": "x"}}))
+    with pytest.raises(InvalidSpec) as refused:
+        backend.submit(JobSpec(place, "job", "nodes", {**JOB, "cluster": {"id": "/another"}}))
+    assert refused.value.field == "properties.cluster"
+    assert script.sent == []
