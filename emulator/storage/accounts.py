@@ -23,7 +23,7 @@ KEY_NAMES = ("key1", "key2")
 _KEY_BYTES = 64
 
 
-class AccountExists(Exception):
+class AccountExists(Exception):  # noqa: N818 - it says what is the case
     """The name belongs to an account already."""
 
 
@@ -48,7 +48,8 @@ class Account:
             given = base64.b64decode(key.strip(), validate=True)
         except (binascii.Error, ValueError):
             return False
-        return any([hmac.compare_digest(given, secret) for secret in self.secrets])  # noqa: C419 - constant time
+        matches = [hmac.compare_digest(given, secret) for secret in self.secrets]
+        return any(matches)
 
 
 class Accounts:
@@ -118,7 +119,7 @@ class Accounts:
             return self._put(_account(name, keys, account.scope, account.definition))
 
     def delete(self, name: str) -> bool:
-        """Forget an account and its keys; False if there is none. Its folder is the business of ``Shares``."""
+        """Forget an account and its keys; False if there is none. ``Shares`` deletes its folder."""
         with self._lock:
             if not self._store.delete(KIND, name):
                 return False

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from emulator.state.clock import Clock
     from emulator.storage.accounts import Account
     from emulator.storage.errors import StorageError
     from emulator.storage.records import EntryRecord
     from emulator.storage.shares import Shares
     from emulator.storage.tree import Found
+    from emulator.storage.uploads import Drafts
 
 ECHO_VERSION = "2019-02-02"
-"""From this version on answers echo ``x-ms-client-request-id`` and carry SMB properties (recorded traffic)."""
+"""From this version on answers echo ``x-ms-client-request-id`` and have SMB properties (recorded)."""
 
 PERMISSION_KEY = "13400857325829863413*7225182421306353545"
 """The one permission key there is: permissions of their own are not built."""
@@ -42,7 +42,7 @@ class Context(NamedTuple):
     """What operations work on."""
 
     shares: Shares
-    clock: Clock
+    drafts: Drafts
 
 
 class Call:

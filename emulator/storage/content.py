@@ -116,7 +116,7 @@ class FileBody(Response):
         self._first = first
         self._length = length
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Send the answer."""
         with self._file as file:
             fd = file.fileno()

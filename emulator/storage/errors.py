@@ -11,8 +11,10 @@ _UNAUTHORISED = "This request is not authorized to perform this operation using 
 CATALOGUE: dict[str, tuple[int, str]] = {
     "AuthenticationFailed": (
         403,
-        "Server failed to authenticate the request. Make sure the value of Authorization header is formed "
-        "correctly including the signature.",
+        (
+            "Server failed to authenticate the request. Make sure the value of Authorization header is "
+            "formed correctly including the signature."
+        ),
     ),
     "AuthorizationPermissionMismatch": (403, _UNAUTHORISED.format("permission")),
     "AuthorizationProtocolMismatch": (403, _UNAUTHORISED.format("protocol")),
@@ -26,13 +28,19 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InternalError": (500, "The server encountered an internal error. Please retry the request."),
     "InvalidAuthenticationInfo": (
         400,
-        "Authentication information is not given in the correct format. Check the value of Authorization header.",
+        (
+            "Authentication information is not given in the correct format. "
+            "Check the value of Authorization header."
+        ),
     ),
     "InvalidFileOrDirectoryPathName": (400, "The specified file or directory path is too long or too deep."),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidMd5": (
         400,
-        "The MD5 value specified in the request is invalid. The MD5 value must be 128 bits and base64 encoded.",
+        (
+            "The MD5 value specified in the request is invalid. "
+            "The MD5 value must be 128 bits and base64 encoded."
+        ),
     ),
     "InvalidMetadata": (400, "The metadata specified is invalid. It has characters that are not permitted."),
     "InvalidQueryParameterValue": (
@@ -55,7 +63,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     ),
     "NoAuthenticationInformation": (
         401,
-        "Server failed to authenticate the request. Please refer to the information in the www-authenticate header.",
+        (
+            "Server failed to authenticate the request. "
+            "Please refer to the information in the www-authenticate header."
+        ),
     ),
     "NotImplemented": (501, "The requested operation is not implemented on the specified resource."),
     "OutOfRangeInput": (400, "One of the request inputs is out of range."),

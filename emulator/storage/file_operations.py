@@ -116,7 +116,8 @@ async def set_file_metadata(context: Context, call: Call) -> Response:
 async def set_file_properties(context: Context, call: Call) -> Response:
     """Set a file's HTTP headers, attributes and times, or its size.
 
-    A request that names none of the HTTP headers leaves them; one that names some clears the others (service).
+    A request that names none of the HTTP headers leaves them; one that names some clears the others
+    (service).
     """
     root = context.shares.root(call.account.name, call.share)
     headers = _content_headers(call, default_type=False)
@@ -169,7 +170,7 @@ def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[
 
 
 def save(context: Context, call: Call, found: Found, record: EntryRecord) -> dict[str, str]:
-    """Write a file's record as the file is now, and give ETag, Last-Modified and SMB properties as headers."""
+    """Write a file's record as the file is now, and give ETag, Last-Modified and SMB properties."""
     found.stat = os.fstat(found.fd)
     context.shares.records.save_entry(call.share_key, found.path, found.stat, record, directory=False)
     return stamps(entity_tag(found.stat, record.changed), record.changed) | smb_headers(call, found, record)

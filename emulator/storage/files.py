@@ -21,6 +21,7 @@ from emulator.storage.routes import find_operation
 from emulator.storage.sas import EVERYTHING, check_sas, file_link
 from emulator.storage.sharedkey import check_shared_key
 from emulator.storage.times import parse_sas_time
+from emulator.storage.uploads import Drafts
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -57,8 +58,8 @@ class Entry:
 class FilesService:
     """Serves Files, and is ``emulator.cluster.ports.FileShares`` to the cluster room.
 
-    F1. ``handle`` answers every request, errors included; it runs on one event loop. An operation changes a
-        file or a directory without giving way to another one, so clients see all of it or nothing.
+    F1. ``handle`` answers every request, also one that goes wrong; it runs on one event loop. An operation
+        changes a file or a directory without giving way to another, so clients see all of it or nothing.
     F2. ``mount_source``, ``link`` and ``list_folder`` may be called from any thread.
     """
 
@@ -68,7 +69,7 @@ class FilesService:
         self._shares = shares
         self._store = store
         self._clock = clock
-        self._context = Context(shares, clock)
+        self._context = Context(shares, Drafts(shares.draft))
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.
@@ -101,6 +102,10 @@ class FilesService:
         except ClientDisconnect:
             # Nobody hears this answer.
             return call.answer(400, {})
+
+    def close(self) -> None:
+        """Close what is kept open between requests; the service may be used again."""
+        self._context.drafts.close()
 
     def _authorise(self, call: Call) -> None:
         now = self._clock.now()
@@ -160,9 +165,9 @@ class FilesService:
         return file_link(known, share, path.strip("/"), expires=expires, base_url=base_url)
 
     def list_folder(self, account: str, share: str, path: str) -> list[Entry]:
-        """List a folder by name; empty if the folder or its share does not exist."""
+        """List a folder by name (``.``: the share's own); empty if it or its share does not exist."""
         try:
-            _, parts = split_path(f"{share}/{path}")
+            _, parts = split_path("/".join([share, *(part for part in path.split("/") if part != ".")]))
             with tree.find_directory(self._shares.root(account, share), parts) as found:
                 listed = tree.describe(found, tree.entries(found))
         except StorageError:

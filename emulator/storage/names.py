@@ -1,4 +1,4 @@
-"""Names of accounts, shares, directories and files: what the service accepts, checked without a regex storm."""
+"""Names of accounts, shares, directories and files: what the service accepts."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from emulator.storage.shares import Shares
 
 _VERSIONS = (
-    "2024-01-01", "2023-05-01", "2023-04-01", "2023-01-01", "2022-09-01", "2022-05-01", "2021-09-01", "2021-08-01",
-    "2021-06-01", "2021-04-01", "2021-02-01", "2021-01-01", "2019-06-01", "2019-04-01", "2018-11-01", "2018-07-01",
-    "2018-03-01-preview", "2018-02-01", "2017-10-01", "2017-06-01", "2016-12-01", "2016-05-01", "2016-01-01",
-)  # fmt: skip
-
+    *("2024-01-01", "2023-05-01", "2023-04-01", "2023-01-01", "2022-09-01", "2022-05-01", "2021-09-01"),
+    *("2021-08-01", "2021-06-01", "2021-04-01", "2021-02-01", "2021-01-01", "2019-06-01", "2019-04-01"),
+    *("2018-11-01", "2018-07-01", "2018-03-01-preview", "2018-02-01", "2017-10-01", "2017-06-01"),
+    *("2016-12-01", "2016-05-01", "2016-01-01"),
+)
 _INVALID_NAME = (
-    "{} is not a valid storage account name. Storage account name must be between 3 and 24 characters in length "
-    "and use numbers and lower-case letters only."
+    "{} is not a valid storage account name. Storage account name must be between 3 and 24 characters in "
+    "length and use numbers and lower-case letters only."
 )
 _TAKEN = "The storage account named {} is already taken."
 _DEFAULT_SKU = "Standard_LRS"
@@ -58,21 +58,18 @@ class StorageProvider:
 
     def handle(self, request: ArmRequest) -> ArmResponse:
         """Answer a request."""
-        kinds = [kind for kind, _ in request.types]
-        if request.action.lower() == "checknameavailability" or kinds == ["checknameavailability"]:
+        kinds = "/".join(kind for kind, _ in request.types)
+        if "checknameavailability" in (kinds, request.action.lower()):
             return self._check_name(request)
-        if kinds == ["operations"]:
+        if kinds == "operations":
             return ArmResponse(200, {"value": []})
-        if kinds == ["locations", "asyncoperations"]:
+        if kinds == "locations/asyncoperations":
             return self._poll(request)
-        if kinds != ["storageaccounts"]:
-            kind = "/".join(kinds) or request.action
-            raise ServiceError(
-                404,
-                "InvalidResourceType",
-                f"The resource type '{kind}' is not emulated in Microsoft.Storage.",
-            )
-        name = request.types[0][1]
+        if kinds != "storageaccounts":
+            raise _not_emulated("resource type", kinds or request.action)
+        return self._account(request, request.types[0][1])
+
+    def _account(self, request: ArmRequest, name: str) -> ArmResponse:
         if not name:
             return self._list(request)
         if request.action:
@@ -84,8 +81,6 @@ class StorageProvider:
         account = self._find(request, name)
         if request.method == "PATCH":
             account = self._accounts.update(account.name, self._merged(account, request.body or {}))
-        elif request.method != "GET":
-            raise ServiceError(405, "MethodNotAllowed", f"The method {request.method} is not allowed here.")
         return ArmResponse(200, _body(account, request.base_url))
 
     def delete_group(self, subscription: str, group: str) -> bool:
@@ -137,8 +132,8 @@ class StorageProvider:
         except AccountExists:
             raise ServiceError(409, "StorageAccountAlreadyTaken", _TAKEN.format(name)) from None
         poll = (
-            f"{request.base_url.rstrip('/')}/subscriptions/{request.subscription}/providers/Microsoft.Storage/locations/"
-            f"{definition['location']}/asyncoperations/{definition['operation']}"
+            f"{request.base_url.rstrip('/')}/subscriptions/{request.subscription}/providers/Microsoft.Storage"
+            f"/locations/{definition['location']}/asyncoperations/{definition['operation']}"
             f"?monitor=true&api-version={request.api_version}"
         )
         return ArmResponse(202, None, {"Location": poll, "Retry-After": str(self._retry_after)})
@@ -164,11 +159,7 @@ class StorageProvider:
     def _act(self, request: ArmRequest, account: Account) -> ArmResponse:
         action = request.action.lower()
         if request.method != "POST" or action not in ("listkeys", "regeneratekey"):
-            raise ServiceError(
-                404,
-                "InvalidResourceType",
-                f"The action '{request.action}' is not emulated in Microsoft.Storage.",
-            )
+            raise _not_emulated("action", request.action)
         if action == "regeneratekey":
             name = (request.body or {}).get("keyName")
             if name not in KEY_NAMES:
@@ -199,6 +190,12 @@ class StorageProvider:
             definition["tags"] = body["tags"] or {}
         definition["sku"] = _sku(body) or definition["sku"]
         return definition
+
+
+def _not_emulated(what: str, name: str) -> ServiceError:
+    return ServiceError(
+        404, "InvalidResourceType", f"The {what} '{name}' is not emulated in Microsoft.Storage."
+    )
 
 
 def _scope(request: ArmRequest) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import ctypes
 import errno
-import hashlib
-import hmac
 import os
 from functools import cache
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from emulator.storage import tree
 from emulator.storage.call import XML, document, element, stamps
@@ -17,6 +15,7 @@ from emulator.storage.content import CHUNK, MAX_RANGE, clip, decode_md5, request
 from emulator.storage.errors import bad_header, failure
 from emulator.storage.file_operations import read, save
 from emulator.storage.records import entity_tag
+from emulator.storage.uploads import receive, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +30,9 @@ _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 async def put_range(context: Context, call: Call) -> Response:
     """Write (``x-ms-write: update``) or clear a range.
 
-    The body is streamed into a file beside the shares and moved into place when it has arrived whole and its
-    MD5 fits, in one step as far as clients of this service can see: after a broken upload the file is as it was.
+    The body is streamed into a file beside the shares and copied into place when it has arrived whole and
+    its MD5 fits, in one step as far as clients of this service can see: after a broken upload the file is as
+    it was.
     """
     root = context.shares.root(call.account.name, call.share)
     write = call.headers.get("x-ms-write", "").lower()
@@ -48,15 +48,19 @@ async def put_range(context: Context, call: Call) -> Response:
     first, last = asked[0], asked[1]
     with tree.find_file(root, call.parts) as found:
         read(context, call, found)
-        _check_inside(first, last, found.stat.st_size)
+        _check_inside(last, found.stat.st_size)
     if write == "clear":
         if call.length("content-length"):
             raise bad_header("content-length", call.headers["content-length"])
         return _commit(context, call, None, first, last)
     _check_length(call, last - first + 1)
-    with context.shares.draft() as draft:
-        digest = await _receive(call, draft, last - first + 1)
-        return _commit(context, call, draft, first, last, md5=digest)
+    with context.drafts.take() as draft:
+        digest = await receive(call.request, draft, last - first + 1)
+        computed = base64.b64encode(digest).decode()
+        given = call.headers.get("content-md5")
+        if given is not None and decode_md5(given) != digest:
+            raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=computed)
+        return _commit(context, call, draft, first, last, md5=computed)
 
 
 async def list_ranges(context: Context, call: Call) -> Response:
@@ -80,7 +84,7 @@ async def list_ranges(context: Context, call: Call) -> Response:
     return call.answer(200, headers | {"x-ms-content-length": str(size)}, body, content_type=XML)
 
 
-def _check_inside(first: int, last: int, size: int) -> None:
+def _check_inside(last: int, size: int) -> None:
     if last >= size:
         raise failure("InvalidRange", headers={"content-range": f"bytes */{size}"})
 
@@ -97,56 +101,26 @@ def _check_length(call: Call, length: int) -> None:
         decode_md5(call.headers["content-md5"])
 
 
-async def _receive(call: Call, draft: IO[bytes], length: int) -> str:
-    """Stream the body into the draft and give its MD5, in base64.
-
-    Raises:
-        ClientDisconnect: the client went away first.
-        StorageError: Md5Mismatch; InvalidHeaderValue if the body is shorter than it said.
-    """
-    digest = hashlib.md5(usedforsecurity=False)
-    fd = draft.fileno()
-    received = 0
-    async for chunk in call.request.stream():
-        digest.update(chunk)
-        _write(fd, chunk, received)
-        received += len(chunk)
-    if received != length:
-        raise bad_header("content-length", str(received))
-    computed = base64.b64encode(digest.digest()).decode()
-    given = call.headers.get("content-md5")
-    if given is not None and not hmac.compare_digest(decode_md5(given), digest.digest()):
-        raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=computed)
-    return computed
-
-
 def _commit(
-    context: Context, call: Call, draft: IO[bytes] | None, first: int, last: int, *, md5: str = ""
+    context: Context, call: Call, draft: int | None, first: int, last: int, *, md5: str = ""
 ) -> Response:
     """Put the draft, or zeros, into the file. Nothing else of this service runs meanwhile."""
     root = context.shares.root(call.account.name, call.share)
     with tree.find_file(root, call.parts) as found:
         record, _ = read(context, call, found)
-        _check_inside(first, last, found.stat.st_size)
+        _check_inside(last, found.stat.st_size)
         fd = found.open(os.O_RDWR)
         try:
             if draft is None:
                 _clear(fd, first, last - first + 1)
             else:
-                _copy(draft.fileno(), fd, first, last - first + 1)
+                _copy(draft, fd, first, last - first + 1)
         finally:
             os.close(fd)
         headers = save(context, call, found, record)
     if md5:
         headers["content-md5"] = md5
     return call.answer(201, headers | {"x-ms-request-server-encrypted": "true"})
-
-
-def _write(fd: int, data: bytes | memoryview, offset: int) -> None:
-    while data:
-        written = os.pwrite(fd, data, offset)
-        offset += written
-        data = memoryview(data)[written:]
 
 
 def _copy(source: int, target: int, offset: int, length: int) -> None:
@@ -159,7 +133,7 @@ def _copy(source: int, target: int, offset: int, length: int) -> None:
             raise
         while done < length:
             chunk = os.pread(source, min(CHUNK, length - done), done)
-            _write(target, chunk, offset + done)
+            write(target, chunk, offset + done)
             done += len(chunk)
 
 
@@ -172,7 +146,7 @@ def _clear(fd: int, offset: int, length: int) -> None:
     zeros = bytes(CHUNK)
     for first, last in list(_data(fd, offset, offset + length - 1)):
         for position in range(first, last + 1, CHUNK):
-            _write(fd, zeros[: last + 1 - position], position)
+            write(fd, zeros[: last + 1 - position], position)
 
 
 def _data(fd: int, first: int, last: int) -> Iterator[tuple[int, int]]:

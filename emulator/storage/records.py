@@ -1,9 +1,9 @@
 """What Files keeps about a share, directory or file beyond its content: metadata, HTTP headers, SMB times.
 
 It lives in the store, by exact path. A file's record holds the inode, size and time of last write that the
-file had when this service last touched it; when they no longer agree, somebody else wrote or replaced the file,
-and the record is dropped: a stale ``Content-MD5`` or ``Content-Type`` would be a lie. A directory's record is
-held by its inode alone, because making an entry changes its time.
+file had when this service last touched it; when they no longer agree, somebody else wrote or replaced the
+file, and the record no longer counts: a stale ``Content-MD5`` or ``Content-Type`` would be a lie. A
+directory's record is held by its inode alone, because making an entry changes its time.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Records:
         self._store = store
 
     def share(self, key: str, stat: os.stat_result) -> ShareRecord:
-        """Read a share's record; ``key`` is ``<account>/<share>``. A folder that somebody made has defaults."""
+        """Read a share's record by ``<account>/<share>``; a folder that somebody made has defaults."""
         document = self._store.get(SHARES, key)
         if document is None:
             return ShareRecord(changed=stat.st_ctime_ns)
@@ -75,7 +75,7 @@ class Records:
             self._store.delete(SHARES, key)
 
     def entry(self, share: str, path: str, stat: os.stat_result, *, directory: bool) -> EntryRecord:
-        """Read the record of what stands at ``path`` (its true path) now; defaults if there is none that fits."""
+        """Read the record of what stands at ``path`` (its true path) now; defaults if none fits."""
         document = self._store.get(ENTRIES, f"{share}/{path}")
         if document is not None and document.body["seal"] == _seal(stat, directory=directory):
             body = document.body

@@ -1,4 +1,4 @@
-"""Shared access signatures: account SAS, and service SAS of a share or a file (service documentation; SDK 2.1.0)."""
+"""Shared access signatures: of an account, and of a share or a file (service documentation; SDK 2.1.0)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ _WITH_ENCRYPTION_SCOPE = "2020-12-06"
 class Grant:
     """What the bearer of a request may do.
 
-    ``levels``: ``s`` the service, ``c`` a share, ``l`` what a directory holds, ``d`` a directory, ``o`` a file;
-    ``permissions``: letters of ``rwdlc``. ``overrides`` replace response headers of a file, by lower-case name.
+    ``levels``: ``s`` the service, ``c`` a share, ``l`` what a directory holds, ``d`` a directory, ``o`` a
+    file; ``permissions``: letters of ``rwdlc``. ``overrides`` replace response headers of a file, by
+    lower-case name.
     """
 
     levels: str

@@ -62,8 +62,9 @@ async def list_shares(context: Context, call: Call) -> Response:
 
 
 async def get_properties(_: Context, call: Call) -> Response:
-    """Tell the service's properties: metrics are off and there are no CORS rules; neither can be changed yet."""
-    off = "<Version>1.0</Version><Enabled>false</Enabled><RetentionPolicy><Enabled>false</Enabled></RetentionPolicy>"
+    """Tell the service's properties: no metrics, no CORS rules; neither can be changed yet."""
+    retention = "<RetentionPolicy><Enabled>false</Enabled></RetentionPolicy>"
+    off = f"<Version>1.0</Version><Enabled>false</Enabled>{retention}"
     body = f"<HourMetrics>{off}</HourMetrics><MinuteMetrics>{off}</MinuteMetrics><Cors />"
     content = document(f"<StorageServiceProperties>{body}</StorageServiceProperties>")
     return call.answer(200, {}, content, content_type=XML)

@@ -35,7 +35,7 @@ _SIGNED = (
 )
 
 
-def check_shared_key(
+def check_shared_key(  # noqa: PLR0917 - the parts that are signed, in their order
     account: Account,
     authorization: str,
     method: str,
@@ -80,8 +80,8 @@ def check_shared_key(
         if hmac.compare_digest(hmac.digest(secret, message, "sha256"), given):
             return
     raise _failed(
-        f"The MAC signature found in the HTTP request '{signature}' is not the same as any computed signature. "
-        f"Server used following string to sign: '{text}'."
+        f"The MAC signature found in the HTTP request '{signature}' is not the same as any computed "
+        f"signature. Server used following string to sign: '{text}'."
     )
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH114, PTH115, PTH116 - paths on the way of every request are plain strings and descriptors
 """Shares: ordinary folders, ``<home>/storage/<account>/<share>/``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH116 - paths on the way of every request are plain strings and descriptors
 """SMB properties in requests: attributes, times, permissions (REST, from version 2019-02-02 on)."""
 
 from __future__ import annotations

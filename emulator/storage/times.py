@@ -54,7 +54,7 @@ def parse_http_date(text: str) -> datetime | None:
 
 @_cached
 def parse_sas_time(text: str) -> datetime | None:
-    """Read ``st`` or ``se`` of a SAS (ISO 8601, UTC, by day, minute or second); None if it is anything else."""
+    """Read ``st`` or ``se`` of a SAS (ISO 8601, UTC, by day, minute or second); None if it is neither."""
     pattern = _SAS_PATTERNS.get(len(text), "%Y-%m-%dT%H:%M:%S.%fZ")
     if len(text) == len("2019-02-02T00:00:00.0000000Z"):
         text = text[:-2] + "Z"
@@ -72,7 +72,12 @@ def sas_time(value: datetime) -> str:
 def smb_time(nanoseconds: int) -> str:
     """Write nanoseconds since 1970 as ``2019-05-17T23:41:28.6060000Z`` (hundreds of nanoseconds)."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{rest // 100:07}Z"
+    return f"{_iso_seconds(seconds)}.{rest // 100:07}Z"
+
+
+@lru_cache(maxsize=256)
+def _iso_seconds(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_smb_time(text: str) -> int | None:

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH115, PTH116 - paths on the way of every request are plain strings and descriptors
 """Directories and files of one share, found safely and without regard to case.
 
 A share is an ordinary folder, and whatever runs in a job may put anything there: symbolic links that climb
@@ -91,26 +91,22 @@ def find(root: str, parts: Sequence[str]) -> Found:
         NotADirectoryError: a component before the last is no directory.
     """
     try:
-        fd = os.open("/".join((root, *parts)), os.O_PATH | os.O_CLOEXEC)
+        fd = _touch(root, parts)
     except FileNotFoundError:
         spelled = _spelled(root, parts)
         if spelled is None:
             raise
-        fd = os.open("/".join((root, *spelled)), os.O_PATH | os.O_CLOEXEC)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise FileNotFoundError(errno.ENOENT, "links in a circle") from None
-        raise
+        fd = _touch(root, spelled)
     try:
         real = os.readlink(f"/proc/self/fd/{fd}")
-        if real != root and not real.startswith(root + "/"):
-            raise FileNotFoundError(errno.ENOENT, "outside the share")
         found = Found(root, fd, real[len(root) + 1 :], os.fstat(fd))
-        if not (modes.S_ISREG(found.stat.st_mode) or found.is_directory):
-            raise FileNotFoundError(errno.ENOENT, "neither file nor directory")
     except BaseException:
         os.close(fd)
         raise
+    inside = real == root or real.startswith(root + "/")
+    if not (inside and (modes.S_ISREG(found.stat.st_mode) or found.is_directory)):
+        os.close(fd)
+        raise FileNotFoundError(errno.ENOENT, "outside the share, or neither file nor directory")
     return found
 
 
@@ -232,10 +228,8 @@ def entries(directory: Found, prefix: str = "") -> list[tuple[str, bool]]:
                 name = entry.name
                 if (start and not name.lower().startswith(start)) or not is_presentable(name):
                     continue
-                if entry.is_symlink():
-                    path = os.path.realpath(f"{directory.root}/{_below(directory.path, name)}")
-                    if not path.startswith(directory.root + "/"):
-                        continue
+                if entry.is_symlink() and not _stays(directory.root, _below(directory.path, name)):
+                    continue
                 is_directory = entry.is_dir()
                 if is_directory or entry.is_file():
                     names.append((name, is_directory))
@@ -279,8 +273,26 @@ def _which_is_missing(root: str, parts: Sequence[str]) -> str:
     return "ResourceNotFound"
 
 
+def _stays(root: str, path: str) -> bool:
+    """Tell whether a link leads to something that exists below the share."""
+    try:
+        return os.path.realpath(f"{root}/{path}", strict=True).startswith(root + "/")
+    except OSError:
+        return False
+
+
 def _below(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
+
+
+def _touch(root: str, parts: Sequence[str], flags: int = os.O_PATH) -> int:
+    """Open a path, links followed; what cannot be reached because links go in a circle does not exist."""
+    try:
+        return os.open("/".join((root, *parts)), flags | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise FileNotFoundError(errno.ENOENT, "links in a circle") from None
+        raise
 
 
 def _spelled(root: str, parts: Sequence[str]) -> list[str] | None:
@@ -288,7 +300,7 @@ def _spelled(root: str, parts: Sequence[str]) -> list[str] | None:
     spelled: list[str] = []
     for part in parts:
         try:
-            fd = os.open("/".join((root, *spelled)), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = _touch(root, spelled, os.O_RDONLY | os.O_DIRECTORY)
         except _GONE:
             return None
         name = _spelling(fd, part)

@@ -4,30 +4,70 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
+import http.client
 import socket
 import threading
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import uvicorn
 from azure.storage.file import FileService
 from starlette.requests import Request
 
-from emulator.state.clock import Clock, SystemClock
+from emulator.state.clock import SystemClock
 from emulator.state.home import Home
 from emulator.state.seal import Seal
 from emulator.state.store import Store
 from emulator.storage.accounts import Accounts
 from emulator.storage.files import FilesService
+from emulator.storage.sharedkey import string_to_sign
 from emulator.storage.shares import Shares
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
 
+    from emulator.state.clock import Clock
+
 ACCOUNT = "devaccount"
 KEY = base64.b64encode(bytes(range(64))).decode()
+
+
+VERSION = "2019-02-02"
+SMB = {
+    "x-ms-file-attributes": "None",
+    "x-ms-file-creation-time": "now",
+    "x-ms-file-last-write-time": "now",
+    "x-ms-file-permission": "Inherit",
+}
+
+
+@dataclass
+class Answer:
+    """An answer; ``headers`` have lower-case names."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The error code, which header and body must agree on; empty for success."""
+        code = self.headers.get("x-ms-error-code", "")
+        if self.body.startswith(b"\xef\xbb\xbf") and code:
+            assert ET.fromstring(self.body.decode("utf-8-sig")).findtext("Code") == code
+        return code
+
+    def text(self, name: str) -> str:
+        """The text of the first XML element of that name."""
+        found = ET.fromstring(self.body.decode("utf-8-sig")).find(f".//{name}")
+        return "" if found is None else found.text or ""
 
 
 @dataclass
@@ -39,6 +79,7 @@ class Served:
     accounts: Accounts
     shares: Shares
     service: FilesService
+    clock: Clock
     port: int = 0
 
     @property
@@ -55,6 +96,60 @@ class Served:
         service.retry = lambda context: None
         return service
 
+    def sign(
+        self, method: str, raw_path: str, query: Mapping[str, str], headers: Mapping[str, str], key: str = KEY
+    ) -> dict[str, str]:
+        """Give the headers with version, date and signature added where they are not given."""
+        signed = {
+            "x-ms-version": VERSION,
+            "x-ms-date": format_datetime(self.clock.now(), usegmt=True),
+            **{name.lower(): value for name, value in headers.items()},
+        }
+        text = string_to_sign(ACCOUNT, method, f"/{ACCOUNT}{raw_path}", query, signed)
+        signature = base64.b64encode(hmac.digest(base64.b64decode(key), text.encode(), "sha256")).decode()
+        return {"authorization": f"SharedKey {ACCOUNT}:{signature}", **signed}
+
+    def ask(
+        self,
+        method: str,
+        raw_path: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        signed: bool = True,
+    ) -> Answer:
+        """Send a request as it is written, without the tidying that clients do to paths."""
+        query, headers = query or {}, dict(headers or {})
+        headers.setdefault("content-length", str(len(body)))
+        if signed:
+            headers = self.sign(method, raw_path, query, headers)
+        url = f"/{ACCOUNT}{raw_path}" + ("?" + urlencode(query) if query else "")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, url, body=body, headers=headers)
+            response = connection.getresponse()
+            return Answer(
+                response.status,
+                {name.lower(): value for name, value in response.getheaders()},
+                response.read(),
+            )
+        finally:
+            connection.close()
+
+    def make(self, path: str, content: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Make a file over the wire."""
+        sent = {"x-ms-type": "file", "x-ms-content-length": str(len(content)), **SMB, **(headers or {})}
+        assert self.ask("PUT", path, headers=sent).status == 201
+        for first in range(0, len(content), 4 * 1024 * 1024):
+            assert self.put(path, first, content[first : first + 4 * 1024 * 1024]).status == 201
+
+    def put(self, path: str, first: int, content: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        """Write a range over the wire."""
+        span = f"bytes={first}-{first + len(content) - 1}"
+        sent = {"x-ms-write": "update", "x-ms-range": span, **(headers or {})}
+        return self.ask("PUT", path, {"comp": "range"}, sent, content)
+
     def folder(self, share: str, account: str = ACCOUNT) -> Path:
         return self.home.storage / account / share
 
@@ -70,10 +165,11 @@ class Served:
 def assemble(root: Path, clock: Clock | None = None) -> Served:
     home = Home(root)
     home.make()
+    clock = clock or SystemClock()
     store = Store(home.database, Seal.at(home.seal_key))
     accounts = Accounts(store, home, development=(ACCOUNT, KEY))
     shares = Shares(home, store)
-    return Served(home, store, accounts, shares, FilesService(accounts, shares, store, clock or SystemClock()))
+    return Served(home, store, accounts, shares, FilesService(accounts, shares, store, clock), clock)
 
 
 class Serving:
@@ -101,8 +197,9 @@ class Serving:
         self._thread.start()
         return self.served
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join(10)
         self._socket.close()
+        self.served.service.close()
         self.served.store.close()
