@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -116,21 +117,44 @@ class FileBody(Response):
         self._first = first
         self._length = length
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the answer."""
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer; stop when the client has gone."""
         with self._file as file:
-            fd = file.fileno()
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
-            position, left = self._first, self._length
-            while left > CHUNK:
-                chunk = os.pread(fd, CHUNK, position)
-                if not chunk:
-                    return
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                position += len(chunk)
-                left -= len(chunk)
-            chunk = os.pread(fd, left, position)
-            if len(chunk) == left:
-                await send({"type": "http.response.body", "body": chunk, "more_body": False})
+            if self._length > CHUNK:
+                gone = asyncio.ensure_future(_disconnected(receive))
+                try:
+                    await self._send_chunks(file.fileno(), send, gone)
+                finally:
+                    gone.cancel()
+            else:
+                await self._send_last(file.fileno(), send, self._first, self._length)
+
+    async def _send_chunks(self, fd: int, send: Send, gone: asyncio.Future[None]) -> None:
+        position, left = self._first, self._length
+        while left > CHUNK:
+            chunk = os.pread(fd, CHUNK, position)
+            if not chunk:
+                return
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # A server drops what it cannot send, and need not wait for that: without this turn of the loop
+            # the rest of a file would be read for nobody, and nobody else would be served meanwhile.
+            await asyncio.sleep(0)
+            if gone.done():
+                return
+            position += len(chunk)
+            left -= len(chunk)
+        await self._send_last(fd, send, position, left)
+
+    @staticmethod
+    async def _send_last(fd: int, send: Send, position: int, length: int) -> None:
+        chunk = os.pread(fd, length, position)
+        if len(chunk) == length:
+            await send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -169,7 +169,7 @@ def _data(fd: int, first: int, last: int) -> Iterator[tuple[int, int]]:
 @cache
 def _fallocate() -> ctypes._FuncPointer:
     """Give the C library's fallocate, which Python does not offer with its modes."""
-    function = ctypes.CDLL(None).fallocate64
+    function = ctypes.CDLL(None).fallocate
     function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
     function.restype = ctypes.c_int
     return function

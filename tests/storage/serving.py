@@ -162,14 +162,14 @@ class Served:
         return found
 
 
-def assemble(root: Path, clock: Clock | None = None) -> Served:
+def assemble(root: Path, clock: Clock | None = None, shares: type[Shares] = Shares) -> Served:
     home = Home(root)
     home.make()
     clock = clock or SystemClock()
     store = Store(home.database, Seal.at(home.seal_key))
     accounts = Accounts(store, home, development=(ACCOUNT, KEY))
-    shares = Shares(home, store)
-    return Served(home, store, accounts, shares, FilesService(accounts, shares, store, clock), clock)
+    made = shares(home, store)
+    return Served(home, store, accounts, made, FilesService(accounts, made, store, clock), clock)
 
 
 class Serving:

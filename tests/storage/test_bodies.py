@@ -7,11 +7,15 @@ import hashlib
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
-from tests.storage.serving import ACCOUNT, SMB
+from emulator.storage.records import ShareRecord
+from emulator.storage.shares import Shares
+from tests.storage.serving import ACCOUNT, SMB, Serving, assemble
 
 if TYPE_CHECKING:
     from tests.storage.serving import Served
@@ -205,6 +209,44 @@ def test_conditions_of_a_read(served: Served) -> None:
     assert served.ask("GET", "/data/f", headers={"if-unmodified-since": past}).status == 412
     assert served.ask("DELETE", "/data/f", headers={"if-match": '"0x1"'}).status == 412
     assert served.ask("DELETE", "/data/f", headers={"if-match": tag}).status == 202
+
+
+def test_a_client_that_leaves_a_download_holds_nobody_up(served: Served) -> None:
+    with (served.folder("data") / "f").open("wb") as file:
+        file.truncate(512 * 1024 * MIB)
+    lines = [f"GET /{ACCOUNT}/data/f HTTP/1.1", "host: x"]
+    lines += [f"{name}: {value}" for name, value in served.sign("GET", "/data/f", {}, {}).items()]
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert b" 200 " in connection.recv(4096).splitlines()[0]
+    assert served.ask("HEAD", "/data/f").status == 200
+    share = str(served.folder("data"))
+    for _ in range(500):
+        if not any(path.startswith(share) for path in _open_files()):
+            return
+        served.ask("HEAD", "/data/f")
+    pytest.fail("the file stays open")
+
+
+def _open_files() -> list[str]:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(entry.readlink()))
+    return found
+
+
+def test_a_full_disk_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    class Full(Shares):
+        def draft(self) -> IO[bytes]:
+            return Path("/dev/full").open("r+b", buffering=0)
+
+    with Serving(assemble(tmp_path / "home", shares=Full)) as served:
+        served.shares.create(ACCOUNT, "data", ShareRecord())
+        (served.folder("data") / "f").write_bytes(b"0123456789")
+        answer = served.put("/data/f", 0, b"abc")
+        assert (answer.status, answer.code) == (409, "ShareSizeLimitReached")
+        assert served.ask("GET", "/data/f").body == b"0123456789"
 
 
 def test_a_file_that_shrinks_while_it_is_read_breaks_the_transfer(served: Served) -> None:
