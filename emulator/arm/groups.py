@@ -169,7 +169,8 @@ class Groups:
     def _find(self, subscription: str, group: str) -> Document:
         found = self._store.get(_KIND, _key(subscription, group))
         if found is None:
-            raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+            text = f"Resource group '{group}' could not be found."
+            raise ServiceError(404, "ResourceGroupNotFound", text, headers={"x-ms-failure-cause": "gateway"})
         return found
 
     def _accepted(self, request: ArmRequest, group: str) -> ArmResponse:

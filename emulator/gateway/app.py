@@ -11,17 +11,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import traceback
 import uuid
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emulator.errors import ServiceError
 from emulator.gateway.reading import (
     base_url_of,
     headers_of,
+    is_loopback,
     is_own_host,
     parse_json,
     query_of,
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 _ARM = frozenset({"subscriptions", "providers", "tenants"})
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _TOKEN_LIMIT = 64 * 1024
+_LOOK_SECONDS = 0.02
+_LOOKS = 10
 
 
 class Files(Protocol):
@@ -70,7 +75,7 @@ class Asked:
 class Gateway:
     """The application.
 
-    ``health`` gives the body of the health answer; ``stop`` is called to stop the emulator; ``report``
+    ``host`` is the address that it listens on. ``health`` gives the body of the health answer; ``stop`` is called to stop the emulator; ``report``
     gets what nobody expected, for the emulator's own log.
     """
 
@@ -93,7 +98,7 @@ class Gateway:
         self._tokens = tokens
         self._files = files
         self._clock = clock
-        self._host = host
+        self._on_loopback = is_loopback(host)
         self._health = health
         self._stop_key = stop_key
         self._stop = stop
@@ -126,7 +131,7 @@ class Gateway:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = _asked(scope)
-        if not is_own_host(asked.headers.get("host", ""), self._host):
+        if self._on_loopback and not is_own_host(asked.headers.get("host", "")):
             text = "This emulator answers to addresses of this machine and to Azure's names only."
             raise ServiceError(421, "MisdirectedRequest", text)
         if asked.first.lower() in _ARM:
@@ -150,7 +155,7 @@ class Gateway:
     async def _arm(self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send) -> None:
         self._tokens.check(asked.headers.get("authorization", ""), asked.base_url)
         if asked.method in ("GET", "HEAD"):
-            answer = self._manage(asked, query, None)
+            answer = await self._read(asked, query)
         else:
             # What changes something may wait for the disk or an engine: beside the event loop.
             from anyio import to_thread
@@ -158,9 +163,24 @@ class Gateway:
             body = parse_json(await read_body(receive))
             answer = await to_thread.run_sync(self._manage, asked, query, body)
         data, described = json_body(answer.body)
+        if answer.status == HTTPStatus.NO_CONTENT:
+            described = []  # HTTP allows it no length
         extra = arm_headers(asked.method, asked.headers, self._clock.now())
         headers = [*described, *encoded(answer.headers), *extra]
         await _send(send, answer.status, headers, b"" if asked.method == "HEAD" else data)
+
+    async def _read(self, asked: Asked, query: Mapping[str, str]) -> ArmResponse:
+        """Answer a GET; a poll of work that goes on is held for a moment.
+
+        With ``Retry-After: 0`` clients ask again at once: without this they would do nothing else.
+        """
+        answer = self._manage(asked, query, None)
+        looks = _LOOKS
+        while looks and _goes_on(answer):
+            await asyncio.sleep(_LOOK_SECONDS)
+            answer = self._manage(asked, query, None)
+            looks -= 1
+        return answer
 
     def _manage(self, asked: Asked, query: Mapping[str, str], body: Mapping[str, Any] | None) -> ArmResponse:
         return self._manager.handle(
@@ -208,6 +228,13 @@ class Gateway:
         extra = arm_headers(scope["method"], headers_of(scope), self._clock.now())
         headers = [*described, *encoded(error.headers), *extra]
         await _send(send, error.status, headers, b"" if scope["method"] == "HEAD" else data)
+
+
+def _goes_on(answer: ArmResponse) -> bool:
+    """Tell whether an answer is a poll's that says: not yet, ask again at once."""
+    if answer.headers.get("Retry-After") != "0":
+        return False
+    return answer.status == HTTPStatus.ACCEPTED or (answer.body or {}).get("status") == "InProgress"
 
 
 def _asked(scope: Scope) -> Asked:

@@ -38,7 +38,15 @@ def base_url_of(scope: Scope, headers: Mapping[str, str]) -> str:
     return f"{scope['scheme']}://{host}"
 
 
-def is_own_host(host: str, extra: str = "") -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address to listen on is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def is_own_host(host: str) -> bool:
     """Tell whether a ``Host`` header names us.
 
     A page in a browser can make a name of its own point to this machine and so reach a server on
@@ -46,7 +54,7 @@ def is_own_host(host: str, extra: str = "") -> bool:
     """
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
     name = name.strip("[]").rstrip(".").lower()
-    if not name or "." not in name or name.endswith((".localhost", ".internal")) or name == extra.lower():
+    if "." not in name or name.endswith((".localhost", ".internal")):
         return True
     if name.endswith(_AZURE):
         return True

@@ -129,7 +129,7 @@ CLUSTERS: list[tuple[str, Any, str, str]] = [
 
 @pytest.mark.parametrize(("path", "value", "code", "target"), CLUSTERS)
 def test_wrong_clusters(
-    populated: Front, cluster_body: dict[str, Any], path: str, value: Any, code: str, target: str
+    populated: Front, cluster_body: dict[str, Any], *, path: str, value: Any, code: str, target: str
 ) -> None:
     change(cluster_body, path, value)
     error = put_cluster(populated, cluster_body)
@@ -258,7 +258,7 @@ JOBS: list[tuple[str, Any, str, str]] = [
 
 @pytest.mark.parametrize(("path", "value", "code", "target"), JOBS)
 def test_wrong_jobs(
-    populated: Front, job_body: dict[str, Any], path: str, value: Any, code: str, target: str
+    populated: Front, job_body: dict[str, Any], *, path: str, value: Any, code: str, target: str
 ) -> None:
     if path.endswith("Settings") and path != "properties.containerSettings":
         del job_body["properties"]["customToolkitSettings"]

@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
     from emulator.server import Address
 
+SCOPE: dict[str, Any] = {
+    "type": "http",
+    "method": "GET",
+    "scheme": "http",
+    "path": "/subscriptions",
+    "raw_path": b"/subscriptions",
+    "query_string": b"",
+    "headers": [],
+    "server": ("127.0.0.1", 80),
+}
 GROUP = "/subscriptions/s/resourceGroups/g?api-version=2018-05-01"
 
 
@@ -144,7 +154,7 @@ def test_pages_of_other_sites_cannot_reach_us_by_a_name_of_theirs(served: Addres
         ("azure.com.evil.net", False),
     ],
 )
-def test_hosts(host: str, own: bool) -> None:
+def test_own_hosts(host: str, own: bool) -> None:
     assert is_own_host(host) is own
 
 
@@ -200,17 +210,7 @@ def test_what_nobody_expected_is_written_down_and_not_shown() -> None:
     async def keep(message: Any) -> None:
         sent.append(message)
 
-    scope: dict[str, Any] = {
-        "type": "http",
-        "method": "GET",
-        "scheme": "http",
-        "path": "/subscriptions",
-        "raw_path": b"/subscriptions",
-        "query_string": b"",
-        "headers": [],
-        "server": ("127.0.0.1", 80),
-    }
-    asyncio.run(gateway(scope, broken, keep))
+    asyncio.run(gateway(SCOPE, broken, keep))
     assert sent[0]["status"] == 500
     error = json.loads(sent[1]["body"])["error"]
     assert error["code"] == "InternalServerError"
@@ -250,3 +250,44 @@ def test_a_control_plane_read_is_quick(served: Address, bearer: dict[str, str]) 
         assert connection.getresponse().read()
     connection.close()
     assert time.perf_counter() - began < 5
+
+
+def test_a_poll_of_work_that_goes_on_is_held_for_a_moment() -> None:
+    """A client that polls with ``Retry-After: 0`` must not keep a processor busy."""
+    import asyncio
+
+    from emulator.arm.messages import ArmResponse
+    from emulator.state.clock import ManualClock
+
+    asked = []
+
+    class Fake:
+        def check(self, *_: Any) -> None:
+            """Let everybody in."""
+
+        def handle(self, *_: Any, **__: Any) -> ArmResponse:
+            asked.append(time.monotonic())
+            done = len(asked) == 4
+            return ArmResponse(200, {"status": "Succeeded" if done else "InProgress"}, {"Retry-After": "0"})
+
+    fake: Any = Fake()
+    gateway = Gateway(
+        manager=fake,
+        identity=fake,
+        tokens=fake,
+        files=fake,
+        clock=ManualClock(),
+        host="127.0.0.1",
+        health=dict,
+        stop_key="",
+        stop=lambda: None,
+        report=print,
+    )
+    sent: list[Any] = []
+
+    async def keep(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(gateway(SCOPE, fake, keep))
+    assert json.loads(sent[1]["body"])["status"] == "Succeeded"
+    assert asked[-1] - asked[0] >= 0.05

@@ -33,7 +33,7 @@ def done(front: Front, answer: ArmResponse) -> bool:
     assert answer.body is None
     status = body(front.ask("GET", answer.headers["Azure-AsyncOperation"]))
     final = front.ask("GET", answer.headers["Location"])
-    succeeded = status["status"] == "Succeeded"
+    succeeded: bool = status["status"] == "Succeeded"
     assert final.status == (200 if succeeded else 202)
     assert ("endTime" in status) == succeeded
     return succeeded
@@ -311,7 +311,7 @@ def test_output_files_are_listed_with_links_page_by_page(populated: Front) -> No
     ]
     assert first["nextLink"].startswith(f"{BASE}/subscriptions/{SUBSCRIPTION}/{path}?")
     for method in ("GET", "POST"):  # SDK 7.0.0 follows the link with GET, 2.0.0 with POST
-        more = {"outputdirectoryid": "stdouterr", "maxresults": "2", "$skiptoken": "stderr.txt"}
+        more: Any = {"outputdirectoryid": "stdouterr", "maxresults": "2", "$skiptoken": "stderr.txt"}
         second = body(populated.ask(method, path, **more))
         assert [one["name"] for one in second["value"]] == ["stdout.txt"]
         assert "nextLink" not in second
@@ -341,7 +341,8 @@ def test_wrong_questions_for_output_files(
     populated: Front, query: dict[str, str], status: int, target: str
 ) -> None:
     populated.clusters.folders = {"stdouterr": ("acct", "share", "some/where"), "TEMP": None}
-    error = populated.refused("POST", f"{JOB}/listOutputFiles", **query)
+    question: dict[str, Any] = dict(query)
+    error = populated.refused("POST", f"{JOB}/listOutputFiles", **question)
     assert (error.status, error.target) == (status, target)
 
 
