@@ -66,7 +66,7 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
     def lines(directory: str, path: str) -> Iterable[str] | None:
         return files.lines(directory, path) if (directory, path) in present else None
 
-    reasons = []
+    reasons: list[str] = []
     checks: list[Checked | Metric] = list(check_state(name, expected, job))
     as_expected = job.state == expected.execution_state
     if as_expected:

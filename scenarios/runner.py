@@ -315,8 +315,8 @@ class Runner:
             try:
                 self._terminate(name, job)
                 collect(self._backend, self._run, name, lambda _: None)
-            except ScenarioError as error:
-                problems.append(f"job {name} could not be ended: {error}")
+            except Exception as error:  # noqa: BLE001 - the first failure counts, and cleaning up goes on
+                problems.append(f"job {name}: {error}")
         return problems
 
     def _terminate(self, name: str, job: JobRecord) -> None:

@@ -1,0 +1,33 @@
+"""A world in memory, and a small scenario to run in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.scenarios.worlds import SMALL, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a scenario's file; gives its path."""
+
+    def write(text: str, name: str = "small") -> Path:
+        folder = tmp_path / "scenarios" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "scenario.yaml"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write
+
+
+@pytest.fixture
+def world(tmp_path: Path, write: Callable[[str], Path]) -> World:
+    """A world in memory with the small scenario."""
+    return World(tmp_path / "home", write(SMALL))
