@@ -75,8 +75,8 @@ class Asked:
 class Gateway:
     """The application.
 
-    ``host`` is the address that it listens on. ``health`` gives the body of the health answer; ``stop`` is called to stop the emulator; ``report``
-    gets what nobody expected, for the emulator's own log.
+    ``host`` is the address that it listens on; ``health`` gives the body of the health answer; ``stop`` is
+    called to stop the emulator; ``report`` gets what nobody expected, for the emulator's own log.
     """
 
     def __init__(
