@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from emulator.storage import smb, tree
 from emulator.storage.call import XML, document, element, metadata_headers, smb_headers, stamps
-from emulator.storage.errors import failure
+from emulator.storage.errors import failure, not_built
 from emulator.storage.records import EntryRecord, entity_tag
 from emulator.storage.service_operations import MAX_RESULTS, echo, read_marker, service_endpoint, write_marker
 
@@ -87,6 +87,8 @@ async def delete_directory(context: Context, call: Call) -> Response:
 async def list_directory(context: Context, call: Call) -> Response:
     """List a directory by name without regard to case, page by page."""
     root = context.shares.root(call.account.name, call.share)
+    if call.query.get("include") or call.headers.get("x-ms-file-extended-info", "false").lower() == "true":
+        raise not_built("details in listings (include, x-ms-file-extended-info)")
     limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
     start = read_marker(call)
     key = (start.lower(), start)

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from emulator.storage.errors import failure
 from emulator.storage.names import check_share_name, is_share_name
@@ -35,7 +35,7 @@ class Shares:
         self.records = Records(store)
         os.makedirs(self._storage, mode=0o700, exist_ok=True)
         _remove_tree(self.staging)
-        os.mkdir(self.staging, mode=0o700)
+        os.makedirs(self.staging, mode=0o700, exist_ok=True)
 
     def root(self, account: str, share: str) -> str:
         """Give a share's folder, with links resolved.
@@ -123,9 +123,10 @@ class Shares:
                     continue
         return total
 
-    def draft(self) -> IO[bytes]:
+    def draft(self) -> int:
         """Open an unnamed file for data on its way into a share (H3); it is gone when it is closed."""
-        return tempfile.TemporaryFile(dir=self.staging, buffering=0)
+        with tempfile.TemporaryFile(dir=self.staging, buffering=0) as file:
+            return os.dup(file.fileno())
 
 
 def _remove_tree(path: str) -> None:

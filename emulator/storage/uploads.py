@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from emulator.storage.content import CHUNK
 from emulator.storage.errors import bad_header
@@ -26,27 +26,30 @@ _KEPT = 4
 class Drafts:
     """Unnamed files for bodies on their way in; used on one event loop."""
 
-    def __init__(self, make: Callable[[], IO[bytes]]) -> None:
-        """Take new drafts from ``make``."""
+    def __init__(self, make: Callable[[], int]) -> None:
+        """Take descriptors of new drafts from ``make``."""
         self._make = make
-        self._free: list[IO[bytes]] = []
+        self._free: list[int] = []
 
     @contextmanager
     def take(self) -> Iterator[int]:
         """Lend a draft's descriptor. What it holds beyond what the borrower wrote is old: never read that."""
         draft = self._free.pop() if self._free else self._make()
         try:
-            yield draft.fileno()
+            yield draft
         finally:
             if len(self._free) < _KEPT:
                 self._free.append(draft)
             else:
-                draft.close()
+                os.close(draft)
 
     def close(self) -> None:
         """Close the drafts that are kept."""
         while self._free:
-            self._free.pop().close()
+            os.close(self._free.pop())
+
+    def __del__(self) -> None:
+        self.close()
 
 
 async def receive(request: Request, draft: int, length: int) -> bytes:

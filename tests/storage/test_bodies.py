@@ -9,7 +9,7 @@ import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -238,8 +238,8 @@ def _open_files() -> list[str]:
 
 def test_a_full_disk_is_told_and_changes_nothing(tmp_path: Path) -> None:
     class Full(Shares):
-        def draft(self) -> IO[bytes]:
-            return Path("/dev/full").open("r+b", buffering=0)
+        def draft(self) -> int:
+            return os.open("/dev/full", os.O_RDWR)
 
     with Serving(assemble(tmp_path / "home", shares=Full)) as served:
         served.shares.create(ACCOUNT, "data", ShareRecord())

@@ -211,3 +211,8 @@ def test_a_file_is_no_directory_and_the_reverse(served: Served) -> None:
 def test_a_wrong_page_is_refused(served: Served, query: dict[str, str], code: str) -> None:
     assert served.ask("GET", "/data", {**LIST, **query}).code == code
     assert served.ask("GET", "/", {"comp": "list", **query}).code == code
+
+
+def test_what_a_listing_cannot_include_is_refused(served: Served) -> None:
+    assert served.ask("GET", "/data", {**LIST, "include": "Timestamps"}).code == "NotImplemented"
+    assert served.ask("GET", "/", {"comp": "list", "include": "weather"}).code == "InvalidQueryParameterValue"
