@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from emulator import __version__
 from emulator.serving import (
     Address,
     HomeLock,
@@ -138,7 +139,7 @@ class EmulatorServer:
             port=port,
             pid=os.getpid(),
             started_at=now,
-            version=_version(),
+            version=__version__,
             instance=str(uuid.uuid4()),
             stop_key=secrets.token_urlsafe(32),
         )
@@ -280,15 +281,6 @@ def _training() -> Path:
     if not places:
         raise FileNotFoundError("the package 'training' is not installed")
     return Path(next(iter(places)))
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("batchai-scenario")
-    except PackageNotFoundError:
-        return "checkout"
 
 
 def _warm_up() -> None:

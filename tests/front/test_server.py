@@ -9,18 +9,16 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
 
+from emulator import __version__
 from emulator.errors import AddressInUse, HomeInUse
 from emulator.server import EmulatorServer, EmulatorSettings, read_address
 from emulator.serving import write_address
 from emulator.state.home import Home
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def settings(home: Path, port: int = 0) -> EmulatorSettings:
@@ -131,3 +129,8 @@ def test_state_outlives_the_emulator(tmp_path: Path) -> None:
             assert server is not None
             key.append(Home(tmp_path).seal_key.read_bytes())
     assert key[0] == key[1]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    assert f'version = "{__version__}"' in project.read_text()
