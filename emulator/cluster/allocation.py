@@ -14,6 +14,7 @@ from emulator.errors import EngineError
 
 if TYPE_CHECKING:
     from emulator.cluster.loop import Outcome
+    from emulator.cluster.model import Cluster
     from emulator.cluster.records import ClusterRecord
     from emulator.cluster.room import Room
     from emulator.engines.base import NodePlace
@@ -38,6 +39,7 @@ class Allocation:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._resting: set[str] = set()
+        self._fresh: set[str] = set()
 
     def reconcile(self, cluster: str) -> None:
         """Begin what is missing for a cluster (by id)."""
@@ -56,19 +58,30 @@ class Allocation:
         return record.but(allocation_state=state, allocation_changed_at=self._room.clock.now())
 
     def _resize(self, record: ClusterRecord) -> None:
-        if record.placing or self._room.workers.busy(("place", record.cluster.guid)):
+        if self._room.workers.busy(("place", record.cluster.guid)):
+            return  # its end comes back here
+        staying = sum(node.state is not NodeState.LEAVING for node in record.cluster.nodes)
+        missing = target_of(record.cluster) - staying
+        if record.placing and missing < len(record.placing):
+            record = self._give_up(record)
+        if record.placing:
             self._place(record)
-            return
-        staying = [node for node in record.cluster.nodes if node.state is not NodeState.LEAVING]
-        missing = target_of(record.cluster) - len(staying)
-        if missing > 0:
+        elif missing > 0:
             record = record.but(placing=self._new_ids(record, missing))
             self._room.records.save_cluster(record)
+            self._fresh.add(record.cluster.guid)
             self._place(record)
         elif missing < 0:
-            self._shrink(record, staying, -missing)
-        elif len(staying) == len(record.cluster.nodes):
+            self._shrink(record, -missing)
+        elif staying == len(record.cluster.nodes):
             self._room.records.save_cluster(self._settled(record))
+
+    def _give_up(self, record: ClusterRecord) -> ClusterRecord:
+        """Let nodes leave whose placing nobody saw end: they may be on the engine."""
+        lost = tuple(Node(node, NodeState.LEAVING) for node in record.placing)
+        record = record.but(placing=(), nodes=(*record.cluster.nodes, *lost))
+        self._room.records.save_cluster(record)
+        return record
 
     def _settled(self, record: ClusterRecord) -> ClusterRecord:
         state = ALLOCATION.move(record.cluster.allocation_state, AllocationEvent.SETTLE)
@@ -90,6 +103,7 @@ class Allocation:
     def _place(self, record: ClusterRecord) -> None:
         room, cluster, ids = self._room, record.cluster, record.placing
         key = cluster.key.id
+        fresh = cluster.guid in self._fresh
 
         def work() -> Placed:
             places: list[NodePlace] = []
@@ -103,18 +117,22 @@ class Allocation:
                 return places, problem_of(error)
             return places, None
 
-        room.workers.begin(("place", cluster.guid), work, lambda outcome: self._placed(key, outcome))
+        room.workers.begin(("place", cluster.guid), work, lambda outcome: self._placed(key, fresh, outcome))
 
     def _choose_engine(self, key: str, guid: str, engine: str) -> None:
         record = self._room.records.clusters.get(key)
         if record is not None and record.cluster.guid == guid and record.cluster.engine != engine:
             self._room.records.save_cluster(record.but(engine=engine))
 
-    def _placed(self, key: str, outcome: Outcome[Placed]) -> None:
+    def _placed(self, key: str, fresh: bool, outcome: Outcome[Placed]) -> None:  # noqa: FBT001
         places, problem = ([], problem_of(outcome)) if isinstance(outcome, Exception) else outcome
         record = self._room.records.clusters[key]
         nodes = tuple(Node(place.node, NodeState.PREPARING, place.address) for place in places)
-        record = record.but(placing=(), nodes=(*record.cluster.nodes, *nodes), errors=())
+        # What failed here left nothing. What an earlier emulator began may be on the engine: keep its name.
+        placed = {place.node for place in places}
+        maybe = () if fresh else tuple(node for node in record.placing if node not in placed)
+        record = record.but(placing=maybe, nodes=(*record.cluster.nodes, *nodes), errors=())
+        self._fresh.discard(record.cluster.guid)
         if problem is not None:
             record = record.but(errors=(problem,))
         surplus = len(record.cluster.nodes) - target_of(record.cluster)
@@ -138,11 +156,14 @@ class Allocation:
         room.workers.begin(
             ("prepare", cluster.guid),
             work,
-            lambda outcome: self._prepared(cluster.key.id, preparing, outcome),
+            lambda outcome: self._prepared(cluster, preparing, outcome),
         )
 
-    def _prepared(self, key: str, nodes: list[str], outcome: Outcome[tuple[Problem, ...]]) -> None:
-        record = self._room.records.clusters[key]
+    def _prepared(self, cluster: Cluster, nodes: list[str], outcome: Outcome[tuple[Problem, ...]]) -> None:
+        key = cluster.key.id
+        record = self._room.records.clusters.get(key)
+        if record is None or record.cluster.guid != cluster.guid:
+            return  # it was deleted meanwhile
         problems = (problem_of(outcome),) if isinstance(outcome, Exception) else outcome
         event = NodeEvent.UNPREPARED if problems else NodeEvent.PREPARED
         preparing = {node.id for node in record.cluster.nodes if node.state is NodeState.PREPARING}
@@ -150,7 +171,7 @@ class Allocation:
         self._room.records.save_cluster(record.but(nodes=moved, errors=(*record.cluster.errors, *problems)))
         self._room.settle(key)
 
-    def _shrink(self, record: ClusterRecord, staying: list[Node], surplus: int) -> None:
+    def _shrink(self, record: ClusterRecord, surplus: int) -> None:
         """Choose the nodes that leave: useless ones first, those with jobs last, the newest before others.
 
         Jobs on them: ``requeue`` (default) puts them back in the queue, ``terminate`` ends them,
@@ -159,7 +180,7 @@ class Allocation:
         room = self._room
         manual = record.cluster.definition["scaleSettings"]["manual"]
         option = manual.get("nodeDeallocationOption", "requeue")
-        newest_first = list(reversed(staying))
+        newest_first = [node for node in reversed(record.cluster.nodes) if node.state in _LEAVING_ORDER]
         order = sorted(newest_first, key=lambda node: _LEAVING_ORDER.index(node.state))
         leaving = [
             node
@@ -217,12 +238,11 @@ class Allocation:
         room, key = self._room, record.cluster.key
         if room.workers.busy(("place", record.cluster.guid)):
             return  # its end comes back here
-        staying = [node for node in record.cluster.nodes if node.state is not NodeState.LEAVING]
-        if staying or record.placing:
-            nodes = move_nodes(record.cluster, {node.id: NodeEvent.LEAVE for node in staying})
-            # What was being placed when an emulator died may be on the engine: it leaves like the others.
-            lost = tuple(Node(node, NodeState.LEAVING) for node in record.placing)
-            record = record.but(placing=(), nodes=(*nodes, *lost))
+        if record.placing:
+            record = self._give_up(record)
+        staying = [node.id for node in record.cluster.nodes if node.state is not NodeState.LEAVING]
+        if staying:
+            record = record.but(nodes=move_nodes(record.cluster, dict.fromkeys(staying, NodeEvent.LEAVE)))
             room.records.save_cluster(record)
         self._take_away(record)
         if not record.cluster.nodes and not room.jobs_of(key.id):

@@ -44,6 +44,9 @@ FIRST_PORT = 50000
 PUBLIC_ADDRESS = "127.0.0.1"
 """The address that all nodes of a cluster share, as they do on the service."""
 
+_PATIENCE = 0.7
+"""Seconds that ``close`` gives to engine calls under way; they are taken up again by the next ``start``."""
+
 
 class Controller:
     """Clusters and jobs (rules K1 to K5 of ``ClusterService``).
@@ -84,6 +87,7 @@ class Controller:
     def close(self) -> None:
         """Stop working, within a second. Jobs run on; the next ``start`` finds them."""
         self._loop.close()
+        self._room.workers.join(but="wait", timeout=_PATIENCE)
 
     def wait_until(self, condition: Callable[[], T | None], timeout: float = 30.0) -> T:
         """Wait until a condition gives something true, looked at after every step; TimeoutError."""

@@ -178,13 +178,13 @@ class JobRunner:
         room.workers.begin(
             ("stop", job.guid),
             lambda: stop_all(room.engines, engine, tasks),
-            lambda outcome: self._did_stop(job.key.id, outcome),
+            lambda outcome: self._did_stop(job.key.id, job.guid, outcome),
         )
 
-    def _did_stop(self, key: str, outcome: Outcome[None]) -> None:
+    def _did_stop(self, key: str, guid: str, outcome: Outcome[None]) -> None:
         record = self._room.records.jobs.get(key)
-        if record is None:
-            return
+        if record is None or record.job.guid != guid:
+            return  # it is over and was deleted
         if isinstance(outcome, Exception):
             self._stopped.discard(record.job.guid)
             self._rest(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,10 @@ class Launch:
         places = [engine.place_node(self.cluster.guid, node) for node in self.job.nodes]
         of_cluster = volumes(self.cluster.definition, CLUSTER_VOLUMES, self.cluster_secrets)
         of_job = volumes(self.job.definition, JOB_VOLUMES, self.job_secrets)
-        plan = self._plan(places, of_cluster, of_job)
+        try:
+            plan = self._plan(places, of_cluster, of_job)
+        except EngineError as error:
+            raise _not_prepared(error, places[0]) from error
         place = _log_place(plan)
         if not planned(tuple(task.id for task in plan.tasks), place):
             return False
@@ -99,6 +103,18 @@ class Launch:
             journal.info(f"image asked for: {image}")
         if self.job.definition.get("jobPreparation"):
             journal.info("job preparation comes first")
+
+
+def _not_prepared(error: EngineError, place: NodePlace) -> EngineError:
+    """Add to a mount's failure what the service added (issue thread of 2021)."""
+    problem = problem_of(error)
+    if problem.code != "AZFMountError":
+        return error
+    info = (
+        "Failed to setup runtime for job execution: Job environment preparation failed on "
+        f"{place.address} with err exit status 1."
+    )
+    return EngineError(dataclasses.replace(problem, details=(*problem.details, ("Info", info))))
 
 
 def _log_place(plan: LaunchPlan) -> LogPlace:

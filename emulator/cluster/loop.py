@@ -7,6 +7,7 @@ import itertools
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future
 from datetime import timedelta
@@ -164,6 +165,16 @@ class Workers:
         thread = threading.Thread(target=run, name=name, daemon=True)
         self._threads[key] = thread
         thread.start()
+
+    def join(self, but: str, timeout: float) -> None:
+        """Give calls a moment to end, but not those whose key begins with ``but``.
+
+        For the thread that closed the loop; ``timeout``: seconds in all.
+        """
+        end = time.monotonic() + timeout
+        for key, thread in list(self._threads.items()):
+            if not (isinstance(key, tuple) and key[0] == but):
+                thread.join(max(0.0, end - time.monotonic()))
 
     def _end(self, key: Hashable, outcome: Outcome[T], done: Callable[[Outcome[T]], None]) -> None:
         thread = self._threads.pop(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from emulator.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from emulator.cluster.model import Cluster, Job
     from emulator.launch.plan import NodeTask
@@ -266,9 +268,9 @@ class World:
         assert self.engine.tasks() == []
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    home = Home(tmp_path / "home")
+@contextmanager
+def a_world(folder: Path) -> Iterator[World]:
+    home = Home(folder / "home")
     home.make()
     clock = ManualClock()
     store = Store(home.database, Seal.at(home.seal_key))
@@ -278,3 +280,14 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.engine.go_down()  # lets every waiting thread go
     world.controller.close()
     store.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with a_world(tmp_path) as world:
+        yield world
+
+
+@pytest.fixture(scope="session")
+def make_world() -> Callable[[Path], AbstractContextManager[World]]:
+    return a_world
