@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
 _FRACTION = re.compile(r"(\.\d{1,6})\d*")
+_NO_SHELL = (126, 127)  # what the container's init process ends with if there is nothing to start
 _YEAR_ONE = "0001-01-01"
 
 
@@ -56,7 +57,7 @@ def create_container(
         user="0:0",
         working_dir="/",
         hostname=_NOT_IN_HOST_NAME.sub("-", task.node)[:63].strip("-") or "node",
-        labels=labels(home, task.cluster, node=task.node, task=task.id),
+        labels=labels(home, task.cluster, node=task.node, task=task.id, image=named(task)),
         healthcheck={"test": ["NONE"]},
         stop_signal="SIGTERM",
         host_config=host,
@@ -157,5 +158,12 @@ def lost_reason(state: Mapping[str, Any]) -> str:
         return "The container ran out of memory and was killed."
     if code == 128 + signal.SIGKILL:
         return "The container was killed from outside."
+    if code in _NO_SHELL:
+        return "The image has no shell (/bin/sh), which the job's supervisor needs."
     error = state.get("Error") or ""
     return f"The container ended with exit code {code} but recorded no end. {error}".strip()
+
+
+def named(task: NodeTask) -> str:
+    """Give the name of a task's image for messages."""
+    return task.image.reference if task.image else "(the node's own system)"

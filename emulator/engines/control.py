@@ -31,7 +31,7 @@ Phase = Literal["start", "preparation", "main"]
 Scope = Literal["alone", "session"]
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.sh")
-_STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|failed) end\n\Z")
+_STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|failed) end\n")
 _LOG_TAIL = 600
 
 
@@ -150,11 +150,23 @@ def recorded_end(folder: Path) -> TaskEnd | None:
 
 
 def lost_end(
-    folder: Path | None, exit_code: int | None, reason: str, ended: datetime | None = None
+    folder: Path | None,
+    exit_code: int | None,
+    reason: str,
+    ended: datetime | None = None,
+    *,
+    problem: Problem | None = None,
 ) -> TaskEnd:
     """Give the end of a task whose supervisor recorded none: always with a problem, never a success.
 
     The answer is the same each time: times are those of files, or of the container.
+
+    Args:
+        folder: the task's control folder; None if there is none.
+        exit_code: of the process or container, if it is known.
+        reason: what is known of why; the supervisor's log is added.
+        ended: when, if that is known better than from files.
+        problem: what stands in the record instead of the reason.
     """
     phase: Phase = "start"
     started = None
@@ -166,13 +178,12 @@ def lost_end(
         tail = log_tail(folder)
     ended = ended or datetime.fromtimestamp(0, timezone.utc)
     started = started or ended
-    message = f"{reason} {tail}".strip()
     return TaskEnd(
         phase,
         exit_code if phase != "start" else None,
         started,
         max(started, ended),
-        Problem("InternalError", message),
+        problem or Problem("InternalError", f"{reason} {tail}".strip()),
     )
 
 

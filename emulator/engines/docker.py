@@ -20,6 +20,7 @@ from emulator.engines.control import (
     Owner,
     control_folder,
     find_control_folder,
+    has_begun,
     lost_end,
     recorded_end,
     write_control,
@@ -27,6 +28,7 @@ from emulator.engines.control import (
 from emulator.engines.dockerapi import (
     LABEL_CLUSTER,
     LABEL_HOME,
+    LABEL_IMAGE,
     LABEL_NODE,
     LABEL_TASK,
     connect,
@@ -162,7 +164,7 @@ class DockerEngine:
             self._api.start(container_name(task.id))
         except APIError as error:
             self._forget(task.id)
-            raise failed_starting(_named(task), _explain(error)) from error
+            raise failed_starting(containers.named(task), _explain(error)) from error
         except BaseException as error:
             self._forget(task.id)
             if isinstance(error, OSError):
@@ -230,7 +232,11 @@ class DockerEngine:
             return lost_end(folder, None, f"The container of task {task_id} was never started.")
         self._settle(task_id)
         code = int(state.get("ExitCode") or 0)
-        return lost_end(folder, code, containers.lost_reason(state), containers.ended_at(state))
+        reason, ended = containers.lost_reason(state), containers.ended_at(state)
+        if folder is None or has_begun(folder):
+            return lost_end(folder, code, reason, ended)
+        image = self._api.inspect_container(container_name(task_id))["Config"]["Labels"].get(LABEL_IMAGE, "")
+        return lost_end(folder, None, reason, ended, problem=failed_starting(image, reason).problem)
 
     def _await_end(self, task_id: str, seconds: float | None) -> dict[str, Any] | None:
         """Wait until a container does not run, at most so long; give its state, None if there is none.
@@ -354,10 +360,6 @@ class DockerEngine:
         return done + self._networks.sweep(keep)
 
 
-def _named(task: NodeTask) -> str:
-    return task.image.reference if task.image else "(the node's own system)"
-
-
 def _explain(error: Any) -> str:  # noqa: ANN401 - docker's errors are half typed
     """Say what a refusal of the engine means where its own words do not."""
     text = str(error.explanation or error).strip()
@@ -365,6 +367,4 @@ def _explain(error: Any) -> str:  # noqa: ANN401 - docker's errors are half type
         return (
             f"{text}. The Docker engine sees another file system than this machine's; use '--engine process'."
         )
-    if "/bin/sh" in text and ("no such file" in text or "not found" in text):
-        return f"The image has no shell (/bin/sh), which the job's supervisor needs: {text}"
     return text

@@ -25,9 +25,12 @@ LABEL_HOME = "scenario.home"
 LABEL_HOST = "scenario.host"
 LABEL_CLUSTER = "scenario.cluster"
 LABEL_NODE = "scenario.node"
+LABEL_IMAGE = "scenario.image"
 LABEL_TASK = "scenario.task"
 
+_DEFAULT_HOST = "unix:///var/run/docker.sock"
 _SECONDS = 120
+_KNOCK_SECONDS = 10
 
 
 def connect() -> Api:
@@ -36,6 +39,11 @@ def connect() -> Api:
     Raises:
         EngineUnavailable: it is not there, or it may not be used; with the way out.
     """
+    where = os.environ.get("DOCKER_HOST") or _DEFAULT_HOST
+    try:
+        _knock(where)
+    except OSError as error:
+        raise unavailable(error) from error
     import docker
     import requests
     from docker.errors import DockerException
@@ -47,10 +55,19 @@ def connect() -> Api:
         raise unavailable(error) from error
 
 
+def _knock(where: str) -> None:
+    """Try the engine's socket: this says at once, and in the system's own words, why it cannot be used."""
+    scheme, _, path = where.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(_KNOCK_SECONDS)
+            knocking.connect(path)
+
+
 def unavailable(error: BaseException) -> EngineUnavailable:
     """Say why Docker cannot be used, and what to do about it."""
     text = " ".join(str(error).split())
-    where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    where = os.environ.get("DOCKER_HOST") or _DEFAULT_HOST
     if "Permission denied" in text or "PermissionError" in text:
         return EngineUnavailable(
             Problem("InternalError", f"Docker at {where} may not be used by this user: permission denied."),

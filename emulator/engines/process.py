@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -201,13 +201,16 @@ class ProcessEngine:
         with (folder / "alive").open("rb") as alive:
             fcntl.flock(alive, fcntl.LOCK_SH)
         self._end_strays(folder)
-        reason = "was killed" if has_begun(folder) else "could not start"
-        lost = f"The task's supervisor {reason}."
+        begun = "was killed before it could record the end" if has_begun(folder) else "could not start"
+        lost = f"The task's supervisor {begun}."
         return recorded_end(folder) or lost_end(folder, 128 + signal.SIGKILL, lost)
 
     def _end_strays(self, folder: Path) -> None:
         """Kill what outlived its supervisor; in namespaces of their own the kernel did that already."""
-        if not (folder / "mounts").exists():
+        done = folder / "strays_ended"
+        if not (folder / "mounts").exists() and not done.exists():
+            with suppress(OSError):
+                done.touch()
             _kill(_marker(self._home, folder.parent.parent.parent.name, folder.name))
 
     # E4 ------------------------------------------------------------------------------------------------

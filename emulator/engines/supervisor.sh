@@ -19,8 +19,9 @@ finish() { # exit code, ok|failed
     trap '' TERM INT USR1
     end_everything
     [ -z "$uid" ] || give_back
+    # Written over room that was taken at the beginning, so it succeeds on a disk that is full by now.
     {
-        printf '%s\n' "$phase $1 $2 end" >"$control/status.new" && mv -f "$control/status.new" "$control/status"
+        printf '%s\n' "$phase $1 $2 end" 1<>"$control/status.new" && mv -f "$control/status.new" "$control/status"
     } || printf '%s\n' "$phase $1 $2 end" >"$control/status"
     exit "$1"
 }
@@ -100,6 +101,7 @@ uid= scope=session groups=
 # shellcheck source=/dev/null
 environment=$(cat "$control/environment") && rm -f "$control/environment" && . "$control/plan" ||
     finish 125 failed
+printf '%64s\n' '' >"$control/status.new"
 true >"$control/begun"
 if [ "$scope" = alone ] && [ "$$" != 1 ] && [ "$PPID" != 1 ]; then scope=session; fi
 

@@ -1,0 +1,245 @@
+"""What is special about Docker."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import docker
+import pytest
+
+from emulator.engines.choose import Engines
+from emulator.engines.control import Owner
+from emulator.engines.docker import DockerEngine
+from emulator.errors import EngineError, EngineUnavailable
+from emulator.launch.layout import NODE_ROOT
+from emulator.state.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.docker
+NOBODY = 65534
+
+
+@pytest.fixture
+def api() -> Iterator[docker.APIClient]:
+    with closing(docker.APIClient(version="auto")) as client:
+        yield client
+
+
+@pytest.fixture
+def lab(lab_of: Callable[..., Any]) -> Any:
+    return lab_of("docker")
+
+
+def wait_for_output(lab: Any, task: Any) -> None:
+    file = lab.logs(task) / "stdout.txt"
+    while not (file.exists() and file.read_text()):
+        pass
+
+
+def owners(folder: Path) -> set[int]:
+    return {path.lstat().st_uid for path in [folder, *folder.rglob("*")]}
+
+
+def test_inspect_shows_no_value_of_the_environment(lab: Any, api: Any) -> None:
+    task = lab.task("sleep 300", variables={"PLAIN": "plain-value"}, secrets={"WORD": "s3cr3t-value"})
+    lab.start(task)
+    seen = json.dumps(api.inspect_container(f"scenario-{task.id}"))
+    assert "s3cr3t-value" not in seen
+    assert "plain-value" not in seen
+    assert "AZ_BATCHAI" not in seen
+    labels = api.inspect_container(f"scenario-{task.id}")["Config"]["Labels"]
+    assert labels["scenario.home"] == str(lab.home.root.resolve())
+    assert (labels["scenario.cluster"], labels["scenario.task"]) == (lab.cluster, task.id)
+    lab.engine.stop(task.id, 0)
+
+
+def test_a_node_has_its_address_on_its_clusters_own_network(lab: Any, api: Any) -> None:
+    task = lab.task("sleep 300")
+    lab.start(task)
+    networks = api.inspect_container(f"scenario-{task.id}")["NetworkSettings"]["Networks"]
+    assert list(networks) == [f"scenario-{lab.cluster}"]
+    assert networks[f"scenario-{lab.cluster}"]["IPAddress"] == lab.place.address
+    assert lab.place.address.endswith(".4")
+    assert lab.place.root == NODE_ROOT
+    second = lab.engine.place_node(lab.cluster, "second")
+    assert second.address.endswith(".5")
+    lab.engine.stop(task.id, 0)
+    lab.engine.remove_node(lab.cluster, "second")
+
+
+def test_a_network_that_was_pruned_is_made_again(lab: Any, api: Any) -> None:
+    api.remove_network(f"scenario-{lab.cluster}")
+    assert lab.run("exit 3").end.exit_code == 3
+    assert lab.engine.place_node(lab.cluster, lab.place.node) == lab.place
+
+
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_a_container_that_was_killed_from_outside_did_not_succeed(lab: Any, api: Any, signal: str) -> None:
+    task = lab.task("echo up; sleep 300")
+    lab.start(task)
+    wait_for_output(lab, task)
+    api.kill(f"scenario-{task.id}", signal)
+    end = lab.finish(task).end
+    assert (end.phase, end.exit_code) == ("main", 137 if signal == "KILL" else 143)
+    assert (end.problem is not None) == (signal == "KILL")
+
+
+def test_a_container_that_was_removed_from_outside_did_not_succeed(lab: Any, api: Any) -> None:
+    task = lab.task("echo up; sleep 300")
+    lab.start(task)
+    wait_for_output(lab, task)
+    api.remove_container(f"scenario-{task.id}", force=True)
+    end = lab.engine.wait(task.id)
+    assert end.problem is not None
+    assert end == lab.engine.wait(task.id)
+    lab.engine.remove(task.id)
+
+
+def test_an_end_is_known_although_the_container_is_gone(lab: Any, api: Any) -> None:
+    task = lab.task("exit 3")
+    lab.start(task)
+    end = lab.engine.wait(task.id)
+    api.remove_container(f"scenario-{task.id}")
+    assert lab.engine.wait(task.id) == end
+    lab.engine.remove(task.id)
+
+
+def test_files_are_given_back_however_the_job_ends(lab_of: Callable[..., Any], api: Any) -> None:
+    """The caller of this suite may be root, so another user stands for whoever runs the emulator."""
+    lab = lab_of("docker", owner=Owner(NOBODY, NOBODY))
+    write = 'mkdir -p "$AZ_BATCHAI_OUTPUT_OUT/a/b"; echo x > "$AZ_BATCHAI_OUTPUT_OUT/a/b/c"; '
+    assert lab.run(f"{write} ln -s /etc/passwd $AZ_BATCHAI_JOB_TEMP/link; exit 3").end.exit_code == 3
+    assert owners(lab.share) == {NOBODY}
+    assert owners(lab.place.disk / "LS_root" / "jobs") == {NOBODY}
+
+    for way in ("stop", "kill", "remove"):
+        task = lab.task(f"trap '' TERM; {write} echo up; sleep 300")
+        lab.start(task)
+        wait_for_output(lab, task)
+        if way == "stop":
+            lab.engine.stop(task.id, 0)
+        elif way == "kill":
+            api.kill(f"scenario-{task.id}", "KILL")
+            lab.engine.wait(task.id)
+        lab.engine.remove(task.id)
+        assert owners(lab.share) == {NOBODY}, way
+        assert owners(lab.place.disk / "LS_root" / "jobs") == {NOBODY}, way
+
+
+def test_an_image_that_is_not_to_be_had_is_named_and_nothing_is_left(lab: Any, api: Any) -> None:
+    task = lab.task("true", containerSettings={"imageSourceRegistry": {"image": "acme/nothing:1"}})
+    with pytest.raises(EngineError) as caught:
+        lab.start(task)
+    assert caught.value.problem.code == "FailedStartingContainer"
+    assert ("imageName", "acme/nothing:1") in caught.value.problem.details
+    assert lab.engine.tasks() == []
+    assert list((lab.place.disk / "control").iterdir()) == []
+    lab.engine.remove(task.id)
+
+
+def test_a_substitute_is_announced(lab: Any) -> None:
+    candidates = f'[{{image: "acme/not-here:1"}}, {{image: "{lab.image}"}}]'
+    lab.home.images_table.write_text(f'"acme/nothing:*": {candidates}')
+    outcome = lab.run("echo ran", containerSettings={"imageSourceRegistry": {"image": "acme/nothing:1"}})
+    assert outcome.text() == "ran\n"
+    assert any(
+        line.startswith(f"image: acme/nothing:1 is not available; running {lab.image} (sha256:")
+        for line in lab.announced
+    )
+
+
+def test_an_image_without_a_shell_is_refused_in_words(lab: Any, api: Any) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("file"))
+    api.import_image_from_data(data.getvalue(), "scenario-test", "no-shell")
+    try:
+        settings = {"imageSourceRegistry": {"image": "scenario-test:no-shell"}}
+        task = lab.task("true", containerSettings=settings)
+        lab.start(task)
+        end = lab.finish(task).end
+        assert (end.phase, end.exit_code) == ("start", None)
+        assert end.problem.code == "FailedStartingContainer"
+        assert "no shell" in dict(end.problem.details)["Info"]
+        assert dict(end.problem.details)["imageName"] == "scenario-test:no-shell"
+    finally:
+        api.remove_image("scenario-test:no-shell")
+
+
+def test_shm_size_is_the_jobs(lab: Any) -> None:
+    settings = {"imageSourceRegistry": {"image": lab.image}, "shmSize": "128 mb"}
+    outcome = lab.run("while read -r l; do echo $l; done < /proc/mounts", containerSettings=settings)
+    line = next(line for line in outcome.text().splitlines() if " /dev/shm " in line)
+    assert "size=131072k" in line
+
+
+def test_sweep_takes_containers_of_homes_that_are_gone(
+    lab: Any, lab_of: Any, tmp_path: Path, api: Any
+) -> None:
+    gone = Home(tmp_path / "gone")
+    gone.make()
+    engine = DockerEngine(gone, training=gone.root, pull="never")
+    place = engine.place_node("gone-cluster", "n1")
+    other = type(lab)("docker", engine, gone, lab.image, "gone-cluster", place)
+    other.share.mkdir(parents=True)
+    task = other.task("sleep 300")
+    other.start(task)
+    assert lab.engine.sweep(frozenset({lab.cluster})) == []
+    assert engine.tasks() == [task.id]
+    gone.root.rename(tmp_path / "moved")
+    assert len(lab.engine.sweep(frozenset({lab.cluster}))) == 2
+    assert api.containers(all=True, filters={"label": "scenario.cluster=gone-cluster"}) == []
+    assert api.networks(names=["scenario-gone-cluster"]) == []
+    engine.close()
+
+
+def test_no_permission_is_told_apart_from_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = (
+        "import docker, os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from emulator.engines.dockerapi import connect\n"
+        "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: connect()\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    root = str(Path(__file__).parents[2])
+    socket = tmp_path / "docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket}")
+    with pytest.raises(EngineUnavailable, match="No Docker engine answers") as caught:
+        DockerEngine(Home(tmp_path), training=tmp_path).info()
+    assert "--engine process" in str(caught.value)
+    monkeypatch.delenv("DOCKER_HOST")
+    told = subprocess.run(
+        [sys.executable, "-c", program, root],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd="/",
+    )
+    assert "EngineUnavailable" in told.stdout
+    assert "permission denied" in told.stdout
+    assert "group docker" in told.stdout
+
+
+def test_auto_takes_docker_if_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = Engines(Home(tmp_path), tmp_path)
+    assert engines("auto").name == "docker"
+    assert engines("") is engines("docker")
+    assert engines("process").name == "process"
+    assert engines.notes == ()
+    engines.close()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    engines = Engines(Home(tmp_path), tmp_path)
+    assert engines().name == "process"
+    assert "Docker is not used" in engines.notes[0]
+    with pytest.raises(EngineUnavailable, match="podman"):
+        engines("podman")
+    engines.close()

@@ -1,0 +1,236 @@
+"""What is special about processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.engines.namespace import namespaces_missing
+from emulator.engines.proc import marked
+from emulator.engines.process import ProcessEngine
+from emulator.errors import EngineError, EngineUnavailable
+from emulator.state.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+KINDS = ["process", "process-plain"]
+
+
+@pytest.fixture(params=KINDS)
+def lab(request: pytest.FixtureRequest, lab_of: Callable[..., Any]) -> Any:
+    return lab_of(request.param)
+
+
+def wait_for_output(lab: Any, task: Any) -> str:
+    file: Path = lab.logs(task) / "stdout.txt"
+    while not (file.exists() and file.read_text().endswith("\n")):
+        time.sleep(0.01)
+    return file.read_text()
+
+
+def test_an_image_that_is_not_used_is_announced(lab: Any) -> None:
+    lab.run("true", containerSettings={"imageSourceRegistry": {"image": "acme/x:1"}})
+    assert any("acme/x:1" in line and "directly" in line for line in lab.announced)
+
+
+def test_nothing_of_the_emulators_environment_leaks(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "leak")
+    outcome = lab.run("env; echo $HOME >&2")
+    assert "leak" not in outcome.text()
+    assert outcome.text("stderr.txt") == f"{lab.place.disk / 'home'}\n"
+
+
+def test_a_killed_supervisor_is_no_success_and_its_job_ends(lab: Any) -> None:
+    task = lab.task("echo $$; sleep 300")
+    lab.start(task)
+    wait_for_output(lab, task)
+    mine = [process for process in marked() if process.marker.endswith(task.id)]
+    supervisor = next(process for process in mine if process.command[1].endswith("supervisor.sh"))
+    os.kill(supervisor.pid, signal.SIGKILL)
+    end = lab.engine.wait(task.id)
+    assert end.problem is not None
+    assert end.exit_code == 137
+    assert [process for process in marked() if process.marker.endswith(task.id)] == []
+    lab.engine.remove(task.id)
+
+
+def test_a_job_that_kills_its_supervisor_is_no_success(lab: Any) -> None:
+    end = lab.run("kill -9 $PPID; sleep 0.3; exit 3").end
+    assert end.exit_code in (3, 137)
+
+
+def test_sweep_kills_processes_of_homes_that_are_gone(lab: Any, tmp_path: Path) -> None:
+    gone = Home(tmp_path / "gone")
+    gone.make()
+    engine = ProcessEngine(gone, training=gone.root, namespaces=lab.kind == "process")
+    place = engine.place_node("gone-cluster", "n1")
+    other = type(lab)(lab.kind, engine, gone, "", "gone-cluster", place)
+    other.share.mkdir(parents=True)
+    task = other.task("sleep 300")
+    other.start(task)
+    assert lab.engine.sweep(frozenset({lab.cluster})) == []
+    shutil.rmtree(gone.root)
+    lab.engine.sweep(frozenset({lab.cluster}))
+    deadline = time.monotonic() + 10
+    while any(process.marker.endswith(task.id) for process in marked()):
+        assert time.monotonic() < deadline
+
+
+def test_this_machines_mnt_is_left_alone_and_stays_visible(lab_of: Callable[..., Any]) -> None:
+    if namespaces_missing():
+        pytest.skip(namespaces_missing())
+    before = sorted(path.name for path in Path("/mnt").iterdir())
+    lab = lab_of("process")
+    task = lab.task("ls -A /mnt; sleep 0.2")
+    lab.start(task)
+    inside = wait_for_output(lab, task).split()
+    assert sorted(path.name for path in Path("/mnt").iterdir()) == before
+    lab.finish(task)
+    assert sorted(inside) == sorted([*before, "batch"])
+
+
+FAKE = """
+import json, sys
+def say(**event): print(json.dumps(event), flush=True)
+say(event="progress", file="cntk.whl", done=1, total=2)
+say(event="note", message="a note")
+print("not json")
+{rest}
+"""
+
+
+def fake_environment(home: Home, rest: str) -> Path:
+    program = home.root / "training" / "toolkits" / "cntk" / "make_environment.py"
+    program.parent.mkdir(parents=True)
+    program.write_text(FAKE.format(rest=rest))
+    return program
+
+
+def test_the_toolkits_environment_is_made_and_comes_first(lab: Any, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "python").write_text("#!/bin/sh\necho my python: $*\n")
+    (tools / "python").chmod(0o755)
+    fake_environment(
+        lab.home,
+        f"say(event='done', python='{tools}/python', bin=['{tools}'], library_path=['/lib1'], version='2.7')",
+    )
+    settings = {"pythonScriptFilePath": "train.py", "commandLineArgs": "-e 2; echo $LD_LIBRARY_PATH"}
+    outcome = lab.run("", customToolkitSettings=None, cntkSettings=settings)
+    assert outcome.text().startswith("my python: train.py -e 2\n/lib1")
+    assert "environment of toolkit cntk: a note" in lab.announced
+    assert f"environment: cntk 2.7 of {tools}/python" in lab.announced
+
+
+def test_an_environment_that_cannot_be_made_leaves_nothing(lab: Any) -> None:
+    error = "say(event='error', message='no Python', remedy='Get it.'); sys.exit(3)"
+    fake_environment(lab.home, error)
+    task = lab.task("", customToolkitSettings=None, cntkSettings={"pythonScriptFilePath": "x.py"})
+    with pytest.raises(EngineUnavailable, match=r"no Python Get it\."):
+        lab.start(task)
+    assert lab.engine.tasks() == []
+    assert [path for path in (lab.place.disk / "control").iterdir() if path.is_dir()] == []
+
+
+def test_a_program_that_breaks_says_how(lab: Any) -> None:
+    fake_environment(lab.home, "sys.exit('it broke')")
+    task = lab.task("", customToolkitSettings=None, cntkSettings={"pythonScriptFilePath": "x.py"})
+    with pytest.raises(EngineError, match=r"exit code 1\. it broke"):
+        lab.start(task)
+
+
+def test_gpus_that_are_required_and_not_there(lab: Any) -> None:
+    if shutil.which("nvidia-smi"):
+        pytest.skip("this machine has a GPU driver")
+    with pytest.raises(EngineUnavailable, match="--gpus none"):
+        lab.start(lab.task("true", gpus="required"))
+    outcome = lab.run("echo $AZ_BATCHAI_NUM_GPUS", gpus="auto")
+    assert outcome.text() == "0\n"
+    assert "gpus: none was found; the job runs on the CPU" in lab.announced
+
+
+SCRIPT = """
+import os, pathlib, sys
+root, kind, where, command, user = sys.argv[1:]
+sys.path[:0] = [root, root + "/tests/engines"]
+import conftest
+home = conftest.Home(pathlib.Path(where))
+if user:  # only now: the interpreter may be where that user cannot look
+    os.setgroups([])
+    os.setgid(int(user))
+    os.setuid(int(user))
+home.make()
+engine = conftest.make_engine(kind, home)
+lab = conftest.Lab(kind, engine, home, "", "c1", engine.place_node("c1", "n1"))
+lab.share.mkdir(parents=True)
+try:
+    task = lab.task(command)
+    lab.start(task)
+    end = engine.wait(task.id)
+    print(end.phase, end.exit_code, end.problem and end.problem.message)
+    print(sorted({p.lstat().st_uid for p in home.root.rglob("*")}))
+    out = lab.logs(task) / "stdout.txt"
+    print(out.read_text() if out.exists() else "")
+finally:
+    engine.remove_node("c1", "n1")
+"""
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="scenario-test-") as name:
+        os.chown(name, 65534, 65534)
+        yield Path(name)
+
+
+def run_script(
+    folder: Path, kind: str, command: str, *, prefix: tuple[str, ...] = (), user: str = ""
+) -> list[str]:
+    arguments = [sys.executable, "-c", SCRIPT, str(ROOT), kind, str(folder / "home"), command, user]
+    told = subprocess.run(
+        [*prefix, *arguments], capture_output=True, text=True, check=False, cwd="/", timeout=60
+    )
+    assert told.returncode == 0, told.stderr
+    lines: list[str] = told.stdout.splitlines()
+    return lines
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+
+
+@needs_root
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_users_jobs_are_that_users(kind: str, open_folder: Path) -> None:
+    lines = run_script(
+        open_folder,
+        kind,
+        'id -u; mkdir $AZ_BATCHAI_OUTPUT_OUT/x; echo "$AZ_BATCHAI_MOUNT_ROOT"',
+        user="65534",
+    )
+    assert lines[:3] == ["main 0 None", "[65534]", "65534"]
+    if kind == "process":
+        assert lines[3] == "/mnt/batch/tasks/shared/LS_root/mounts"
+
+
+@needs_root
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk_loses_no_exit_code(kind: str, open_folder: Path) -> None:
+    mount = f'mount -t tmpfs -o size=400k disk "{open_folder}" && exec "$@"'
+    lines = run_script(
+        open_folder,
+        kind,
+        "dd if=/dev/zero of=$AZ_BATCHAI_OUTPUT_OUT/big bs=1024 count=1000 && exit 0; exit 28",
+        prefix=("unshare", "--mount", "sh", "-c", mount, "sh"),
+    )
+    assert lines[0] == "main 28 None"
