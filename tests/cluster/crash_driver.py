@@ -16,7 +16,6 @@ import signal
 import sys
 import threading
 import traceback
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,7 +23,7 @@ from emulator.cluster.controller import Controller
 from emulator.cluster.model import ClusterKey, ExperimentKey, JobKey, WorkspaceKey
 from emulator.engines.base import EngineInfo, NodePlace, TaskEnd
 from emulator.errors import Problem
-from emulator.state.clock import SystemClock, wire_time
+from emulator.state.clock import SystemClock, parse_time, wire_time
 from emulator.state.home import Home
 from emulator.state.seal import Seal
 from emulator.state.store import Store
@@ -144,7 +143,7 @@ class FolderEngine:
             self.changed.wait_for(end.exists)
         phase, code, when = json.loads(end.read_text())
         self.steps.step()
-        moment = datetime.fromisoformat(when.replace("Z", "+00:00"))
+        moment = parse_time(when)
         return TaskEnd(phase, code, moment, moment)
 
     def stop(self, task_id: str, grace: float = 5.0) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import threading
 from typing import TYPE_CHECKING
 
 from emulator.cluster.model import AllocationState, ClusterKey, ExecutionState, NodeState, ProvisioningState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
     from conftest import World
 
 STEADY, RESIZING = AllocationState.STEADY, AllocationState.RESIZING
@@ -204,6 +208,27 @@ def test_a_deleted_cluster_waits_for_an_engine_that_went_away(world: World) -> N
     world.broken = False
     world.clock.advance(seconds=6)
     world.until(lambda: world.controller.get_cluster(key) is None)
+
+
+def test_a_cluster_deleted_while_its_mounts_are_checked(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate, checking = threading.Event(), threading.Event()
+    mount = world.shares.mount_source
+
+    def slow(account: str, azure_file_url: str, account_key: str) -> Path:
+        checking.set()
+        assert gate.wait(10)
+        return mount(account, azure_file_url, account_key)
+
+    world.shares.mount_source = slow  # type: ignore[method-assign]
+    key = world.cluster()
+    assert checking.wait(10)
+    world.controller.delete_cluster(key)
+    world.until(lambda: world.controller.get_cluster(key) is None)
+    gate.set()
+    world.until(lambda: not world.controller._room.workers._threads)
+    assert not caplog.records
 
 
 def test_a_job_on_a_cluster_that_is_not_there_fails_and_says_so(world: World) -> None:

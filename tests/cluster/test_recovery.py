@@ -16,6 +16,8 @@ from emulator.cluster.model import ExecutionState, NodeState
 if TYPE_CHECKING:
     from conftest import World
 
+    from emulator.engines.base import NodePlace
+
 QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState
 
 
@@ -113,6 +115,31 @@ def test_allocation_goes_on_after_a_restart(world: World) -> None:
     world.restart()
     cluster = world.cluster_when(key, lambda c: c.nodes and c.nodes[0].state is NodeState.IDLE)
     assert cluster.errors == ()
+
+
+def test_nodes_that_may_have_been_placed_are_not_forgotten(world: World) -> None:
+    """The old emulator placed a node and died before it noted that; then the engine was away a while."""
+    place, placed = world.engine.place_node, threading.Event()
+
+    def place_and_die(cluster: str, node: str) -> NodePlace:
+        place(cluster, node)
+        placed.set()
+        world.controller._loop._open = False  # nothing that comes after this is written
+        raise LoopClosed
+
+    world.engine.place_node = place_and_die  # type: ignore[method-assign]
+    key = world.cluster()
+    assert placed.wait(10)
+    world.controller.close()
+    world.engine.place_node = place  # type: ignore[method-assign]
+    world.engine.down = True
+    world.restart()
+    world.cluster_when(key, lambda c: c.errors and not c.nodes)
+    assert len(world.engine.nodes) == 1
+    world.engine.down = False
+    world.controller.delete_cluster(key)
+    world.until(lambda: world.controller.get_cluster(key) is None)
+    assert not world.engine.nodes
 
 
 def test_a_requeue_goes_on_after_a_restart(world: World) -> None:
