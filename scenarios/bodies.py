@@ -158,6 +158,12 @@ def directory_ids(job: Mapping[str, Any]) -> list[str]:
     return ["stdouterr", *(str(item.get("id", "")) for item in job.get("outputDirectories") or [])]
 
 
+def image_of(job: Mapping[str, Any]) -> str:
+    """Give the container image that a job asks for; empty if it asks for none."""
+    registry = (job.get("containerSettings") or {}).get("imageSourceRegistry") or {}
+    return str(registry.get("image", ""))
+
+
 def share_folders(
     cluster: Mapping[str, Any], job: Mapping[str, Any], segment: str
 ) -> dict[str, tuple[str, str]]:

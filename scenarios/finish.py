@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from backends.errors import BackendError, NotFound, ScenarioError
-from scenarios.bodies import directory_ids, share_folders
+from scenarios.bodies import directory_ids, image_of, share_folders
 from scenarios.events import Checked, Finished, Metric, Output, Saved
 from scenarios.expect import check_metrics, check_outputs, check_state
 from scenarios.files import STANDARD, JobFiles, safe_target
@@ -54,7 +54,9 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
     files = files_of(backend, job)
     if not job.notices:
         job.notices = list(_notices(files))
-    job.image = next((text for text in job.notices if text.startswith("image")), job.image)
+    job.image = next((text for text in job.notices if text.startswith("image")), "") or image_of(
+        job.properties
+    )
     job.outputs = [
         OutputRecord(directory=directory, path=file.path, size=file.size or 0)
         for directory in directory_ids(job.properties)

@@ -83,7 +83,8 @@ class JobRecord(_Part):
     """A job: what was asked for, where it stands, what it left.
 
     ``state`` is ``planned``, ``submitting`` (written before the request), or the service's
-    executionState. ``folders``: where each output directory is, as (share, folder).
+    executionState. ``folders``: where each output directory is, as (share, folder). ``image``: the one
+    that was asked for, or the service's own words about what was taken in its place.
     """
 
     properties: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -48,6 +49,6 @@ class JsonLines(Reporter):
     def handle(self, event: Event) -> None:
         """Write one line; ASCII only, so that no log line can break a reader."""
         line = json.dumps(as_json(event), allow_nan=False)
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):  # nobody reads any more: the run goes on
             self._stream.write(line + "\n")
             self._stream.flush()

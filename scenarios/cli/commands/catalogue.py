@@ -75,6 +75,8 @@ def _as_json(scenario: Scenario) -> dict[str, Any]:
 
 
 def _show(console: Console, scenario: Scenario) -> None:
+    from scenarios.bodies import image_of
+
     resolved = scenario.sample()
     console.line(scenario.name, "bold")
     console.line(f"  {scenario.summary}")
@@ -90,7 +92,7 @@ def _show(console: Console, scenario: Scenario) -> None:
         console.table(["  parameter", "default", "type", "help"], rows, ["bold", "cyan", "dim", ""])
     console.line()
     for name, body in resolved.jobs.items():
-        image = body.get("containerSettings", {}).get("imageSourceRegistry", {}).get("image", "")
+        image = image_of(body)
         console.line(f"  job {name}" + (f" in {image}" if image else ""), "bold")
         expected = resolved.expect.get(name)
         if expected is None:

@@ -1,0 +1,193 @@
+"""Runs whose process died: found again, followed, finished, cleaned up; and never by two at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backends.errors import UserError
+from backends.memory import Call, Result
+from scenarios import events as e
+from scenarios.attach import follow_logs, settle, show_logs, stop
+from scenarios.finish import download
+from scenarios.record import Run, all_runs, find_run, new_id, now
+from scenarios.reporters.base import Recording
+from scenarios.waiting import Waiting
+from tests.scenarios.worlds import World, trained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class KilledError(BaseException):
+    """Stands for kill -9: nothing of ours runs after it."""
+
+
+def kill_at(world: World, moment: Callable[[e.Event], bool]) -> Run:
+    """Run until a moment, and die there; gives the record that is left."""
+    inner = world.recording.handle
+
+    def handle(event: e.Event) -> None:
+        inner(event)
+        if moment(event):
+            raise KilledError
+
+    world.recording.handle = handle  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        world.run()
+    return world.record
+
+
+def step(name: str) -> Callable[[e.Event], bool]:
+    return lambda event: isinstance(event, e.StepStarted) and event.step == name
+
+
+def running(event: e.Event) -> bool:
+    return isinstance(event, e.JobChanged) and event.state == "running"
+
+
+def settle_until_final(world: World, run: Run) -> e.Finished:
+    for _ in range(20):
+        event = settle(run, world.backend, lambda _: None)
+        if event is not None:
+            return event
+    raise AssertionError("the run was never finished")
+
+
+def test_a_run_whose_process_died_while_the_job_ran_gets_its_true_end(world: World) -> None:
+    run = kill_at(world, running)
+    assert run.state == "detached"
+    event = settle_until_final(world, run)
+    assert (event.state, event.exit_code, event.metrics) == ("succeeded", 0, {"loss": 0.25})
+    assert world.record.record.state == "succeeded"
+    assert world.empty
+
+
+def test_the_true_end_of_a_detached_run_may_be_a_failure(world: World) -> None:
+    world.programs["train 2"] = lambda _: Result(exit_code=3)
+    world.__post_init__()
+    event = settle_until_final(world, kill_at(world, running))
+    assert (event.state, event.exit_code) == ("failed", 1)
+    assert "exit code 3" in event.reasons[0]
+
+
+@pytest.mark.parametrize("name", ["backend", "place", "cluster", "nodes", "submit", "job", "cleanup"])
+def test_killed_at_any_step_a_run_is_finished_and_nothing_is_left(world: World, name: str) -> None:
+    run = kill_at(world, step(name))
+    event = settle_until_final(world, run)
+    assert event.state == ("succeeded" if name in ("job", "cleanup") else "failed")
+    if name not in ("job", "cleanup"):
+        assert event.reasons
+    assert world.empty
+    assert world.record.record.final
+
+
+def test_a_job_whose_request_was_sent_but_not_answered_is_found_by_its_name(world: World) -> None:
+    submit = world.memory.submit
+
+    def sent(spec: Any) -> Any:
+        submit(spec)
+        raise KilledError
+
+    world.memory.submit = sent  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        world.run()
+    assert world.record.record.jobs["train"].id == ""
+    assert settle_until_final(world, world.record).state == "succeeded"
+    assert world.empty
+
+
+def test_a_run_that_is_owned_is_left_alone(world: World) -> None:
+    run = kill_at(world, running)
+    owner = Run.read(run.folder)
+    assert owner.own()
+    assert run.state == "running"
+    assert settle(run, world.backend, lambda _: None) is None
+    owner.release()
+    assert run.state == "detached"
+
+
+def test_logs_and_outputs_are_read_from_the_share_after_the_job_was_deleted(
+    world: World, tmp_path: Path
+) -> None:
+    world.run()
+    assert world.empty
+    heard = Recording()
+    show_logs(world.record, world.backend, heard.handle)
+    lines = [event.text for event in heard.events if isinstance(event, e.LogLine)]
+    assert lines == ["epoch 1: loss 0.500", "epoch 2: loss 0.250"]
+    download(world.backend, world.record.record, tmp_path / "out", heard.handle)
+    assert (tmp_path / "out" / "MODEL" / "1.dnn").read_bytes() == b"x"
+
+
+def test_a_second_process_follows_from_the_first_byte_to_the_last(world: World) -> None:
+    run = kill_at(world, running)
+    heard = Recording()
+    follow_logs(run, world.backend, heard.handle, Waiting(), lambda _: None)
+    lines = [event.text for event in heard.events if isinstance(event, e.LogLine)]
+    assert lines == ["epoch 1: loss 0.500", "epoch 2: loss 0.250"]
+
+
+def test_following_ends_with_the_job_also_if_its_owner_deletes_it_meanwhile(world: World) -> None:
+    run = kill_at(world, running)
+    settle_until_final(world, Run.read(run.folder))
+    heard = Recording()
+    follow_logs(run, world.backend, heard.handle, Waiting(), lambda _: None)
+    assert [event.text for event in heard.events if isinstance(event, e.LogLine)][-1] == "epoch 2: loss 0.250"
+
+
+def test_a_detached_run_can_be_stopped(world: World) -> None:
+    world.programs["train 2"] = lambda _: Result(endless=True)
+    world.__post_init__()
+    run = kill_at(world, running)
+    assert settle(run, world.backend, lambda _: None) is None
+    assert run.own()
+    event = stop(run, world.backend, lambda _: None)
+    run.release()
+    assert event.state == "interrupted"
+    assert world.empty
+
+
+def test_what_a_run_kept_can_be_deleted_later(world: World) -> None:
+    world.run(keep=True)
+    run = world.record
+    assert run.own()
+    assert stop(run, world.backend, lambda _: None).exit_code == 0
+    run.release()
+    assert world.empty
+    assert world.record.record.state == "succeeded"
+
+
+def test_runs_are_found_by_parts_of_their_ids(world: World) -> None:
+    first = world.run().run
+    second = world.run().run
+    assert first != second
+    assert find_run(world.home, None).record.id == find_run(world.home, "last").record.id == second
+    assert find_run(world.home, first).record.id == first
+    assert find_run(world.home, first[-4:]).record.id == first
+    with pytest.raises(UserError, match="stands for 2 runs"):
+        find_run(world.home, "small")
+    with pytest.raises(UserError, match="there is no run 'large'"):
+        find_run(world.home, "large")
+
+
+def test_a_record_that_cannot_be_read_hides_no_other(world: World) -> None:
+    world.run()
+    broken = world.home / "runs" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    assert len(all_runs(world.home)) == 1
+
+
+def test_ids_are_names_of_the_service() -> None:
+    for name in ("mnist", "My Scenario!", "x" * 100, "..."):
+        made = new_id(name, now())
+        assert len(made) <= 64
+        assert made.replace("-", "").isalnum()
+
+
+def test_programs_of_the_small_scenario_do_what_it_expects() -> None:
+    call = Call("train", "train 3", {}, lambda *_: b"")
+    assert len(trained(call).outputs) == 3

@@ -1,0 +1,176 @@
+"""The command line: verbs, flags, their environment twins, exit codes, JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scenarios.cli import main
+from scenarios.cli.app import COMMANDS, _fail
+from tests.scenarios.worlds import SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Write = Callable[..., Path]
+
+
+class Command:
+    """Runs commands with a home of their own."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str, code: int = 0) -> tuple[str, str]:
+        """Run a command; its exit code is ``code``; gives standard output and standard error."""
+        self._capsys.readouterr()
+        found = main(["--home", str(self.home), *arguments])
+        out, err = self._capsys.readouterr()
+        assert found == code, out + err
+        return out, err
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run a command with --json; gives its last line's value."""
+        out, _ = self(*arguments, "--json", code=code)
+        return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A command line whose environment has no settings in it."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(("SCENARIO_", "AZURE_")):
+            monkeypatch.delenv(name)
+    return Command(tmp_path / "home", capsys)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_names_its_environment_variables(command: Command, name: str) -> None:
+    out, _ = command(name, "--help")
+    assert out.startswith("Usage: scenario")
+    if name in ("run", "plan"):
+        assert "SCENARIO_BACKEND" in out
+        assert "SCENARIO_ENGINE" in out
+
+
+def test_scenarios_are_listed_and_shown(command: Command) -> None:
+    assert {"hello", "mnist"} <= {item["name"] for item in command.json("list")}
+    out, _ = command("show", "hello")
+    assert "greeting" in out
+    shown = command.json("show", "hello")
+    assert shown["parameters"]["greeting"] == {"type": "string", "default": "Hello", "help": "what to say"}
+    assert shown["jobs"] == ["hello"]
+
+
+def test_a_broken_scenario_is_listed_as_broken(command: Command, write: Write) -> None:
+    file = write(SMALL.replace("summary", "sumary"))
+    entries = {item["name"]: item for item in command.json("list", str(file.parent.parent))}
+    assert "did you mean 'summary'" in entries["small"]["error"]
+    assert "error" not in entries["hello"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("rum", "hello"), "Did you mean 'run'?"),
+        (("run", "helo"), "did you mean 'hello'?"),
+        (("run", "hello", "--set", "greting=x"), "did you mean 'greeting'?"),
+        (("run", "hello", "--set", "greeting"), "--set epochs=3"),
+        (("run", "mnist", "--set", "epochs=0"), "below the minimum 1"),
+        (("run", "hello", "--backend", "lcoal"), "there is no backend 'lcoal'"),
+        (("run", "hello", "--engine", "podman"), "'podman' is not one of"),
+        (("run", "hello", "--timeout", "soon"), "is no time span"),
+        (("run", "hello", "--option", "x"), "write KEY=VALUE"),
+        (("run", "hello", "--nonsense"), "No such option"),
+        (("logs", "nothing"), "there are no runs yet"),
+        (("runs", "--stop"), "--stop needs a RUN"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_right(
+    command: Command, arguments: tuple[str, ...], message: str
+) -> None:
+    out, err = command(*arguments, code=2)
+    assert message in out + err
+
+
+def test_wrong_usage_is_an_object_with_json(command: Command) -> None:
+    assert command.json("show", "helo", code=2)["error"]["exitCode"] == 2
+    last = command.json("run", "hello", "--set", "greting=x", code=2)
+    assert (last["event"], last["state"], last["exitCode"]) == ("finished", "failed", 2)
+
+
+def test_azure_without_credentials_ends_with_3_and_names_what_is_missing(command: Command) -> None:
+    last = command.json("run", "hello", "--backend", "azure", code=3)
+    assert (last["state"], last["exitCode"]) == ("failed", 3)
+    for name in ("AZURE_CLIENT_SECRET", "AZURE_STORAGE_KEY", "2019"):
+        assert name in last["reasons"][0] + last["hint"]
+    out, _ = command("run", "hello", "--backend", "azure", code=3)
+    assert "AZURE_TENANT_ID" in out
+
+
+def test_a_backend_that_refuses_the_job_ends_with_2_and_leaves_nothing(command: Command) -> None:
+    last = command.json("run", "hello", "--backend", "memory", code=2)
+    assert last["state"] == "failed"
+    (run,) = command.json("runs")
+    assert run["place"]["deleted"]
+
+
+def test_flags_come_before_the_environment_and_that_before_the_file(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command.home.mkdir()
+    (command.home / "settings.yaml").write_text("backend: nofile\n")
+    assert "'nofile'" in command("run", "hello", code=2)[0]
+    monkeypatch.setenv("SCENARIO_BACKEND", "noenvironment")
+    assert "'noenvironment'" in command("run", "hello", code=2)[0]
+    assert "'noflag'" in command("run", "hello", "--backend", "noflag", code=2)[0]
+    (command.home / "settings.yaml").write_text("bakend: x\n")
+    assert "unknown setting 'bakend'" in command("list", code=2)[1]
+
+
+def test_a_plan_sends_nothing_and_holds_no_secret(command: Command) -> None:
+    plan = command.json("plan", "mnist")
+    assert [request["method"] for request in plan["requests"]].count("PUT") >= 4
+    assert "Train-28x28" in json.dumps(plan) or "dataset:mnist-cntk-text" in json.dumps(plan)
+    assert "<storage key>" in json.dumps(plan)
+    assert not (command.home / "runs").exists()
+    assert not (command.home / "emulator").exists()
+
+
+def test_backends_and_doctor_answer(command: Command) -> None:
+    names = {item["name"]: item["error"] for item in command.json("backends")}
+    assert names["local"] is names["azure"] is None
+    findings = {item["what"] for item in command.json("doctor")["findings"]}
+    assert {"python", "home", "engine docker", "engine process"} <= findings
+
+
+def test_a_bug_of_ours_ends_with_70_and_keeps_its_traceback(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _fail(ZeroDivisionError("oh"), {"home": command.home}, as_json=False) == 70
+    assert "this is a bug of ours: ZeroDivisionError: oh" in capsys.readouterr().err
+    (kept,) = (command.home / "crashes").iterdir()
+    assert "ZeroDivisionError" in kept.read_text()
+
+
+@pytest.mark.usefixtures("exercise_process")
+def test_hello_runs_on_the_process_engine(command: Command, tmp_path: Path) -> None:
+    out, _ = command(
+        "run", "hello", "--engine", "process", "--set", "greeting=Moin", "--download", str(tmp_path / "o")
+    )
+    assert "stdout | Moin from the node." in out
+    assert "succeeded after" in out
+    assert (tmp_path / "o" / "GREETING" / "greeting.txt").read_text() == "Moin\n"
+    (run,) = command.json("runs")
+    assert (run["state"], run["exitCode"]) == ("succeeded", 0)
+    assert "Moin from the node." in command("logs", "--file", "stdout.txt")[0]
+    listed = command.json("outputs", run["id"])
+    assert {"job": "hello", "directory": "GREETING", "path": "greeting.txt", "size": 5} in listed
+    assert command.json("emulator", "status")["serving"] is False
+    assert command.json("emulator", "reset")["removed"]
