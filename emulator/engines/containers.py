@@ -5,23 +5,29 @@ from __future__ import annotations
 import re
 import signal
 from datetime import datetime, timezone
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from emulator.engines.control import Owner, give_back_command
-from emulator.engines.dockerapi import CONTROL, Facts, container_name, labels, network_name
+from emulator.engines.dockerapi import (
+    CONTROL,
+    LABEL_TASK,
+    Facts,
+    container_name,
+    labels,
+    network_name,
+)
 from emulator.engines.gpu import count_listed
 from emulator.launch.plan import Mount, NodeTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from emulator.engines.dockerapi import Api
     from emulator.state.home import Home
 
 _NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
-_FRACTION = re.compile(r"(\.\d{1,6})\d*")
+_FRACTION = re.compile(r"\.(\d+)")
 _NO_SHELL = (126, 127)  # what the container's init process ends with if there is nothing to start
 _YEAR_ONE = "0001-01-01"
 
@@ -127,18 +133,22 @@ def prove_gpus(api: Api, facts: Facts, image: str, marks: Mapping[str, str]) -> 
     return count_listed(text) if code == 0 else 0
 
 
-def give_back(
-    api: Api,
-    facts: Facts,
-    image: str,
-    *,
-    owner: Owner,
-    mounts: Sequence[Mount],
-    marks: Mapping[str, str],
-) -> None:
-    """Give files back for a supervisor that was killed before it could."""
-    command = ["/bin/sh", "-c", give_back_command(owner, [mount.target for mount in mounts])]
-    run_briefly(api, facts, image, command, marks=marks, mounts=mounts)
+def give_back(api: Api, facts: Facts, container: str, owner: Owner) -> bool:
+    """Give files back for a supervisor that was killed before it could; False if the engine would not.
+
+    A short container of the same image does it, with the same mounts: only there are we their owner.
+    """
+    from docker.errors import DockerException
+
+    try:
+        found = api.inspect_container(container)
+        mounts = [Mount(Path(m["Source"]), PurePosixPath(m["Destination"])) for m in found["Mounts"]]
+        marks = {key: value for key, value in found["Config"]["Labels"].items() if key != LABEL_TASK}
+        command = ["/bin/sh", "-c", give_back_command(owner, [mount.target for mount in mounts])]
+        code, _ = run_briefly(api, facts, found["Image"], command, marks=marks, mounts=mounts)
+    except DockerException:
+        return False
+    return code == 0
 
 
 def ended_at(state: Mapping[str, Any]) -> datetime | None:
@@ -146,9 +156,14 @@ def ended_at(state: Mapping[str, Any]) -> datetime | None:
     text = str(state.get("FinishedAt") or _YEAR_ONE)
     if text.startswith(_YEAR_ONE):
         return None
-    moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text.replace("Z", "+00:00")))
+    moment = datetime.fromisoformat(_FRACTION.sub(_microseconds, text.replace("Z", "+00:00")))
     moment = moment.astimezone(timezone.utc)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _microseconds(found: re.Match[str]) -> str:
+    """Write a fraction of a second with the six digits that Python 3.10 insists on."""
+    return f".{found[1][:6]:0<6}"
 
 
 def lost_reason(state: Mapping[str, Any]) -> str:

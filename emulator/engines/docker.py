@@ -11,7 +11,6 @@ import threading
 import time
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from emulator.engines import containers
@@ -33,6 +32,7 @@ from emulator.engines.dockerapi import (
     LABEL_TASK,
     connect,
     container_name,
+    explain,
     is_orphan,
     labels,
     read_facts,
@@ -46,10 +46,10 @@ from emulator.engines.nodes import disks, drop_disk, make_disk, read_note, ready
 from emulator.errors import EngineError, Problem
 from emulator.launch.environment import gpu_variables
 from emulator.launch.layout import NODE_ROOT
-from emulator.launch.plan import Mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from emulator.engines.dockerapi import Api, Facts
     from emulator.launch.plan import NodeTask
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 _LAST_WORDS = 5.0
 _ENGINE_GONE_SECONDS = 60.0
+_RETRY_SECONDS = 0.2
 
 
 class DockerEngine:
@@ -164,7 +165,7 @@ class DockerEngine:
             self._api.start(container_name(task.id))
         except APIError as error:
             self._forget(task.id)
-            raise failed_starting(containers.named(task), _explain(error)) from error
+            raise failed_starting(containers.named(task), explain(error)) from error
         except BaseException as error:
             self._forget(task.id)
             if isinstance(error, OSError):
@@ -230,7 +231,7 @@ class DockerEngine:
             return lost_end(folder, None, f"The engine has no container of task {task_id}.")
         if state["Status"] == "created":
             return lost_end(folder, None, f"The container of task {task_id} was never started.")
-        self._settle(task_id)
+        self._settle(task_id, folder)
         code = int(state.get("ExitCode") or 0)
         reason, ended = containers.lost_reason(state), containers.ended_at(state)
         if folder is None or has_begun(folder):
@@ -247,8 +248,9 @@ class DockerEngine:
         from docker.errors import APIError, NotFound
 
         deadline = None if seconds is None else time.monotonic() + seconds
-        gone_at = None
+        answered = time.monotonic()
         while True:
+            asked = time.monotonic()
             left = None if deadline is None else max(0.05, deadline - time.monotonic())
             try:
                 self._api.wait(container_name(task_id), timeout=left)
@@ -258,29 +260,19 @@ class DockerEngine:
             except (requests.RequestException, APIError) as error:
                 if deadline is not None and time.monotonic() >= deadline:
                     return self._state(task_id)
-                gone_at = gone_at or time.monotonic()
-                if time.monotonic() - gone_at > _ENGINE_GONE_SECONDS:
+                if time.monotonic() - asked > _RETRY_SECONDS:
+                    answered = time.monotonic()  # it did wait, so the engine was there until now
+                elif time.monotonic() - answered > _ENGINE_GONE_SECONDS:
                     raise unavailable(error) from error
-                time.sleep(0.2)
+                time.sleep(_RETRY_SECONDS)
 
-    def _settle(self, task_id: str) -> None:
+    def _settle(self, task_id: str, folder: Path | None) -> None:
         """Give back the files of a task whose supervisor could not, once."""
-        from docker.errors import DockerException
-
         owner = self._files_owner
-        folder = find_control_folder(self._home, task_id)
         if owner is None or folder is None or (folder / "given_back").exists():
             return
-        try:
-            found = self._api.inspect_container(container_name(task_id))
-            mounts = [Mount(Path(m["Source"]), PurePosixPath(m["Destination"])) for m in found["Mounts"]]
-            marks = {k: v for k, v in found["Config"]["Labels"].items() if k != LABEL_TASK}
-            containers.give_back(
-                self._api, self._facts, found["Image"], owner=owner, mounts=mounts, marks=marks
-            )
-        except DockerException:
-            return  # tried again by the next wait or by remove
-        (folder / "given_back").touch()
+        if containers.give_back(self._api, self._facts, container_name(task_id), owner):
+            (folder / "given_back").touch()
 
     # E4 ------------------------------------------------------------------------------------------------
 
@@ -303,9 +295,7 @@ class DockerEngine:
     @translated()
     def remove(self, task_id: str) -> None:
         """Remove the container and the control folder; files are given back first (E5)."""
-        state = self._state(task_id)
-        if state is not None:
-            self._remove(container_name(task_id), {LABEL_TASK: task_id})
+        self._remove(container_name(task_id), {LABEL_TASK: task_id})
         self._drop_control(task_id)
 
     def _remove(self, container: str, marks: dict[str, str]) -> None:
@@ -313,19 +303,19 @@ class DockerEngine:
 
         task_id = marks.get(LABEL_TASK, "")
         if task_id:
-            self.stop(task_id, 0.0)
+            state = self._state(task_id)
+            if state is not None and state["Running"]:
+                self.stop(task_id, 0.0)
             folder = find_control_folder(self._home, task_id)
-            if folder is not None and recorded_end(folder) is None:
-                self._settle(task_id)
+            if state is not None and folder is not None and recorded_end(folder) is None:
+                self._settle(task_id, folder)
         try:
             self._api.remove_container(container, v=True, force=True)
         except NotFound:
             return
         except APIError as error:
             if error.status_code != 409:  # noqa: PLR2004 - HTTP conflict: it is being removed
-                raise EngineError(
-                    Problem("InternalError", f"A container stays: {_explain(error)}")
-                ) from error
+                raise EngineError(Problem("InternalError", f"A container stays: {explain(error)}")) from error
 
     def _drop_control(self, task_id: str) -> None:
         folder = find_control_folder(self._home, task_id)
@@ -358,13 +348,3 @@ class DockerEngine:
                 drop_disk(disk)
                 done.append(f"node {disk.name} of cluster {disk.parent.name}")
         return done + self._networks.sweep(keep)
-
-
-def _explain(error: Any) -> str:  # noqa: ANN401 - docker's errors are half typed
-    """Say what a refusal of the engine means where its own words do not."""
-    text = str(error.explanation or error).strip()
-    if "bind source path does not exist" in text:
-        return (
-            f"{text}. The Docker engine sees another file system than this machine's; use '--engine process'."
-        )
-    return text

@@ -13,6 +13,8 @@ from emulator.errors import EngineError, EngineUnavailable, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from docker.errors import APIError
+
     from emulator.state.home import Home
 
 Api: TypeAlias = Any
@@ -160,3 +162,13 @@ def container_name(task_id: str) -> str:
 def network_name(cluster: str) -> str:
     """Give the name of a cluster's network."""
     return f"scenario-{cluster}"
+
+
+def explain(error: APIError) -> str:
+    """Say what a refusal of the engine means where its own words do not."""
+    text = str(error.explanation or error).strip()
+    if "bind source path does not exist" in text:
+        return (
+            f"{text}. The Docker engine sees another file system than this machine's; use '--engine process'."
+        )
+    return text

@@ -1,0 +1,44 @@
+"""Small pure parts of the engines."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from emulator.engines.containers import ended_at, lost_reason
+from emulator.engines.dockerapi import read_facts
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [("2026-01-02T03:04:05.123456789Z", 123), ("2026-01-02T03:04:05.12Z", 120), ("2026-01-02T03:04:05Z", 0)],
+)
+def test_the_engines_times_are_read_to_the_millisecond(text: str, milliseconds: int) -> None:
+    wanted = datetime(2026, 1, 2, 3, 4, 5, milliseconds * 1000, timezone.utc)
+    assert ended_at({"FinishedAt": text}) == wanted
+    assert ended_at({"FinishedAt": text.replace("Z", "+00:00")}) == wanted
+
+
+def test_a_container_that_runs_has_no_end() -> None:
+    assert ended_at({"FinishedAt": "0001-01-01T00:00:00Z"}) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({"ExitCode": 137, "OOMKilled": True}, "out of memory"),
+        ({"ExitCode": 137}, "killed from outside"),
+        ({"ExitCode": 127}, "no shell"),
+        ({"ExitCode": 0, "Error": "why"}, "exit code 0 but recorded no end. why"),
+    ],
+)
+def test_a_lost_end_says_why(state: dict[str, object], words: str) -> None:
+    assert words in lost_reason(state)
+
+
+def test_what_is_special_about_an_engine() -> None:
+    options = ["name=seccomp,profile=default", "name=rootless", "name=selinux"]
+    facts = read_facts({"ServerVersion": "29.1", "SecurityOptions": options})
+    assert (facts.version, facts.rootless, facts.selinux, facts.remapped) == ("29.1", True, True, False)
+    assert not read_facts({"SecurityOptions": None}).rootless
