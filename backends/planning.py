@@ -47,7 +47,7 @@ NO_PORT = "http://127.0.0.1/"
 
 
 def planned_requests(
-    name: str, options: BackendOptions, calls: Callable[[Backend], None]
+    name: str, options: BackendOptions, calls: Callable[[Backend], object]
 ) -> list[PlannedRequest]:
     """Give the requests that ``calls`` would send through the backend ``name``, in order.
 
@@ -81,7 +81,7 @@ def _azure_settings(options: BackendOptions) -> AzureSettings:
 
 
 def _planned(
-    settings: AzureSettings, headers: dict[str, str], name: str, calls: Callable[[Backend], None]
+    settings: AzureSettings, headers: dict[str, str], name: str, calls: Callable[[Backend], object]
 ) -> list[PlannedRequest]:
     from backends.azure.backend import AzureBackend
 

@@ -1,0 +1,195 @@
+"""The emulator behind ``local``: one for each home, and another process takes over when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backends import local
+from backends.base import BackendOptions, JobState, Place
+from backends.contract import World
+from backends.errors import MachineError, UserError
+from backends.local.host import Host, Started, is_served, start_emulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SERVE = "import sys; from pathlib import Path; from backends import local; local.serve(Path(sys.argv[1]))"
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def served(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Serve the home from another process."""
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(home)]) as process:
+        until(lambda: bool(local.status(home).url))
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def host(home: Path) -> Iterator[Host]:
+    made = Host(home, lambda port: start_emulator(home, port=port))
+    yield made
+    made.close()
+
+
+def test_a_second_client_connects_and_takes_over_on_the_same_port(home: Path, host: Host) -> None:
+    first = Host(home, lambda port: start_emulator(home, port=port))
+    assert (first.open(), first.in_process) == (first.url, True)
+    assert (host.open(), host.in_process) == (first.url, False)
+    first.close()
+    until(lambda: host.in_process)
+    assert host.url == first.url
+    assert local.status(home).url == first.url
+    host.close()
+    assert not is_served(home)
+
+
+def test_a_killed_emulator_is_taken_over_and_requests_go_on(
+    home: Path, served: subprocess.Popen[bytes]
+) -> None:
+    backend = local.open_backend(BackendOptions(home))
+    try:
+        assert backend.details()["emulator"] == "found serving"
+        backend.ensure_share("share")
+        served.kill()
+        assert backend.list_share("share") == []
+        assert backend.ensure_place(Place("g", "eastus", "w", "e")) is True
+        assert backend.details()["emulator"] == "in process"
+    finally:
+        backend.close()
+    assert not is_served(home)
+
+
+def test_a_start_that_fails_ends_as_an_error_and_a_busy_port_is_waited_for(home: Path) -> None:
+    def fails(_port: int) -> Started:
+        raise MachineError("no room")
+
+    with pytest.raises(MachineError, match="no room"):
+        Host(home, fails).open()
+    first = Host(home, lambda port: start_emulator(home, port=port))
+    first.open()
+    tries: list[int] = []
+    several = threading.Event()
+
+    def busy(port: int) -> Started:
+        tries.append(port)
+        if len(tries) > 2:
+            several.set()
+        raise MachineError("the port is taken")
+
+    second = Host(home, busy)
+    second.open()
+    first.close()
+    assert several.wait(30)
+    second.close()
+    assert len({*tries}) == 1
+    assert first.url.endswith(f":{tries[0]}")
+
+
+def test_serve_ends_with_a_signal_and_with_a_request(home: Path, served: subprocess.Popen[bytes]) -> None:
+    status = local.status(home)
+    assert (status.serving, status.pid, status.running_jobs) == (True, served.pid, ())
+    variables = local.environment(home)
+    assert variables["AZURE_RESOURCE_MANAGER"] == status.url
+    assert variables["AZURE_STORAGE_FILE_URL"].startswith(f"{status.url}/")
+    assert local.stop(home) is True
+    assert served.wait(20) == 0
+    assert local.stop(home) is False
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(home)]) as again:
+        until(lambda: bool(local.status(home).url))
+        os.kill(again.pid, signal.SIGTERM)
+        assert again.wait(20) == 0
+    assert not local.status(home).serving
+    with pytest.raises(MachineError, match="emulator serve"):
+        local.environment(home)
+
+
+def test_a_home_that_is_served_cannot_be_served_again(home: Path, host: Host) -> None:
+    host.open()
+    with pytest.raises(MachineError, match="serves"):
+        start_emulator(home)
+
+
+def test_the_backend_azure_works_with_what_env_prints(home: Path, host: Host) -> None:
+    from backends.registry import Registry
+
+    host.open()
+    backend = Registry([]).open("azure", BackendOptions(home, {}, local.environment(home)))
+    assert backend.ensure_place(Place("g", "eastus", "w", "e")) is True
+    backend.ensure_share("share")
+    assert backend.list_share("share") == []
+    backend.close()
+
+
+def test_reset_refuses_while_jobs_run_and_then_leaves_only_caches(home: Path, exercise_process: None) -> None:
+    backend = local.open_backend(BackendOptions(home, {"engine": "process", "gpus": "none"}))
+    world = World(lambda: backend, home.parent, time.sleep)
+    world.cluster(backend)
+    job = world.submit(backend, "endless", "for-ever")
+    world.wait(backend, job, lambda seen: seen.state is JobState.RUNNING)
+    with pytest.raises(UserError, match="for-ever"):
+        local.reset(home)
+    backend.close()
+    (home / "cache" / "kept").write_text("kept")
+    assert local.status(home).running_jobs == ("for-ever",)
+    assert local.gc(home) == []
+    removed = local.reset(home, force=True)
+    assert f"removed {home / 'storage'}" in removed
+    assert {item.name for item in home.iterdir()} <= {"cache", "emulator.lock"}
+    assert (home / "cache" / "kept").exists()
+    assert local.status(home).running_jobs == ()
+
+
+def test_gc_of_a_home_that_never_was_does_nothing(home: Path) -> None:
+    assert local.gc(home) == []
+    assert not home.exists()
+
+
+def test_a_job_outlives_the_process_that_submitted_it(home: Path, exercise_process: None) -> None:
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from backends import local; from backends.base import BackendOptions\n"
+        "from backends.contract import World\n"
+        "home = Path(sys.argv[1])\n"
+        "backend = local.open_backend(BackendOptions(home, {'engine': 'process', 'gpus': 'none'}))\n"
+        "world = World(lambda: backend, home, time.sleep)\n"
+        "world.cluster(backend)\n"
+        "slow = {'commandLine': 'sleep 2; exit 5'}\n"
+        "print(world.submit(backend, 'succeed', 'slow', customToolkitSettings=slow).id, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(home)], stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        job_id = run.stdout.readline().strip()
+        run.kill()
+    backend = local.open_backend(BackendOptions(home, {"engine": "process", "gpus": "none"}))
+    world = World(lambda: backend, home.parent, time.sleep)
+    try:
+        end = world.wait(backend, backend.get_job(job_id), lambda seen: seen.state.final)[-1]
+        assert (end.state, end.exit_code) == (JobState.FAILED, 5)
+        backend.delete_place(world.place)
+    finally:
+        backend.close()
