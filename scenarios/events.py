@@ -53,7 +53,7 @@ class StepEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """How far a step is with one thing; ``unit`` is ``B`` for bytes."""
+    """How far a step is with one thing; ``unit`` is ``B`` for bytes, empty where it is not known."""
 
     step: str
     what: str

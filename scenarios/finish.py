@@ -13,7 +13,7 @@ from scenarios.bodies import directory_ids, image_of, share_folders
 from scenarios.events import Checked, Finished, Metric, Output, Saved
 from scenarios.expect import check_metrics, check_outputs, check_state
 from scenarios.files import STANDARD, JobFiles, safe_target
-from scenarios.follow import is_service_log, notices
+from scenarios.follow import is_progress, is_service_log, notices
 from scenarios.record import ErrorRecord, OutputRecord, metrics, timings
 from scenarios.schema import ExpectSection
 
@@ -90,7 +90,8 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
 def _notices(files: JobFiles) -> Iterator[str]:
     for item in files.list(STANDARD):
         if not item.is_directory and is_service_log(item.path):
-            yield from notices(list(files.lines(STANDARD, item.path)))
+            found = notices(list(files.lines(STANDARD, item.path)))
+            yield from (notice for notice in found if not is_progress(notice))
 
 
 def download(backend: Backend, record: RunRecord, folder: Path, emit: Callable[[Event], None]) -> None:

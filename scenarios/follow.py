@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scenarios.files import JobFiles
 
 _SERVICE_LINE = re.compile(r"(\S+Z) (INFO|NOTICE|ERROR) (.*)")
+_PERCENT = re.compile(r"\b\d{1,3} ?%$")
 LONGEST_PENDING = 1_000_000
 """Characters of an unfinished line that are kept; a longer one is passed on in pieces."""
 
@@ -101,12 +102,18 @@ class Follower:
         for line in lines:
             if is_service_log(path) and not self._only:
                 for notice in notices([line]):
-                    self.notices.append(notice)
+                    if not is_progress(notice):
+                        self.notices.append(notice)
                     self._emit(Notice(self._job, notice))
                 continue
             text = clean(line)
             important = any(pattern.search(text) for pattern in self._important)
             self._emit(LogLine(self._job, path, text, important))
+
+
+def is_progress(notice: str) -> bool:
+    """Tell whether a notice only says how far something is: ``pulling ...: 40 %``."""
+    return _PERCENT.search(notice) is not None
 
 
 def notices(lines: Sequence[str]) -> Iterator[str]:

@@ -155,7 +155,9 @@ class Runner:
                     program,
                     self._options.data,
                     waiting=self._waiting,
-                    progress=lambda *far: self._reporter.handle(e.Progress("data", *far)),
+                    progress=lambda file, done, total: self._reporter.handle(
+                        e.Progress("data", file, done, total, "")
+                    ),
                     note=lambda text: self._note("info", text),
                 )
                 total = sum(file.stat().st_size for file in made[name])

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from scenarios.reporters.base import Reporter
-from scenarios.reporters.words import log_prefix, nodes_text, result_lines
+from scenarios.reporters.words import far_text, log_prefix, nodes_text, result_lines
 from scenarios.text import clean, duration, size
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ class Plain(Reporter):
         if time.monotonic() - self._last_progress < QUIET:
             return
         self._last_progress = time.monotonic()
-        total = f" of {size(event.total)}" if event.total else ""
-        self._say(f"  {event.what}: {size(event.done)}{total}")
+        self._say(f"  {event.what}: {far_text(event)}")
 
     def note(self, event: e.Note) -> None:
         """Say it."""

@@ -14,8 +14,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from scenarios.follow import is_progress
 from scenarios.reporters.base import Reporter
-from scenarios.reporters.words import log_prefix, nodes_text, output_groups, verdict
+from scenarios.reporters.words import far_text, log_prefix, nodes_text, output_groups, verdict
 from scenarios.text import clean, duration, size
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Screen(Reporter):
         self._step: e.StepStarted | None = None
         self._since = 0.0
         self._status = ""
+        self._state = ""
         self._far: e.Progress | None = None
         self._far_since = 0.0
         self._spinner = Spinner("dots", style="cyan")
@@ -68,13 +70,12 @@ class Screen(Reporter):
     def _bar(self, far: e.Progress) -> RenderableType:
         passed = time.monotonic() - self._far_since
         speed = f"{size(far.done / passed)}/s" if passed > _SPEED_AFTER and far.unit == "B" else ""
-        total = f" / {size(far.total)}" if far.total else ""
         grid = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=far.total or None, completed=far.done, width=30, pulse=not far.total)
         grid.add_row(
             Text("    "),
             bar,
-            Text(f"{size(far.done)}{total}"),
+            Text(far_text(far)),
             Text(speed, "dim"),
             Text(clean(far.what), "dim"),
         )
@@ -147,7 +148,7 @@ class Screen(Reporter):
     def job_changed(self, event: e.JobChanged) -> None:
         """Show where the job is."""
         with self._lock:
-            self._status = event.state
+            self._status = self._state = event.state
 
     def note(self, event: e.Note) -> None:
         """Write it above."""
@@ -155,7 +156,12 @@ class Screen(Reporter):
         self._item("!", style, Text(clean(event.text), style))
 
     def notice(self, event: e.Notice) -> None:
-        """Write what the service did."""
+        """Write what the service did; how far it is stays at the bottom."""
+        if is_progress(event.text):
+            with self._lock:
+                self._status = clean(event.text)
+            return
+        self._status = self._state
         self._item("!", "yellow", Text(clean(event.text), "yellow"))
 
     def log_line(self, event: e.LogLine) -> None:

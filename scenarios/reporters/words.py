@@ -17,6 +17,13 @@ def log_prefix(file: str) -> str:
     return file.removesuffix(".txt").removesuffix(".log")
 
 
+def far_text(event: e.Progress) -> str:
+    """Say how far something is: in bytes, or in percent where the unit is not known."""
+    if event.unit == "B":
+        return f"{size(event.done)} of {size(event.total)}" if event.total else size(event.done)
+    return f"{100 * event.done // event.total} %" if event.total else str(event.done)
+
+
 def nodes_text(nodes: Mapping[str, int]) -> str:
     """Count nodes in words: ``1 preparing, 1 idle``."""
     return ", ".join(f"{count} {state}" for state, count in nodes.items() if count) or "no node yet"

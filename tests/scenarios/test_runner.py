@@ -144,7 +144,7 @@ def test_a_lost_connection_while_following_is_met_with_patience(world: World) ->
             raise Unreachable("nobody answers")
         return world.memory.get_job(job_id)
 
-    world.backend = Wrapped(world.memory, get_job=shaky)  # type: ignore[assignment]
+    world.backend = Wrapped(world.memory, get_job=shaky)
     assert world.run().exit_code == 0
     assert [event for event in world.heard(e.Note) if "trying again" in str(event)]
 
@@ -153,7 +153,7 @@ def test_a_refusal_while_following_cleans_up_and_is_the_backends_failure(world: 
     def broken(*_: Any) -> Any:
         raise BackendError("no", code="Broken")
 
-    world.backend = Wrapped(world.memory, list_outputs=broken)  # type: ignore[assignment]
+    world.backend = Wrapped(world.memory, list_outputs=broken)
     event = world.run()
     assert (event.state, event.exit_code) == ("failed", 4)
     assert world.empty
@@ -163,7 +163,7 @@ def test_what_could_not_be_deleted_is_said_and_not_called_a_success(world: World
     def stuck(*_: Any) -> None:
         raise BackendError("it is stuck")
 
-    world.backend = Wrapped(world.memory, delete_cluster=stuck, delete_place=stuck)  # type: ignore[assignment]
+    world.backend = Wrapped(world.memory, delete_cluster=stuck, delete_place=stuck)
     event = world.run()
     assert event.exit_code == 4
     assert any("could not be deleted: it is stuck" in reason for reason in event.reasons)
@@ -218,7 +218,7 @@ def test_a_bug_cleans_up_too_and_is_not_hidden(world: World) -> None:
     def buggy(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    world.backend = Wrapped(world.memory, list_outputs=buggy)  # type: ignore[assignment]
+    world.backend = Wrapped(world.memory, list_outputs=buggy)
     with pytest.raises(ZeroDivisionError):
         world.run()
     assert world.empty

@@ -51,8 +51,8 @@ def build(name: str, *, tag: str, as_json: bool) -> None:
     def hear(event: Mapping[str, Any]) -> None:
         kind = event.get("event")
         if kind == "progress":
-            far = int(event.get("done", 0)), int(event.get("total", 0))
-            reporter.handle(e.Progress("build", str(event.get("file", "")), *far))
+            done, total = int(event.get("done", 0)), int(event.get("total", 0))
+            reporter.handle(e.Progress("build", str(event.get("file", "")), done, total, ""))
         elif kind in ("message", "note") and event.get("message"):
             reporter.handle(e.Note("info", str(event["message"])))
 
