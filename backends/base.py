@@ -186,8 +186,6 @@ class PlannedRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-
-
 class Backend(Protocol):
     """A place where scenarios run. Any method may be called from any thread.
 

@@ -9,8 +9,6 @@ and signing alone, its requests answered at once without a socket (the client's 
 from __future__ import annotations
 
 import argparse
-import base64
-import hashlib
 import os
 import shutil
 import statistics
@@ -23,9 +21,9 @@ from azure.storage.file import FileService
 from common import alternate, load, spread
 from requests.adapters import BaseAdapter
 
+from emulator.identity.development import ACCOUNT, ACCOUNT_KEY
 from emulator.server import EmulatorServer, EmulatorSettings
 
-KEY = base64.b64encode(hashlib.sha512(b"benchmark").digest()).decode()
 SHARE = "benchmark"
 
 
@@ -46,10 +44,10 @@ class Nowhere(BaseAdapter):
         """Close nothing."""
 
 
-def client(url: str, account: str, key: str, session: requests.Session | None = None) -> FileService:
+def client(url: str, session: requests.Session | None = None) -> FileService:
     """Open the SDK's client at a path-style endpoint."""
-    text = f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};FileEndpoint={url}/{account}"
-    return FileService(connection_string=text, request_session=session)
+    text = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={ACCOUNT_KEY}"
+    return FileService(connection_string=f"{text};FileEndpoint={url}/{ACCOUNT}", request_session=session)
 
 
 def main() -> None:
@@ -62,14 +60,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "Train-28x28_cntk_text.txt"
         line = b"|labels 0 0 0 0 0 1 0 0 0 0 |features " + b" 0 128 255" * 784 + b"\n"
-        source.write_bytes((line * (options.megabytes * 1_000_000 // len(line) + 1))[: options.megabytes * 1_000_000])
-        account, key = "batchaibenchmark", KEY
-        with EmulatorServer(EmulatorSettings(home=Path(folder) / "home", accounts=((account, key),))) as server:
-            files = client(server.address.url, account, key)
+        size = options.megabytes * 1_000_000
+        source.write_bytes((line * (size // len(line) + 1))[:size])
+        with EmulatorServer(EmulatorSettings(home=Path(folder) / "home")) as server:
+            files = client(server.address.url)
             files.create_share(SHARE)
             silent = requests.Session()
             silent.mount("http://", Nowhere())
-            floor = client(server.address.url, account, key, silent)
+            floor = client(server.address.url, silent)
 
             def upload(to: FileService) -> None:
                 to.create_file_from_path(SHARE, None, source.name, str(source), max_connections=2)

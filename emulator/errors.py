@@ -77,7 +77,8 @@ class AddressInUse(EmulatorError):
     def __str__(self) -> str:
         """Name the port, its holder where known, and the way out."""
         by = f" by {self.holder}" if self.holder else ""
-        return f"port {self.port} on {self.host} is in use{by}; choose another with --port, or --port 0 for any"
+        where = f"port {self.port} on {self.host}"
+        return f"{where} is in use{by}; choose another with --port, or --port 0 for any"
 
 
 @dataclass(eq=False)

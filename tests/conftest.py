@@ -11,7 +11,7 @@ import os
 import shutil
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -132,7 +132,7 @@ def _ours() -> dict[str, set[str]]:
         import docker
 
         client = docker.from_env()
-        label: dict[str, str | list[str]] = {"label": "scenario.home"}
+        label: dict[str, Any] = {"label": "scenario.home"}
         containers = client.containers.list(all=True, filters=label, ignore_removed=True)
         found["containers"] = {f"{item.name} {item.status}" for item in containers}
         found["networks"] = {str(item.name) for item in client.networks.list(filters=label)}

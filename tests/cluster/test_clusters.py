@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from conftest import World
+
+    from tests.cluster.conftest import World
 
 STEADY, RESIZING = AllocationState.STEADY, AllocationState.RESIZING
 

@@ -12,9 +12,8 @@ from emulator.cluster.model import ExecutionState, NodeState, ProvisioningState
 from emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
-    from conftest import World
-
     from emulator.cluster.model import Job, JobKey
+    from tests.cluster.conftest import World
 
 QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState
 TERMINATED = "The specified job has been terminated by the user"

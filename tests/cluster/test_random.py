@@ -14,7 +14,7 @@ from emulator.cluster.model import ClusterKey, ExecutionState, ExperimentKey, Jo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import World
+    from tests.cluster.conftest import World
 
 EXPERIMENT = ExperimentKey(WorkspaceKey("5ab", "Group", "Ws"), "Exp")
 NAMES = st.sampled_from(["a", "b", "c", "d"])

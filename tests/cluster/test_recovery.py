@@ -14,9 +14,8 @@ from emulator.cluster.loop import LoopClosed
 from emulator.cluster.model import ExecutionState, NodeState
 
 if TYPE_CHECKING:
-    from conftest import World
-
     from emulator.engines.base import NodePlace
+    from tests.cluster.conftest import World
 
 QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState
 

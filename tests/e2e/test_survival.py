@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping
 
     from tests.e2e.conftest import Command
@@ -71,7 +71,7 @@ def _until(
 
 
 def _began(event: Mapping[str, Any]) -> bool:
-    return event["event"] == "logLine" and event["text"] == "job began"
+    return bool(event["event"] == "logLine" and event["text"] == "job began")
 
 
 def _kill(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
@@ -80,7 +80,7 @@ def _kill(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
 
 
 def _runs(scenario: Command) -> Mapping[str, Any]:
-    (run,) = json.loads(scenario("runs", "--json").stdout)["runs"]
+    (run,) = json.loads(scenario("runs", "--json").stdout)
     return dict(run)
 
 

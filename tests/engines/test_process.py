@@ -164,7 +164,7 @@ SCRIPT = """
 import os, pathlib, sys
 root, kind, where, command, user = sys.argv[1:]
 sys.path[:0] = [root, root + "/tests/engines"]
-import conftest
+from tests.engines import conftest
 home = conftest.Home(pathlib.Path(where))
 if user:  # only now: the interpreter may be where that user cannot look
     os.setgroups([])
