@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import requests
-
 from backends.errors import MachineError, UserError
 from backends.local.host import LOOK_SECONDS, HomeTakenError, is_served, locked, start_emulator
 from backends.local.settings import local_settings
@@ -133,6 +131,8 @@ def stop(home: Path) -> bool:
 
     if not is_served(home):
         return False
+    import requests
+
     found = read_address(Home(home))
     if found is None:
         raise MachineError(f"the process that holds {home} does not answer.", remedy="End it by its id.")
