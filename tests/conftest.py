@@ -117,39 +117,40 @@ def _busybox_root(busybox: Path) -> bytes:
     return data.getvalue()
 
 
-def _ours() -> dict[str, set[str]]:
-    """List what carries our label: containers, networks, and processes with our marker."""
-    found: dict[str, set[str]] = {"containers": set(), "networks": set(), "processes": set()}
-    for folder in Path("/proc").glob("[0-9]*"):
+def _left_below(folder: Path) -> list[str]:
+    """List containers, networks and processes of homes below a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            environment = (folder / "environ").read_bytes()
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (process / "environ").read_bytes()
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if b"SCENARIO_TASK=" in environment:
-            found["processes"].add(f"{folder.name}: {command}")
+        if b"SCENARIO_TASK=" in environment and (
+            str(folder) in command or os.fsencode(folder) in environment
+        ):
+            found.append(f"process {process.name}: {command}")
     if not docker_missing():
         import docker
 
         client = docker.from_env()
         label: dict[str, Any] = {"label": "scenario.home"}
-        containers = client.containers.list(all=True, filters=label, ignore_removed=True)
-        found["containers"] = {f"{item.name} {item.status}" for item in containers}
-        found["networks"] = {str(item.name) for item in client.networks.list(filters=label)}
+        for item in [
+            *client.containers.list(all=True, filters=label, ignore_removed=True),
+            *client.networks.list(filters=label),
+        ]:
+            labels = item.attrs.get("Labels") or item.attrs.get("Config", {}).get("Labels", {})
+            if labels.get("scenario.home", "").startswith(str(folder)):
+                found.append(f"{type(item).__name__.lower()} {item.name}")
         client.close()
     return found
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        yield  # other workers' things are not ours to judge; the controller's session has no tests
-        return
-    before = _ours()
+def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
-    after = _ours()
-    left = {kind: sorted(after[kind] - before[kind]) for kind in after}
-    assert not any(left.values()), f"tests left something behind: {left}"
+    left = _left_below(tmp_path_factory.getbasetemp())
+    assert not left, f"tests left something behind: {left}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
