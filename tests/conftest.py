@@ -141,7 +141,7 @@ def _left_below(folder: Path) -> list[str]:
         ]:
             labels = item.attrs.get("Labels") or item.attrs.get("Config", {}).get("Labels", {})
             if labels.get("scenario.home", "").startswith(str(folder)):
-                found.append(f"{type(item).__name__.lower()} {item.name}")
+                found.append(f"{type(item).__name__.lower()} {item.short_id}")
         client.close()
     return found
 
