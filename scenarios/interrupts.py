@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+_PATIENCE = 3.0
+"""Seconds that the last words may take."""
+
+
 class Interrupts:
     """Hears SIGINT and SIGTERM while a run goes on.
 
@@ -37,8 +41,13 @@ class Interrupts:
             self.stop.set()
             self._first()
             return
+        # Whatever holds a lock that saying so needs must not keep us here.
+        last = threading.Timer(_PATIENCE, self._leave, [130])
+        last.daemon = True
+        last.start()
         self._second()
         sys.stdout.flush()
+        last.cancel()
         self._leave(130)
 
     @contextmanager
