@@ -43,8 +43,8 @@ class UserError(ScenarioError):
     exit_code: ClassVar[int] = 2
 
     def __str__(self) -> str:
-        """Give field, message and hint."""
-        where = f"{self.field}: " if self.field else ""
+        """Give field (unless the message names it), message and hint."""
+        where = f"{self.field}: " if self.field and self.field not in self.message else ""
         return f"{where}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 

@@ -19,6 +19,7 @@ from msrest.exceptions import ClientException
 from backends.errors import (
     BackendError,
     InvalidSpec,
+    MachineError,
     NotFound,
     NotSupported,
     ScenarioError,
@@ -46,7 +47,11 @@ NO_PROVIDER = frozenset(
 )
 """Codes by which a resource manager says that it has no Batch AI (any more)."""
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, MISSING, CONFLICT, BUSY, BROKEN = 400, 401, 403, 404, 409, 429, 500
+KNOWN = NO_PROVIDER | {"PropertyNotSupported", "EngineUnavailable"}
+"""Codes that say more than their status; the last is the emulator's own: the machine lacks an engine."""
+
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, MISSING = 400, 401, 403, 404
+TIMEOUT, CONFLICT, BUSY, BROKEN = 408, 409, 429, 500
 
 
 @contextmanager
@@ -85,17 +90,22 @@ def by_status(
     status: int, code: str, message: str, target: str = "", *, hint: str = SIGN_IN_HINT
 ) -> ScenarioError:
     """Choose the error for an answer's status; ``code``, ``message`` and ``target`` are the service's own."""
-    if code in NO_PROVIDER:
-        return BackendError(f"{message} ({RETIRED}; use --backend local)", code, status)
+    elsewhere = code == "NoRegisteredProviderFound" and "supported locations" in message
+    if elsewhere or (status in (BAD_REQUEST, CONFLICT) and code not in KNOWN):
+        return InvalidSpec(
+            f"{code}: {message}" if code else message, field="location" if elsewhere else target
+        )
     if code == "PropertyNotSupported":
         return NotSupported(message, field=target)
-    if status in (BAD_REQUEST, CONFLICT):
-        return InvalidSpec(f"{code}: {message}" if code else message, field=target)
-    if status == MISSING:
+    if code == "EngineUnavailable":
+        return MachineError(message)
+    if status == MISSING and code not in NO_PROVIDER:
         return NotFound(message, code, status)
-    if status in (UNAUTHORIZED, FORBIDDEN):
-        return BackendError(f"{message} ({hint})", code, status)
-    return BackendError(message, code, status, transient=status in (408, BUSY) or status >= BROKEN)
+    if code in NO_PROVIDER:
+        message = f"{message} ({RETIRED}; use --backend local)"
+    elif status in (UNAUTHORIZED, FORBIDDEN):
+        message = f"{message} ({hint})"
+    return BackendError(message, code, status, transient=status in (TIMEOUT, BUSY) or status >= BROKEN)
 
 
 def _from_management(error: HttpResponseError, doing: str) -> ScenarioError:

@@ -12,6 +12,7 @@ from backends.base import ClusterSpec
 from backends.errors import (
     BackendError,
     InvalidSpec,
+    MachineError,
     NotFound,
     NotSupported,
     ScenarioError,
@@ -37,6 +38,7 @@ def refusal(code: str, message: str = "The service says no", **more: str) -> dic
     [
         ((400, "InvalidPropertyValue"), InvalidSpec, None),
         ((400, "PropertyNotSupported"), NotSupported, None),
+        ((400, "EngineUnavailable"), MachineError, None),
         ((401, "AuthenticationFailed"), BackendError, False),
         ((403, "AuthorizationFailed"), BackendError, False),
         ((404, "ClusterNotFound"), NotFound, False),
@@ -62,8 +64,7 @@ def test_management_answers(
     assert "The service says no" in str(raised.value)
     if isinstance(raised.value, BackendError):
         assert (raised.value.code, raised.value.status, raised.value.transient) == (code, status, transient)
-    else:
-        assert isinstance(raised.value, UserError)
+    elif isinstance(raised.value, UserError):
         assert raised.value.field == "properties.vmSize"
 
 
@@ -76,6 +77,11 @@ def test_a_refused_sign_in_has_a_hint_and_a_retired_provider_says_so(
     backend, _ = scripted(lambda _: (400, {}, refusal("NoRegisteredProviderFound")))
     with pytest.raises(BackendError, match="retired Batch AI in 2019"):
         backend.get_cluster(place, "nodes")
+    said = "No provider found for location 'mars'. The supported locations are 'eastus'."
+    backend, _ = scripted(lambda _: (400, {}, refusal("NoRegisteredProviderFound", said)))
+    with pytest.raises(InvalidSpec) as refused:
+        backend.ensure_place(place)
+    assert refused.value.field == "location"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>down for repair</html>", b'{"error": {}}', b"[]"])
