@@ -54,9 +54,8 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
     files = files_of(backend, job)
     if not job.notices:
         job.notices = list(_notices(files))
-    job.image = next((text for text in job.notices if text.startswith("image")), "") or image_of(
-        job.properties
-    )
+    about = [text for text in job.notices if text.startswith("image: ")]  # the last one says what was taken
+    job.image = about[-1] if about else image_of(job.properties)
     job.outputs = [
         OutputRecord(directory=directory, path=file.path, size=file.size or 0)
         for directory in directory_ids(job.properties)
