@@ -105,8 +105,10 @@ def list_images() -> list[Image]:
 
 
 def image_tag(name: str) -> str:
-    """Give the tag under which an image that is built here is kept."""
-    return f"scenario-{name}:latest"
+    """Give the tag under which an image that is built here is kept: where the engine looks for it."""
+    from emulator.engines.substitutes import built_reference
+
+    return built_reference(name)
 
 
 def _image_ids() -> dict[str, str]:

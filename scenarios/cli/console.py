@@ -67,7 +67,8 @@ class Console:
 
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
         for index, title in enumerate(titles):
-            table.add_column(title, style=styles[index] if index < len(styles) else "", overflow="fold")
+            style = styles[index] if index < len(styles) else ""
+            table.add_column(title, style=style, overflow="fold", no_wrap=index == 0)
         for row in rows:
             table.add_row(*(_state_text(cell) or Text(cell) for cell in row))
         Rich(file=self._stream, highlight=False).print(table)

@@ -150,6 +150,11 @@ def test_backends_and_doctor_answer(command: Command) -> None:
     assert {"python", "home", "engine docker", "engine process"} <= findings
 
 
+def test_images_are_kept_under_the_names_that_the_engine_looks_for(command: Command) -> None:
+    tags = {image["name"]: image["tag"] for image in command.json("images", "list")}
+    assert tags["cntk"] == "scenario/cntk:latest"
+
+
 def test_a_bug_of_ours_ends_with_70_and_keeps_its_traceback(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
