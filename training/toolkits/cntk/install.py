@@ -54,6 +54,16 @@ def add_mpi(site: Path, prefix: Path, prefix_expression: str) -> None:
     (site / "openmpi_prefix.pth").write_text(line)
 
 
+def add_python(site: Path, abi: str) -> None:
+    """Let CNTK load in a Python that is linked statically, as Debian's and Ubuntu's are.
+
+    CNTK's extension wants the shared library of Python itself. Where Python has one it is loaded already and
+    serves; where it has none, the program holds everything and an empty library of that name will do.
+    """
+    name = {"cp27mu": "libpython2.7.so.1.0", "cp35m": "libpython3.5m.so.1.0", "cp36m": "libpython3.6m.so.1.0"}[abi]
+    (site / "cntk" / "libs" / name).write_bytes(shared_library(name))
+
+
 def add_pip(folder: Path, major: int) -> None:
     """Let job preparation's ``pip install`` reach the tree's own Python."""
     for name in ("pip", f"pip{major}"):

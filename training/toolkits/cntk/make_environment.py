@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from training.support.events import Events, Trouble, run
 from training.support.files import only_one
 from training.support.wheels import Wheel, fetch
-from training.toolkits.cntk.install import add_mpi, add_pip, unpack, wheels_table
+from training.toolkits.cntk.install import add_mpi, add_pip, add_python, unpack, wheels_table
 from training.toolkits.cntk.interpreters import Interpreter, choose
 
 _RECIPE = 1  # goes up when environments that were made before must be made again
@@ -91,6 +91,7 @@ def _build(place: Path, interpreter: Interpreter, wheels: list[Path], events: Ev
                 unpack(wheel, site, draft)
             events.progress(f"unpacking {interpreter.abi}", number, total)
         add_mpi(site, draft, "sys.prefix")
+        add_python(site, interpreter.abi)
         add_pip(draft / "bin", interpreter.version[0])
         version = _try(draft)
         description = {
