@@ -4,6 +4,7 @@ EmulatorError
 ├── ServiceError          the caller of the HTTP API: status, code and text as the service gives them
 ├── EngineError           a task could not be run; ``problem`` is what the job's record shows
 │   └── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
+├── CredentialsInvalid    the user: an account or client that was to be known cannot be read
 ├── AddressInUse          the machine: the port is taken; names who holds it when that is known
 └── HomeInUse             the machine: another emulator serves this home folder
 """
@@ -64,6 +65,18 @@ class EngineUnavailable(EngineError):
     def __str__(self) -> str:
         """Give the problem and the remedy."""
         return f"{self.problem.message} {self.remedy}".strip()
+
+
+@dataclass(eq=False)
+class CredentialsInvalid(EmulatorError):
+    """A credential that was given cannot be read: ``option`` is ``account`` or ``client``; no secret here."""
+
+    option: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Name the option and what it should be."""
+        return f"{self.option}: {self.reason}"
 
 
 @dataclass(eq=False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from emulator import __version__
+from emulator.credentials import NO_CREDENTIALS, Credentials
 from emulator.serving import (
     Address,
     HomeLock,
@@ -24,19 +25,20 @@ from emulator.state.home import Home
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
 
     from emulator.arm.messages import ResourceProvider
     from emulator.engines.base import Engine
     from emulator.engines.images import PullPolicy
     from emulator.gateway.app import Gateway
+    from emulator.gateway.log import EmulatorLog
     from emulator.launch.plan import GpuMode
     from emulator.state.clock import Clock
 
-__all__ = ["Address", "EmulatorServer", "EmulatorSettings", "read_address"]
+__all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
-_READY_SECONDS = 30.0
-_KEEP_ALIVE_SECONDS = 75
-"""Longer than clients keep idle connections, so that they close them and not we."""
+_PROXY_HOST = "127.0.0.1"
+"""Proxies are for programs on this machine, wherever the emulator itself listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class EmulatorSettings:
     ``gpus``: ``auto``, ``none`` or ``required``; both can be chosen anew for each cluster. ``strict``: keep
     the service's pace (``Retry-After: 15``). ``training``: folder of training programs, by default the
     installed one. ``python``: the interpreter that CNTK environments are made from, empty: found.
-    ``pull``: Docker images that are missing, ``missing`` or ``never``.
+    ``pull``: Docker images that are missing, ``missing`` or ``never``. ``credentials``: what is known
+    besides the development credentials and what is made through the resource manager.
     """
 
     home: Path
@@ -59,6 +62,7 @@ class EmulatorSettings:
     training: Path | None = None
     python: str = ""
     pull: str = "missing"
+    credentials: Credentials = NO_CREDENTIALS
 
 
 class EmulatorServer:
@@ -109,6 +113,9 @@ class EmulatorServer:
 
     def _start(self, held: ExitStack) -> Address:
         """Take what is needed in order; ``held`` gives it back in reverse."""
+        from emulator.gateway.authority import Authority
+        from emulator.gateway.log import EmulatorLog
+        from emulator.gateway.web import serve
         from emulator.listening import listen
         from emulator.state.clock import SystemClock, wire_time
 
@@ -120,16 +127,27 @@ class EmulatorServer:
         settings = self._settings
         listener = listen(settings.host, settings.port, preferred=previous.port if previous else 0)
         held.callback(listener.close)
+        proxies: dict[bool, socket.socket] = {}
+        for passthrough in (False, True):
+            last = 0
+            if previous is not None:
+                last = previous.passthrough_port if passthrough else previous.proxy_port
+            proxies[passthrough] = listen(_PROXY_HOST, 0, preferred=last)
+            held.callback(proxies[passthrough].close)
         clock = SystemClock()
-        address = self._address(listener, wire_time(clock.now()))
-        gateway = self._assemble(held, clock, address)
-        _serve(held, gateway, listener)
+        address = self._address(listener, proxies, wire_time(clock.now()))
+        log = EmulatorLog(self._home.database.parent / "emulator.log")
+        held.callback(log.close)
+        gateway = self._assemble(held, clock, address, log)
+        authority = Authority(self._home, clock)
+        serve(held, gateway, listener, authority=authority, report=log.error, proxies=proxies)
         write_address(self._home, address)
         held.callback(remove_address, self._home, address.instance)
         threading.Thread(target=_warm_up, name="emulator-warm-up", daemon=True).start()
         return address
 
-    def _address(self, listener: socket.socket, now: str) -> Address:
+    @staticmethod
+    def _address(listener: socket.socket, proxies: Mapping[bool, socket.socket], now: str) -> Address:
         host, port = listener.getsockname()[:2]
         # Whoever listens everywhere is asked on loopback.
         reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
@@ -142,9 +160,11 @@ class EmulatorServer:
             version=__version__,
             instance=str(uuid.uuid4()),
             stop_key=secrets.token_urlsafe(32),
+            proxy_port=proxies[False].getsockname()[1],
+            passthrough_port=proxies[True].getsockname()[1],
         )
 
-    def _assemble(self, held: ExitStack, clock: Clock, address: Address) -> Gateway:
+    def _assemble(self, held: ExitStack, clock: Clock, address: Address, log: EmulatorLog) -> Gateway:
         """Build every room, from the innermost outwards."""
         from emulator.arm.manager import ResourceManager
         from emulator.arm.operations import Operations
@@ -152,8 +172,8 @@ class EmulatorServer:
         from emulator.cluster.controller import Controller
         from emulator.engines.choose import Engines
         from emulator.gateway.app import Gateway
-        from emulator.gateway.log import EmulatorLog
         from emulator.identity import development
+        from emulator.identity.managed import ManagedIdentity
         from emulator.identity.service import IdentityService
         from emulator.identity.tokens import Tokens
         from emulator.state.seal import Seal
@@ -167,7 +187,13 @@ class EmulatorServer:
         seal = Seal.at(home.seal_key)
         store = Store(home.database, seal)
         held.callback(store.close)
-        accounts = Accounts(store, home, development=(development.ACCOUNT, development.ACCOUNT_KEY))
+        given = settings.credentials
+        accounts = Accounts(
+            store,
+            home,
+            development=(development.ACCOUNT, development.ACCOUNT_KEY),
+            given=given.accounts,
+        )
         shares = Shares(home, store)
         files = FilesService(accounts, shares, store, clock)
         engines = Engines(
@@ -195,8 +221,6 @@ class EmulatorServer:
             StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
         ]
         tokens = Tokens(seal.key, clock)
-        log = EmulatorLog(home.database.parent / "emulator.log")
-        held.callback(log.close)
         return Gateway(
             manager=ResourceManager(
                 store,
@@ -205,9 +229,10 @@ class EmulatorServer:
                 subscription=development.SUBSCRIPTION,
                 retry_after=operations.retry_after,
             ),
-            identity=IdentityService(tokens, clock),
+            identity=IdentityService(tokens, clock, given.clients),
+            managed=ManagedIdentity(tokens),
             tokens=tokens,
-            files=files,
+            storage={"file": files},
             clock=clock,
             host=settings.host,
             health=lambda: self._health(address),
@@ -226,44 +251,9 @@ class EmulatorServer:
             "engine": self._settings.engine,
             "gpus": self._settings.gpus,
             "strict": self._settings.strict,
+            "accounts": sorted(self._settings.credentials.accounts),
+            "clients": sorted(self._settings.credentials.clients),
         }
-
-
-def _serve(held: ExitStack, application: Gateway, listener: socket.socket) -> None:
-    """Run uvicorn in a thread; returns when it accepts connections."""
-    import uvicorn
-
-    ready = threading.Event()
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            ready.set()
-
-    server = Server(
-        uvicorn.Config(
-            application,
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=0,
-        )
-    )
-    thread = threading.Thread(target=server.run, args=([listener],), name="emulator-gateway", daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        server.should_exit = True
-        thread.join()
-
-    held.callback(stop)
-    if not ready.wait(_READY_SECONDS):
-        raise TimeoutError(f"the emulator's web server was not ready within {_READY_SECONDS:.0f} s")
 
 
 def _answering(engine: Engine) -> str:

@@ -23,7 +23,11 @@ _LOCK_SECONDS = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an emulator answers. ``instance`` is its own for ever; ``stop_key`` stops it over HTTP."""
+    """Where an emulator answers. ``instance`` is its own for ever; ``stop_key`` stops it over HTTP.
+
+    ``proxy_port`` and ``passthrough_port`` are those of its proxies on 127.0.0.1: both stand in for Azure's
+    hosts, the second lets other hosts through.
+    """
 
     url: str
     host: str
@@ -33,6 +37,8 @@ class Address:
     version: str
     instance: str
     stop_key: str = field(repr=False)
+    proxy_port: int
+    passthrough_port: int
 
     def to_json(self) -> dict[str, Any]:
         """Write the address file's content."""
@@ -45,6 +51,8 @@ class Address:
             "version": self.version,
             "instance": self.instance,
             "stopKey": self.stop_key,
+            "proxyPort": self.proxy_port,
+            "passthroughPort": self.passthrough_port,
         }
 
 
@@ -71,6 +79,8 @@ def last_address(home: Home) -> Address | None:
             version=str(found["version"]),
             instance=str(found["instance"]),
             stop_key=str(found["stopKey"]),
+            proxy_port=int(found["proxyPort"]),
+            passthrough_port=int(found["passthroughPort"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

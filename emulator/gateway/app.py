@@ -4,9 +4,12 @@
 ``/subscriptions/...``, ``/providers/...``, ``/tenants``   the resource manager; needs a bearer token
 ``/{tenant}/oauth2/...``, ``/{tenant}/...openid-...``      the token endpoint
 ``/metadata/endpoints``                                    what a command line asks a cloud for
+``/MSI/token``, ``/metadata/identity/oauth2/token``        tokens for managed identities
 ``/.emulator/health``, ``/.emulator/stop``                 the emulator itself
 ``/{account}/...``                                         Azure Files
 =========================================================  =================================================
+
+A request that came for one of Azure's own hosts (``emulator.clouds``) goes to that host's service alone.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
+from emulator.arm.metadata import cloud_metadata
+from emulator.clouds import place_of
 from emulator.errors import ServiceError
 from emulator.gateway.reading import (
     base_url_of,
@@ -33,7 +38,7 @@ from emulator.gateway.reading import (
 from emulator.gateway.rendering import arm_headers, encoded, json_body, service_error_body
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -41,6 +46,8 @@ if TYPE_CHECKING:
 
     from emulator.arm.manager import ResourceManager
     from emulator.arm.messages import ArmResponse
+    from emulator.clouds import Place
+    from emulator.identity.managed import ManagedIdentity
     from emulator.identity.service import IdentityService
     from emulator.identity.tokens import Tokens
     from emulator.state.clock import Clock
@@ -52,8 +59,8 @@ _LOOK_SECONDS = 0.02
 _LOOKS = 10
 
 
-class Files(Protocol):
-    """Azure Files: takes everything under an account's name."""
+class Storage(Protocol):
+    """A storage service: takes everything under an account's name."""
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer; ``raw_path`` is what follows the account, undecoded."""
@@ -76,7 +83,8 @@ class Gateway:
     """The application.
 
     ``host`` is the address that it listens on; ``health`` gives the body of the health answer; ``stop`` is
-    called to stop the emulator; ``report`` gets what nobody expected, for the emulator's own log.
+    called to stop the emulator; ``storage`` are the services by the kind of their hosts (``file``, ``blob``);
+    ``report`` gets what nobody expected, for the emulator's own log.
     """
 
     def __init__(
@@ -84,8 +92,9 @@ class Gateway:
         *,
         manager: ResourceManager,
         identity: IdentityService,
+        managed: ManagedIdentity,
         tokens: Tokens,
-        files: Files,
+        storage: Mapping[str, Storage],
         clock: Clock,
         host: str,
         health: Callable[[], Mapping[str, Any]],
@@ -96,7 +105,8 @@ class Gateway:
         self._manager = manager
         self._identity = identity
         self._tokens = tokens
-        self._files = files
+        self._managed = managed
+        self._storage = storage
         self._clock = clock
         self._on_loopback = is_loopback(host)
         self._health = health
@@ -134,22 +144,43 @@ class Gateway:
         if self._on_loopback and not is_own_host(asked.headers.get("host", "")):
             text = "This emulator answers to addresses of this machine and to Azure's names only."
             raise ServiceError(421, "MisdirectedRequest", text)
-        if asked.first.lower() in _ARM:
+        place = place_of(asked.headers.get("host", ""))
+        if place is not None:
+            await self._at_azure(place, asked, scope, receive, send)
+        elif asked.first.lower() in _ARM:
             await self._arm(asked, query_of(scope), receive, send)
         elif self._identity.owns(asked.method, asked.first, asked.rest):
             await self._token(asked, receive, send)
         elif asked.first == ".emulator":
             await self._own(asked, send)
         elif asked.raw_path == "/metadata/endpoints":
-            await _json(send, 200, _metadata(asked.base_url))
+            await self._describe(asked, query_of(scope), send)
+        elif self._managed.owns(asked.raw_path):
+            await self._machine_token(asked, query_of(scope), receive, send)
         elif _ACCOUNT.fullmatch(asked.first):
-            await self._share(asked, scope, receive, send)
+            below = asked.raw_path[len(asked.first) + 1 :]
+            await self._store(self._storage["file"], asked.first, below, scope, receive, send)
         else:
             text = (
                 f"Nothing is served at '{asked.raw_path[:200]}'. This is an emulator of Azure Batch AI: the "
                 "resource manager is at /subscriptions, tokens are at /TENANT/oauth2/token, file shares at "
                 "/ACCOUNT."
             )
+            raise ServiceError(404, "NotFound", text)
+
+    async def _at_azure(self, place: Place, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what was meant for a host of Azure's."""
+        service = self._storage.get(place.kind)
+        if service is not None:
+            await self._store(service, place.account, asked.raw_path, scope, receive, send)
+        elif place.kind == "management" and asked.first.lower() in _ARM:
+            await self._arm(asked, query_of(scope), receive, send)
+        elif place.kind == "management" and asked.raw_path == "/metadata/endpoints":
+            await self._describe(asked, query_of(scope), send)
+        elif place.kind == "login" and self._identity.owns(asked.method, asked.first, asked.rest):
+            await self._token(asked, receive, send)
+        else:
+            text = f"The emulator serves nothing at '{asked.base_url}{asked.raw_path[:200]}'."
             raise ServiceError(404, "NotFound", text)
 
     async def _arm(self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send) -> None:
@@ -203,11 +234,25 @@ class Gateway:
         )
         await _json(send, answer.status, answer.body, {"Cache-Control": "no-store", **answer.headers})
 
-    async def _share(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _machine_token(
+        self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send
+    ) -> None:
+        body = await read_body(receive, _TOKEN_LIMIT)
+        answer = self._managed.handle(asked.method, query, asked.headers, body, base_url=asked.base_url)
+        await _json(send, answer.status, answer.body, {"Cache-Control": "no-store"})
+
+    @staticmethod
+    async def _describe(asked: Asked, query: Mapping[str, str], send: Send) -> None:
+        body = cloud_metadata(asked.base_url, query.get("api-version", ""))
+        await _json(send, 200, body)
+
+    @staticmethod
+    async def _store(  # noqa: PLR0917 - a service, what is asked of it, and the ASGI triple
+        service: Storage, account: str, raw_path: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         from starlette.requests import Request
 
-        below = asked.raw_path[len(asked.first) + 1 :]
-        response = await self._files.handle(Request(scope, receive), asked.first, below)
+        response = await service.handle(Request(scope, receive), account, raw_path)
         await response(scope, receive, send)
 
     async def _own(self, asked: Asked, send: Send) -> None:
@@ -244,21 +289,8 @@ def _asked(scope: Scope) -> Asked:
     return Asked(scope["method"], raw_path, first, rest, headers, base_url_of(scope, headers))
 
 
-def _metadata(base_url: str) -> dict[str, Any]:
-    """Describe this cloud as ``GET /metadata/endpoints?api-version=2015-01-01`` does."""
-    return {
-        "galleryEndpoint": base_url,
-        "graphEndpoint": base_url,
-        "portalEndpoint": base_url,
-        "authentication": {
-            "loginEndpoint": base_url,
-            "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
-        },
-    }
-
-
 async def _json(
-    send: Send, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    send: Send, status: int, body: Mapping[str, Any] | Sequence[Any], headers: Mapping[str, str] | None = None
 ) -> None:
     data, described = json_body(body)
     await _send(send, status, [*described, *encoded(headers or {})], data)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from emulator.arm.bodies import invalid_content
+from emulator.clouds import place_of
 from emulator.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes in the body of a management request: the resource manager's own limit."""
-
-_AZURE = (".azure.com", ".windows.net", ".microsoftonline.com", ".azure-automation.net")
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -35,7 +34,8 @@ def query_of(scope: Scope) -> dict[str, str]:
 def base_url_of(scope: Scope, headers: Mapping[str, str]) -> str:
     """Give scheme and host as the client used them: what absolute URLs in answers are built from."""
     host = headers.get("host") or "{}:{}".format(*(scope.get("server") or ("127.0.0.1", 0)))
-    return f"{scope['scheme']}://{host}"
+    scheme = scope["scheme"]
+    return f"{scheme}://{host.removesuffix(':443') if scheme == 'https' else host}"
 
 
 def is_loopback(host: str) -> bool:
@@ -56,7 +56,7 @@ def is_own_host(host: str) -> bool:
     name = name.strip("[]").rstrip(".").lower()
     if "." not in name or name.endswith((".localhost", ".internal")):
         return True
-    if name.endswith(_AZURE):
+    if place_of(name) is not None:
         return True
     try:
         ipaddress.ip_address(name)

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from emulator.errors import ServiceError
@@ -48,7 +48,7 @@ def arm_headers(method: str, asked: Mapping[str, str], now: datetime) -> Headers
     return headers
 
 
-def json_body(body: Mapping[str, Any] | None) -> tuple[bytes, Headers]:
+def json_body(body: Mapping[str, Any] | Sequence[Any] | None) -> tuple[bytes, Headers]:
     """Write a JSON body and the headers that describe it; None is an empty body without a type."""
     if body is None:
         return b"", [(b"content-length", b"0")]

@@ -13,8 +13,9 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
+from emulator.clouds import CLOUDS, place_of
 from emulator.identity import development
 
 if TYPE_CHECKING:
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from emulator.identity.tokens import Tokens
     from emulator.state.clock import Clock
 
-_TENANT = re.compile(
-    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|common|organizations|[\w-]+(\.[\w-]+)+", re.IGNORECASE
-)
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TENANT = re.compile(rf"{_GUID.pattern}|common|organizations|[\w-]+(\.[\w-]+)+", re.IGNORECASE)
 _POST = {"oauth2/token": "v1", "oauth2/v2.0/token": "v2"}
 _GET = {
     ".well-known/openid-configuration": "v1",
@@ -55,12 +55,15 @@ class _RefusedError(Exception):
 
 
 class IdentityService:
-    """Answers ``/{tenant}/...``; ``secrets`` maps client ids to their passwords."""
+    """Answers ``/{tenant}/...``; ``secrets`` maps client ids to passwords, besides the development client.
+
+    Any tenant is served: which one a program names is no secret, and its clients are what is known.
+    """
 
     def __init__(self, tokens: Tokens, clock: Clock, secrets: Mapping[str, str] | None = None) -> None:
         self._tokens = tokens
         self._clock = clock
-        self._secrets = dict(secrets or {development.CLIENT: development.SECRET})
+        self._secrets = {**(secrets or {}), development.CLIENT: development.SECRET}
 
     @staticmethod
     def owns(method: str, tenant: str, rest: str) -> bool:
@@ -73,7 +76,7 @@ class IdentityService:
     ) -> Answer:
         """Answer a request that ``owns`` claimed; ``headers`` have lower-case names."""
         if method != "POST":
-            return Answer(200, self._document(_GET[rest], tenant, base_url))
+            return Answer(200, _document(_GET[rest], tenant, base_url))
         try:
             return self._token(_POST[rest], tenant, headers, body, base_url)
         except _RefusedError as refused:
@@ -85,13 +88,11 @@ class IdentityService:
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         client, secret = _basic(headers.get("authorization", ""))
         client, secret = client or form.get("client_id", ""), secret or form.get("client_secret", "")
-        self._check_tenant(tenant)
         self._check_grant(form)
         self._check_client(tenant, client, secret)
         audience = form.get("resource") or _DEFAULT_RESOURCE if version == "v1" else _audience(form)
-        token = self._tokens.issue(
-            tenant=development.TENANT, client=client, audience=audience, base_url=base_url
-        )
+        own = tenant.lower() if _GUID.fullmatch(tenant) else development.TENANT
+        token = self._tokens.issue(tenant=own, client=client, audience=audience, base_url=base_url)
         seconds = int((token.expires - token.not_before).total_seconds())
         if version == "v2":
             reply = {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds}
@@ -108,18 +109,6 @@ class IdentityService:
                 "access_token": token.text,
             },
         )
-
-    def _check_tenant(self, tenant: str) -> None:
-        known = (development.TENANT, "common", "organizations")
-        # A domain name stands for a tenant whose id we cannot know: any is taken to be ours.
-        if tenant.lower() not in known and "." not in tenant:
-            raise _RefusedError(
-                400,
-                "invalid_request",
-                90002,
-                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID. "
-                f"This emulator's is {development.TENANT}.",
-            )
 
     @staticmethod
     def _check_grant(form: Mapping[str, str]) -> None:
@@ -170,32 +159,47 @@ class IdentityService:
         challenge = {"WWW-Authenticate": 'Basic realm="token"'} if refused.status == 401 else {}  # noqa: PLR2004
         return Answer(refused.status, body, challenge)
 
-    @staticmethod
-    def _document(kind: str, tenant: str, base_url: str) -> dict[str, Any]:
-        if kind == "keys":
-            return {"keys": []}  # our tokens are signed with a shared key: nothing to publish
-        if kind == "instance":
-            return {
-                "tenant_discovery_endpoint": f"{base_url}/common/.well-known/openid-configuration",
-                "api-version": "1.1",
-                "metadata": [],
+
+def _document(kind: str, tenant: str, base_url: str) -> dict[str, Any]:
+    """Write a discovery document; its addresses are at the host that the client used."""
+    if kind == "keys":
+        return {"keys": []}  # our tokens are signed with a shared key: nothing to publish
+    if kind == "instance":
+        return _instance(base_url)
+    v2 = kind == "v2"
+    oauth2 = f"{base_url}/{tenant}/oauth2" + ("/v2.0" if v2 else "")
+    return {
+        "token_endpoint": f"{oauth2}/token",
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+        "jwks_uri": f"{base_url}/{tenant}/discovery/{'v2.0/' if v2 else ''}keys",
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["code", "id_token", "token"],
+        "scopes_supported": ["openid"],
+        "issuer": f"{base_url}/{tenant}/v2.0" if v2 else f"{base_url}/{tenant}/",
+        "authorization_endpoint": f"{oauth2}/authorize",
+        "device_authorization_endpoint": f"{oauth2}/devicecode",
+        "tenant_region_scope": "NA",
+    }
+
+
+def _instance(base_url: str) -> dict[str, Any]:
+    """Say which hosts are one and the same authority: at Azure's hosts all of Azure's, else nothing."""
+    known = place_of(urlsplit(base_url).netloc) is not None
+    return {
+        "tenant_discovery_endpoint": f"{base_url}/common/.well-known/openid-configuration",
+        "api-version": "1.1",
+        "metadata": [
+            {
+                "preferred_network": cloud.logins[0],
+                "preferred_cache": cloud.logins[1 if cloud.name == "AzureCloud" else 0],
+                "aliases": list(cloud.logins),
             }
-        v2 = kind == "v2"
-        oauth2 = f"{base_url}/{tenant}/oauth2" + ("/v2.0" if v2 else "")
-        return {
-            "token_endpoint": f"{oauth2}/token",
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
-            "jwks_uri": f"{base_url}/{tenant}/discovery/{'v2.0/' if v2 else ''}keys",
-            "response_modes_supported": ["query", "fragment", "form_post"],
-            "subject_types_supported": ["pairwise"],
-            "id_token_signing_alg_values_supported": ["RS256"],
-            "response_types_supported": ["code", "id_token", "token"],
-            "scopes_supported": ["openid"],
-            "issuer": f"{base_url}/{tenant}/v2.0" if v2 else f"{base_url}/{tenant}/",
-            "authorization_endpoint": f"{oauth2}/authorize",
-            "device_authorization_endpoint": f"{oauth2}/devicecode",
-            "tenant_region_scope": "NA",
-        }
+            for cloud in CLOUDS
+            if known
+        ],
+    }
 
 
 def _audience(form: Mapping[str, str]) -> str:

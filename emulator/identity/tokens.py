@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from emulator.clouds import AUDIENCES, login_url
 from emulator.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ LIFETIME = timedelta(hours=1)
 
 _REMEMBERED = 256
 """Tokens whose signature need not be verified again: clients send one of them with every request."""
-
-_MANAGEMENT = ("https://management.core.windows.net", "https://management.azure.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +87,12 @@ class Tokens:
                 f"'{_american(now)}'.",
             )
         audience = str(claims.get("aud", "")).rstrip("/")
-        if audience not in (*_MANAGEMENT, base_url):
+        if audience not in (*AUDIENCES, base_url):
             raise _denied(
                 base_url,
                 "InvalidAuthenticationTokenAudience",
                 f"The access token has been obtained for wrong audience or resource '{audience}'. It should "
-                f"exactly match with one of the allowed audiences '{_MANAGEMENT[0]}/','{_MANAGEMENT[1]}/',"
+                f"exactly match with one of the allowed audiences '{AUDIENCES[0]}/','{AUDIENCES[1]}/',"
                 f"'{base_url}'.",
             )
 
@@ -126,7 +125,8 @@ def _american(value: datetime) -> str:
 
 
 def _denied(base_url: str, code: str, message: str) -> ServiceError:
+    authority = f"{login_url(base_url)}/common"
     challenge = (
-        f'Bearer authorization_uri="{base_url}/common", error="invalid_token", error_description="{message}"'
+        f'Bearer authorization_uri="{authority}", error="invalid_token", error_description="{message}"'
     )
     return ServiceError(401, code, message, headers={"WWW-Authenticate": challenge})

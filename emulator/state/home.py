@@ -36,6 +36,16 @@ class Home:
         return self.root / "emulator" / "seal.key"
 
     @property
+    def authority(self) -> Path:
+        """The local certificate authority: ``ca.key`` (0600), and ``ca.pem``, which clients trust."""
+        return self.root / "emulator" / "authority"
+
+    @property
+    def users_file(self) -> Path:
+        """Locked (flock, shared) by commands that an emulator was started for: it ends after them."""
+        return self.root / "emulator.users"
+
+    @property
     def storage(self) -> Path:
         """Root of emulated storage: ``<account>/<share>/`` are ordinary folders."""
         return self.root / "storage"

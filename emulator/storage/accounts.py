@@ -23,7 +23,7 @@ KEY_NAMES = ("key1", "key2")
 _KEY_BYTES = 64
 
 
-class AccountExists(Exception):  # noqa: N818 - it says what is the case
+class AccountExists(Exception):
     """The name belongs to an account already."""
 
 
@@ -60,19 +60,35 @@ class Accounts:
     A3. An account's folder, ``<home>/storage/<account>``, is there once ``create`` returned.
     """
 
-    def __init__(self, store: Store, home: Home, *, development: tuple[str, str] | None = None) -> None:
-        """Read what the store has; ``development`` is the name and the key (base64) of a fixed account."""
+    def __init__(
+        self,
+        store: Store,
+        home: Home,
+        *,
+        development: tuple[str, str] | None = None,
+        given: Mapping[str, str] | None = None,
+    ) -> None:
+        """Read what the store has.
+
+        Args:
+            store: Keeps the accounts that ``create`` made.
+            home: Its folder of storage holds their files.
+            development: Name and key (base64) of the account that is always there.
+            given: Accounts that somebody wants there, name to key. Of an account that is in the store, too,
+                the key takes the first one's place as long as it is given.
+        """
         self._store = store
         self._home = home
         self._lock = threading.Lock()
         self._accounts: dict[str, Account] = {}
-        if development is not None:
-            name, key = development
+        fixed = {**(given or {}), **dict([development] if development else [])}
+        for name, key in fixed.items():
             self._accounts[name] = _account(name, (key,), "", {})
             self._folder(name)
         for document in store.list(KIND):
             kept = store.secrets(KIND, document.id)
-            keys = tuple(kept[key] for key in KEY_NAMES)
+            first, *others = (kept[key] for key in KEY_NAMES)
+            keys = (fixed.get(document.id, first), *others)
             self._accounts[document.id] = _account(document.id, keys, document.parent, document.body)
 
     def get(self, name: str) -> Account | None:

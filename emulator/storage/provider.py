@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from emulator.arm.messages import ArmResponse
+from emulator.clouds import storage_url
 from emulator.errors import ServiceError
 from emulator.state.clock import wire_time
 from emulator.storage.accounts import KEY_NAMES, AccountExists
@@ -223,7 +224,7 @@ def _body(account: Account, base_url: str) -> dict[str, Any]:
         "tags": kept["tags"],
         "properties": {
             "creationTime": kept["created"],
-            "primaryEndpoints": {"file": f"{base_url.rstrip('/')}/{account.name}/"},
+            "primaryEndpoints": {"file": f"{storage_url(base_url, account.name)}/"},
             "primaryLocation": kept["location"],
             "provisioningState": "Succeeded",
             "statusOfPrimary": "available",

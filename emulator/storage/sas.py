@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from emulator.clouds import storage_url
 from emulator.storage.errors import StorageError, failure
 from emulator.storage.times import http_date, parse_sas_time, sas_time
 
@@ -115,14 +116,14 @@ def file_link(
         share: The share's name.
         path: The file's path in the share.
         expires: When the link ends; cut to whole seconds.
-        base_url: Where the client reaches this emulator, without the account.
+        base_url: Where the client reaches this emulator, or believes that it reaches Azure.
         permissions: Letters of ``rcwdl``.
     """
     query = {"sv": LINK_VERSION, "sr": "f", "se": sas_time(expires), "sp": permissions}
     text = _service_text(f"/file/{account.name}/{share}/{path}", query)
     query["sig"] = base64.b64encode(hmac.digest(account.secrets[0], text.encode(), "sha256")).decode()
     fields = "&".join(f"{name}={quote(query[name], safe='')}" for name in ("sv", "sr", "sig", "se", "sp"))
-    return f"{base_url.rstrip('/')}/{account.name}/{share}/{quote(path)}?{fields}"
+    return f"{storage_url(base_url, account.name)}/{share}/{quote(path)}?{fields}"
 
 
 def _account_text(account: str, query: Mapping[str, str]) -> str:

@@ -99,9 +99,24 @@ def test_who_is_not_known_is_refused_as_azure_ad_does(
     assert "wrong" not in answer.body["error_description"]
 
 
-def test_unknown_tenants_and_wrong_scopes_are_refused(identity: IdentityService) -> None:
-    strange = post(identity, GOOD, tenant="00000000-0000-0000-0000-000000000000")
-    assert strange.body["error_codes"] == [90002]
+def test_any_tenant_is_served_and_stands_in_the_token(identity: IdentityService) -> None:
+    own = "00000000-0000-0000-0000-00000000000A"
+    token = post(identity, GOOD, tenant=own).body["access_token"]
+    assert jwt.decode(token, options={"verify_signature": False})["tid"] == own.lower()
+    token = post(identity, GOOD, tenant="contoso.onmicrosoft.com").body["access_token"]
+    assert jwt.decode(token, options={"verify_signature": False})["tid"] == development.TENANT
+
+
+def test_clients_that_were_given_are_known_beside_the_development_client(
+    tokens: Tokens, clock: ManualClock
+) -> None:
+    identity = IdentityService(tokens, clock, {"my-client": "its secret"})
+    assert post(identity, {**GOOD, "client_id": "My-Client", "client_secret": "its secret"}).status == 200
+    assert post(identity, {**GOOD, "client_id": "my-client"}).status == 401
+    assert post(identity, GOOD).status == 200
+
+
+def test_wrong_scopes_are_refused(identity: IdentityService) -> None:
     scope = post(identity, {**GOOD, "scope": "openid"}, "oauth2/v2.0/token")
     assert scope.body["error_codes"] == [1002012]
 

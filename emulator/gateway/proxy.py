@@ -1,0 +1,246 @@
+"""The proxy for programs that know only Azure's addresses: it ends TLS for those, and refuses all others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from emulator.clouds import place_of
+from emulator.gateway.tunnel import connect_through
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Coroutine
+
+    from emulator.gateway.authority import Authority
+
+METADATA_HOST = "169.254.169.254"
+"""Where machines in Azure ask for their identity; plain HTTP."""
+
+_HTTPS, _LAST_PORT = 443, 65535
+_HEAD_LIMIT = 16 * 1024
+_HEAD_SECONDS = 30.0
+_HANDSHAKE_SECONDS = 30.0
+_HOP = frozenset({"connection", "proxy-connection", "proxy-authorization", "keep-alive"})
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class Interceptor:
+    """Serves a proxy on a socket, in the event loop of the web server that answers what it decrypts.
+
+    P1. ``CONNECT`` to a host of Azure's, port 443: TLS ends here, and the requests inside are answered as
+        if they had come to the emulator's own port.
+    P2. Requests for such a host, and for the address of managed identities, in plain HTTP are answered too.
+    P3. Everything else is refused with 403 and a text, or let through if ``passthrough``.
+    P4. Nothing is read of what is let through.
+
+    ``serve_http`` makes the protocol that answers HTTP on a connection; ``report`` hears why TLS failed.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        serve_http: Callable[[], asyncio.Protocol],
+        report: Callable[[str], None],
+        *,
+        passthrough: bool,
+    ) -> None:
+        self.authority = authority
+        self.serve_http = serve_http
+        self.report = report
+        self.passthrough = passthrough
+        self.open: set[asyncio.Transport] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.AbstractServer | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Accept connections; returns at once."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Door(self), sock=listener)
+
+    def close(self) -> None:
+        """Accept no more, and end what is not HTTP of ours."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        for transport in tuple(self.open):
+            transport.abort()
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run something that ``close`` ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class _Head(NamedTuple):
+    """A request's first lines: ``lines`` are its headers as they were sent."""
+
+    method: str
+    target: str
+    lines: list[str]
+
+
+class _Door(asyncio.Protocol):
+    """A connection to the proxy, until it is known what it is for."""
+
+    def __init__(self, owner: Interceptor) -> None:
+        self._owner = owner
+        self._buffer = b""
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._owner.open.add(self._transport)
+        self._timer = asyncio.get_running_loop().call_later(_HEAD_SECONDS, self._transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        if self._transport is not None:
+            self._owner.open.discard(self._transport)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None  # noqa: S101 - asyncio calls in this order
+        self._buffer += data
+        raw, end, rest = self._buffer.partition(b"\r\n\r\n")
+        if not end:
+            if len(self._buffer) > _HEAD_LIMIT:
+                _refuse(self._transport, 431, "Request Header Fields Too Large", "The head is too long.")
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport.pause_reading()
+        head = _parse(raw)
+        if head is None:
+            _refuse(self._transport, 400, "Bad Request", "This is a proxy: HTTP/1.1 is spoken here.")
+        elif head.method == "CONNECT":
+            self._connect(self._transport, head.target, rest)
+        else:
+            self._forward(self._transport, head, rest)
+
+    def _connect(self, transport: asyncio.Transport, target: str, rest: bytes) -> None:
+        """Open the way to a host (P1, P3)."""
+        host, _, port = target.rpartition(":")
+        name = host.strip("[]").lower()
+        if not name or not port.isascii() or not port.isdecimal() or int(port) > _LAST_PORT:
+            _refuse(transport, 400, "Bad Request", "CONNECT takes HOST:PORT.")
+        elif place_of(name) is not None and int(port) == _HTTPS:
+            if rest:
+                text = "TLS begins after the answer to CONNECT, not before."
+                _refuse(transport, 400, "Bad Request", text)
+            else:
+                self._owner.spawn(_end_tls(self._owner, transport, name))
+        elif self._owner.passthrough:
+            self._owner.spawn(_tunnel(self._owner, transport, name, int(port), _ESTABLISHED, rest))
+        else:
+            _refuse_host(transport, target)
+
+    def _forward(self, transport: asyncio.Transport, head: _Head, rest: bytes) -> None:
+        """Answer a request in plain HTTP, or pass it on (P2, P3); the connection ends with it."""
+        parts = urlsplit(head.target)
+        try:
+            host, port = parts.hostname, parts.port or 80
+        except ValueError:
+            host, port = None, 0
+        if parts.scheme != "http" or not host:
+            text = "This is a proxy for programs, set as HTTPS_PROXY; the emulator's own port is another one."
+            _refuse(transport, 400, "Bad Request", text)
+            return
+        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        kept = [line for line in head.lines if line.partition(":")[0].strip().lower() not in _HOP]
+        # One connection to a proxy may carry requests for several hosts: each must be looked at.
+        lines = [f"{head.method} {path} HTTP/1.1", *kept, "Connection: close", "", ""]
+        data = "\r\n".join(lines).encode("latin-1") + rest
+        if place_of(host) is not None or host == METADATA_HOST:
+            http = self._owner.serve_http()
+            self._owner.open.discard(transport)
+            transport.set_protocol(http)
+            http.connection_made(transport)
+            transport.resume_reading()
+            http.data_received(data)
+        elif self._owner.passthrough:
+            self._owner.spawn(_tunnel(self._owner, transport, host, port, b"", data))
+        else:
+            _refuse_host(transport, parts.netloc)
+
+
+class _Early(asyncio.Protocol):
+    """Keeps what arrives between the handshake and the moment its reader is in place."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self.data += data
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+        self.lost = True
+
+
+async def _end_tls(owner: Interceptor, transport: asyncio.Transport, host: str) -> None:
+    """Say yes to a CONNECT, shake hands as the host, and let HTTP be served inside."""
+    loop = asyncio.get_running_loop()
+    early = _Early()
+    try:
+        context = await loop.run_in_executor(None, owner.authority.context)
+        transport.write(_ESTABLISHED)
+        inner = await loop.start_tls(
+            transport, early, context, server_side=True, ssl_handshake_timeout=_HANDSHAKE_SECONDS
+        )
+    except (OSError, asyncio.TimeoutError) as error:
+        owner.report(f"TLS with a client that asked for {host} failed: {error or type(error).__name__}")
+        transport.abort()
+        return
+    finally:
+        owner.open.discard(transport)
+    if inner is None or early.lost:
+        return
+    http = owner.serve_http()
+    inner.set_protocol(http)
+    http.connection_made(inner)
+    if early.data:
+        http.data_received(early.data)
+
+
+async def _tunnel(  # noqa: PLR0917 - two ends, and what is said at each
+    owner: Interceptor, transport: asyncio.Transport, host: str, port: int, answer: bytes, first: bytes
+) -> None:
+    """Connect a client to another host and carry bytes both ways (P4)."""
+    try:
+        await connect_through(transport, host, port, answer, first, owner.open)
+    except OSError as error:
+        text = f"{host}:{port} cannot be reached: {error.strerror or error}"
+        _refuse(transport, 502, "Bad Gateway", text)
+
+
+def _parse(raw: bytes) -> _Head | None:
+    first, *lines = raw.decode("latin-1").split("\r\n")
+    parts = first.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/1.") or not parts[0].isalpha():  # noqa: PLR2004
+        return None
+    return _Head(parts[0].upper(), parts[1], lines)
+
+
+def _refuse_host(transport: asyncio.Transport, host: str) -> None:
+    text = (
+        f"The Batch AI emulator stands in for Azure's management, login, file and blob hosts. '{host}' is "
+        "none of them, and other hosts are let through only with --passthrough."
+    )
+    # Clients show the reason phrase and not the text.
+    _refuse(transport, 403, "Refused by the Batch AI emulator; --passthrough lets other hosts through", text)
+
+
+def _refuse(transport: asyncio.Transport, status: int, reason: str, text: str) -> None:
+    """Answer and close; ``text`` may hold anything that came from the client."""
+    body = (text + "\n").encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    transport.write(head.encode() + body)
+    transport.close()

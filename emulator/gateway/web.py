@@ -1,0 +1,105 @@
+"""The web server: one event loop in a thread, for the emulator's own port and for its proxies."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+import uvicorn
+
+from emulator.gateway.proxy import Interceptor
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+    from emulator.gateway.app import Gateway
+    from emulator.gateway.authority import Authority
+
+_READY_SECONDS = 30.0
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep idle connections, so that they close them and not we."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server with proxies beside it: their connections end up at the same application."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        authority: Authority,
+        report: Callable[[str], None],
+        proxies: dict[bool, socket.socket],
+    ) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._listeners = proxies
+        self._proxies = [
+            Interceptor(authority, self._serve_http, report, passthrough=passthrough)
+            for passthrough in proxies
+        ]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for proxy in self._proxies:
+            await proxy.start(self._listeners[proxy.passthrough])
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for proxy in self._proxies:
+            proxy.close()
+        await super().shutdown(sockets)
+
+    def _serve_http(self) -> asyncio.Protocol:
+        kind = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+
+def serve(
+    held: ExitStack,
+    application: Gateway,
+    listener: socket.socket,
+    *,
+    authority: Authority,
+    report: Callable[[str], None],
+    proxies: dict[bool, socket.socket],
+) -> None:
+    """Serve in a thread until ``held`` is unwound; returns when connections are accepted.
+
+    Args:
+        held: Gets what stops the server.
+        application: Answers every request, whichever way it came.
+        listener: The emulator's own port.
+        authority: Signs for Azure's hosts.
+        report: Hears what goes wrong in the proxies.
+        proxies: The proxies' ports: under True that of the one which lets other hosts through.
+    """
+    server = _Server(
+        uvicorn.Config(
+            application,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=0,
+        ),
+        authority,
+        report,
+        proxies,
+    )
+    thread = threading.Thread(target=server.run, args=([listener],), name="emulator-gateway", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join()
+
+    held.callback(stop)
+    if not server.ready.wait(_READY_SECONDS):
+        raise TimeoutError(f"the emulator's web server was not ready within {_READY_SECONDS:.0f} s")
