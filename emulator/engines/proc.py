@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ MARKER = "SCENARIO_TASK"
 
 _SESSION_FIELD = 3  # of /proc/<pid>/stat after the command's name
 _START_FIELD = 19
+_ROUNDS = 4
+_ROUND_SECONDS = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,7 @@ def marked(marker: str = "") -> list[Found]:
     key = f"{MARKER}=".encode()
     whole = key + marker.encode("utf-8", "surrogateescape")
     found = []
-    for pid in _pids():
-        try:
-            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
+    for pid, entries in _environments():
         entry = next((entry for entry in entries if entry.startswith(key)), None)
         if entry is None or (marker and entry != whole):
             continue
@@ -47,6 +46,34 @@ def marked(marker: str = "") -> list[Found]:
             name = entry[len(key) :].decode("utf-8", "surrogateescape")
             found.append(Found(pid, name, *status, _command(pid)))
     return found
+
+
+def _environments() -> Iterator[tuple[int, list[bytes]]]:
+    """Read every process's environment. One that is being replaced (exec) shows none: it is read again."""
+    pids = list(_pids())
+    for _ in range(_ROUNDS):
+        again = []
+        for pid in pids:
+            data = _environment(pid)
+            if data:
+                yield pid, data.split(b"\0")
+            elif data is not None:
+                again.append(pid)
+        if not again:
+            return
+        pids = again
+        time.sleep(_ROUND_SECONDS)
+
+
+def _environment(pid: int) -> bytes | None:
+    """Read a process's environment; None if it is gone, not ours to read, or the kernel's own."""
+    try:
+        data = Path(f"/proc/{pid}/environ").read_bytes()
+        if not data:
+            Path(f"/proc/{pid}/exe").readlink()  # the kernel's own processes have none
+    except OSError:
+        return None
+    return data
 
 
 def family(marker: str) -> list[Found]:

@@ -318,9 +318,10 @@ def _signal_supervisor(marker: str, folder: Path, number: int) -> None:
 
 
 def _kill(marker: str) -> None:
-    """Kill everything of a task, and what it starts meanwhile."""
-    while True:
-        processes = family(marker)
-        sent = [send(process, signal.SIGKILL) for process in processes]
-        if not any(sent):
-            return
+    """Kill everything of a task, and what it starts meanwhile; what the kernel cannot end is given up."""
+
+    def nothing_left() -> bool:
+        sent = [send(process, signal.SIGKILL) for process in family(marker)]
+        return not any(sent)
+
+    _await(nothing_left, time.monotonic() + _LAST_WORDS)
