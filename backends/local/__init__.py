@@ -16,15 +16,22 @@ from backends.local.control import (
     status,
     stop,
 )
+from backends.local.execution import CannotExecuteError, execute
+from backends.local.interception import REMOVED, found_address, interception
 from backends.local.tools import EngineProbe, Image, build_image, list_images, probe_engines
 
 __all__ = [
+    "REMOVED",
+    "CannotExecuteError",
     "EmulatorStatus",
     "EngineProbe",
     "Image",
     "build_image",
     "environment",
+    "execute",
+    "found_address",
     "gc",
+    "interception",
     "list_images",
     "open_backend",
     "probe_engines",

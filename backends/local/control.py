@@ -18,7 +18,7 @@ from backends.local.tools import ENGINES, build_engine
 from backends.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 STOP_SECONDS = 15.0
 
@@ -49,17 +49,30 @@ def serve(
     engine: str = "auto",
     gpus: str = "auto",
     strict: bool = False,
+    accounts: Sequence[str] = (),
+    clients: Sequence[str] = (),
     ready: Callable[[EmulatorStatus], None] | None = None,
 ) -> None:
     """Serve a home until SIGTERM or Ctrl-C; call it from the main thread.
 
     ``port`` 0 takes any, the previous one if it is free; ``ready`` hears when it answers. ``strict``
-    keeps the service's own pace (``Retry-After: 15``).
+    keeps the service's own pace (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients``
+    (``ID:SECRET``) are known besides the development credentials.
 
     Raises:
+        UserError: one of these cannot be read.
         MachineError: the home or the port is taken.
     """
-    started = start_emulator(home, host=host, port=port, engine=engine, gpus=gpus, strict=strict)
+    started = start_emulator(
+        home,
+        host=host,
+        port=port,
+        engine=engine,
+        gpus=gpus,
+        strict=strict,
+        accounts=accounts,
+        clients=clients,
+    )
 
     def end(*_: object) -> None:
         threading.Thread(target=started.server.close, name="emulator-end").start()
@@ -207,7 +220,7 @@ def _sweep(home: Path, keep: frozenset[str]) -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Give the variables that point a client at the emulator that serves a home.
+    """Give the variables that point the backend ``azure`` straight at the emulator that serves a home.
 
     Raises:
         MachineError: none serves it.

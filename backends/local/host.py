@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from backends.errors import MachineError
+from backends.errors import MachineError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 READY_SECONDS = 20.0
@@ -59,19 +59,37 @@ def start_emulator(
     engine: str = "auto",
     gpus: str = "auto",
     strict: bool = False,
+    accounts: Sequence[str] = (),
+    clients: Sequence[str] = (),
 ) -> Started:
     """Start the emulator of a home in this process; returns once it answers.
 
+    ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the development credentials.
+
     Raises:
+        UserError: one of these cannot be read.
         HomeTakenError: another emulator serves this home.
         MachineError: the port is taken, or the state cannot be read.
     """
-    from emulator.errors import EmulatorError, HomeInUse
+    from emulator.credentials import Credentials
+    from emulator.errors import CredentialsInvalid, EmulatorError, HomeInUse
     from emulator.server import EmulatorServer, EmulatorSettings
     from emulator.state.store import StoreTooNew
 
+    try:
+        credentials = Credentials.read(accounts, clients)
+    except CredentialsInvalid as error:
+        raise UserError(error.reason, field=error.option) from None
     server = EmulatorServer(
-        EmulatorSettings(home=root, host=host, port=port, engine=engine, gpus=gpus, strict=strict)
+        EmulatorSettings(
+            home=root,
+            host=host,
+            port=port,
+            engine=engine,
+            gpus=gpus,
+            strict=strict,
+            credentials=credentials,
+        )
     )
     try:
         return Started(server, server.start().url)

@@ -117,7 +117,7 @@ class Authority:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
         draft = self._draft()
-        _write(draft, _key_pem(key) + _pem(leaf) + _pem(authority), 0o600)
+        _write(draft, _key_pem(key) + _pem(leaf), 0o600)
         try:
             context.load_cert_chain(draft)
         finally:

@@ -41,6 +41,8 @@ SETTINGS = (
     "host",
     "port",
     "strict",
+    "account",
+    "client",
 )
 """What may stand in the settings file: flags without their dashes."""
 
@@ -105,8 +107,11 @@ def _default_map(home: Path) -> dict[str, Any]:
     for name in values:
         if name not in SETTINGS:
             raise UserError(f"unknown setting {name!r}", str(file), f"known: {', '.join(SETTINGS)}")
+    for name in ("account", "client"):
+        if isinstance(values.get(name), str):
+            values[name] = [values[name]]
     flags = {name.replace("-", "_"): value for name, value in values.items()}
-    return {command: {**flags, "serve": flags} for command in COMMANDS}
+    return {command: {**flags, "serve": flags, "exec": flags} for command in COMMANDS}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,16 +1,39 @@
-"""``scenario emulator``: serve, status, stop, reset, gc, env."""
+"""``scenario emulator``: serve, status, stop, reset, gc, env, exec."""
 
 from __future__ import annotations
 
-import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from scenarios.cli.options import json_option, option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backends.local import EmulatorStatus
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def credential_options(function: F) -> F:
+    """Declare --account and --client."""
+    for add in (
+        option(
+            "--client",
+            multiple=True,
+            metavar="ID:SECRET",
+            help="A service principal to know besides the development client; may be repeated.",
+        ),
+        option(
+            "--account",
+            multiple=True,
+            metavar="NAME:KEY",
+            help="A storage account to have besides the development account; may be repeated.",
+        ),
+    ):
+        function = add(function)
+    return function
 
 
 @click.group()
@@ -31,10 +54,20 @@ def emulator() -> None:
     "--gpus", type=click.Choice(["auto", "none", "required"]), default="auto", help="Whether jobs get GPUs."
 )
 @option("--strict", is_flag=True, help="Keep the service's own pace: clients wait 15 s between two looks.")
+@credential_options
 @json_option
 @click.pass_obj
 def serve(
-    shared: dict[str, Any], *, host: str, port: int, engine: str, gpus: str, strict: bool, as_json: bool
+    shared: dict[str, Any],
+    *,
+    host: str,
+    port: int,
+    engine: str,
+    gpus: str,
+    strict: bool,
+    account: tuple[str, ...],
+    client: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Serve until Ctrl-C. Jobs that run when it ends go on, and are found again by the next one."""
     from backends import local
@@ -47,9 +80,23 @@ def serve(
             console.json({"event": "ready", **_as_json(status)})
             return
         console.line(f"serving {status.home} at {status.url}", "bold")
-        console.line('clients find it with: eval "$(scenario emulator env)"   Ctrl-C ends it', "dim")
+        console.line(
+            'run clients with: scenario emulator exec -- COMMAND, or eval "$(scenario emulator env)"   '
+            "Ctrl-C ends it",
+            "dim",
+        )
 
-    local.serve(shared["home"], host=host, port=port, engine=engine, gpus=gpus, strict=strict, ready=ready)
+    local.serve(
+        shared["home"],
+        host=host,
+        port=port,
+        engine=engine,
+        gpus=gpus,
+        strict=strict,
+        accounts=account,
+        clients=client,
+        ready=ready,
+    )
 
 
 @emulator.command()
@@ -112,20 +159,96 @@ def gc(shared: dict[str, Any], *, as_json: bool) -> None:
 
 
 @emulator.command()
+@click.option(
+    "--shell",
+    type=click.Choice(["bash", "fish", "powershell"]),
+    help="For which shell; by default the one that SHELL names, bash's form if it is neither.",
+)
+@click.option("--passthrough", is_flag=True, help="Let hosts that are not Azure's through.")
+@click.option(
+    "--direct",
+    is_flag=True,
+    help="What the backend azure needs to speak to the emulator's own address, without a proxy.",
+)
 @json_option
 @click.pass_obj
-def env(shared: dict[str, Any], *, as_json: bool) -> None:
-    """Print the variables that point other clients at the emulator, for eval in a shell."""
+def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct: bool, as_json: bool) -> None:
+    """Print the variables with which programs find the emulator at Azure's addresses, for eval in a shell.
+
+    These are what 'scenario emulator exec' sets.
+    """
     from backends import local
     from scenarios.cli.console import Console
+    from scenarios.cli.shells import assignments
 
     console = Console(as_json=as_json)
-    variables = local.environment(shared["home"])
+    home, environment = shared["home"], shared["environment"]
+    if direct:
+        variables = local.environment(home)
+    else:
+        address = local.found_address(home)
+        variables = local.interception(home, address, environment, passthrough=passthrough)
     if as_json:
         console.json(variables)
         return
-    for name, value in variables.items():
-        console.line(f"export {name}={shlex.quote(value)}")
+    removed = () if direct else local.REMOVED
+    for line in assignments(variables, removed, shell or environment.get("SHELL", "")):
+        console.line(line)
+
+
+@emulator.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    options_metavar="[OPTIONS] [--]",
+)
+@click.option("--passthrough", is_flag=True, help="Let hosts that are not Azure's through.")
+@option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "process"]),
+    default="auto",
+    help="What runs jobs, if an emulator is started.",
+)
+@option(
+    "--gpus",
+    type=click.Choice(["auto", "none", "required"]),
+    default="auto",
+    help="Whether jobs get GPUs, if an emulator is started.",
+)
+@credential_options
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def execute(
+    shared: dict[str, Any],
+    *,
+    passthrough: bool,
+    engine: str,
+    gpus: str,
+    account: tuple[str, ...],
+    client: tuple[str, ...],
+    command: tuple[str, ...],
+) -> int:
+    """Run a program that knows only Azure's addresses, with the emulator in their place.
+
+    The emulator that serves the home folder is used; if there is none, one is started and ends with the
+    program. Exit code and signals are the program's own.
+    """
+    from backends import local
+    from scenarios.cli.console import complain
+
+    try:
+        local.execute(
+            shared["home"],
+            command,
+            shared["environment"],
+            passthrough=passthrough,
+            engine=engine,
+            gpus=gpus,
+            accounts=account,
+            clients=client,
+        )
+    except local.CannotExecuteError as error:
+        complain(str(error))
+        return error.shell_code
 
 
 def _removed(lines: list[str], *, as_json: bool) -> None:

@@ -1,0 +1,197 @@
+"""Running a program with an emulator around it: the one that serves the home, or one for as long as it runs.
+
+The program takes this process's place, so signals, the terminal and the exit code are its own. The emulator
+that is started for it is a process apart; it ends when the last of the programs that use it has ended, which
+it sees by a lock that each of them inherits and the kernel frees.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from backends.errors import MachineError, UserError
+from backends.local.host import LOOK_SECONDS, READY_SECONDS, HomeTakenError
+from backends.local.interception import REMOVED, interception
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from emulator.server import Address
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+"""Exit codes of a command that cannot be run, as shells give them."""
+
+_HIGH = 100
+"""The inherited lock has a number at least this high: scripts use low ones for files of their own."""
+
+_READY, _TAKEN = "ready", "taken"
+
+
+def execute(
+    home: Path,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    passthrough: bool = False,
+    engine: str = "auto",
+    gpus: str = "auto",
+    accounts: Sequence[str] = (),
+    clients: Sequence[str] = (),
+) -> NoReturn:
+    """Become a command that finds the emulator at Azure's addresses; call it where no thread runs.
+
+    Args:
+        home: Home folder; an emulator that serves it is used as it is.
+        command: Program and arguments.
+        environment: What it gets besides; the variables in ``REMOVED`` are left out.
+        passthrough: Let other hosts than Azure's through.
+        engine: For an emulator that is started for the command.
+        gpus: The same.
+        accounts: ``NAME:KEY``, the same; one that serves must know them.
+        clients: ``ID:SECRET``, the same.
+
+    Raises:
+        UserError: a credential that cannot be read, or that the emulator which serves was not given.
+        MachineError: no emulator can be started, or the command cannot be run.
+    """
+    from emulator.credentials import Credentials
+    from emulator.errors import CredentialsInvalid
+    from emulator.state.home import Home
+
+    try:
+        given = Credentials.read(accounts, clients)
+    except CredentialsInvalid as error:
+        raise UserError(error.reason, field=error.option) from None
+    Home(home).make()
+    lock = _use(Home(home).users_file)
+    settings = {"engine": engine, "gpus": gpus, "accounts": accounts, "clients": clients}
+    address = _serving(home, lock, settings)
+    if accounts or clients:
+        _check_known(address, given.accounts, given.clients)
+    kept = {name: value for name, value in environment.items() if name not in REMOVED}
+    variables = interception(home, address, environment, passthrough=passthrough)
+    _become(command, {**kept, **variables})
+
+
+def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a program would inherit that
+    try:
+        os.execvpe(command[0], list(command), dict(environment))  # noqa: S606 - that is what is asked for
+    except OSError as error:
+        code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+        raise CannotExecuteError(f"{command[0]}: {error.strerror}", shell_code=code) from None
+
+
+@dataclass(eq=False)
+class CannotExecuteError(MachineError):
+    """The command is not there, or is no program; ``shell_code`` is the exit code that a shell would give."""
+
+    shell_code: int = NOT_FOUND
+
+
+def _use(file: Path) -> int:
+    """Take the lock that keeps an emulator for programs alive; it waits for one that is just ending."""
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = fcntl.fcntl(handle, fcntl.F_DUPFD, _HIGH)
+    os.close(handle)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    os.set_inheritable(lock, True)  # noqa: FBT003 - os's own signature
+    return lock
+
+
+def _serving(home: Path, lock: int, settings: Mapping[str, Any]) -> Address:
+    """Find the emulator of a home, or start one."""
+    from emulator.server import read_address
+    from emulator.state.home import Home
+
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        found = read_address(Home(home))
+        if found is not None:
+            return found
+        said = _start(home, lock, settings)
+        if said not in (_READY, _TAKEN):
+            raise MachineError(said or f"the emulator of {home} ended before it answered.")
+        if time.monotonic() > deadline:
+            raise MachineError(
+                f"a process holds {home} and does not answer.",
+                remedy="End it, or use another home folder (SCENARIO_HOME).",
+            )
+        if said == _TAKEN:
+            time.sleep(LOOK_SECONDS)
+
+
+def _start(home: Path, lock: int, settings: Mapping[str, Any]) -> str:
+    """Start an emulator that is nobody's child; gives ``_READY``, ``_TAKEN`` or what went wrong."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                os.close(reading)
+                os.close(lock)
+                _serve(home, writing, settings)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, encoding="utf-8") as answer:
+        return answer.read()
+
+
+def _serve(home: Path, writing: int, settings: Mapping[str, Any]) -> None:
+    """Be the emulator: say so, serve until no program uses it, or until it is told to stop."""
+    from backends.local.control import serve
+    from emulator.state.home import Home
+
+    with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - a device
+        for stream in (0, 1, 2):
+            os.dup2(nothing.fileno(), stream)
+
+    def say(text: str) -> None:
+        os.write(writing, text.encode())
+        os.close(writing)
+
+    def ready(_: object) -> None:
+        threading.Thread(target=_end_when_unused, args=(Home(home).users_file,), daemon=True).start()
+        say(_READY)
+
+    try:
+        serve(home, ready=ready, **settings)
+    except HomeTakenError:
+        say(_TAKEN)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the parent process tells it
+        say(str(error) or type(error).__name__)
+
+
+def _end_when_unused(file: Path) -> None:
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    # Whoever comes now waits for the lock, which goes with this process.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _check_known(address: Address, accounts: Mapping[str, str], clients: Mapping[str, str]) -> None:
+    """Refuse credentials that an emulator which serves already was not given when it was started."""
+    import requests
+
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy stands between us and ourselves
+        health = session.get(f"{address.url}/.emulator/health", timeout=READY_SECONDS).json()
+    missing = sorted({*accounts} - {*health["accounts"]}) + sorted({*clients} - {*health["clients"]})
+    if missing:
+        raise UserError(
+            f"the emulator that serves already does not know {', '.join(missing)}",
+            hint="stop it with 'scenario emulator stop', or give them to 'scenario emulator serve'",
+        )
