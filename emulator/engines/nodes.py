@@ -62,6 +62,18 @@ def drop_plain_path(disk: Path) -> None:
         link.unlink()
 
 
+def drop_dangling_links() -> list[str]:
+    """Delete links of ``plain_path`` whose disk is gone; give a line for each."""
+    done = []
+    for link in Path(tempfile.gettempdir()).glob("scenario-*"):
+        if not link.is_symlink() or link.exists() or link.lstat().st_uid != os.geteuid():
+            continue
+        if link == _link(link.readlink()):
+            link.unlink()
+            done.append(f"link {link}")
+    return done
+
+
 def _link(disk: Path) -> Path:
     name = hashlib.sha256(os.fsencode(disk)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"scenario-{name}"

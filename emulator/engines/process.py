@@ -34,6 +34,7 @@ from emulator.engines.gpu import decide_gpus, machine_gpus
 from emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
 from emulator.engines.nodes import (
     disks,
+    drop_dangling_links,
     drop_disk,
     drop_plain_path,
     make_disk,
@@ -262,7 +263,7 @@ class ProcessEngine:
             ours = home == str(self._home.root.resolve()) and cluster not in keep
             if (ours or _is_gone(process.pid, home)) and send(process, signal.SIGKILL):
                 done.append(f"process {process.pid} of task {task}")
-        return done
+        return done + drop_dangling_links()
 
     def close(self) -> None:
         """Do nothing: tasks go on, and nothing is held."""

@@ -77,14 +77,26 @@ def test_sweep_kills_processes_of_homes_that_are_gone(lab: Any, tmp_path: Path) 
     place = engine.place_node("gone-cluster", "n1")
     other = type(lab)(lab.kind, engine, gone, "", "gone-cluster", place)
     other.share.mkdir(parents=True)
-    task = other.task("sleep 300")
+    task = other.task("echo up; sleep 300")
     other.start(task)
+    wait_for_output(other, task)  # before that it makes its folders
     assert lab.engine.sweep(frozenset({lab.cluster})) == []
     gone.root.rename(tmp_path / "moved")
     deadline = time.monotonic() + 10
     while any(process.marker.endswith(task.id) for process in marked()):
         lab.engine.sweep(frozenset({lab.cluster}))
         assert time.monotonic() < deadline
+
+
+def test_a_home_with_spaces_gives_paths_that_need_no_quotes(lab_of: Callable[..., Any]) -> None:
+    lab = lab_of("process-plain")
+    assert " " in str(lab.place.disk)
+    assert " " not in str(lab.place.root)
+    link = Path(lab.place.root).parent
+    assert link.readlink() == lab.place.disk
+    lab.place.disk.rename(lab.home.root / "moved")
+    assert f"link {link}" in lab.engine.sweep(frozenset({lab.cluster}))
+    assert not link.is_symlink()
 
 
 def test_this_machines_mnt_is_left_alone_and_stays_visible(lab_of: Callable[..., Any]) -> None:
