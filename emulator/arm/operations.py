@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _KIND = "operation"
 _KEPT = timedelta(days=7)
+_ONE_URL = "2017-09-01-preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +102,19 @@ class Operations:
         )
 
     def accepted(self, operation: Operation, request: ArmRequest) -> ArmResponse:
-        """Make the 202 that begins an operation; its URLs lead back to the host that the client used."""
+        """Make the 202 that begins an operation; its URLs lead back to the host that the client used.
+
+        In 2017-09-01-preview both are the same (recorded traffic).
+        """
         where = (
             f"{request.base_url}/subscriptions/{operation.subscription}/providers/{operation.provider}"
             f"/locations/{operation.location}"
         )
         version = f"?api-version={request.api_version}"
+        final = "operationresults" if request.api_version == _ONE_URL else "operationstatuses"
         headers = {
             "Azure-AsyncOperation": f"{where}/operationresults/{operation.guid}{version}",
-            "Location": f"{where}/operationstatuses/{operation.guid}{version}",
+            "Location": f"{where}/{final}/{operation.guid}{version}",
             "Retry-After": self.retry_after,
         }
         return ArmResponse(202, None, headers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -12,12 +11,10 @@ from emulator.arm.messages import ArmResponse
 from emulator.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    import re
+    from collections.abc import Callable, Iterable, Mapping
 
     from emulator.arm.messages import ArmRequest
-
-NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
-"""Names of everything in api-version 2018-05-01 (SDK 2.0.0)."""
 
 _TOKEN = "$skiptoken"  # noqa: S105 - the name of a query parameter
 _EPOCH = datetime(1, 1, 1, tzinfo=timezone.utc)
@@ -30,12 +27,17 @@ def entity(body: Mapping[str, Any], changed_at: datetime) -> ArmResponse:
     return ArmResponse(200, body, headers)
 
 
-def page(request: ArmRequest, items: Iterable[tuple[str, Mapping[str, Any]]]) -> ArmResponse:
-    """Answer with a list: ``items`` are (key, entity) sorted by key; ``nextLink`` only if there is more."""
+def page(
+    request: ArmRequest, items: Iterable[tuple[str, Mapping[str, Any] | Callable[[], Mapping[str, Any]]]]
+) -> ArmResponse:
+    """Answer with a list: ``items`` are (key, entity) sorted by key; ``nextLink`` only if there is more.
+
+    An entity that is costly to write is a function: it is called only if it stands on the page.
+    """
     limit = number(request.query, "maxresults", low=1, high=1000, default=1000)
     after = request.query.get(_TOKEN, "")
     rest = [item for item in items if item[0] > after]
-    body: dict[str, Any] = {"value": [value for _, value in rest[:limit]]}
+    body: dict[str, Any] = {"value": [value() if callable(value) else value for _, value in rest[:limit]]}
     if len(rest) > limit:
         query = urlencode({**request.query, _TOKEN: rest[limit - 1][0]})
         body["nextLink"] = f"{request.base_url}{request.path}?{query}"
@@ -73,10 +75,11 @@ def no_method(request: ArmRequest) -> ServiceError:
     return ServiceError(405, "MethodNotAllowed", text)
 
 
-def check_name(name: str) -> None:
-    """Check the name of something to be created."""
-    if NAME.fullmatch(name) is None:
-        text = f"The name '{name}' is invalid: it must have 1 to 64 letters, digits, '-' or '_'."
+def check_name(name: str, pattern: re.Pattern[str]) -> None:
+    """Check the name of something to be created; ``pattern`` is its API version's."""
+    if pattern.fullmatch(name) is None:
+        dots = ", '.'" if pattern.fullmatch("a.b") else ""
+        text = f"The name '{name}' is invalid: it must have 1 to 64 letters, digits, '-'{dots} or '_'."
         raise ServiceError(400, "InvalidResourceName", text)
 
 
@@ -85,7 +88,7 @@ def check_same(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Non
 
     Our decision: the service was recorded with identical bodies only. Secrets are not compared.
     """
-    for name in sorted({*old, *new}):
+    for name in sorted({*old, *new} - {"flat"}):
         if old.get(name) != new.get(name):
             text = f"The {what} exists already, and its property '{name}' is another one. Delete it first."
             raise conflict(text, f"properties.{name}")

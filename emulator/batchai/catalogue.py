@@ -17,6 +17,9 @@ _OPERATIONS = (
     ("workspaces/clusters", "write", "Create or update a cluster"),
     ("workspaces/clusters", "delete", "Delete a cluster"),
     ("workspaces/clusters", "remoteLoginInformation/action", "List how to log in to a cluster's nodes"),
+    ("workspaces/fileservers", "read", "List or get file servers"),
+    ("workspaces/fileservers", "write", "Create a file server"),
+    ("workspaces/fileservers", "delete", "Delete a file server"),
     ("workspaces/experiments/jobs", "read", "List or get jobs"),
     ("workspaces/experiments/jobs", "write", "Create a job"),
     ("workspaces/experiments/jobs", "delete", "Delete a job"),
@@ -29,8 +32,10 @@ _OPERATIONS = (
 )
 
 
-def operations() -> dict[str, Any]:
-    """List what the provider can do (the emulated part of it)."""
+def operations(*, flat: bool) -> dict[str, Any]:
+    """List what the provider can do; before workspaces, everything stood in a resource group itself."""
+    listed = [(_flat_resource(resource), verb, text) for resource, verb, text in _OPERATIONS]
+    shown = [item for item in listed if item[0]] if flat else _OPERATIONS
     return {
         "value": [
             {
@@ -43,6 +48,14 @@ def operations() -> dict[str, Any]:
                 },
                 "origin": "user,system",
             }
-            for resource, verb, text in _OPERATIONS
+            for resource, verb, text in shown
         ]
     }
+
+
+def _flat_resource(resource: str) -> str:
+    """Name a resource as flat API versions do; empty for what they did not have."""
+    last = resource.rpartition("/")[2]
+    if not resource.startswith("workspaces"):
+        return resource
+    return last if last in ("clusters", "jobs", "fileservers") else ""

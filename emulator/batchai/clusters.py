@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from emulator.arm.messages import ArmResponse
-from emulator.batchai import v2018_05_01 as wire
 from emulator.batchai.answers import check_name, check_same, conflict, entity, no_method, not_found, page
 from emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
+from emulator.batchai.versions import wire_of
 from emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
 from emulator.errors import EngineUnavailable, ServiceError
 
@@ -59,7 +59,8 @@ class Clusters:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[1][1]
-        check_name(name)
+        wire = wire_of(request)
+        check_name(name, wire.NAME)
         workspace = self._tree.workspace(request)
         check_open(workspace)
         definition, secrets = wire.read_cluster(request.body)
@@ -74,13 +75,13 @@ class Clusters:
                     subscription=request.subscription,
                     provider=NAMESPACE,
                     location=workspace.body["location"],
-                    names=(request.subscription, request.group, key.workspace.workspace, name),
+                    names=wire.cluster_names(key),
                 )
                 return self._operations.accepted(operation, request)
         if old.provisioning_state is ProvisioningState.DELETING:
             raise conflict(f"The cluster {name} is being deleted")
         check_same(f"cluster {name}", old.definition, definition)
-        return _entity(old)
+        return _entity(request, self._tagged(old, definition.get("flat", {}).get("tags")))
 
     def _create(
         self, key: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str], request: ArmRequest
@@ -97,17 +98,30 @@ class Clusters:
         return None if created else cluster
 
     def _get(self, request: ArmRequest) -> ArmResponse:
-        return _entity(self._find(request))
+        return _entity(request, self._find(request))
 
     def _patch(self, request: ArmRequest) -> ArmResponse:
         cluster = self._find(request)
         if cluster.provisioning_state is ProvisioningState.DELETING:
             raise conflict(f"The cluster {cluster.key.name} is being deleted")
-        scale = wire.read_cluster_update(request.body)
-        changed = self._clusters.scale_cluster(cluster.key, scale)
+        changes = wire_of(request).read_cluster_update(request.body)
+        cluster = self._tagged(cluster, changes.pop("tags", None))
+        if changes:
+            changed = self._clusters.update_cluster(cluster.key, changes)
+            if changed is None:
+                raise not_found("Cluster", cluster.key.name)
+            cluster = changed
+        return _entity(request, cluster)
+
+    def _tagged(self, cluster: Cluster, tags: Mapping[str, str] | None) -> Cluster:
+        """Give a cluster other tags, which only the flat API versions know."""
+        flat = cluster.definition.get("flat", {})
+        if tags is None or tags == flat.get("tags"):
+            return cluster
+        changed = self._clusters.update_cluster(cluster.key, {"flat": {**flat, "tags": dict(tags)}})
         if changed is None:
             raise not_found("Cluster", cluster.key.name)
-        return _entity(changed)
+        return changed
 
     def _delete(self, request: ArmRequest) -> ArmResponse:
         name = request.types[1][1]
@@ -122,15 +136,14 @@ class Clusters:
             subscription=request.subscription,
             provider=NAMESPACE,
             location=workspace.body["location"],
-            names=(request.subscription, request.group, cluster.key.workspace.workspace, cluster.key.name),
+            names=wire_of(request).cluster_names(cluster.key),
         )
         return self._operations.accepted(operation, request)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         found = self._clusters.list_clusters(workspace_key(self._tree.workspace(request)))
-        return page(
-            request, [(f"{index:06}", wire.write_cluster(cluster)) for index, cluster in enumerate(found)]
-        )
+        write = wire_of(request).write_cluster
+        return page(request, [(f"{index:06}", write(cluster)) for index, cluster in enumerate(found)])
 
     def _find(self, request: ArmRequest) -> Cluster:
         workspace = workspace_key(self._tree.workspace(request))
@@ -173,5 +186,5 @@ def _choice(request: ArmRequest, header: str, known: tuple[str, ...]) -> str:
     return value
 
 
-def _entity(cluster: Cluster) -> ArmResponse:
-    return entity(wire.write_cluster(cluster), cluster.changed_at)
+def _entity(request: ArmRequest, cluster: Cluster) -> ArmResponse:
+    return entity(wire_of(request).write_cluster(cluster), cluster.changed_at)

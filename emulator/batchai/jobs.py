@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulator.arm.messages import ArmResponse
-from emulator.batchai import v2018_05_01 as wire
 from emulator.batchai.answers import (
     check_name,
     check_same,
@@ -18,8 +18,11 @@ from emulator.batchai.answers import (
     page,
 )
 from emulator.batchai.clusters import logins
-from emulator.batchai.limits import cluster_names
+from emulator.batchai.limits import cluster_names, flat_cluster_names
+from emulator.batchai.migrated import location_of
 from emulator.batchai.tree import EXPERIMENT, NAMESPACE, WORKSPACE, check_open, experiment_key
+from emulator.batchai.validation import invalid_value
+from emulator.batchai.versions import wire_of
 from emulator.cluster.model import ClusterKey, ExperimentKey, JobKey, ProvisioningState, WorkspaceKey
 from emulator.errors import ServiceError
 
@@ -39,13 +42,22 @@ class Jobs:
     """Answers ``.../experiments/E/jobs[/J]``."""
 
     def __init__(
-        self, tree: Tree, clusters: ClusterService, operations: Operations, files: OutputFiles, clock: Clock
+        self,
+        tree: Tree,
+        clusters: ClusterService,
+        operations: Operations,
+        *,
+        files: OutputFiles,
+        clock: Clock,
+        find_flat: Callable[[str, str, str], Cluster | None],
     ) -> None:
+        """Put the handler together; ``find_flat`` finds a cluster by subscription, group and name."""
         self._tree = tree
         self._clusters = clusters
         self._operations = operations
         self._files = files
         self._clock = clock
+        self._find_flat = find_flat
         operations.define("job stored", lambda _: True)
         operations.define("job final", self._final)
         operations.define("job gone", self._gone)
@@ -71,14 +83,16 @@ class Jobs:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[2][1]
-        check_name(name)
+        wire = wire_of(request)
+        check_name(name, wire.NAME)
         check_open(self._tree.workspace(request))
         experiment = self._tree.experiment(request)
         check_open(experiment)
         definition, secrets = wire.read_job(request.body)
-        cluster = self._cluster(definition["cluster"]["id"])
-        definition["cluster"] = {"id": cluster.key.path}
         key = JobKey(experiment_key(experiment), name)
+        cluster_id = definition["cluster"]["id"]
+        cluster = self._flat_cluster(cluster_id, key) if wire.FLAT else self._cluster(cluster_id)
+        definition["cluster"] = {"id": cluster.key.path}
         old = self._clusters.get_job(key)
         if old is None:
             if cluster.provisioning_state is ProvisioningState.DELETING:
@@ -90,7 +104,18 @@ class Jobs:
         if old.provisioning_state is ProvisioningState.DELETING:
             raise conflict(f"The job {name} is being deleted")
         check_same(f"job {name}", old.definition, definition)
-        return _entity(old)
+        return _entity(request, old)
+
+    def _flat_cluster(self, cluster_id: str, job: JobKey) -> Cluster:
+        """Find the cluster of a job of a flat API version; both stand in the same location."""
+        path = "properties.cluster.id"
+        subscription, group, name = flat_cluster_names(cluster_id, path)
+        found = self._find_flat(subscription, group, name)
+        if found is None:
+            raise not_found("Cluster", name)
+        if location_of(found.key.workspace) != location_of(job.experiment.workspace):
+            raise invalid_value(path, f"the cluster is in another location than the job, {name}")
+        return found
 
     def _cluster(self, cluster_id: str) -> Cluster:
         subscription, group, workspace, name = cluster_names(cluster_id, "properties.cluster.id")
@@ -103,7 +128,7 @@ class Jobs:
         return found
 
     def _get(self, request: ArmRequest) -> ArmResponse:
-        return _entity(self._find(request))
+        return _entity(request, self._find(request))
 
     def _delete(self, request: ArmRequest) -> ArmResponse:
         workspace = WorkspaceKey(request.subscription, request.group, request.types[0][1])
@@ -132,7 +157,8 @@ class Jobs:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         found = self._clusters.list_jobs(experiment_key(self._tree.experiment(request)))
-        return page(request, [(f"{index:06}", wire.write_job(job)) for index, job in enumerate(found)])
+        write = wire_of(request).write_job
+        return page(request, [(f"{index:06}", write(job)) for index, job in enumerate(found)])
 
     def _list_files(self, request: ArmRequest) -> ArmResponse:
         job = self._find(request)
@@ -140,17 +166,24 @@ class Jobs:
         if not directory_id:
             text = "The query parameter 'outputdirectoryid' is required."
             raise ServiceError(400, "MissingQueryParameter", text, "outputdirectoryid")
+        wire = wire_of(request)
         minutes = number(request.query, "linkexpiryinminutes", low=5, high=600, default=60)
+        if not wire.FOLDERS and request.query.get("directory", ".") not in (".", ""):
+            text = f"The query parameter 'directory' is not known in api-version {wire.VERSION}."
+            raise ServiceError(400, "InvalidQueryParameterValue", text, "directory")
         account, share, folder = self._folder(job, directory_id, request.query.get("directory", "."))
         expires = self._clock.now().replace(microsecond=0) + timedelta(minutes=minutes)
-        items = []
-        for entry in sorted(self._files.list_folder(account, share, folder), key=lambda entry: entry.name):
+
+        def write(entry: FolderEntry) -> Mapping[str, Any]:
             url = ""
             if not entry.is_directory:
                 path = f"{folder}/{entry.name}".lstrip("/")
                 url = self._files.link(account, share, path, expires=expires, base_url=request.base_url)
-            items.append((entry.name, _file(entry, url)))
-        return page(request, items)
+            return wire.write_file(entry, url)
+
+        listed = sorted(self._files.list_folder(account, share, folder), key=lambda entry: entry.name)
+        shown = [entry for entry in listed if wire.FOLDERS or not entry.is_directory]
+        return page(request, [(entry.name, partial(write, entry)) for entry in shown])
 
     def _folder(self, job: Job, directory_id: str, directory: str) -> tuple[str, str, str]:
         """Find (account, share, path) of a folder in an output directory; ServiceError."""
@@ -194,7 +227,7 @@ class Jobs:
             subscription=request.subscription,
             provider=NAMESPACE,
             location=workspace.body["location"],
-            names=(request.subscription, request.group, *_names(job)),
+            names=wire_of(request).job_names(job.key),
         )
         return self._operations.accepted(operation, request)
 
@@ -212,23 +245,5 @@ class Jobs:
         return found if found is not None and found.guid == target["guid"] else None
 
 
-def _names(job: Job) -> tuple[str, str, str]:
-    return job.key.experiment.workspace.workspace, job.key.experiment.name, job.key.name
-
-
-def _file(entry: FolderEntry, url: str) -> dict[str, Any]:
-    if entry.is_directory:
-        return {"name": entry.name, "fileType": "directory"}
-    return {
-        "name": entry.name,
-        "fileType": "file",
-        "downloadUrl": url,
-        "properties": {
-            "lastModified": f"{entry.modified:%Y-%m-%dT%H:%M:%SZ}",
-            "contentLength": entry.size,
-        },
-    }
-
-
-def _entity(job: Job) -> ArmResponse:
-    return entity(wire.write_job(job), job.changed_at)
+def _entity(request: ArmRequest, job: Job) -> ArmResponse:
+    return entity(wire_of(request).write_job(job), job.changed_at)

@@ -51,6 +51,11 @@ _CLUSTER_ID = re.compile(
     re.IGNORECASE,
 )
 
+_FLAT_CLUSTER_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.batchai/clusters/([^/]+)/?",
+    re.IGNORECASE,
+)
+
 
 def not_supported(path: str, what: str) -> ServiceError:
     """Refuse a property by name."""
@@ -58,14 +63,17 @@ def not_supported(path: str, what: str) -> ServiceError:
     return ServiceError(400, "PropertyNotSupported", text, path)
 
 
-def normal_size(text: str, path: str) -> str:
-    """Write a VM size as the service gives it back: ``Standard_NC24R`` is ``STANDARD_NC24r``."""
+def normal_size(text: str, path: str, *, of_cluster: bool = True) -> str:
+    """Write a VM size as the service gives it back: ``Standard_NC24R`` is ``STANDARD_NC24r``.
+
+    File servers could have any size, clusters not.
+    """
     match = _SIZE.fullmatch(text)
     if match is None:
         raise invalid_value(path, "it is no VM size such as STANDARD_NC6")
     stem, family, number, suffix, generation = match.groups()
     size = f"{stem.upper()}{family.upper()}{number}{suffix.lower()}{generation.lower()}"
-    if _NO_SIZE.match(size):
+    if of_cluster and _NO_SIZE.match(size):
         raise invalid_value(
             path, "Batch AI has no clusters of STANDARD_A0 or of premium-storage sizes (DS, GS)"
         )
@@ -89,6 +97,14 @@ def cluster_names(cluster_id: str, path: str) -> tuple[str, str, str, str]:
     if match is None:
         raise invalid_value(path, "it is no id of a cluster in a workspace")
     return match.group(1), match.group(2), match.group(3), match.group(4)
+
+
+def flat_cluster_names(cluster_id: str, path: str) -> tuple[str, str, str]:
+    """Take a cluster's id of a flat API version apart: subscription, group, cluster."""
+    match = _FLAT_CLUSTER_ID.fullmatch(cluster_id)
+    if match is None:
+        raise invalid_value(path, "it is no id of a cluster in a resource group")
+    return match.group(1), match.group(2), match.group(3)
 
 
 def check_scale(scale: Mapping[str, Any], path: str) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.arm.messages import ArmResponse
-from emulator.batchai.answers import not_found, page
+from emulator.batchai.answers import not_found
 from emulator.batchai.catalogue import operations as list_operations
 from emulator.batchai.clusters import Clusters
+from emulator.batchai.fileservers import FileServers
+from emulator.batchai.flat import KINDS, Flat
 from emulator.batchai.jobs import Jobs
-from emulator.batchai.limits import not_supported
 from emulator.batchai.tree import NAMESPACE, Tree
 from emulator.batchai.usages import usages
+from emulator.batchai.versions import WIRES, wire_of
 from emulator.batchai.workspaces import Experiments, Workspaces
+from emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,24 +28,30 @@ if TYPE_CHECKING:
     from emulator.state.clock import Clock
     from emulator.state.store import Store
 
-_VERSIONS = ("2018-05-01",)
+_NESTED = tuple(version for version, wire in WIRES.items() if not wire.FLAT)
+_FLAT = tuple(version for version, wire in WIRES.items() if wire.FLAT)
+_ALL = (*_NESTED, *_FLAT)
+_WITH_USAGES = tuple(version for version in _ALL if version != "2017-09-01-preview")
 
 
 class BatchAIProvider:
-    """Answers for workspaces, experiments, clusters, jobs, usages, operations."""
+    """Answers for workspaces, experiments, clusters, jobs, file servers, usages, operations."""
 
     namespace = NAMESPACE
     resource_types: Mapping[str, tuple[str, ...]] = {
-        "workspaces": _VERSIONS,
-        "workspaces/clusters": _VERSIONS,
-        "workspaces/fileservers": _VERSIONS,
-        "workspaces/experiments": _VERSIONS,
-        "workspaces/experiments/jobs": _VERSIONS,
-        "operations": _VERSIONS,
-        "locations": _VERSIONS,
-        "locations/operationresults": _VERSIONS,
-        "locations/operationstatuses": _VERSIONS,
-        "locations/usages": _VERSIONS,
+        "workspaces": _NESTED,
+        "workspaces/clusters": _NESTED,
+        "workspaces/fileservers": _NESTED,
+        "workspaces/experiments": _NESTED,
+        "workspaces/experiments/jobs": _NESTED,
+        "clusters": _FLAT,
+        "jobs": _FLAT,
+        "fileservers": _FLAT,
+        "operations": _ALL,
+        "locations": _ALL,
+        "locations/operationresults": _ALL,
+        "locations/operationstatuses": _ALL,
+        "locations/usages": _WITH_USAGES,
     }
 
     def __init__(
@@ -70,23 +79,38 @@ class BatchAIProvider:
         """
         self._clusters = clusters
         self._tree = Tree(store, clock, clusters, operations)
-        self._handlers: dict[str, Callable[[ArmRequest], ArmResponse]] = {
-            "workspaces": Workspaces(self._tree, clock).handle,
-            "workspaces/experiments": Experiments(self._tree, clock).handle,
+        workspaces, experiments = Workspaces(self._tree, clock), Experiments(self._tree, clock)
+        servers = FileServers(self._tree, operations, clock)
+        self._handlers: dict[str, Callable[[ArmRequest], ArmResponse]] = {}
+        flat = Flat(
+            self._tree,
+            clusters,
+            self._handlers,
+            servers=servers,
+            workspaces=workspaces,
+            experiments=experiments,
+        )
+        jobs = Jobs(self._tree, clusters, operations, files=files, clock=clock, find_flat=flat.find_cluster)
+        self._handlers |= {
+            "workspaces": workspaces.handle,
+            "workspaces/experiments": experiments.handle,
             "workspaces/clusters": Clusters(self._tree, clusters, operations, resolve_engine, gpus).handle,
-            "workspaces/experiments/jobs": Jobs(self._tree, clusters, operations, files, clock).handle,
-            "workspaces/fileservers": self._file_servers,
+            "workspaces/experiments/jobs": jobs.handle,
+            "workspaces/fileservers": servers.handle,
+            **dict.fromkeys(KINDS, flat.handle),
             "locations/usages": self._usages,
             "locations/operationresults": operations.poll,
             "locations/operationstatuses": operations.poll,
-            "operations": lambda _: ArmResponse(200, list_operations()),
+            "operations": lambda request: ArmResponse(200, list_operations(flat=wire_of(request).FLAT)),
         }
 
     def handle(self, request: ArmRequest) -> ArmResponse:
         """Answer a request; ServiceError is rendered by the door."""
         handler = self._handlers.get("/".join(kind for kind, _ in request.types))
-        if handler is None or bool(request.group) != (request.types[0][0] == "workspaces"):
-            handler = self._workspaces_of_subscription if _lists_workspaces(request) else self._nothing
+        in_group = bool(request.types) and request.types[0][0] in ("workspaces", *KINDS)
+        if handler is None or (bool(request.group) != in_group and not _lists(request)):
+            handler = self._nothing
+        _check_query(request)
         if request.method in ("GET", "HEAD"):
             return handler(request)
         with self._tree.lock:
@@ -96,27 +120,24 @@ class BatchAIProvider:
         """Begin to delete everything in a resource group; True when nothing is left."""
         return self._tree.delete_group(subscription, group)
 
-    def _workspaces_of_subscription(self, request: ArmRequest) -> ArmResponse:
-        return self._handlers["workspaces"](request)
-
     def _nothing(self, request: ArmRequest) -> ArmResponse:
         raise not_found("Resource", request.path)
 
     def _usages(self, request: ArmRequest) -> ArmResponse:
         return usages(request, self._tree, self._clusters)
 
-    def _file_servers(self, request: ArmRequest) -> ArmResponse:
-        """Refuse file servers by name: there are none yet."""
-        self._tree.workspace(request)
-        name = request.types[1][1]
-        if request.method == "PUT":
-            raise not_supported("fileServers", "mount an Azure file share (azureFileShares)")
-        if request.method == "DELETE":
-            return ArmResponse(204)
-        if name:
-            raise not_found("FileServer", name)
-        return page(request, [])
+
+def _lists(request: ArmRequest) -> bool:
+    """Tell whether a request lists what stands in the groups of a subscription."""
+    ((kind, name), *more) = request.types
+    return (
+        kind in ("workspaces", *KINDS) and not (name or more or request.action) and bool(request.subscription)
+    )
 
 
-def _lists_workspaces(request: ArmRequest) -> bool:
-    return request.types == (("workspaces", ""),) and not request.action and bool(request.subscription)
+def _check_query(request: ArmRequest) -> None:
+    """Refuse what a list would otherwise silently not do; ``$filter`` and ``$select`` went in 2018-05-01."""
+    for name in ("$filter", "$select"):
+        if name in request.query and not wire_of(request).FLAT:
+            text = f"The query parameter '{name}' is not known in api-version {request.api_version}."
+            raise ServiceError(400, "InvalidQueryParameterValue", text, name)

@@ -18,7 +18,8 @@ _ENTITY = frozenset({"id", "name", "type"})
 _PROVISIONING = frozenset({"creationtime", "provisioningstate", "provisioningstatetransitiontime"})
 
 
-def _lower(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
+def lower(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
+    """Write an enumeration's value as the service does."""
     return value.lower() if isinstance(value, str) else value
 
 
@@ -41,7 +42,8 @@ class Body(BaseModel):
     def _normal(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
         if not isinstance(data, dict):
             return data
-        names = {to_camel(name).lower(): to_camel(name) for name in cls.model_fields}
+        spelled = [field.alias or to_camel(name) for name, field in cls.model_fields.items()]
+        names = {name.lower(): name for name in spelled}
         return {
             names.get(key.lower(), key): value
             for key, value in data.items()
@@ -135,7 +137,7 @@ class ManualScale(Body):
 
     target_node_count: int = Field(0, ge=0)
     node_deallocation_option: Annotated[
-        Literal["requeue", "terminate", "waitforjobcompletion"], BeforeValidator(_lower)
+        Literal["requeue", "terminate", "waitforjobcompletion"], BeforeValidator(lower)
     ] = "requeue"
 
 
@@ -221,7 +223,7 @@ class ClusterProperties(Body):
         "nodestatecounts",
     }
     vm_size: str
-    vm_priority: Annotated[Literal["dedicated", "lowpriority"], BeforeValidator(_lower)] = "dedicated"
+    vm_priority: Annotated[Literal["dedicated", "lowpriority"], BeforeValidator(lower)] = "dedicated"
     scale_settings: ScaleSettings | None = None
     virtual_machine_configuration: VirtualMachineConfiguration | None = None
     node_setup: NodeSetup | None = None
@@ -234,6 +236,41 @@ class ClusterCreate(Body):
 
     read_only = _ENTITY
     properties: ClusterProperties
+
+
+class DataDisks(Body):
+    """The disks of a file server."""
+
+    disk_size_in_gb: Annotated[int, Field(ge=1, alias="diskSizeInGB")]
+    disk_count: int = Field(ge=1)
+    storage_account_type: Literal["Standard_LRS", "Premium_LRS"]
+    caching_type: Annotated[Literal["none", "readonly", "readwrite"], BeforeValidator(lower)] = "none"
+
+
+class SshConfiguration(Body):
+    """Who may log in to a file server, and from where."""
+
+    public_ips_to_allow: Annotated[
+        list[str] | None, Field(default=None, max_length=400, alias="publicIPsToAllow")
+    ]
+    user_account_settings: UserAccount
+
+
+class FileServerProperties(Body):
+    """``properties`` of ``PUT .../fileServers/F``."""
+
+    read_only = _PROVISIONING | {"mountsettings"}
+    vm_size: str
+    ssh_configuration: SshConfiguration
+    data_disks: DataDisks
+    subnet: ResourceId | None = None
+
+
+class FileServerCreate(Body):
+    """Body of ``PUT .../fileServers/F``."""
+
+    read_only = _ENTITY
+    properties: FileServerProperties
 
 
 class ClusterUpdateProperties(Body):
@@ -364,38 +401,43 @@ class Constraints(Body):
     max_wall_clock_time: str = "P7D"
 
 
-class JobProperties(Body):
-    """``properties`` of ``PUT .../jobs/J``."""
+class JobCommon(Body):
+    """What ``properties`` of a job's PUT hold in every API version."""
 
     read_only = _PROVISIONING | {
-        "experimentname",
         "tooltype",
         "joboutputdirectorypathsegment",
         "executionstate",
         "executionstatetransitiontime",
         "executioninfo",
     }
-    scheduling_priority: Annotated[Literal["low", "normal", "high"], BeforeValidator(_lower)] = "normal"
     cluster: ResourceId
-    mount_volumes: MountVolumes | None = None
     node_count: int = Field(ge=1)
     container_settings: ContainerSettings | None = None
     cntk_settings: Cntk | None = None
-    py_torch_settings: PyTorch | None = None
     tensor_flow_settings: TensorFlow | None = None
     caffe_settings: Caffe | None = None
     caffe2_settings: PythonToolkit | None = None
     chainer_settings: ProcessToolkit | None = None
     custom_toolkit_settings: CustomToolkit | None = None
-    custom_mpi_settings: CustomMpi | None = None
-    horovod_settings: ProcessToolkit | None = None
     job_preparation: JobPreparation | None = None
     std_out_err_path_prefix: str
     input_directories: list[InputDirectory] | None = None
     output_directories: list[OutputDirectory] | None = None
     environment_variables: list[EnvironmentVariable] | None = None
-    secrets: list[SecretVariable] | None = None
     constraints: Constraints = Field(default_factory=Constraints)
+
+
+class JobProperties(JobCommon):
+    """``properties`` of ``PUT .../jobs/J``."""
+
+    read_only = JobCommon.read_only | {"experimentname"}
+    scheduling_priority: Annotated[Literal["low", "normal", "high"], BeforeValidator(lower)] = "normal"
+    mount_volumes: MountVolumes | None = None
+    secrets: list[SecretVariable] | None = None
+    py_torch_settings: PyTorch | None = None
+    custom_mpi_settings: CustomMpi | None = None
+    horovod_settings: ProcessToolkit | None = None
 
 
 class JobCreate(Body):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 NAMESPACE = "Microsoft.BatchAI"
 WORKSPACE = "workspace"
 EXPERIMENT = "experiment"
+FILE_SERVER = "file server"
 _DELETING = ProvisioningState.DELETING.value
 
 
@@ -85,6 +86,10 @@ class Tree:
         assert stored is not None  # noqa: S101 - it was stored one line above, under the lock
         return stored
 
+    def remove(self, found: Document) -> None:
+        """Forget a document at once."""
+        self._store.delete(found.kind, found.id)
+
     def delete(
         self, found: Document, request: ArmRequest, location: str, names: tuple[str, ...]
     ) -> ArmResponse:
@@ -129,6 +134,8 @@ class Tree:
             self.look(EXPERIMENT, experiment.id)
         for cluster in self._clusters.list_clusters(key):
             self._clusters.delete_cluster(cluster.key)
+        for server in self._store.list(FILE_SERVER, key.id):
+            self._store.delete(FILE_SERVER, server.id)
         return not self._store.list(EXPERIMENT, key.id) and not self._clusters.list_clusters(key)
 
     def _mark(self, found: Document) -> None:

@@ -1,22 +1,31 @@
-"""Api-version 2018-05-01: requests in, entities out. An older version is a sibling of this module.
+"""Api-version 2018-05-01: requests in, entities out. Older versions are siblings of this module.
 
 Spellings, defaults, order and what is left out: recorded traffic.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from emulator.batchai import limits
-from emulator.batchai.validation import read, split_secrets
+from emulator.batchai.validation import invalid_value, read, split_secrets
 from emulator.cluster.model import ExecutionState, NodeState
 from emulator.state.clock import wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emulator.cluster.model import Cluster, Job
+    from emulator.batchai.fileservers import FileServer
+    from emulator.batchai.ports import FolderEntry
+    from emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
     from emulator.errors import Problem
+
+VERSION = "2018-05-01"
+FLAT = False
+FOLDERS = True
+NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
+"""Names of everything (SDK 2.0.0)."""
 
 _IMAGE = {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS", "version": "latest"}
 _SCALE = {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "requeue"}}
@@ -26,7 +35,11 @@ def read_cluster(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[s
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
     from emulator.batchai import schema  # pydantic: only where a body is read
 
-    definition = read(schema.ClusterCreate, body)
+    return finish_cluster(read(schema.ClusterCreate, body))
+
+
+def finish_cluster(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fill in the defaults of a cluster's properties, check them, and part the secrets from them."""
     definition["vmSize"] = limits.normal_size(definition["vmSize"], "properties.vmSize")
     definition.setdefault("scaleSettings", _SCALE)
     definition.setdefault("virtualMachineConfiguration", {}).setdefault("imageReference", dict(_IMAGE))
@@ -35,19 +48,23 @@ def read_cluster(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[s
 
 
 def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Read the body of a cluster's PATCH: its scale settings; ServiceError 400."""
+    """Read the body of a cluster's PATCH: its ``scaleSettings``; ServiceError 400."""
     from emulator.batchai import schema
 
-    scale: dict[str, Any] = read(schema.ClusterUpdate, body)["scaleSettings"]
-    limits.check_scale(scale, "properties.scaleSettings")
-    return scale
+    changes = read(schema.ClusterUpdate, body)
+    limits.check_scale(changes["scaleSettings"], "properties.scaleSettings")
+    return changes
 
 
 def read_job(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
     from emulator.batchai import schema
 
-    definition = read(schema.JobCreate, body)
+    return finish_job(read(schema.JobCreate, body))
+
+
+def finish_job(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Fill in the defaults of a job's properties, check them, and part the secrets from them."""
     cntk = definition.get("cntkSettings")
     if cntk is not None:
         cntk.setdefault("languageType", "BrainScript" if "configFilePath" in cntk else "Python")
@@ -56,10 +73,31 @@ def read_job(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, 
     return split_secrets(definition)
 
 
+def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read the body of a file server's PUT; ServiceError 400."""
+    from emulator.batchai import schema
+
+    return finish_file_server(read(schema.FileServerCreate, body))
+
+
+def finish_file_server(definition: dict[str, Any]) -> dict[str, Any]:
+    """Check a file server's properties; the password is dropped, for nobody can log in."""
+    definition["vmSize"] = limits.normal_size(definition["vmSize"], "properties.vmSize", of_cluster=False)
+    if "subnet" in definition:
+        raise limits.not_supported("properties.subnet", "there are no virtual networks")
+    user = definition["sshConfiguration"]["userAccountSettings"]
+    if "adminUserSshPublicKey" not in user and "adminUserPassword" not in user:
+        raise invalid_value(
+            "properties.sshConfiguration.userAccountSettings",
+            "it needs adminUserSshPublicKey or adminUserPassword",
+        )
+    return split_secrets(definition)[0]
+
+
 def write_cluster(cluster: Cluster) -> dict[str, Any]:
     """Write a cluster as GET gives it."""
     states = [node.state for node in cluster.nodes]
-    definition = dict(cluster.definition)
+    definition = {name: value for name, value in cluster.definition.items() if name != "flat"}
     properties = {
         "creationTime": wire_time(cluster.created_at),
         "provisioningState": cluster.provisioning_state.value,
@@ -84,7 +122,12 @@ def write_cluster(cluster: Cluster) -> dict[str, Any]:
 
 def write_job(job: Job) -> dict[str, Any]:
     """Write a job as GET gives it."""
-    definition = dict(job.definition)
+    definition = {name: value for name, value in job.definition.items() if name != "flat"}
+    if "outputDirectories" in definition:
+        definition["outputDirectories"] = [
+            {name: value for name, value in entry.items() if name not in ("type", "createNew")}
+            for entry in definition["outputDirectories"]
+        ]
     toolkit = next(tool for name, tool in limits.TOOLKITS.items() if name in definition)
     properties = {
         "experimentName": job.key.experiment.name,
@@ -115,6 +158,48 @@ def _execution_info(job: Job) -> dict[str, Any]:
     if job.errors:
         info["errors"] = _errors(job.errors)
     return info
+
+
+def write_file_server(server: FileServer) -> dict[str, Any]:
+    """Write a file server as GET gives it; the type, and its part of the id, in lower case (recorded)."""
+    properties = {
+        **_provisioning(server.state),
+        **{name: value for name, value in server.definition.items() if name != "flat"},
+        "mountSettings": {
+            "mountPoint": "/data",
+            "fileServerPublicIP": server.public_address,
+            "fileServerInternalIP": server.internal_address,
+        },
+    }
+    path = f"{server.key.workspace.path}/fileservers/{server.key.name}"
+    return _entity(path, "Microsoft.BatchAI/workspaces/fileservers", properties)
+
+
+def write_file(entry: FolderEntry, url: str) -> dict[str, Any]:
+    """Write an entry of ``listOutputFiles``; a folder has a name and a type, and nothing else (recorded)."""
+    if entry.is_directory:
+        return {"name": entry.name, "fileType": "directory"}
+    return {
+        "name": entry.name,
+        "fileType": "file",
+        "downloadUrl": url,
+        "properties": {
+            "lastModified": f"{entry.modified:%Y-%m-%dT%H:%M:%SZ}",
+            "contentLength": entry.size,
+        },
+    }
+
+
+def cluster_names(key: ClusterKey) -> tuple[str, ...]:
+    """Name a cluster as an operation's ``resourceId`` does."""
+    workspace = key.workspace
+    return workspace.subscription, workspace.group, workspace.workspace, key.name
+
+
+def job_names(key: JobKey) -> tuple[str, ...]:
+    """Name a job as an operation's ``resourceId`` does."""
+    workspace = key.experiment.workspace
+    return workspace.subscription, workspace.group, workspace.workspace, key.experiment.name, key.name
 
 
 def write_experiment(path: str, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,24 +48,26 @@ class Workspaces:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[0][1]
-        check_name(name)
+        check_name(name, wire.NAME)
         body = request.body or {}
         location, tags = normal_region(read_location(body)), read_tags(body)
         key = WorkspaceKey(request.subscription, request.group, name)
         old = self._tree.look(WORKSPACE, key.id)
         if old is not None:
             return self._put_again(request, old, location, tags)
+        return _workspace(self.make(key, location, tags))
+
+    def make(self, key: WorkspaceKey, location: str, tags: Mapping[str, str] | None) -> Document:
+        """Store a new workspace."""
         document = {
-            "subscription": request.subscription,
-            "group": request.group,
-            "name": name,
+            "subscription": key.subscription,
+            "group": key.group,
+            "name": key.workspace,
             "location": location,
             "tags": tags,
             **_created(self._clock),
         }
-        return _workspace(
-            self._tree.put(WORKSPACE, key.id, document, group_id(request.subscription, request.group))
-        )
+        return self._tree.put(WORKSPACE, key.id, document, group_id(key.subscription, key.group))
 
     def _put_again(
         self, request: ArmRequest, old: Document, location: str, tags: dict[str, str] | None
@@ -134,7 +136,7 @@ class Experiments:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[1][1]
-        check_name(name)
+        check_name(name, wire.NAME)
         parent = self._tree.workspace(request)
         check_open(parent)
         workspace = workspace_key(parent)
@@ -143,14 +145,18 @@ class Experiments:
         if found is not None:
             check_open(found)
             return _experiment(found)
+        return _experiment(self.make(key))
+
+    def make(self, key: ExperimentKey) -> Document:
+        """Store a new experiment."""
         document = {
-            "subscription": workspace.subscription,
-            "group": workspace.group,
-            "workspace": workspace.workspace,
-            "name": name,
+            "subscription": key.workspace.subscription,
+            "group": key.workspace.group,
+            "workspace": key.workspace.workspace,
+            "name": key.name,
             **_created(self._clock),
         }
-        return _experiment(self._tree.put(EXPERIMENT, key.id, document, workspace.id))
+        return self._tree.put(EXPERIMENT, key.id, document, key.workspace.id)
 
     def _get(self, request: ArmRequest) -> ArmResponse:
         return _experiment(self._tree.experiment(request))

@@ -25,6 +25,7 @@ from emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
 from emulator.cluster.records import ClusterRecord, Ending, JobRecord, Records
 from emulator.cluster.room import Room, target_of
 from emulator.cluster.scheduler import Waiting, schedule
+from emulator.launch.layout import output_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +44,9 @@ FIRST_PORT = 50000
 
 PUBLIC_ADDRESS = "127.0.0.1"
 """The address that all nodes of a cluster share, as they do on the service."""
+
+_PRIORITIES = {"low": -1000, "normal": 0, "high": 1000}
+"""``schedulingPriority`` on the scale of the older ``priority`` (our decision: its ends)."""
 
 _PATIENCE = 0.7
 """Seconds that ``close`` gives to engine calls under way; they are taken up again by the next ``start``."""
@@ -140,14 +144,17 @@ class Controller:
         """List a workspace's clusters by age."""
         return self._records.list_clusters(workspace)
 
-    def scale_cluster(self, key: ClusterKey, scale_settings: Mapping[str, Any]) -> Cluster | None:
-        """Replace the scale settings and begin to resize; a cluster that is being deleted stays as it is."""
+    def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
+        """Replace properties of the definition, and begin to resize if its target became another one.
 
-        def scale() -> Cluster | None:
+        A cluster that is being deleted stays as it is.
+        """
+
+        def update() -> Cluster | None:
             record = self._records.clusters.get(key.id)
             if record is None or record.cluster.provisioning_state is ProvisioningState.DELETING:
                 return None if record is None else record.cluster
-            definition = {**record.cluster.definition, "scaleSettings": copy.deepcopy(dict(scale_settings))}
+            definition = {**record.cluster.definition, **copy.deepcopy(dict(changes))}
             record = record.but(definition=definition, changed_at=self._clock.now())
             if target_of(record.cluster) != len(record.cluster.nodes):
                 record = self._allocation.resize(record)
@@ -155,7 +162,7 @@ class Controller:
             self._loop.post(lambda: self._settle(key.id))
             return record.cluster
 
-        return self._loop.ask(scale)
+        return self._loop.ask(update)
 
     def delete_cluster(self, key: ClusterKey) -> bool:
         """Begin to delete a cluster; jobs that run or wait on it fail with ``ClusterDeleted`` (K3)."""
@@ -269,9 +276,14 @@ class Controller:
             guid=guid,
             definition=copy.deepcopy(dict(definition)),
             cluster=cluster.path,
-            segment=(
-                f"{workspace.subscription}/{workspace.group.lower()}/workspaces/{workspace.workspace}"
-                f"/experiments/{key.experiment.name}/jobs/{key.name}/{guid}"
+            segment=output_segment(
+                definition,
+                subscription=workspace.subscription,
+                group=workspace.group,
+                workspace=workspace.workspace,
+                experiment=key.experiment.name,
+                job=key.name,
+                guid=guid,
             ),
             created_at=now,
             changed_at=now,
@@ -330,7 +342,7 @@ class Controller:
             Waiting(
                 item.job.key.id,
                 int(item.job.definition["nodeCount"]),
-                item.job.definition.get("schedulingPriority", "normal"),
+                _priority(item.job.definition),
             )
             for item in self._room.jobs_of(cluster.key.id)
             if item.job.execution_state is ExecutionState.QUEUED and not item.deleting
@@ -338,3 +350,9 @@ class Controller:
         idle = [node.id for node in cluster.nodes if node.state is NodeState.IDLE]
         for assignment in schedule(queue, idle, self._allocation.usable(record)):
             self._jobs.pick(cluster.key.id, assignment)
+
+
+def _priority(definition: Mapping[str, Any]) -> int:
+    """Tell a job's priority as a number; jobs of the flat API versions gave one themselves."""
+    number = definition.get("flat", {}).get("priority")
+    return _PRIORITIES[definition.get("schedulingPriority", "normal")] if number is None else int(number)

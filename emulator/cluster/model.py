@@ -3,6 +3,10 @@
 ``definition`` is the resource's ``properties`` as the caller wrote them, with the service's defaults
 filled in, without read-only properties and without any secret. Secrets travel beside it as a flat
 mapping from a JSON pointer (``/mountVolumes/azureFileShares/0/credentials/accountKey``) to the value.
+
+What only the flat API versions (2018-03-01 and older) know stands in the definition beside the rest:
+``flat`` (``apiVersion`` that made it, ``tags``; of a job also ``priority`` and ``experimentName``), and
+``type`` and ``createNew`` of output directories.
 """
 
 from __future__ import annotations

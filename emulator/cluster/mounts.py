@@ -80,7 +80,7 @@ def file_folder(job: Job, of_cluster: Iterable[ShareMount], directory: str) -> t
     None if the directory is not on a mounted Azure file share; KeyError if the job has no such id.
     """
     experiment = job.key.experiment
-    layout = JobLayout(experiment.workspace.workspace, experiment.name, job.key.name)
+    layout = JobLayout.of(job.definition, experiment.workspace.workspace, experiment.name, job.key.name)
     try:
         path = output_directory(job.definition, job.segment, directory, layout)
     except ServiceError:

@@ -64,8 +64,8 @@ class ClusterService(Protocol):
         """List a workspace's clusters by age."""
         ...
 
-    def scale_cluster(self, key: ClusterKey, scale_settings: Mapping[str, Any]) -> Cluster | None:
-        """Replace the scale settings and begin to resize."""
+    def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
+        """Replace properties of the definition; new ``scaleSettings`` begin a resize."""
         ...
 
     def delete_cluster(self, key: ClusterKey) -> bool:

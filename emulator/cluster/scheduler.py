@@ -16,16 +16,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_RANK = {"high": 0, "normal": 1, "low": 2}
-
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A queued job: its id, how many nodes it needs, and its ``schedulingPriority``."""
+    """A queued job: its id, how many nodes it needs, and its priority: the higher goes first."""
 
     job: str
     nodes: int
-    priority: str = "normal"
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ def schedule(queue: Sequence[Waiting], idle: Sequence[str], capacity: int) -> li
     """
     free = list(idle)
     chosen: list[Assignment] = []
-    for waiting in sorted(queue, key=lambda item: _RANK[item.priority]):
+    for waiting in sorted(queue, key=lambda item: -item.priority):
         if waiting.nodes > capacity:
             continue
         if waiting.nodes > len(free):

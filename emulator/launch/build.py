@@ -124,7 +124,7 @@ def plan_job(
     addresses = [node.address for node in nodes]
     tasks = []
     for index, node in enumerate(nodes):
-        layout = JobLayout(workspace, experiment, job, node.root)
+        layout = JobLayout.of(definition, workspace, experiment, job, node.root)
         logs = stdouterr_directory(definition, segment, layout.variables())
         suffix = f"-{node.node}" if len(nodes) > 1 else ""
         tasks.append(
@@ -177,7 +177,16 @@ def _mounts(
 def _directories(
     definition: Mapping[str, Any], segment: str, layout: JobLayout, logs: PurePosixPath
 ) -> tuple[PurePosixPath, ...]:
-    """Plan what must exist before the first step: outputs always, inputs never (recorded behaviour)."""
-    outputs = output_directories(definition, segment, layout).values()
-    wanted = (layout.mount_root, layout.job_temp, layout.job_mount_root, layout.shared_temp, logs, *outputs)
+    """Plan what must exist before the first step: outputs always, inputs never (recorded behaviour).
+
+    An output directory with ``createNew`` false (older API versions) is the user's own business.
+    """
+    given = {
+        str(entry["id"])
+        for entry in definition.get("outputDirectories") or ()
+        if not entry.get("createNew", True)
+    }
+    outputs = output_directories(definition, segment, layout)
+    made = [path for name, path in outputs.items() if name not in given]
+    wanted = (layout.mount_root, layout.job_temp, layout.job_mount_root, layout.shared_temp, logs, *made)
     return tuple(dict.fromkeys(wanted))

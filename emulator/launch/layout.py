@@ -10,6 +10,13 @@ service and its documentation of environment variables show it)::
         jobs/<workspace>/<experiment>/<job>/mounts/<relativeMountPath>   job-level mounts
     <stdOutErrPathPrefix>/<segment>/stdouterr/                       standard output and error
     <pathPrefix>/<segment>/outputs/<pathSuffix>/                     an output directory
+
+Jobs that were made through an older API version differ (recorded traffic; the temporary folder:
+documentation of early 2018)::
+
+    jobs/<job>/                        the temporary folder: there were no workspaces
+    <stdOutErrPathPrefix>/<segment>/   2017-09-01-preview: standard output, without a folder of its own
+    <pathPrefix>/<pathSuffix>/         an output directory with ``createNew`` false, used as it is
 """
 
 from __future__ import annotations
@@ -35,6 +42,9 @@ NODE_TREE = "LS_root"
 STDOUTERR = "stdouterr"
 """The id under which the service lists standard output and error."""
 
+PREVIEW = "2017-09-01-preview"
+"""The first API version: its jobs write their standard output elsewhere."""
+
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
@@ -49,6 +59,19 @@ class JobLayout:
     experiment: str
     job: str
     root: PurePosixPath = NODE_ROOT
+
+    @classmethod
+    def of(
+        cls,
+        definition: Mapping[str, Any],
+        workspace: str,
+        experiment: str,
+        job: str,
+        root: PurePosixPath = NODE_ROOT,
+    ) -> JobLayout:
+        """Lay out a job; one of a flat API version stands in no workspace's folder."""
+        flat = "apiVersion" in definition.get("flat", {})
+        return cls("" if flat else workspace, "" if flat else experiment, job, root)
 
     @property
     def mount_root(self) -> PurePosixPath:
@@ -87,6 +110,22 @@ class JobLayout:
             "AZ_BATCHAI_SHARED_JOB_TEMP": str(self.shared_temp),
             "AZ_BATCHAI_MPI_HOST_FILE": str(self.host_file),
         }
+
+
+def output_segment(
+    definition: Mapping[str, Any],
+    *,
+    subscription: str,
+    group: str,
+    workspace: str,
+    experiment: str,
+    job: str,
+    guid: str,
+) -> str:
+    """Make ``jobOutputDirectoryPathSegment``: by the API version that the job is made through (recorded)."""
+    flat = "apiVersion" in definition.get("flat", {})
+    inside = "" if flat else f"workspaces/{workspace}/experiments/{experiment}/"
+    return f"{subscription}/{group.lower()}/{inside}jobs/{job}/{guid}"
 
 
 def refuse(target: str, message: str) -> ServiceError:
@@ -141,10 +180,14 @@ def _parts(text: str, target: str) -> list[str]:
 def stdouterr_directory(
     definition: Mapping[str, Any], segment: str, variables: Mapping[str, str]
 ) -> PurePosixPath:
-    """Give the folder of standard output: ``<stdOutErrPathPrefix>/<segment>/stdouterr``."""
+    """Give the folder of standard output: ``<stdOutErrPathPrefix>/<segment>/stdouterr``.
+
+    Jobs made through 2017-09-01-preview have no folder of its own for it.
+    """
     target = "properties.stdOutErrPathPrefix"
     prefix = node_path(str(definition.get("stdOutErrPathPrefix") or ""), variables, target)
-    return prefix / relative_path(segment, "jobOutputDirectoryPathSegment") / STDOUTERR
+    folder = prefix / relative_path(segment, "jobOutputDirectoryPathSegment")
+    return folder if definition.get("flat", {}).get("apiVersion") == PREVIEW else folder / STDOUTERR
 
 
 def output_directory(
@@ -184,6 +227,8 @@ def _output(
 ) -> PurePosixPath:
     prefix = node_path(str(entry.get("pathPrefix") or ""), variables, f"{target}.pathPrefix")
     suffix = relative_path(str(entry.get("pathSuffix") or ""), f"{target}.pathSuffix")
+    if not entry.get("createNew", True):
+        return prefix / suffix
     return prefix / relative_path(segment, "jobOutputDirectoryPathSegment") / "outputs" / suffix
 
 

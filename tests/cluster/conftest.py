@@ -236,6 +236,9 @@ class World:
     def until(self, condition: Callable[[], Any]) -> Any:
         return self.controller.wait_until(condition, 10)
 
+    def scale(self, key: ClusterKey, settings: dict[str, Any]) -> Cluster | None:
+        return self.controller.update_cluster(key, {"scaleSettings": settings})
+
     def cluster_when(self, key: ClusterKey, predicate: Callable[[Cluster], object]) -> Cluster:
         def look() -> Cluster | None:
             found = self.controller.get_cluster(key)

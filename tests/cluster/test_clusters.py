@@ -101,10 +101,10 @@ def test_a_share_that_cannot_be_mounted_makes_nodes_unusable_until_resized(world
     assert [problem.code for problem in cluster.errors] == ["AZFMountError"]
     job = world.job()
     world.job_in(job, ExecutionState.QUEUED)
-    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 0}})
+    world.scale(key, {"manual": {"targetNodeCount": 0}})
     world.cluster_when(key, lambda c: not c.nodes)
     world.shares.missing.clear()
-    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 1}})
+    world.scale(key, {"manual": {"targetNodeCount": 1}})
     world.job_in(job, ExecutionState.RUNNING)
 
 
@@ -112,17 +112,17 @@ def test_growing_and_shrinking(world: World) -> None:
     key = world.cluster(target=0)
     before = world.controller.get_cluster(key)
     world.clock.advance(seconds=5)
-    scaled = world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 3}})
+    scaled = world.scale(key, {"manual": {"targetNodeCount": 3}})
     assert before is not None
     assert scaled is not None
     assert scaled.allocation_state is RESIZING
     assert scaled.changed_at > before.changed_at
     three = world.cluster_when(key, lambda c: len(c.nodes) == 3 and c.allocation_state is STEADY)
-    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 1}})
+    world.scale(key, {"manual": {"targetNodeCount": 1}})
     one = world.cluster_when(key, lambda c: len(c.nodes) == 1 and c.allocation_state is STEADY)
     assert one.nodes[0].id == three.nodes[0].id
     assert set(world.engine.nodes) == {one.nodes[0].id}
-    assert world.controller.scale_cluster(ClusterKey(key.workspace, "no"), {}) is None
+    assert world.scale(ClusterKey(key.workspace, "no"), {}) is None
 
 
 def test_shrinking_puts_a_running_job_back_in_the_queue_and_it_runs_again(world: World) -> None:
@@ -130,12 +130,12 @@ def test_shrinking_puts_a_running_job_back_in_the_queue_and_it_runs_again(world:
     job = world.job()
     task = world.started(job)
     world.clock.advance(minutes=1)
-    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 0}})
+    world.scale(key, {"manual": {"targetNodeCount": 0}})
     queued = world.job_in(job, ExecutionState.QUEUED)
     assert (queued.started_at, queued.nodes, queued.exit_code, queued.errors) == (None, (), None, ())
     world.cluster_when(key, lambda c: not c.nodes and c.allocation_state is STEADY)
     assert world.engine.tasks() == []
-    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 1}})
+    world.scale(key, {"manual": {"targetNodeCount": 1}})
     assert world.started(job) == task
     world.engine.end(task)
     done = world.job_in(job, ExecutionState.SUCCEEDED)
@@ -148,9 +148,7 @@ def test_shrinking_with_terminate_ends_the_job(world: World) -> None:
     key = world.cluster()
     job = world.job()
     world.started(job)
-    world.controller.scale_cluster(
-        key, {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "terminate"}}
-    )
+    world.scale(key, {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "terminate"}})
     ended = world.job_in(job, ExecutionState.FAILED)
     assert (ended.exit_code, ended.errors[0].code) == (None, "JobTerminated")
     assert "deallocated" in ended.errors[0].message
@@ -162,7 +160,7 @@ def test_shrinking_can_wait_for_the_job(world: World) -> None:
     job, later = world.job(), world.job("later")
     task = world.started(job)
     manual = {"targetNodeCount": 0, "nodeDeallocationOption": "waitforjobcompletion"}
-    world.controller.scale_cluster(key, {"manual": manual})
+    world.scale(key, {"manual": manual})
     world.cluster_when(
         key, lambda c: c.allocation_state is RESIZING and c.nodes[0].state is NodeState.RUNNING
     )

@@ -309,7 +309,7 @@ def test_the_limit_counts_from_the_start_and_not_from_the_queue(world: World) ->
     key = world.cluster(target=0)
     job = world.job(constraints={"maxWallClockTime": "PT1H"})
     world.clock.advance(hours=5)
-    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 1}})
+    world.scale(key, {"manual": {"targetNodeCount": 1}})
     world.started(job)
     world.clock.advance(minutes=59)
     world.engine.end(world.started(job))
@@ -396,3 +396,34 @@ def test_an_engine_that_goes_away_while_a_job_runs_does_not_end_the_job(world: W
     world.job_in(job, RUNNING)
     world.clock.advance(seconds=6)
     world.job_in(job, SUCCEEDED)
+
+
+def test_a_flat_version_gives_a_job_its_own_layout_and_order(world: World) -> None:
+    key = world.cluster(target=0)
+    low = world.job("low", flat={"apiVersion": "2018-03-01", "priority": 1}, schedulingPriority="high")
+    high = world.job(
+        "high", flat={"apiVersion": "2017-09-01-preview", "priority": 2}, schedulingPriority="high"
+    )
+    world.scale(key, {"manual": {"targetNodeCount": 1}})
+    world.started(high)
+    found = world.job_in(low, ExecutionState.QUEUED)
+    assert (
+        found.segment == f"{key.workspace.subscription}/{key.workspace.group.lower()}/jobs/low/{found.guid}"
+    )
+    assert world.controller.file_folder(found, "stdouterr") == (
+        "acct",
+        "share",
+        f"logs/{found.segment}/stdouterr",
+    )
+    first = world.job_in(high, ExecutionState.RUNNING)
+    assert world.controller.file_folder(first, "stdouterr") == ("acct", "share", f"logs/{first.segment}")
+
+
+def test_jobs_run_in_parallel_one_on_each_node(world: World) -> None:
+    world.cluster(target=3)
+    jobs = [world.job(name) for name in ("a", "b", "c", "d")]
+    for key in jobs[:3]:
+        world.started(key)
+    nodes = {world.job_in(key, ExecutionState.RUNNING).nodes for key in jobs[:3]}
+    assert len(nodes) == 3
+    world.job_in(jobs[3], ExecutionState.QUEUED)

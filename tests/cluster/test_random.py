@@ -73,7 +73,7 @@ def do(world: World, cluster: ClusterKey, name: str, *values: Any) -> None:
 
     def scale(target: int, option: str) -> None:
         manual = {"targetNodeCount": target, "nodeDeallocationOption": option}
-        controller.scale_cluster(cluster, {"manual": manual})
+        controller.update_cluster(cluster, {"scaleSettings": {"manual": manual}})
 
     def engine(up: bool) -> None:
         if up:
@@ -98,7 +98,7 @@ def do(world: World, cluster: ClusterKey, name: str, *values: Any) -> None:
 def drain(world: World, cluster: ClusterKey, keys: list[JobKey]) -> None:
     """Let everything come to its end: an engine that answers, enough nodes, and time."""
     world.engine.down = False
-    world.controller.scale_cluster(cluster, {"manual": {"targetNodeCount": 3}})
+    world.scale(cluster, {"manual": {"targetNodeCount": 3}})
 
     def over() -> bool:
         world.clock.advance(seconds=1)

@@ -153,7 +153,7 @@ def test_a_requeue_goes_on_after_a_restart(world: World) -> None:
         raise RuntimeError
 
     world.engine.remove = refuse  # type: ignore[method-assign]
-    world.controller.scale_cluster(key, {"manual": {"targetNodeCount": 0}})
+    world.scale(key, {"manual": {"targetNodeCount": 0}})
     world.until(failing.is_set)
     world.controller.close()
     world.engine.remove = remove  # type: ignore[method-assign]

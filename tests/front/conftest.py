@@ -90,10 +90,10 @@ class FakeClusters:
     def list_clusters(self, workspace: WorkspaceKey) -> list[Cluster]:
         return [one for one in self.clusters.values() if one.key.workspace.id == workspace.id]
 
-    def scale_cluster(self, key: ClusterKey, scale_settings: Mapping[str, Any]) -> Cluster | None:
+    def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
         cluster = self.clusters.get(key.id)
         if cluster is not None:
-            definition = {**cluster.definition, "scaleSettings": scale_settings}
+            definition = {**cluster.definition, **changes}
             cluster = replace(cluster, definition=definition, changed_at=self.clock.now())
             self.clusters[key.id] = cluster
         return cluster

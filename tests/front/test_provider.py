@@ -392,10 +392,44 @@ def test_operations_are_listed(front: Front) -> None:
     assert "Microsoft.BatchAI/workspaces/experiments/jobs/write" in {one["name"] for one in found}
 
 
-def test_file_servers_are_refused_by_name(populated: Front) -> None:
-    error = populated.refused("PUT", f"{WS}/fileServers/f", {"properties": {}})
-    assert (error.code, error.target) == ("PropertyNotSupported", "fileServers")
-    assert body(populated.ask("GET", f"{WS}/fileServers")) == {"value": []}
+def test_file_servers(populated: Front) -> None:
+    where = f"{WS}/fileServers/f"
+    account = {"adminUserName": "demo", "adminUserSshPublicKey": "ssh-rsa AAAA"}
+    properties = {
+        "vmSize": "STANDARD_D2",
+        "sshConfiguration": {"publicIPsToAllow": ["1.2.3.4"], "userAccountSettings": account},
+        "dataDisks": {"diskSizeInGB": 10, "diskCount": 1, "storageAccountType": "Premium_LRS"},
+    }
+    made = populated.ask("PUT", where, {"properties": properties})
+    assert done(populated, made)
+    read = body(populated.ask("GET", where))
+    assert read["properties"] == {
+        **properties,
+        "dataDisks": {**properties["dataDisks"], "cachingType": "none"},  # type: ignore[dict-item]
+        "creationTime": "2018-06-06T12:00:00Z",
+        "provisioningState": "succeeded",
+        "provisioningStateTransitionTime": "2018-06-06T12:00:00Z",
+        "mountSettings": {
+            "mountPoint": "/data",
+            "fileServerPublicIP": "127.0.0.1",
+            "fileServerInternalIP": "10.0.0.4",
+        },
+    }
+    assert [one["name"] for one in body(populated.ask("GET", f"{WS}/fileServers"))["value"]] == ["f"]
+    changed = {"properties": {**properties, "vmSize": "STANDARD_D3"}}
+    assert populated.refused("PUT", where, changed).target == "properties.vmSize"
+    for wrong, target in (
+        ({**properties, "subnet": {"id": "x"}}, "properties.subnet"),
+        ({**properties, "dataDisks": {}}, "properties.dataDisks.diskSizeInGB"),
+        (
+            {**properties, "sshConfiguration": {"userAccountSettings": {"adminUserName": "a"}}},
+            "properties.sshConfiguration.userAccountSettings",
+        ),
+    ):
+        assert populated.refused("PUT", f"{WS}/fileServers/g", {"properties": wrong}).target == target
+    assert done(populated, populated.ask("DELETE", where))
+    assert populated.refused("GET", where).code == "FileServerNotFound"
+    assert populated.ask("DELETE", where).status == 204
 
 
 def test_times_in_bodies_have_no_trailing_zeros(front: Front) -> None:

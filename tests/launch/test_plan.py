@@ -9,7 +9,7 @@ import pytest
 from emulator.engines.base import NodePlace
 from emulator.errors import ServiceError
 from emulator.launch.build import plan_job
-from emulator.launch.layout import JobLayout, expand, locate, output_directory
+from emulator.launch.layout import JobLayout, expand, locate, output_directory, output_segment
 
 if TYPE_CHECKING:
     from emulator.launch.plan import LaunchPlan, NodeTask
@@ -224,3 +224,32 @@ def test_expansion_agrees_with_the_shell_where_names_are_known(text: str) -> Non
         ["sh", "-c", f'printf %s "{text}"'], env=names, capture_output=True, text=True, check=True
     ).stdout
     assert expand(text, names) == (shell if text != "$1" else "$1")
+
+
+@pytest.mark.parametrize(
+    ("version", "logs"),
+    [("2018-03-01", f"{SEGMENT}/stdouterr"), ("2017-09-01-preview", SEGMENT)],
+)
+def test_jobs_of_flat_versions(version: str, logs: str) -> None:
+    definition = quickstart() | {"flat": {"apiVersion": version}}
+    prefix = "$AZ_BATCHAI_MOUNT_ROOT/azurefileshare"
+    definition["outputDirectories"] += [
+        {"id": "MINE", "pathPrefix": prefix, "pathSuffix": "kept", "type": "custom", "createNew": False},
+        {"id": "NEW", "pathPrefix": prefix, "type": "custom", "createNew": True},
+    ]
+    task = only(definition)
+    share = f"{ROOT}/mounts/azurefileshare"
+    assert task.environment["AZ_BATCHAI_JOB_TEMP"] == f"{ROOT}/jobs/train"
+    assert task.environment["AZ_BATCHAI_STDOUTERR_DIR"] == f"{share}/{logs}"
+    assert task.environment["AZ_BATCHAI_OUTPUT_MINE"] == f"{share}/kept"
+    assert task.environment["AZ_BATCHAI_OUTPUT_NEW"] == f"{share}/{SEGMENT}/outputs"
+    made = [str(path) for path in task.directories]
+    assert f"{share}/{SEGMENT}/outputs" in made
+    assert f"{share}/kept" not in made
+
+
+def test_segments() -> None:
+    where = {"subscription": "S", "group": "RG", "workspace": "w", "experiment": "e", "job": "j", "guid": "g"}
+    assert output_segment({}, **where) == "S/rg/workspaces/w/experiments/e/jobs/j/g"
+    assert output_segment({"flat": {"apiVersion": "2018-03-01"}}, **where) == "S/rg/jobs/j/g"
+    assert output_segment({"flat": {"tags": {}}}, **where) == "S/rg/workspaces/w/experiments/e/jobs/j/g"

@@ -1,0 +1,132 @@
+"""File servers over the wire: documents of the provider's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.messages import ArmResponse
+from emulator.batchai.answers import check_name, check_same, entity, no_method, not_found, page
+from emulator.batchai.tree import FILE_SERVER, NAMESPACE, age, check_open, workspace_key
+from emulator.batchai.versions import wire_of
+from emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
+from emulator.state.clock import parse_time, wire_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emulator.arm.messages import ArmRequest
+    from emulator.arm.operations import Operations
+    from emulator.batchai.tree import Tree
+    from emulator.state.clock import Clock
+    from emulator.state.store import Document
+
+
+@dataclass(frozen=True, slots=True)
+class FileServer:
+    """A file server: ``state`` holds its provisioning state and times as they are written.
+
+    ``key`` names it as a cluster would be named: a workspace and a name. Its addresses are what clients
+    are told; nobody listens there, for ssh and NFS are not emulated.
+    """
+
+    key: ClusterKey
+    definition: Mapping[str, Any]
+    state: Mapping[str, Any]
+    public_address: str = "127.0.0.1"
+    internal_address: str = "10.0.0.4"
+
+
+class FileServers:
+    """Answers ``.../workspaces/W/fileServers[/F]``. A file server is there at once (our decision)."""
+
+    def __init__(self, tree: Tree, operations: Operations, clock: Clock) -> None:
+        self._tree = tree
+        self._operations = operations
+        self._clock = clock
+        operations.define("file server stored", lambda _: True)
+        operations.define("file server gone", lambda _: True)
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Answer a request."""
+        verbs: dict[str, Callable[[ArmRequest], ArmResponse]] = {"GET": self._list}
+        if request.types[1][1]:
+            verbs = {"PUT": self._put, "GET": self._get, "DELETE": self._delete}
+        if request.action or request.method not in verbs:
+            raise no_method(request)
+        return verbs[request.method](request)
+
+    def list(self, request: ArmRequest, workspace: Document) -> list[tuple[str, dict[str, Any]]]:
+        """List a workspace's file servers as (key by age, entity)."""
+        wire = wire_of(request)
+        found = self._tree.list(FILE_SERVER, workspace_key(workspace).id)
+        return [(age(one), wire.write_file_server(_server(one))) for one in found]
+
+    def _put(self, request: ArmRequest) -> ArmResponse:
+        name = request.types[1][1]
+        wire = wire_of(request)
+        check_name(name, wire.NAME)
+        parent = self._tree.workspace(request)
+        check_open(parent)
+        definition = wire.read_file_server(request.body)
+        workspace = workspace_key(parent)
+        key = ClusterKey(workspace, name)
+        old = self._tree.look(FILE_SERVER, file_server_id(key))
+        if old is not None:
+            check_same(f"file server {name}", old.body["definition"], definition)
+            return _entity(request, old)
+        now = wire_time(self._clock.now())
+        document = {
+            "key": [workspace.subscription, workspace.group, workspace.workspace, name],
+            "definition": definition,
+            "creationTime": now,
+            "provisioningState": ProvisioningState.SUCCEEDED.value,
+            "provisioningStateTransitionTime": now,
+        }
+        self._tree.put(FILE_SERVER, file_server_id(key), document, workspace.id)
+        return self._accepted("file server stored", request, key)
+
+    def _get(self, request: ArmRequest) -> ArmResponse:
+        name = request.types[1][1]
+        workspace = workspace_key(self._tree.workspace(request))
+        found = self._tree.look(FILE_SERVER, file_server_id(ClusterKey(workspace, name)))
+        if found is None:
+            raise not_found("FileServer", name)
+        return _entity(request, found)
+
+    def _delete(self, request: ArmRequest) -> ArmResponse:
+        workspace = WorkspaceKey(request.subscription, request.group, request.types[0][1])
+        found = self._tree.look(FILE_SERVER, file_server_id(ClusterKey(workspace, request.types[1][1])))
+        if found is None:
+            return ArmResponse(204)
+        self._tree.remove(found)
+        return self._accepted("file server gone", request, _server(found).key)
+
+    def _list(self, request: ArmRequest) -> ArmResponse:
+        return page(request, self.list(request, self._tree.workspace(request)))
+
+    def _accepted(self, condition: str, request: ArmRequest, key: ClusterKey) -> ArmResponse:
+        operation = self._operations.begin(
+            condition,
+            {},
+            subscription=request.subscription,
+            provider=NAMESPACE,
+            location=self._tree.workspace(request).body["location"],
+            names=wire_of(request).cluster_names(key),
+        )
+        return self._operations.accepted(operation, request)
+
+
+def file_server_id(key: ClusterKey) -> str:
+    """Give the id under which a file server is kept."""
+    return f"{key.workspace.id}/fileservers/{key.name.lower()}"
+
+
+def _server(found: Document) -> FileServer:
+    *workspace, name = found.body["key"]
+    return FileServer(ClusterKey(WorkspaceKey(*workspace), name), found.body["definition"], found.body)
+
+
+def _entity(request: ArmRequest, found: Document) -> ArmResponse:
+    body = wire_of(request).write_file_server(_server(found))
+    return entity(body, parse_time(found.body["creationTime"]))

@@ -1,0 +1,170 @@
+"""The door of the flat API versions: finds where a resource lives, and hands the request on as nested."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.bodies import read_location
+from emulator.arm.messages import ArmResponse
+from emulator.arm.regions import normal_region
+from emulator.batchai import odata
+from emulator.batchai.answers import conflict, no_method, page
+from emulator.batchai.migrated import EXPERIMENT_NAME, home_key, is_home
+from emulator.batchai.tree import EXPERIMENT, FILE_SERVER, WORKSPACE, group_id, workspace_key
+from emulator.batchai.versions import wire_of
+from emulator.cluster.model import ClusterKey, ExperimentKey, JobKey
+from emulator.errors import ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from emulator.arm.messages import ArmRequest
+    from emulator.batchai.fileservers import FileServers
+    from emulator.batchai.tree import Tree
+    from emulator.batchai.workspaces import Experiments, Workspaces
+    from emulator.cluster.model import Cluster, WorkspaceKey
+    from emulator.cluster.ports import ClusterService
+    from emulator.state.store import Document
+
+    Handler = Callable[[ArmRequest], ArmResponse]
+
+KINDS = ("clusters", "jobs", "fileservers")
+_WORDS = {"clusters": "clusters", "jobs": "jobs", "fileservers": "fileServers"}
+
+
+class Flat:
+    """Answers ``.../Microsoft.BatchAI/{clusters,jobs,fileServers}[/NAME[/ACTION]]`` of the older versions."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        clusters: ClusterService,
+        handlers: Mapping[str, Handler],
+        *,
+        servers: FileServers,
+        workspaces: Workspaces,
+        experiments: Experiments,
+    ) -> None:
+        self._tree = tree
+        self._clusters = clusters
+        self._handlers = handlers
+        self._servers = servers
+        self._workspaces = workspaces
+        self._experiments = experiments
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Answer a request."""
+        kind, name = request.types[0]
+        if not name:
+            if request.method != "GET" or request.action:
+                raise no_method(request)
+            return self._list(request, kind)
+        home = self._find(request.subscription, request.group, kind, name)
+        if request.method == "PUT":
+            return self._put(request, home)
+        if home is None:
+            if request.method == "DELETE":
+                return ArmResponse(204)
+            raise _gone(kind, name, request.group)
+        return self._nested(request, workspace_key(home))
+
+    def find_cluster(self, subscription: str, group: str, name: str) -> Cluster | None:
+        """Find a cluster as flat versions name it."""
+        home = self._find(subscription, group, "clusters", name)
+        return None if home is None else self._clusters.get_cluster(ClusterKey(workspace_key(home), name))
+
+    def _nested(self, request: ArmRequest, workspace: WorkspaceKey) -> ArmResponse:
+        kind, name = request.types[0]
+        where: tuple[tuple[str, str], ...] = (("workspaces", workspace.workspace),)
+        if kind == "jobs":
+            where = (*where, ("experiments", EXPERIMENT_NAME))
+        nested = dataclasses.replace(request, types=(*where, (kind, name)))
+        handler = self._handlers["/".join(kind for kind, _ in nested.types)]
+        return handler(nested)
+
+    def _put(self, request: ArmRequest, home: Document | None) -> ArmResponse:
+        kind, name = request.types[0]
+        location = normal_region(read_location(request.body or {}))
+        if home is not None:
+            if home.body["location"] != location:
+                text = (
+                    f"The resource '{name}' already exists in location '{home.body['location']}' in resource "
+                    f"group '{request.group}'. A resource with the same name cannot be created in location "
+                    f"'{location}'. Please select a new resource name."
+                )
+                raise conflict(text, "location")
+            return self._nested(request, workspace_key(home))
+        key = home_key(request.subscription, request.group, location)
+        made = self._make_home(key, location, with_experiment=kind == "jobs")
+        try:
+            return self._nested(request, key)
+        except ServiceError:
+            for document in made:  # a body that is refused leaves nothing behind
+                self._tree.remove(document)
+            raise
+
+    def _make_home(self, key: WorkspaceKey, location: str, *, with_experiment: bool) -> list[Document]:
+        """Make the workspace and experiment if they are not there; gives those that were made."""
+        made = []
+        workspace = self._tree.look(WORKSPACE, key.id)
+        if workspace is None:
+            workspace = self._workspaces.make(key, location, None)
+            made.append(workspace)
+        experiment = ExperimentKey(key, EXPERIMENT_NAME)
+        if with_experiment and self._tree.look(EXPERIMENT, experiment.id) is None:
+            made.append(self._experiments.make(experiment))
+        return made
+
+    def _find(self, subscription: str, group: str, kind: str, name: str) -> Document | None:
+        for home in self._homes(subscription, group):
+            if self._has(workspace_key(home), kind, name):
+                return home
+        return None
+
+    def _has(self, home: WorkspaceKey, kind: str, name: str) -> bool:
+        if kind == "clusters":
+            return self._clusters.get_cluster(ClusterKey(home, name)) is not None
+        if kind == "jobs":
+            return self._clusters.get_job(JobKey(ExperimentKey(home, EXPERIMENT_NAME), name)) is not None
+        return self._tree.look(FILE_SERVER, f"{home.id}/fileservers/{name.lower()}") is not None
+
+    def _homes(self, subscription: str, group: str) -> Iterator[Document]:
+        parent = group_id(subscription, group) if group else None
+        for document in self._tree.list(WORKSPACE, parent):
+            if document.body["subscription"].lower() == subscription.lower() and is_home(document):
+                yield document
+
+    def _list(self, request: ArmRequest, kind: str) -> ArmResponse:
+        keep = odata.read_filter(request.query.get("$filter", ""))
+        narrow = odata.read_select(request.query.get("$select", ""))
+        items = sorted(self._entities(request, kind))
+        return page(request, [(key, narrow(body)) for key, _, body in items if keep(body)])
+
+    def _entities(self, request: ArmRequest, kind: str) -> Iterable[tuple[str, int, dict[str, Any]]]:
+        """Give (time of creation and id, number, entity) of all that a list may show."""
+        wire = wire_of(request)
+        bodies: list[dict[str, Any]] = []
+        for home in self._homes(request.subscription, request.group):
+            key = workspace_key(home)
+            if kind == "clusters":
+                bodies += [wire.write_cluster(one) for one in self._clusters.list_clusters(key)]
+            elif kind == "jobs":
+                experiment = ExperimentKey(key, EXPERIMENT_NAME)
+                bodies += [wire.write_job(one) for one in self._clusters.list_jobs(experiment)]
+            else:
+                bodies += [body for _, body in self._servers.list(request, home)]
+        for number, body in enumerate(bodies):
+            yield f"{_padded(body['properties']['creationTime'])} {body['id'].lower()}", number, body
+
+
+def _padded(time: str) -> str:
+    """Write a time so that texts sort as times do: ``...15.4Z`` after ``...15Z``."""
+    return time.rstrip("Z").ljust(23, "0") if "." in time else f"{time.rstrip('Z')}.000"
+
+
+def _gone(kind: str, name: str, group: str) -> ServiceError:
+    """Say that a flat resource is not there: the resource manager said it itself (recorded traffic)."""
+    resource = f"Microsoft.BatchAI/{_WORDS[kind]}/{name}"
+    text = f"The Resource '{resource}' under resource group '{group}' was not found."
+    return ServiceError(404, "ResourceNotFound", text, headers={"x-ms-failure-cause": "gateway"})

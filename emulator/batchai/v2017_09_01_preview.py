@@ -1,0 +1,83 @@
+"""Api-version 2017-09-01-preview: requests in, entities out, as differences from 2018-03-01.
+
+Known from recorded traffic of October 2017 and later (the first weeks of that version spelt enumerations
+otherwise), and from the models of SDK 0.2.0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from emulator.batchai import v2018_03_01 as newer
+from emulator.batchai.validation import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emulator.batchai.fileservers import FileServer
+    from emulator.batchai.ports import FolderEntry
+    from emulator.cluster.model import Job
+
+    Read = tuple[dict[str, Any], dict[str, str]]
+
+VERSION = "2017-09-01-preview"
+FLAT = True
+FOLDERS = False
+NAME = newer.NAME
+
+read_cluster_update = newer.read_cluster_update
+write_cluster = newer.write_cluster
+cluster_names = newer.cluster_names
+job_names = newer.job_names
+
+_UNKNOWN = frozenset({"jobOutputDirectoryPathSegment", "mountVolumes", "secrets", "pyTorchSettings"})
+_CODES = {"JobPreparationFailed": "JobNodePreparationFailed"}
+_TEXTS = {"Job failed with non-zero exit code": " job failed with non-zero exit code"}
+
+
+def read_cluster(body: Mapping[str, Any] | None) -> Read:
+    """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
+    from emulator.batchai import schema_flat
+
+    return newer.finish_cluster(schema_flat.PreviewCluster, body, VERSION)
+
+
+def read_job(body: Mapping[str, Any] | None) -> Read:
+    """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
+    from emulator.batchai import schema_flat
+
+    definition = read(schema_flat.PreviewJob, body)
+    del definition["constraints"]["maxRetryCount"]
+    return newer.finish_job(definition, body, VERSION)
+
+
+def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read the body of a file server's PUT; ServiceError 400."""
+    from emulator.batchai import schema_flat
+
+    return newer.finish_file_server(schema_flat.PreviewFileServer, body, VERSION)
+
+
+def write_job(job: Job) -> dict[str, Any]:
+    """Write a job as GET gives it."""
+    body = newer.write_job(job)
+    properties = {name: value for name, value in body["properties"].items() if name not in _UNKNOWN}
+    properties["constraints"] = {**properties["constraints"], "maxRetryCount": 0}
+    for error in properties.get("executionInfo", {}).get("errors", ()):
+        error["code"] = _CODES.get(error["code"], error["code"])
+        error["message"] = _TEXTS.get(error["message"], error["message"])
+    return {**body, "properties": properties}
+
+
+def write_file_server(server: FileServer) -> dict[str, Any]:
+    """Write a file server as GET gives it."""
+    body = newer.write_file_server(server)
+    body["properties"]["mountSettings"]["mountPoint"] = "/mnt/data"
+    return body
+
+
+def write_file(entry: FolderEntry, url: str) -> dict[str, Any]:
+    """Write an entry of ``listOutputFiles``; there are only files."""
+    body = newer.write_file(entry, url)
+    del body["isDirectory"]
+    return body

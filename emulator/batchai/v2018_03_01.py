@@ -1,0 +1,175 @@
+"""Api-version 2018-03-01: requests in, entities out, as differences from 2018-05-01.
+
+Clusters, jobs and file servers stand directly in a resource group; those of a location live in its
+workspace ``migrated-<location>`` (``migrated``). Spellings, codes and what is left out: recorded
+traffic; properties: the models of SDK 1.0.1. Our decision: ``priority`` keeps its number, and its sign
+is the ``schedulingPriority`` that newer versions see.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from emulator.arm.bodies import read_tags
+from emulator.batchai import limits, migrated
+from emulator.batchai import v2018_05_01 as newer
+from emulator.batchai.validation import read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from emulator.batchai.fileservers import FileServer
+    from emulator.batchai.ports import FolderEntry
+    from emulator.batchai.schema import Body
+    from emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
+
+    Read = tuple[dict[str, Any], dict[str, str]]
+
+VERSION = "2018-03-01"
+FLAT = True
+FOLDERS = True
+NAME = re.compile(r"(?!\.+\Z)[-\w.]{1,64}", re.ASCII)
+"""Names may hold dots (SDK 1.0.1); one of nothing but dots would be a path (our decision)."""
+
+_PRIORITIES = {"low": -1000, "normal": 0, "high": 1000}
+_CODES = {"JobTerminated": "JobTerminate"}
+"""Codes of job errors that were others then."""
+
+_UNKNOWN = frozenset({"customMpiSettings", "horovodSettings"})
+
+
+def read_cluster(body: Mapping[str, Any] | None) -> Read:
+    """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
+    from emulator.batchai import schema_flat
+
+    return finish_cluster(schema_flat.MarchCluster, body, VERSION)
+
+
+def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read the body of a cluster's PATCH: ``scaleSettings``, ``tags``, or both; ServiceError 400."""
+    from emulator.batchai import schema_flat
+
+    changes = read(schema_flat.ClusterUpdate, body)
+    if "scaleSettings" in changes:
+        limits.check_scale(changes["scaleSettings"], "properties.scaleSettings")
+    tags = read_tags(body or {})
+    return changes if tags is None else {**changes, "tags": tags}
+
+
+def read_job(body: Mapping[str, Any] | None) -> Read:
+    """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
+    from emulator.batchai import schema_flat
+
+    return finish_job(read(schema_flat.MarchJob, body), body, VERSION)
+
+
+def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read the body of a file server's PUT; ServiceError 400."""
+    from emulator.batchai import schema_flat
+
+    return finish_file_server(schema_flat.FileServer, body, VERSION)
+
+
+def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, version: str) -> Read:
+    """Read a cluster of a flat version."""
+    definition, secrets = newer.finish_cluster(read(model, body))
+    return {**definition, "flat": _flat(body, version)}, secrets
+
+
+def finish_file_server(model: type[Body], body: Mapping[str, Any] | None, version: str) -> dict[str, Any]:
+    """Read a file server of a flat version."""
+    return {**newer.finish_file_server(read(model, body)), "flat": _flat(body, version)}
+
+
+def finish_job(definition: dict[str, Any], body: Mapping[str, Any] | None, version: str) -> Read:
+    """Take what only flat versions know from a job's properties, and go on as newer versions do."""
+    flat = _flat(body, version)
+    flat["priority"] = definition.pop("priority")
+    if "experimentName" in definition:
+        flat["experimentName"] = definition.pop("experimentName")
+    sign = (flat["priority"] > 0) - (flat["priority"] < 0)
+    definition["schedulingPriority"] = ("normal", "high", "low")[sign]
+    definition, secrets = newer.finish_job(definition)
+    return {**definition, "flat": flat}, secrets
+
+
+def _flat(body: Mapping[str, Any] | None, version: str) -> dict[str, Any]:
+    tags = read_tags(body or {})
+    return {"apiVersion": version} if tags is None else {"apiVersion": version, "tags": tags}
+
+
+def write_cluster(cluster: Cluster) -> dict[str, Any]:
+    """Write a cluster as GET gives it."""
+    body = newer.write_cluster(cluster)
+    body["properties"]["userAccountSettings"] = _account(body["properties"]["userAccountSettings"])
+    return _tracked(body, cluster.key, "Clusters", cluster.definition)
+
+
+def write_job(job: Job) -> dict[str, Any]:
+    """Write a job as GET gives it; it shows neither location nor tags (recorded traffic)."""
+    body = newer.write_job(job)
+    flat = job.definition.get("flat", {})
+    properties = {name: value for name, value in body["properties"].items() if name not in _UNKNOWN}
+    del properties["experimentName"]
+    if "experimentName" in flat:
+        properties["experimentName"] = flat["experimentName"]
+    properties["priority"] = flat.get("priority", _PRIORITIES[properties.pop("schedulingPriority")])
+    properties["cluster"] = {"id": migrated.flat_cluster_id(properties["cluster"]["id"])}
+    if "outputDirectories" in properties:
+        properties["outputDirectories"] = [
+            {"type": "custom", "createNew": True, **entry} for entry in job.definition["outputDirectories"]
+        ]
+    for error in properties.get("executionInfo", {}).get("errors", ()):
+        error["code"] = _CODES.get(error["code"], error["code"])
+    workspace = job.key.experiment.workspace
+    path = f"{migrated.group_path(workspace)}/jobs/{job.key.name}"
+    return {"id": path, "name": job.key.name, "type": "Microsoft.BatchAI/Jobs", "properties": properties}
+
+
+def write_file_server(server: FileServer) -> dict[str, Any]:
+    """Write a file server as GET gives it."""
+    body = newer.write_file_server(server)
+    properties = body["properties"]
+    ssh = properties["sshConfiguration"]
+    properties["sshConfiguration"] = {**ssh, "userAccountSettings": _account(ssh["userAccountSettings"])}
+    properties["mountSettings"]["fileServerType"] = "nfs"
+    return _tracked(body, server.key, "FileServers", server.definition)
+
+
+def write_file(entry: FolderEntry, url: str) -> dict[str, Any]:
+    """Write an entry of ``listOutputFiles``."""
+    body = newer.write_file(entry, url)
+    del body["fileType"]
+    return {"name": body.pop("name"), "isDirectory": entry.is_directory, **body}
+
+
+def cluster_names(key: ClusterKey) -> tuple[str, ...]:
+    """Name a cluster as an operation's ``resourceId`` does."""
+    return key.workspace.subscription, key.workspace.group, key.name
+
+
+def job_names(key: JobKey) -> tuple[str, ...]:
+    """Name a job as an operation's ``resourceId`` does."""
+    workspace = key.experiment.workspace
+    return workspace.subscription, workspace.group, key.name
+
+
+def _account(settings: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"adminUserSshPublicKey": "adminUserSSHPublicKey"}
+    return {names.get(name, name): value for name, value in settings.items()}
+
+
+def _tracked(
+    body: Mapping[str, Any], key: ClusterKey, kind: str, definition: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write what stands in a resource group itself, with its location and tags."""
+    entity = {
+        "id": f"{migrated.group_path(key.workspace)}/{kind.lower()}/{key.name}",
+        "name": key.name,
+        "type": f"Microsoft.BatchAI/{kind}",
+        "location": migrated.location_of(key.workspace),
+    }
+    if "tags" in definition.get("flat", {}):
+        entity["tags"] = definition["flat"]["tags"]
+    return {**entity, "properties": body["properties"]}

@@ -1,0 +1,403 @@
+"""The flat API versions, 2017-09-01-preview and 2018-03-01: where things live, and what they look like."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulator.errors import Problem
+from tests.front.conftest import AI, BASE, CLUSTER, JOB, RG, SUBSCRIPTION, FakeEntry
+
+if TYPE_CHECKING:
+    from emulator.arm.messages import ArmResponse
+    from tests.front.conftest import Front
+
+PREVIEW, MARCH, MAY = "2017-09-01-preview", "2018-03-01", "2018-05-01"
+HERE = f"/subscriptions/{SUBSCRIPTION}/{AI}"
+HOME = f"{AI}/workspaces/migrated-eastus"
+DISKS = {"diskSizeInGB": 10, "diskCount": 2, "storageAccountType": "Standard_LRS"}
+SERVER = {
+    "location": "eastus",
+    "tags": {"a": "b"},
+    "properties": {
+        "vmSize": "Standard_DS14",
+        "sshConfiguration": {
+            "userAccountSettings": {"adminUserName": "demo", "adminUserPassword": "pass word"}
+        },
+        "dataDisks": DISKS,
+    },
+}
+
+
+def body(answer: ArmResponse) -> dict[str, Any]:
+    assert answer.body is not None
+    return dict(answer.body)
+
+
+def names(answer: ArmResponse) -> list[str]:
+    return [one["name"] for one in body(answer)["value"]]
+
+
+def cluster(**more: Any) -> dict[str, Any]:
+    properties = copy.deepcopy(CLUSTER)
+    properties["userAccountSettings"]["adminUserSSHPublicKey"] = "ssh-rsa AAAA"  # type: ignore[index]
+    return {"location": "East US", "properties": properties, **more}
+
+
+def job(location: str = "eastus", **more: Any) -> dict[str, Any]:
+    properties = {**JOB, "cluster": {"id": f"{HERE}/clusters/c"}, **more}
+    return {"location": location, "properties": properties}
+
+
+@pytest.fixture(params=[PREVIEW, MARCH])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def old(front: Front, version: str) -> Front:
+    """Group ``rg`` with the flat cluster ``c`` and job ``j``."""
+    front.ask("PUT", RG, {"location": "eastus"})
+    for path, content in ((f"{AI}/clusters/c", cluster(tags={"a": "b"})), (f"{AI}/jobs/j", job())):
+        made = front.ask("PUT", path, content, version=version)
+        assert (made.status, made.body) == (202, None)
+        operation = made.headers["Azure-AsyncOperation"]
+        assert operation.endswith(f"?api-version={version}")
+        assert "/locations/eastus/operationresults/" in operation
+        # The preview had one URL for both (recorded).
+        same = operation if version == PREVIEW else operation.replace("results", "statuses")
+        assert made.headers["Location"] == same
+        status = body(front.ask("GET", operation))
+        assert status["properties"] == {"resourceId": f"{SUBSCRIPTION}$rg${path[-1]}"}
+    return front
+
+
+def test_a_cluster_stands_in_its_group_with_location_and_tags(old: Front, version: str) -> None:
+    read = body(old.ask("GET", f"{AI}/clusters/C", version=version))
+    properties = read.pop("properties")
+    assert read == {
+        "id": f"{HERE}/clusters/c",
+        "name": "c",
+        "type": "Microsoft.BatchAI/Clusters",
+        "location": "eastus",
+        "tags": {"a": "b"},
+    }
+    assert properties["userAccountSettings"] == {
+        "adminUserName": "demo",
+        "adminUserSSHPublicKey": "ssh-rsa AAAA",
+    }
+    assert properties["vmSize"] == "STANDARD_NC6"
+    assert properties["vmPriority"] == "dedicated"
+    assert "flat" not in properties
+    secret = old.clusters.secrets[f"{HERE}/workspaces/migrated-eastus/clusters/c".lower()]
+    assert "pass word" in secret.values()
+
+
+def test_newer_clients_find_it_in_the_migrated_workspace(old: Front) -> None:
+    workspace = body(old.ask("GET", HOME))
+    assert workspace["location"] == "eastus"
+    read = body(old.ask("GET", f"{HOME}/clusters/c"))
+    assert set(read) == {"id", "name", "type", "properties"}
+    assert read["type"] == "Microsoft.BatchAI/workspaces/clusters"
+    assert "adminUserSshPublicKey" in read["properties"]["userAccountSettings"]
+    found = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/j"))["properties"]
+    assert found["cluster"] == {"id": f"/subscriptions/{SUBSCRIPTION}/{HOME}/clusters/c"}
+    assert (found["schedulingPriority"], found["experimentName"]) == ("normal", "migrated")
+    assert not {"flat", "priority"} & set(found)
+
+
+def test_older_clients_see_nothing_of_other_workspaces(old: Front, version: str) -> None:
+    for name in ("other", "migrated-westus2", "migrated-eastus"):
+        old.ask("PUT", f"{AI}/workspaces/{name}", {"location": "eastus"})
+    new = {"properties": CLUSTER}
+    for name in ("other", "migrated-westus2"):  # the second is not where eastus was migrated to
+        old.ask("PUT", f"{AI}/workspaces/{name}/clusters/new-{name}", new)
+        assert old.refused("GET", f"{AI}/clusters/new-{name}", version=version).status == 404
+    assert names(old.ask("GET", f"{AI}/clusters", version=version)) == ["c"]
+    old.ask("PUT", f"{HOME}/clusters/seen", new)
+    seen = body(old.ask("GET", f"{AI}/clusters/seen", version=version))
+    assert (seen["id"], seen["location"]) == (f"{HERE}/clusters/seen", "eastus")
+    assert "tags" not in seen
+    old.ask("PUT", f"{HOME}/experiments/elsewhere")
+    mine = {"properties": {**JOB, "cluster": {"id": f"/subscriptions/{SUBSCRIPTION}/{HOME}/clusters/c"}}}
+    old.ask("PUT", f"{HOME}/experiments/elsewhere/jobs/unseen", mine)
+    old.ask("PUT", f"{HOME}/experiments/migrated/jobs/high", mine)
+    assert names(old.ask("GET", f"{AI}/jobs", version=version)) == ["high", "j"]
+
+
+def test_a_job_as_it_is_read(old: Front, version: str) -> None:
+    content = job(
+        priority=-7,
+        experimentName="ours",
+        outputDirectories=[
+            {"id": "A", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs"},
+            {"id": "B", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs", "type": "Model", "createNew": False},
+        ],
+    )
+    old.ask("PUT", f"{AI}/jobs/k", content, version=version)
+    read = body(old.ask("GET", f"{AI}/jobs/k", version=version))
+    properties = read.pop("properties")
+    assert read == {"id": f"{HERE}/jobs/k", "name": "k", "type": "Microsoft.BatchAI/Jobs"}
+    assert (properties["priority"], properties["experimentName"]) == (-7, "ours")
+    assert properties["cluster"] == {"id": f"{HERE}/clusters/c"}
+    assert properties["toolType"] == "custom"
+    prefix = "$AZ_BATCHAI_MOUNT_ROOT/afs"
+    assert properties["outputDirectories"] == [
+        {"id": "A", "pathPrefix": prefix, "type": "custom", "createNew": True},
+        {"id": "B", "pathPrefix": prefix, "type": "model", "createNew": False},
+    ]
+    retries = {"maxRetryCount": 0} if version == PREVIEW else {}
+    assert properties["constraints"] == {"maxWallClockTime": "P7D", **retries}
+    assert ("jobOutputDirectoryPathSegment" in properties) == (version == MARCH)
+    assert not {"schedulingPriority", "flat"} & set(properties)
+    newer = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/k"))["properties"]
+    assert newer["schedulingPriority"] == "low"
+    assert newer["outputDirectories"][1] == {"id": "B", "pathPrefix": prefix}
+    assert newer["constraints"] == {"maxWallClockTime": "P7D"}
+    again = old.ask("PUT", f"{AI}/jobs/k", content, version=version)
+    assert (again.status, body(again)["name"]) == (200, "k")
+
+
+@pytest.mark.parametrize(
+    ("code", "codes"),
+    [
+        ("JobFailed", {PREVIEW: "JobFailed", MARCH: "JobFailed"}),
+        ("JobPreparationFailed", {PREVIEW: "JobNodePreparationFailed", MARCH: "JobPreparationFailed"}),
+        ("JobTerminated", {PREVIEW: "JobTerminate", MARCH: "JobTerminate"}),
+    ],
+)
+def test_codes_of_failures(old: Front, version: str, code: str, codes: dict[str, str]) -> None:
+    text = "Job failed with non-zero exit code"
+    old.clusters.finish("j", 1, Problem(code, text))
+    found = body(old.ask("GET", f"{AI}/jobs/j", version=version))["properties"]["executionInfo"]
+    assert found["exitCode"] == 1
+    told = text if version == MARCH else " job failed with non-zero exit code"
+    assert found["errors"] == [{"code": codes[version], "message": told}]
+    newer = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/j"))["properties"]["executionInfo"]
+    assert newer["errors"] == [{"code": code, "message": text}]
+
+
+def test_what_is_not_there_is_told_by_the_resource_manager(old: Front, version: str) -> None:
+    for kind in ("clusters", "jobs", "fileServers"):
+        for method, path in (("GET", ""), ("POST", "/terminate"), ("PATCH", "")):
+            error = old.refused(method, f"{AI}/{kind}/no{path}", {}, version=version)
+            assert (error.status, error.code) == (404, "ResourceNotFound")
+            assert str(error.message) == (
+                f"The Resource 'Microsoft.BatchAI/{kind}/no' under resource group 'rg' was not found."
+            )
+            assert error.headers == {"x-ms-failure-cause": "gateway"}
+        assert old.ask("DELETE", f"{AI}/{kind}/no", version=version).status == 204
+    unknown = job()
+    unknown["properties"]["cluster"]["id"] = f"{HERE}/clusters/no"
+    assert old.refused("PUT", f"{AI}/jobs/x", unknown, version=version).code == "ClusterNotFound"
+
+
+def test_a_refused_body_leaves_no_workspace(front: Front, version: str) -> None:
+    front.ask("PUT", RG, {"location": "eastus"})
+    for path, content, code in (
+        ("clusters/c", {"properties": CLUSTER}, "LocationRequired"),
+        ("clusters/c", {"location": "nowhere", "properties": CLUSTER}, "NoRegisteredProviderFound"),
+        ("clusters/c", {"location": "eastus", "properties": {}}, "InvalidPropertyValue"),
+        ("clusters/c", {"location": "eastus", "surprise": 1, "properties": CLUSTER}, "InvalidRequestContent"),
+        ("clusters/..", cluster(), "InvalidResourceName"),
+        ("jobs/j", job(), "ClusterNotFound"),
+    ):
+        assert front.refused("PUT", f"{AI}/{path}", content, version=version).code == code
+    assert names(front.ask("GET", f"{AI}/workspaces")) == []
+
+
+def test_location_and_name(old: Front, version: str) -> None:
+    elsewhere = old.refused("PUT", f"{AI}/clusters/c", cluster() | {"location": "westus2"}, version=version)
+    assert (elsewhere.status, elsewhere.target) == (409, "location")
+    wrong = old.refused("PUT", f"{AI}/jobs/x", job("westus2"), version=version)
+    assert (wrong.code, wrong.target) == ("InvalidPropertyValue", "properties.cluster.id")
+    nested = job()
+    nested["properties"]["cluster"]["id"] = f"/subscriptions/{SUBSCRIPTION}/{HOME}/clusters/c"
+    assert old.refused("PUT", f"{AI}/jobs/x", nested, version=version).target == "properties.cluster.id"
+    assert old.ask("PUT", f"{AI}/clusters/with.dots", cluster(), version=version).status == 202
+    assert names(old.ask("GET", "providers/Microsoft.BatchAI/clusters", version=version)) == [
+        "c",
+        "with.dots",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "known_in"),
+    [
+        ("mountVolumes", {}, MARCH),
+        ("secrets", [], MARCH),
+        ("schedulingPriority", "low", ""),
+        ("horovodSettings", {"pythonScriptFilePath": "x"}, ""),
+        ("containerSettings", {"imageSourceRegistry": {"image": "a"}, "shmSize": "1g"}, ""),
+        ("priority", 1001, ""),
+    ],
+)
+def test_properties_of_other_versions_are_unknown(
+    old: Front, version: str, path: str, value: Any, known_in: str
+) -> None:
+    content = job(**{path: value})
+    if version == known_in:
+        assert old.ask("PUT", f"{AI}/jobs/x", content, version=version).status == 202
+        return
+    error = old.refused("PUT", f"{AI}/jobs/x", content, version=version)
+    assert error.status == 400
+    assert error.target.startswith(f"properties.{path}")
+
+
+def test_tags_and_size_are_patched(old: Front, version: str) -> None:
+    before = old.ask("GET", f"{AI}/clusters/c", version=version)
+    old.clock.advance(seconds=5)
+    tagged = old.ask("PATCH", f"{AI}/clusters/c", {"tags": {"x": "y"}}, version=version)
+    assert body(tagged)["tags"] == {"x": "y"}
+    assert tagged.headers["ETag"] != before.headers["ETag"]
+    scale = {"properties": {"scaleSettings": {"manual": {"targetNodeCount": 0}}}}
+    sized = body(old.ask("PATCH", f"{AI}/clusters/c", scale, version=version))
+    assert sized["properties"]["scaleSettings"]["manual"]["targetNodeCount"] == 0
+    assert sized["tags"] == {"x": "y"}
+    same = {"manual": {"targetNodeCount": 0}}
+    content = cluster(tags={"p": "q"})
+    content["properties"]["scaleSettings"] = same
+    again = old.ask("PUT", f"{AI}/clusters/c", content, version=version)
+    assert (again.status, body(again)["tags"]) == (200, {"p": "q"})
+
+
+def test_terminate_and_delete(old: Front, version: str) -> None:
+    ended = old.ask("POST", f"{AI}/jobs/j/terminate", version=version)
+    assert ended.status == 202
+    old.clusters.finish("j", 0)
+    assert body(old.ask("GET", ended.headers["Azure-AsyncOperation"]))["status"] == "Succeeded"
+    assert old.ask("POST", f"{AI}/jobs/j/terminate", version=version).status == 200
+    for path in ("jobs/j", "clusters/c"):
+        going = old.ask("DELETE", f"{AI}/{path}", version=version)
+        assert going.status == 202
+        old.clusters.bury()
+        assert body(old.ask("GET", going.headers["Azure-AsyncOperation"]))["status"] == "Succeeded"
+        assert old.refused("GET", f"{AI}/{path}", version=version).code == "ResourceNotFound"
+
+
+def test_remote_logins(old: Front, version: str) -> None:
+    for path in ("clusters/c", "jobs/j"):
+        found = body(old.ask("POST", f"{AI}/{path}/listRemoteLoginInformation", version=version))["value"]
+        assert found == [{"nodeId": "tvm-1_1-20180606t120000z", "ipAddress": "127.0.0.1", "port": 50000}]
+
+
+def test_output_files(old: Front, version: str) -> None:
+    old.clusters.folders = {"stdouterr": ("acct", "share", "some")}
+    old.files.entries["acct/share/some"] = [FakeEntry("sub", is_directory=True), FakeEntry("x.txt", size=3)]
+    path = f"{AI}/jobs/j/listOutputFiles"
+    listed = body(old.ask("POST", path, version=version, outputdirectoryid="stdouterr"))["value"]
+    file = {
+        "name": "x.txt",
+        "downloadUrl": f"{BASE}/acct/share/some/x.txt?sig=x",
+        "properties": {"lastModified": "2018-06-06T12:30:15Z", "contentLength": 3},
+    }
+    if version == PREVIEW:
+        assert listed == [file]
+        error = old.refused("POST", path, version=version, outputdirectoryid="stdouterr", directory="sub")
+        assert error.target == "directory"
+    else:
+        assert listed == [{"name": "sub", "isDirectory": True}, file | {"isDirectory": False}]
+
+
+def test_lists_are_filtered_selected_and_paged(old: Front, version: str) -> None:
+    for number, name in enumerate(("k", "l", "m")):
+        old.clock.advance(milliseconds=500)
+        old.ask("PUT", f"{AI}/jobs/{name}", job(priority=number, experimentName="night"), version=version)
+    assert names(old.ask("GET", f"{AI}/jobs", version=version)) == ["j", "k", "l", "m"]
+    everywhere = "providers/Microsoft.BatchAI/jobs"
+    two: dict[str, Any] = {"$filter": "properties/priority ge 1", "$select": "properties/priority"}
+    assert body(old.ask("GET", everywhere, version=version, **two))["value"] == [
+        {
+            "id": f"{HERE}/jobs/{name}",
+            "name": name,
+            "type": "Microsoft.BatchAI/Jobs",
+            "properties": {"priority": number},
+        }
+        for name, number in (("l", 1), ("m", 2))
+    ]
+    query: dict[str, Any] = {"$filter": "properties/experimentName eq 'night'", "maxresults": "2"}
+    first = body(old.ask("GET", f"{AI}/jobs", version=version, **query))
+    assert [one["name"] for one in first["value"]] == ["k", "l"]
+    assert "filter" in first["nextLink"]
+    key = (
+        first["nextLink"]
+        .rpartition("skiptoken=")[2]
+        .replace("%2F", "/")
+        .replace("+", " ")
+        .replace("%3A", ":")
+    )
+    last = body(old.ask("GET", f"{AI}/jobs", version=version, **{"$skiptoken": key}, **query))
+    assert [one["name"] for one in last["value"]] == ["m"]
+    refused = old.refused("GET", f"{AI}/jobs", version=version, **{"$filter": "what?"})
+    assert (refused.code, refused.target) == ("InvalidFilterInQueryString", "$filter")
+    newer = old.refused("GET", f"{HOME}/experiments/migrated/jobs", **{"$filter": "name eq 'j'"})
+    assert newer.target == "$filter"
+
+
+def test_file_servers(old: Front, version: str) -> None:
+    path = f"{AI}/fileServers/f"
+    assert old.ask("PUT", path, SERVER, version=version).status == 202
+    read = body(old.ask("GET", path, version=version))
+    properties = read.pop("properties")
+    assert read == {
+        "id": f"{HERE}/fileservers/f",
+        "name": "f",
+        "type": "Microsoft.BatchAI/FileServers",
+        "location": "eastus",
+        "tags": {"a": "b"},
+    }
+    assert properties["vmSize"] == "STANDARD_DS14"
+    assert properties["dataDisks"] == {**DISKS, "cachingType": "none"}
+    assert properties["sshConfiguration"] == {"userAccountSettings": {"adminUserName": "demo"}}
+    settings = properties["mountSettings"]
+    assert settings["fileServerType"] == "nfs"
+    assert settings["mountPoint"] == ("/mnt/data" if version == PREVIEW else "/data")
+    assert "pass word" not in str(old.store.list("file server"))
+    assert old.ask("PUT", path, SERVER, version=version).status == 200
+    assert names(old.ask("GET", f"{AI}/fileServers", version=version)) == ["f"]
+    newer = body(old.ask("GET", f"{HOME}/fileServers/f"))
+    assert newer["type"] == "Microsoft.BatchAI/workspaces/fileservers"
+    assert newer["id"].endswith("/workspaces/migrated-eastus/fileservers/f")
+    assert "fileServerType" not in newer["properties"]["mountSettings"]
+    assert old.ask("DELETE", path, version=version).status == 202
+    assert old.refused("GET", path, version=version).code == "ResourceNotFound"
+
+
+def test_operations_and_usages(front: Front, version: str) -> None:
+    found = names(front.ask("GET", "/providers/Microsoft.BatchAI/operations", version=version))
+    assert "Microsoft.BatchAI/jobs/write" in found
+    assert "Microsoft.BatchAI/fileservers/read" in found
+    assert not [name for name in found if "workspaces" in name]
+    usages = "providers/Microsoft.BatchAI/locations/eastus/usages"
+    if version == PREVIEW:
+        assert front.refused("GET", usages, version=version).code == "NoRegisteredProviderFound"
+    else:
+        assert len(body(front.ask("GET", usages, version=version))["value"]) == 17
+
+
+@pytest.mark.parametrize(
+    ("path", "version"),
+    [
+        (f"{AI}/clusters", MAY),
+        (f"{AI}/workspaces", MARCH),
+        (f"{AI}/clusters", "2019-01-01"),
+        ("providers/Microsoft.BatchAI/jobs", MAY),
+    ],
+)
+def test_a_type_in_a_version_that_it_does_not_have(front: Front, path: str, version: str) -> None:
+    front.ask("PUT", RG, {"location": "eastus"})
+    error = front.refused("GET", path, version=version)
+    assert (error.status, error.code) == (400, "NoRegisteredProviderFound")
+    assert f"API version '{version}'" in error.message
+
+
+def test_a_group_is_deleted_with_its_flat_resources(old: Front, version: str) -> None:
+    old.ask("PUT", f"{AI}/fileServers/f", SERVER, version=version)
+    old.ask("DELETE", RG)
+    old.clusters.bury()
+    assert names(old.ask("GET", "providers/Microsoft.BatchAI/jobs", version=version)) == []
+    old.clusters.bury()
+    assert old.refused("GET", RG).status == 404
+    assert old.store.list("file server") == []
