@@ -179,7 +179,7 @@ def _download(session: requests.Session, mirror: str, original: Original, path: 
         answer.raise_for_status()
         have = have if answer.status_code == requests.codes.partial else 0
         with partial.open("ab" if have else "wb") as stream:
-            for block in answer.iter_content(1 << 16):
+            for block in answer.iter_content(1 << 13):
                 stream.write(block)
                 have += len(block)
                 events.progress(original.name, min(have, original.size), original.size)

