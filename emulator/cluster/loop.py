@@ -28,7 +28,7 @@ RETRY = timedelta(seconds=5)
 """How long we wait before we try again what the machine (engine, disk) did not let us do."""
 
 
-class LoopClosed(Exception):  # noqa: N818 - a state, told to whoever asks too late
+class LoopClosed(Exception):
     """The loop does not run: it was not started yet, or is closed."""
 
 

@@ -14,7 +14,7 @@ S = TypeVar("S", bound=Enum)
 E = TypeVar("E", bound=Enum)
 
 
-class ForbiddenTransition(Exception):  # noqa: N818 - names what happened
+class ForbiddenTransition(Exception):
     """An event came that the state does not know: a bug of ours, never the caller's."""
 
     def __init__(self, machine: str, state: Enum, event: Enum) -> None:

@@ -32,7 +32,7 @@ CREATE INDEX IF NOT EXISTS by_parent ON documents (kind, parent, number);
 """
 
 
-class StoreTooNew(Exception):  # noqa: N818 - names the state of the file, as the errors of errors.py do
+class StoreTooNew(Exception):
     """The file was written by a newer version of this program."""
 
 
