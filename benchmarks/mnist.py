@@ -1,0 +1,86 @@
+"""Seconds a training epoch of `mnist` inside the emulator, against the same script run bare.
+
+    python benchmarks/mnist.py [--rounds 2] [--home DIR]
+
+On the process engine: the bare run uses the very environment and data that the emulator made, started by
+hand. Both take the same two epochs in turn; the figure is the ratio of their medians. Target: 1.03.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from common import load
+
+SCENARIO = str(Path(sys.executable).with_name("scenario"))
+EPOCH = re.compile(r"^Epoch \d+ of \d+: .* in (\d+\.\d+) s", re.MULTILINE)
+
+
+def inside(home: Path) -> list[float]:
+    """Run the scenario; gives seconds of each epoch."""
+    environment = {**os.environ, "SCENARIO_HOME": str(home)}
+    arguments = [SCENARIO, "run", "mnist", "--backend", "local", "--engine", "process", "--json"]
+    result = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    text = "\n".join(event["text"] for event in events if event["event"] == "logLine")
+    return [float(value) for value in EPOCH.findall(text)]
+
+
+def bare(home: Path) -> list[float]:
+    """Run the script by hand; gives seconds of each epoch."""
+    training = Path(next(iter(find_spec("training").submodule_search_locations)))  # type: ignore[union-attr,arg-type]
+    made = subprocess.run(
+        [sys.executable, training / "toolkits/cntk/make_environment.py", "--cache", home / "cache", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    done = json.loads(made.stdout.splitlines()[-1])
+    (data,) = (home / "storage").glob("*/batchaiquickstart/mnistcntksample")
+    with tempfile.TemporaryDirectory() as models:
+        result = subprocess.run(
+            [done["python"], training / "cntk/ConvNet_MNIST.py", data, models, "--epochs", "2"],
+            env={
+                **os.environ,
+                "PATH": os.pathsep.join([*done["bin"], os.environ["PATH"]]),
+                "LD_LIBRARY_PATH": os.pathsep.join(done["library_path"]),
+                "PYTHONUNBUFFERED": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=True,
+        )
+    return [float(value) for value in EPOCH.findall(result.stdout)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--home", type=Path, help="a home that keeps the digits and CNTK between runs")
+    options = parser.parse_args()
+    print(load())
+    with tempfile.TemporaryDirectory() as folder:
+        home = options.home or Path(folder)
+        ours, floor = [], []
+        for _ in range(options.rounds):
+            ours += inside(home)
+            floor += bare(home)
+    print(f"epoch inside the emulator {statistics.median(ours):7.2f} s  {ours}")
+    print(f"epoch of the bare script  {statistics.median(floor):7.2f} s  {floor}")
+    print(f"ratio                     {statistics.median(ours) / statistics.median(floor):7.3f}")
+    print(load())
+
+
+if __name__ == "__main__":
+    main()
