@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from common import load, spread, timed
@@ -83,7 +84,7 @@ def main() -> None:
             ours, floor = [], []
             for _ in range(options.rounds):
                 ours.append(hello(engine, home)[0])
-                floor.append(timed(lambda: bare(image)))
+                floor.append(timed(partial(bare, image)))
         over = statistics.median(ours) - statistics.median(floor)
         print(f"{engine:8} hello, submit to finished {spread(ours)}")
         print(f"{'':8} floor                      {spread(floor)}")
