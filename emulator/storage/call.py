@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from emulator.storage.errors import bad_header, bad_query, failure
 from emulator.storage.names import decode_path, split_path
 from emulator.storage.sas import NOTHING
-from emulator.storage.times import http_date, smb_time
+from emulator.storage.times import http_date, parse_sas_time, smb_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from emulator.storage.accounts import Account
+    from emulator.state.clock import Clock
+    from emulator.storage.accounts import Account, Accounts
     from emulator.storage.errors import StorageError
+    from emulator.storage.leases import Leases
     from emulator.storage.records import EntryRecord
     from emulator.storage.shares import Shares
     from emulator.storage.tree import Found
@@ -30,19 +33,32 @@ if TYPE_CHECKING:
 ECHO_VERSION = "2019-02-02"
 """From this version on answers echo ``x-ms-client-request-id`` and have SMB properties (recorded)."""
 
+NEWEST_VERSION = "2026-10-06"
+"""The newest version known: a newer one is served like it, and the answer says so in ``Warning``."""
+
 PERMISSION_KEY = "13400857325829863413*7225182421306353545"
-"""The one permission key there is: permissions of their own are not built."""
+"""Key of the permission that a file or directory has if none was set."""
 
 XML = "application/xml"
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 _MAX_METADATA = 8192
 
 
+_MAX_BODY = 64 * 1024
+
+
 class Context(NamedTuple):
     """What operations work on."""
 
+    accounts: Accounts
     shares: Shares
+    leases: Leases
     drafts: Drafts
+    clock: Clock
+
+    def root(self, call: Call) -> str:
+        """Give the folder of the share, or of its snapshot, that a request names; StorageError if none."""
+        return self.shares.root(call.account.name, call.share, call.snapshot)
 
 
 class Call:
@@ -50,7 +66,8 @@ class Call:
 
     ``path`` is decoded and begins below the account; ``parts`` are its components below ``share``. Names in
     ``query`` and ``headers`` are in lower case, several values joined by commas. ``version`` is what the
-    client asked for: a version newer than this code is served like the newest one known.
+    client asked for (a SAS alone asks for its own), but at most ``NEWEST_VERSION``; ``snapshot`` is the
+    share snapshot that it names, if any.
     """
 
     __slots__ = (
@@ -64,6 +81,8 @@ class Call:
         "request",
         "request_id",
         "share",
+        "snapshot",
+        "version",
     )
 
     def __init__(self, request: Request, account: Account) -> None:
@@ -88,6 +107,9 @@ class Call:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
             headers[name] = f"{headers[name]},{value}" if name in headers else value
         self.headers = headers
+        self.snapshot = self.query.get("sharesnapshot", "")
+        asked = self.asked_version
+        self.version = min(asked, NEWEST_VERSION) if is_version(asked) else NEWEST_VERSION
 
     def locate(self, raw_path: str) -> None:
         """Take apart the path below the account, as it was sent.
@@ -106,14 +128,51 @@ class Call:
         return raw.decode("latin-1")
 
     @property
-    def version(self) -> str:
-        """Give the version that the client asked for; a SAS alone asks for its own."""
+    def asked_version(self) -> str:
+        """Give the version that the client asked for, as it wrote it."""
         return self.headers.get("x-ms-version") or self.query.get("api-version") or self.query.get("sv", "")
 
     @property
     def share_key(self) -> str:
-        """Name the share in the store."""
+        """Name the share, or its snapshot, in the store."""
+        if self.snapshot:
+            return f"{self.account.name}/{self.share}@{self.snapshot}"
         return f"{self.account.name}/{self.share}"
+
+    def flag(self, name: str) -> bool:
+        """Read a header that is ``true`` or ``false``; not there is false.
+
+        Raises:
+            StorageError: InvalidHeaderValue.
+        """
+        text = self.headers.get(name, "false")
+        if text.lower() not in ("true", "false"):
+            raise bad_header(name, text)
+        return text.lower() == "true"
+
+    def require(self, name: str) -> str:
+        """Read a header that must be there and not empty.
+
+        Raises:
+            StorageError: MissingRequiredHeader.
+        """
+        value = self.headers.get(name, "")
+        if not value:
+            raise failure("MissingRequiredHeader", HeaderName=name)
+        return value
+
+    async def body(self) -> bytes:
+        """Read a small body whole.
+
+        Raises:
+            StorageError: RequestBodyTooLarge (64 KiB).
+        """
+        data = bytearray()
+        async for chunk in self.request.stream():
+            data += chunk
+            if len(data) > _MAX_BODY:
+                raise failure("RequestBodyTooLarge", MaxLimit=str(_MAX_BODY))
+        return bytes(data)
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         """Read a whole number from the query.
@@ -152,17 +211,19 @@ class Call:
         return int(text)
 
     def metadata(self) -> dict[str, str]:
-        """Read the ``x-ms-meta-*`` headers: names (lower case, our server cannot see more) and values.
+        """Read the ``x-ms-meta-*`` headers: names, in the case that was sent, and values.
 
         Raises:
             StorageError: EmptyMetadataKey, InvalidMetadata, MetadataTooLarge (8 KiB).
         """
         found = {}
         size = 0
+        # ``MetadataProtocol`` notes names as they were sent; without it they are in lower case.
+        spelled: Mapping[str, str] = self.request.scope.get("metadata_names", {})
         for name, value in self.headers.items():
             if not name.startswith("x-ms-meta-"):
                 continue
-            key = name[10:]
+            key = spelled.get(name, name)[10:]
             if not key:
                 raise failure("EmptyMetadataKey")
             if not key.isidentifier() or not value.isascii():
@@ -194,10 +255,21 @@ class Call:
             (b"x-ms-request-id", self.request_id.encode()),
             (b"x-ms-version", self.version.encode("latin-1")),
         ]
+        asked = self.asked_version
+        if asked > NEWEST_VERSION and is_version(asked):
+            raw.append(
+                (b"warning", b'299 - "version %s is not known, served like this one"' % asked.encode())
+            )
         client = self.headers.get("x-ms-client-request-id")
         if client and self.version >= ECHO_VERSION:
             raw.append((b"x-ms-client-request-id", client.encode("latin-1")))
         return raw
+
+
+@lru_cache(maxsize=64)
+def is_version(text: str) -> bool:
+    """Tell whether a text has the form of a version: a day, ``2019-02-02``."""
+    return len(text) == len(ECHO_VERSION) and text.isascii() and parse_sas_time(text) is not None
 
 
 def element(name: str, value: str) -> str:
@@ -237,8 +309,8 @@ def smb_headers(call: Call, found: Found, record: EntryRecord) -> dict[str, str]
         "x-ms-file-attributes": record.attributes,
         "x-ms-file-creation-time": smb_time(record.created),
         "x-ms-file-last-write-time": smb_time(written),
-        "x-ms-file-change-time": smb_time(max(record.changed, written)),
-        "x-ms-file-permission-key": PERMISSION_KEY,
+        "x-ms-file-change-time": smb_time(record.change_time or max(record.changed, written)),
+        "x-ms-file-permission-key": record.permission or PERMISSION_KEY,
         "x-ms-file-id": str(found.stat.st_ino),
         "x-ms-file-parent-id": str(found.parent_inode),
     }

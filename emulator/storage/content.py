@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import errno
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from starlette.responses import Response
 from emulator.storage.errors import bad_header, failure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from starlette.types import Receive, Scope, Send
 
     from emulator.storage.call import Call
@@ -36,16 +39,20 @@ def requested_range(call: Call) -> tuple[int, int | None] | None:
     """
     for name in ("x-ms-range", "range"):
         text = call.headers.get(name)
-        if text is None:
-            continue
-        unit, _, span = text.partition("=")
-        first, dash, last = span.partition("-")
-        if unit != "bytes" or not dash or not _is_number(first) or not (last == "" or _is_number(last)):
-            raise bad_header(name, text)
-        if last and int(last) < int(first):
-            raise bad_header(name, text)
-        return int(first), int(last) if last else None
+        if text is not None:
+            return parse_range(name, text)
     return None
+
+
+def parse_range(name: str, text: str) -> tuple[int, int | None]:
+    """Read ``bytes=first-[last]`` from a header; StorageError InvalidHeaderValue for anything else."""
+    unit, _, span = text.partition("=")
+    first, dash, last = span.partition("-")
+    if unit != "bytes" or not dash or not _is_number(first) or not (last == "" or _is_number(last)):
+        raise bad_header(name, text)
+    if last and int(last) < int(first):
+        raise bad_header(name, text)
+    return int(first), int(last) if last else None
 
 
 def clip(asked: tuple[int, int | None], size: int) -> tuple[int, int]:
@@ -95,6 +102,23 @@ def range_md5(fd: int, first: int, last: int) -> str:
     """Compute the MD5 of a range of at most 4 MiB, in base64."""
     data = os.pread(fd, last - first + 1, first)
     return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+
+
+def data_ranges(fd: int, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Give the parts of a range that are not holes, as (first byte, last byte)."""
+    position = first
+    while position <= last:
+        try:
+            position = os.lseek(fd, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            raise
+        if position > last:
+            return
+        end = os.lseek(fd, position, os.SEEK_HOLE)
+        yield position, min(end - 1, last)
+        position = end
 
 
 def _is_number(text: str) -> bool:

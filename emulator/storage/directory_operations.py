@@ -7,26 +7,37 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from emulator.storage import smb, tree
-from emulator.storage.call import XML, document, element, metadata_headers, smb_headers, stamps
-from emulator.storage.errors import failure, not_built
+from emulator.storage.call import (
+    PERMISSION_KEY,
+    XML,
+    document,
+    element,
+    metadata_headers,
+    smb_headers,
+    stamps,
+)
+from emulator.storage.errors import bad_header, bad_query, failure
 from emulator.storage.records import EntryRecord, entity_tag
 from emulator.storage.service_operations import MAX_RESULTS, echo, read_marker, service_endpoint, write_marker
+from emulator.storage.times import http_date, smb_time
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from emulator.storage.call import Call, Context
-    from emulator.storage.tree import Found
+    from emulator.storage.tree import Found, Listed
 
+_IDS_SINCE = "2020-04-08"
+_INCLUDES = {"timestamps", "etag", "attributes", "permissionkey"}
 _SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
 async def create_directory(context: Context, call: Call) -> Response:
     """Make a directory: 201, or 409 ResourceAlreadyExists in any spelling."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     smb.check_required(call)
     record = EntryRecord(metadata=call.metadata(), attributes="Directory")
-    written = smb.apply(call, record, directory=True)
+    written = smb.apply(context, call, record, directory=True)
     if not call.parts:
         raise failure("ResourceAlreadyExists")
     path = tree.make_directory(root, call.parts)
@@ -38,7 +49,7 @@ async def create_directory(context: Context, call: Call) -> Response:
 
 async def get_directory(context: Context, call: Call) -> Response:
     """Read a directory's properties and metadata."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_directory(root, call.parts) as found:
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=True)
         headers = _headers(call, found, record) | metadata_headers(record.metadata)
@@ -47,7 +58,7 @@ async def get_directory(context: Context, call: Call) -> Response:
 
 async def get_directory_metadata(context: Context, call: Call) -> Response:
     """Read a directory's metadata."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_directory(root, call.parts) as found:
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=True)
         headers = stamps(entity_tag(found.stat, record.changed, directory=True), record.changed)
@@ -56,7 +67,7 @@ async def get_directory_metadata(context: Context, call: Call) -> Response:
 
 async def set_directory_metadata(context: Context, call: Call) -> Response:
     """Replace a directory's metadata."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     metadata = call.metadata()
     with tree.find_directory(root, call.parts) as found:
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=True)
@@ -66,17 +77,17 @@ async def set_directory_metadata(context: Context, call: Call) -> Response:
 
 async def set_directory_properties(context: Context, call: Call) -> Response:
     """Set a directory's attributes and times."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_directory(root, call.parts) as found:
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=True)
-        written = smb.apply(call, record, directory=True)
+        written = smb.apply(context, call, record, directory=True)
         smb.set_last_write(f"/proc/self/fd/{found.fd}", written)
         return call.answer(200, _save(context, call, found, record) | _SERVER_ENCRYPTED)
 
 
 async def delete_directory(context: Context, call: Call) -> Response:
     """Delete an empty directory."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     if not call.parts:
         raise failure("CannotDeleteFileOrDirectory", "The root directory of a share cannot be deleted.")
     path = tree.remove(root, call.parts, directory=True)
@@ -86,9 +97,8 @@ async def delete_directory(context: Context, call: Call) -> Response:
 
 async def list_directory(context: Context, call: Call) -> Response:
     """List a directory by name without regard to case, page by page."""
-    root = context.shares.root(call.account.name, call.share)
-    if call.query.get("include") or call.headers.get("x-ms-file-extended-info", "false").lower() == "true":
-        raise not_built("details in listings (include, x-ms-file-extended-info)")
+    root = context.root(call)
+    include = _included(call)
     limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
     start = read_marker(call)
     key = (start.lower(), start)
@@ -97,21 +107,62 @@ async def list_directory(context: Context, call: Call) -> Response:
         if start:
             names = [item for item in names if (item[0].lower(), item[0]) >= key]
         listed = tree.describe(found, names[:limit])
-    rows = []
-    for entry in listed:
-        name = element("Name", entry.name)
-        if entry.is_directory:
-            rows.append(f"<Directory>{name}<Properties /></Directory>")
-        else:
-            size = element("Content-Length", str(entry.size))
-            rows.append(f"<File>{name}<Properties>{size}</Properties></File>")
+        rows = [_row(context, call, found, entry, include) for entry in listed]
+        itself = element("DirectoryId", str(found.stat.st_ino)) if call.version >= _IDS_SINCE else ""
     following = write_marker(names[limit][0]) if len(names) > limit else ""
+    at = f"ShareSnapshot={quoteattr(call.snapshot)} " if call.snapshot else ""
     body = (
-        f"<EnumerationResults ServiceEndpoint={service_endpoint(call)} ShareName={quoteattr(call.share)} "
-        f"DirectoryPath={quoteattr('/'.join(call.parts))}>{echo(call)}<Entries>{''.join(rows)}</Entries>"
+        f"<EnumerationResults ServiceEndpoint={service_endpoint(call)} ShareName={quoteattr(call.share)} {at}"
+        f"DirectoryPath={quoteattr('/'.join(call.parts))}>{echo(call)}{itself}<Entries>{''.join(rows)}</Entries>"
         f"{element('NextMarker', following)}</EnumerationResults>"
     )
     return call.answer(200, {}, document(body), content_type=XML)
+
+
+def _included(call: Call) -> set[str]:
+    """Read which details of the entries are asked for."""
+    text = call.query.get("include", "")
+    include = {word.strip().lower() for word in text.split(",") if word.strip()}
+    if not include <= _INCLUDES:
+        raise bad_query("include", text)
+    if include and "x-ms-file-extended-info" in call.headers and not call.flag("x-ms-file-extended-info"):
+        raise bad_header("x-ms-file-extended-info", "false")
+    if call.flag("x-ms-file-extended-info"):
+        include.add("id")
+    return include
+
+
+def _row(context: Context, call: Call, found: Found, entry: Listed, include: set[str]) -> str:
+    """Write one entry of a listing."""
+    tag = "Directory" if entry.is_directory else "File"
+    size = "" if entry.is_directory else element("Content-Length", str(entry.size))
+    name = element("Name", entry.name)
+    if not include:
+        return (
+            f"<{tag}>{name}<Properties>{size}</Properties></{tag}>"
+            if size
+            else (f"<{tag}>{name}<Properties /></{tag}>")
+        )
+    path = f"{found.path}/{entry.name}" if found.path else entry.name
+    directory = entry.is_directory
+    record = context.shares.records.entry(call.share_key, path, entry.stat, directory=directory)
+    changed = max(record.changed, 0 if directory else entry.modified)
+    properties = size
+    if "timestamps" in include:
+        properties += (
+            element("CreationTime", smb_time(record.created))
+            + element("LastAccessTime", smb_time(entry.stat.st_atime_ns))
+            + element("LastWriteTime", smb_time(entry.modified))
+            + element("ChangeTime", smb_time(record.change_time or max(record.changed, entry.modified)))
+            + element("Last-Modified", http_date(changed // 1_000_000_000))
+        )
+    if "etag" in include:
+        properties += element("Etag", entity_tag(entry.stat, record.changed, directory=directory))
+    more = element("Attributes", record.attributes) if "attributes" in include else ""
+    if "permissionkey" in include:
+        more += element("PermissionKey", record.permission or PERMISSION_KEY)
+    number = element("FileId", str(entry.inode))
+    return f"<{tag}>{number}{name}<Properties>{properties}</Properties>{more}</{tag}>"
 
 
 def _headers(call: Call, found: Found, record: EntryRecord) -> dict[str, str]:

@@ -22,9 +22,25 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "AuthorizationServiceMismatch": (403, _UNAUTHORISED.format("service")),
     "AuthorizationSourceIPMismatch": (403, _UNAUTHORISED.format("source IP")),
     "CannotDeleteFileOrDirectory": (409, "The file or directory could not be deleted."),
+    "CannotVerifyCopySource": (
+        404,
+        "Could not verify the copy source.",
+    ),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
+    "CopyIdMismatch": (
+        409,
+        "The specified copy ID did not match the copy ID for the pending copy operation.",
+    ),
     "DirectoryNotEmpty": (409, "The specified directory is not empty."),
     "EmptyMetadataKey": (400, "The key for one of the metadata key-value pairs is empty."),
+    "FileInvalidPermission": (
+        400,
+        "The file permission specified is not valid.",
+    ),
+    "FilePermissionNotFound": (
+        404,
+        "The file permission of that key does not exist in the share.",
+    ),
     "InternalError": (500, "The server encountered an internal error. Please retry the request."),
     "InvalidAuthenticationInfo": (
         400,
@@ -35,6 +51,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     ),
     "InvalidFileOrDirectoryPathName": (400, "The specified file or directory path is too long or too deep."),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
+    "InvalidInput": (
+        400,
+        "One of the request inputs is not valid.",
+    ),
     "InvalidMd5": (
         400,
         (
@@ -50,7 +70,59 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "InvalidRange": (416, "The range specified is invalid for the current size of the resource."),
     "InvalidResourceName": (400, "The specifed resource name contains invalid characters."),
     "InvalidUri": (400, "The requested URI does not represent any resource on the server."),
+    "InvalidXmlDocument": (
+        400,
+        "XML specified is not syntactically valid.",
+    ),
+    "InvalidXmlNodeValue": (
+        400,
+        "The value for one of the XML nodes is not in the correct format.",
+    ),
+    "LeaseAlreadyPresent": (
+        409,
+        "There is already a lease present.",
+    ),
+    "LeaseIdMismatchWithContainerOperation": (
+        412,
+        "The lease ID specified did not match the lease ID for the share.",
+    ),
+    "LeaseIdMismatchWithFileOperation": (
+        412,
+        "The lease ID specified did not match the lease ID for the file.",
+    ),
+    "LeaseIdMismatchWithLeaseOperation": (
+        409,
+        "The lease ID specified did not match the lease ID for the resource.",
+    ),
+    "LeaseIdMissing": (
+        412,
+        "There is currently a lease on the resource and no lease ID was specified in the request.",
+    ),
+    "LeaseIsBreakingAndCannotBeAcquired": (
+        409,
+        "The lease is being broken and cannot be acquired until it is broken.",
+    ),
+    "LeaseIsBreakingAndCannotBeChanged": (
+        409,
+        "The lease is being broken and cannot be changed.",
+    ),
+    "LeaseIsBrokenAndCannotBeRenewed": (
+        409,
+        "The lease has been broken explicitly and cannot be renewed.",
+    ),
+    "LeaseLost": (
+        412,
+        "A lease ID was specified, but the lease for the resource has expired.",
+    ),
+    "LeaseNotPresentWithContainerOperation": (
+        412,
+        "There is currently no lease on the share.",
+    ),
     "LeaseNotPresentWithFileOperation": (412, "There is currently no lease on the file."),
+    "LeaseNotPresentWithLeaseOperation": (
+        409,
+        "There is currently no lease on the resource.",
+    ),
     "Md5Mismatch": (
         400,
         "The MD5 value specified in the request did not match with the MD5 value calculated by the server.",
@@ -61,12 +133,20 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         400,
         "An HTTP header that's mandatory for this request is not specified.",
     ),
+    "MissingRequiredQueryParameter": (
+        400,
+        "A query parameter that's mandatory for this request is not specified.",
+    ),
     "NoAuthenticationInformation": (
         401,
         (
             "Server failed to authenticate the request. "
             "Please refer to the information in the www-authenticate header."
         ),
+    ),
+    "NoPendingCopyOperation": (
+        409,
+        "There is currently no pending copy operation.",
     ),
     "NotImplemented": (501, "The requested operation is not implemented on the specified resource."),
     "OutOfRangeInput": (400, "One of the request inputs is out of range."),
@@ -75,6 +155,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "One of the query parameters specified in the request URI is outside the permissible range.",
     ),
     "ParentNotFound": (404, "The specified parent path does not exist."),
+    "ReadOnlyAttribute": (
+        409,
+        "The specified resource is read-only and cannot be modified at this time.",
+    ),
     "RequestBodyTooLarge": (413, "The request body is too large and exceeds the maximum permissible limit."),
     "ResourceAlreadyExists": (409, "The specified resource already exists."),
     "ResourceNotFound": (404, "The specified resource does not exist."),
@@ -83,10 +167,26 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "The specified resource type does not match the type of the existing resource.",
     ),
     "ShareAlreadyExists": (409, "The specified share already exists."),
+    "ShareHasSnapshots": (
+        409,
+        "The share has snapshots and the operation requires no snapshots.",
+    ),
     "ShareNotFound": (404, "The specified share does not exist."),
     "ShareSizeLimitReached": (409, "The share has no room left: the disk that holds it is full."),
+    "ShareSnapshotNotFound": (
+        404,
+        "The specified share snapshot does not exist.",
+    ),
+    "ShareSnapshotOperationNotSupported": (
+        400,
+        "The operation is not supported on a share snapshot.",
+    ),
     "SharingViolation": (409, "The specified resource may be in use: the emulator may not open it."),
     "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
+    "UnsupportedXmlNode": (
+        400,
+        "One of the XML nodes specified in the request body is not supported.",
+    ),
 }
 """Code -> (status, text). Known from the published error tables and recorded traffic, except
 ``ShareSizeLimitReached`` for a full disk and the wording of ``SharingViolation`` (our decisions: neither is

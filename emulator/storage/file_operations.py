@@ -33,7 +33,7 @@ _SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 async def create_file(context: Context, call: Call) -> Response:
     """Make a file of ``x-ms-content-length`` zeros; what stood there is replaced, as on the service."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     if call.headers.get("x-ms-type", "").lower() != "file":
         raise _required(call, "x-ms-type")
     size = call.length("x-ms-content-length")
@@ -43,9 +43,8 @@ async def create_file(context: Context, call: Call) -> Response:
         raise bad_header("x-ms-content-length", str(size))
     smb.check_required(call)
     record = EntryRecord(_content_headers(call), call.metadata(), "Archive")
-    written = smb.apply(call, record, directory=False)
-    if "w" not in call.grant.permissions and _exists(root, call.parts):
-        raise failure("AuthorizationPermissionMismatch")
+    written = smb.apply(context, call, record, directory=False)
+    check_replaceable(context, call, root)
     fd, path, _ = tree.make_file(root, call.parts)
     try:
         os.ftruncate(fd, 0)
@@ -60,7 +59,7 @@ async def create_file(context: Context, call: Call) -> Response:
 
 async def get_file(context: Context, call: Call) -> Response:
     """Read a file or, with ``x-ms-range`` or ``Range``, a part of it (206 even if that is the whole)."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_file(root, call.parts) as found:
         record, headers = read(context, call, found)
         size = found.stat.st_size
@@ -73,7 +72,7 @@ async def get_file(context: Context, call: Call) -> Response:
                 headers["x-ms-content-md5"] = whole_md5
         elif whole_md5:
             headers["content-md5"] = whole_md5
-        headers |= _properties(record) | call.grant.overrides
+        headers |= _properties(context, call, found, record) | call.grant.overrides
         headers |= {"accept-ranges": "bytes", "content-length": str(last - first + 1)}
         digest = content.wants_md5(call, asked, first, last)
         fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
@@ -86,17 +85,17 @@ async def get_file(context: Context, call: Call) -> Response:
 
 async def head_file(context: Context, call: Call) -> Response:
     """Read a file's properties."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_file(root, call.parts) as found:
         record, headers = read(context, call, found)
-        headers |= _properties(record) | call.grant.overrides
-        headers |= {"content-length": str(found.stat.st_size), "x-ms-type": "File"}
+        headers |= _properties(context, call, found, record) | call.grant.overrides
+        headers["content-length"] = str(found.stat.st_size)
         return call.answer(200, headers)
 
 
 async def get_file_metadata(context: Context, call: Call) -> Response:
     """Read a file's metadata."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_file(root, call.parts) as found:
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
         headers = stamps(entity_tag(found.stat, record.changed), record.changed)
@@ -105,7 +104,7 @@ async def get_file_metadata(context: Context, call: Call) -> Response:
 
 async def set_file_metadata(context: Context, call: Call) -> Response:
     """Replace a file's metadata."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     metadata = call.metadata()
     with tree.find_file(root, call.parts) as found:
         record, _ = read(context, call, found)
@@ -119,34 +118,71 @@ async def set_file_properties(context: Context, call: Call) -> Response:
     A request that names none of the HTTP headers leaves them; one that names some clears the others
     (service).
     """
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     headers = _content_headers(call, default_type=False)
     size = call.length("x-ms-content-length")
     if size is not None and size > MAX_SIZE:
         raise bad_header("x-ms-content-length", str(size))
     with tree.find_file(root, call.parts) as found:
         record, _ = read(context, call, found)
-        written = smb.apply(call, record, directory=False)
+        if size is not None:
+            smb.check_writable(record)
+        written = smb.apply(context, call, record, directory=False)
         if headers:
             record.headers = headers
-        fd = found.open(os.O_RDWR)
-        try:
-            if size is not None:
+        if size is not None:
+            fd = found.open(os.O_RDWR)
+            try:
                 os.ftruncate(fd, size)
-            smb.set_last_write(fd, written)
-        finally:
-            os.close(fd)
+            finally:
+                os.close(fd)
+        smb.set_last_write(f"/proc/self/fd/{found.fd}", written)
         return call.answer(200, save(context, call, found, record) | _SERVER_ENCRYPTED)
 
 
 async def delete_file(context: Context, call: Call) -> Response:
     """Delete a file."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_file(root, call.parts) as found:
-        read(context, call, found)
+        record, _ = read(context, call, found)
+        smb.check_writable(record)
     path = tree.remove(root, call.parts, directory=False)
     context.shares.records.forget_entry(call.share_key, path)
+    context.leases.forget(f"{call.share_key}/{path}")
     return call.answer(202, {})
+
+
+async def lease_file(context: Context, call: Call) -> Response:
+    """Acquire, change, release or break the lease of a file."""
+    with tree.find_file(context.root(call), call.parts) as found:
+        key = f"{call.share_key}/{found.path}"
+        record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
+        tag, changed = entity_tag(found.stat, record.changed), max(record.changed, found.stat.st_mtime_ns)
+        check_conditions(call, tag, changed)
+        status, headers = context.leases.act(call, key, share=False)
+        return call.answer(status, stamps(tag, changed) | headers)
+
+
+def check_replaceable(context: Context, call: Call, root: str) -> None:
+    """Refuse to replace a file that may not be replaced; what does not exist yet may.
+
+    Raises:
+        StorageError: AuthorizationPermissionMismatch, lease errors (412), ReadOnlyAttribute.
+    """
+    try:
+        found = tree.find(root, call.parts)
+    except (FileNotFoundError, NotADirectoryError):
+        if call.headers.get("x-ms-lease-id"):
+            raise failure("LeaseNotPresentWithFileOperation") from None
+        return
+    with found:
+        if "w" not in call.grant.permissions:
+            raise failure("AuthorizationPermissionMismatch")
+        if found.is_directory:
+            return  # refused where the file would be made
+        context.leases.check(call, f"{call.share_key}/{found.path}", locks=True)
+        record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
+        smb.check_writable(record)
 
 
 def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[str, str]]:
@@ -156,9 +192,10 @@ def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[
         The record, and ETag, Last-Modified, metadata, content MD5 and SMB properties as headers.
 
     Raises:
-        StorageError: ConditionNotMet (412, or 304 for a read).
+        StorageError: ConditionNotMet (412, or 304 for a read), lease errors (412).
     """
     record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
+    context.leases.check(call, f"{call.share_key}/{found.path}", locks=call.method not in ("GET", "HEAD"))
     tag = entity_tag(found.stat, record.changed)
     changed = max(record.changed, found.stat.st_mtime_ns)
     check_conditions(call, tag, changed)
@@ -176,10 +213,13 @@ def save(context: Context, call: Call, found: Found, record: EntryRecord) -> dic
     return stamps(entity_tag(found.stat, record.changed), record.changed) | smb_headers(call, found, record)
 
 
-def _properties(record: EntryRecord) -> dict[str, str]:
+def _properties(context: Context, call: Call, found: Found, record: EntryRecord) -> dict[str, str]:
     headers = {name: value for name, value in record.headers.items() if name != "content-md5"}
     headers.setdefault("content-type", "application/octet-stream")
     headers["x-ms-type"] = "File"
+    headers |= record.copy
+    if not call.snapshot:
+        headers |= context.leases.headers(call, f"{call.share_key}/{found.path}")
     return headers
 
 
@@ -190,14 +230,6 @@ def _content_headers(call: Call, *, default_type: bool = True) -> dict[str, str]
     if default_type:
         headers.setdefault("content-type", "application/octet-stream")
     return headers
-
-
-def _exists(root: str, parts: tuple[str, ...]) -> bool:
-    try:
-        with tree.find(root, parts):
-            return True
-    except (FileNotFoundError, NotADirectoryError):
-        return False
 
 
 def _required(call: Call, name: str) -> StorageError:

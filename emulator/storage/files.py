@@ -14,13 +14,13 @@ from starlette.requests import ClientDisconnect
 from emulator.errors import EngineError, Problem
 from emulator.storage import tree
 from emulator.storage.accounts import Account
-from emulator.storage.call import Call, Context, error_answer
+from emulator.storage.call import Call, Context, error_answer, is_version
 from emulator.storage.errors import StorageError, bad_header, failure
+from emulator.storage.leases import Leases
 from emulator.storage.names import split_path
 from emulator.storage.routes import find_operation
 from emulator.storage.sas import EVERYTHING, check_sas, file_link
 from emulator.storage.sharedkey import check_shared_key
-from emulator.storage.times import parse_sas_time
 from emulator.storage.uploads import Drafts
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class FilesService:
         self._shares = shares
         self._store = store
         self._clock = clock
-        self._context = Context(shares, Drafts(shares.draft))
+        leases = Leases(store, clock)
+        self._context = Context(accounts, shares, leases, Drafts(shares.draft), clock)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.
@@ -117,6 +118,7 @@ class FilesService:
             call.grant = EVERYTHING
         elif "sig" in call.query:
             client = call.request.client
+            account = call.account.name
             call.grant = check_sas(
                 call.account,
                 call.path,
@@ -124,12 +126,12 @@ class FilesService:
                 now,
                 scheme=call.request.scope["scheme"],
                 address=client.host if client else "",
+                policies=lambda share: self._shares.policies(account, share),
             )
         else:
             raise failure("NoAuthenticationInformation", headers={"www-authenticate": "SharedKey"})
-        version = call.version
-        if len(version) != len("2019-02-02") or parse_sas_time(version) is None:
-            raise bad_header("x-ms-version", version)
+        if not is_version(call.asked_version):
+            raise bad_header("x-ms-version", call.asked_version)
 
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         """Find the folder of a share that a cluster or job mounts.

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ctypes
 import errno
+import hashlib
 import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from emulator.storage import tree
+from emulator.storage import smb, tree
 from emulator.storage.call import XML, document, element, stamps
-from emulator.storage.content import CHUNK, MAX_RANGE, clip, decode_md5, requested_range
-from emulator.storage.errors import bad_header, failure
+from emulator.storage.content import (
+    CHUNK,
+    MAX_RANGE,
+    clip,
+    data_ranges,
+    decode_md5,
+    parse_range,
+    requested_range,
+)
+from emulator.storage.errors import StorageError, bad_header, failure
 from emulator.storage.file_operations import read, save
 from emulator.storage.records import entity_tag
+from emulator.storage.sources import find_source, open_source
 from emulator.storage.uploads import receive, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from starlette.responses import Response
 
     from emulator.storage.call import Call, Context
 
+_MAX_LISTED = 10_000
+_PAGE = 512
 _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 
 
@@ -34,7 +47,7 @@ async def put_range(context: Context, call: Call) -> Response:
     its MD5 fits, in one step as far as clients of this service can see: after a broken upload the file is as
     it was.
     """
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     write = call.headers.get("x-ms-write", "").lower()
     if write not in ("update", "clear"):
         raise (
@@ -42,10 +55,7 @@ async def put_range(context: Context, call: Call) -> Response:
             if not write
             else bad_header("x-ms-write", write)
         )
-    asked = requested_range(call)
-    if asked is None or asked[1] is None:
-        raise failure("MissingRequiredHeader", HeaderName="x-ms-range")
-    first, last = asked[0], asked[1]
+    first, last = _target(call)
     with tree.find_file(root, call.parts) as found:
         read(context, call, found)
         _check_inside(last, found.stat.st_size)
@@ -63,25 +73,120 @@ async def put_range(context: Context, call: Call) -> Response:
         return _commit(context, call, draft, first, last, md5=computed)
 
 
+async def put_range_from_url(context: Context, call: Call) -> Response:
+    """Write a range with bytes of another file of this emulator, of at most 4 MiB."""
+    root = context.root(call)
+    if call.headers.get("x-ms-write", "update").lower() != "update":
+        raise bad_header("x-ms-write", call.headers["x-ms-write"])
+    if call.length("content-length"):
+        raise bad_header("content-length", call.headers["content-length"])
+    first, last = _target(call)
+    asked = parse_range("x-ms-source-range", call.require("x-ms-source-range"))
+    if asked[1] is None or asked[1] - asked[0] != last - first:
+        raise bad_header("x-ms-source-range", call.headers["x-ms-source-range"])
+    if last - first >= MAX_RANGE:
+        raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_RANGE))
+    source = find_source(context, call, "x-ms-copy-source", "r")
+    with tree.find_file(root, call.parts) as found:
+        read(context, call, found)
+        _check_inside(last, found.stat.st_size)
+    with open_source(context, source) as found:
+        clip(asked, found.stat.st_size)
+        _check_inside(asked[1], found.stat.st_size)
+        fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            data = os.pread(fd, last - first + 1, asked[0])
+        finally:
+            os.close(fd)
+    with context.drafts.take() as draft:
+        write(draft, data, 0)
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        return _commit(context, call, draft, first, last, md5=digest)
+
+
 async def list_ranges(context: Context, call: Call) -> Response:
-    """List the ranges that hold data, as the file system knows them: in whole blocks, often of 4 KiB."""
-    root = context.shares.root(call.account.name, call.share)
+    """List the ranges that hold data, as the file system knows them: in whole blocks, often of 4 KiB.
+
+    With ``prevsharesnapshot`` those that differ from the file in that snapshot, to 512 bytes: ``Range`` where
+    there are data now, ``ClearRange`` where there are zeros now and were data then.
+    """
+    root = context.root(call)
     asked = requested_range(call)
+    limit = call.number("maxresults", _MAX_LISTED, 1, _MAX_LISTED)
+    marker = call.number("marker", 0, 0, 1 << 62)
+    earlier = call.query.get("prevsharesnapshot", "")
     with tree.find_file(root, call.parts) as found:
         record, _ = read(context, call, found)
         size = found.stat.st_size
         start, end = (0, size - 1) if asked is None else clip(asked, size)
+        start = max(start, marker)
         fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
         try:
-            ranges = list(_data(fd, start, end))
+            if earlier:
+                before = context.shares.root(call.account.name, call.share, earlier)
+                rows = await asyncio.to_thread(_differences, before, call.parts, fd, start, end)
+            else:
+                rows = [("Range", first, last) for first, last in data_ranges(fd, start, end)]
         finally:
             os.close(fd)
         headers = stamps(entity_tag(found.stat, record.changed), max(record.changed, found.stat.st_mtime_ns))
-    rows = "".join(
-        f"<Range>{element('Start', str(first))}{element('End', str(last))}</Range>" for first, last in ranges
+    following = element("NextMarker", str(rows[limit][1])) if len(rows) > limit else ""
+    listed = "".join(
+        f"<{tag}>{element('Start', str(first))}{element('End', str(last))}</{tag}>"
+        for tag, first, last in rows[:limit]
     )
-    body = document(f"<Ranges>{rows}</Ranges>" if rows else "<Ranges />")
+    body = document(f"<Ranges>{listed}{following}</Ranges>" if rows else "<Ranges />")
     return call.answer(200, headers | {"x-ms-content-length": str(size)}, body, content_type=XML)
+
+
+def _differences(
+    before: str, parts: Sequence[str], fd: int, start: int, end: int
+) -> list[tuple[str, int, int]]:
+    """Compare a file with what it was; a file that was not there was empty."""
+    try:
+        with tree.find_file(before, parts) as found:
+            old = found.open(os.O_RDONLY | os.O_NONBLOCK)
+    except StorageError:
+        return [("Range", first, last) for first, last in data_ranges(fd, start, end)]
+    rows: list[tuple[str, int, int]] = []
+    try:
+        for position in range(start, end + 1, CHUNK):
+            count = min(CHUNK, end + 1 - position)
+            now, then = os.pread(fd, count, position), os.pread(old, count, position)
+            then += bytes(len(now) - len(then))
+            if now != then:
+                rows += _pages(now, then, position)
+    finally:
+        os.close(old)
+    merged: list[tuple[str, int, int]] = []
+    for tag, first, last in rows:
+        if merged and merged[-1][0] == tag and merged[-1][2] + 1 == first:
+            merged[-1] = (tag, merged[-1][1], last)
+        else:
+            merged.append((tag, first, last))
+    return merged
+
+
+def _pages(now: bytes, then: bytes, position: int) -> Iterator[tuple[str, int, int]]:
+    for offset in range(0, len(now), _PAGE):
+        page = now[offset : offset + _PAGE]
+        if page != then[offset : offset + _PAGE]:
+            first = position + offset
+            yield ("Range" if page.strip(b"\0") else "ClearRange", first, first + len(page) - 1)
+
+
+def _target(call: Call) -> tuple[int, int]:
+    asked = requested_range(call)
+    if asked is None or asked[1] is None:
+        raise failure("MissingRequiredHeader", HeaderName="x-ms-range")
+    return asked[0], asked[1]
+
+
+def _keeps_time(call: Call) -> bool:
+    text = call.headers.get("x-ms-file-last-write-time", "now")
+    if text.lower() not in ("now", "preserve"):
+        raise bad_header("x-ms-file-last-write-time", text)
+    return text.lower() == "preserve"
 
 
 def _check_inside(last: int, size: int) -> None:
@@ -105,10 +210,12 @@ def _commit(
     context: Context, call: Call, draft: int | None, first: int, last: int, *, md5: str = ""
 ) -> Response:
     """Put the draft, or zeros, into the file. Nothing else of this service runs meanwhile."""
-    root = context.shares.root(call.account.name, call.share)
+    root = context.root(call)
     with tree.find_file(root, call.parts) as found:
         record, _ = read(context, call, found)
+        smb.check_writable(record)
         _check_inside(last, found.stat.st_size)
+        kept_time = found.stat.st_mtime_ns if _keeps_time(call) else None
         fd = found.open(os.O_RDWR)
         try:
             if draft is None:
@@ -117,6 +224,9 @@ def _commit(
                 _copy(draft, fd, first, last - first + 1)
         finally:
             os.close(fd)
+        if kept_time is not None:
+            smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)
+        record.copy = {}
         headers = save(context, call, found, record)
     if md5:
         headers["content-md5"] = md5
@@ -144,26 +254,9 @@ def _clear(fd: int, offset: int, length: int) -> None:
         os.utime(fd)
         return
     zeros = bytes(CHUNK)
-    for first, last in list(_data(fd, offset, offset + length - 1)):
+    for first, last in list(data_ranges(fd, offset, offset + length - 1)):
         for position in range(first, last + 1, CHUNK):
             write(fd, zeros[: last + 1 - position], position)
-
-
-def _data(fd: int, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Give the parts of a range that are not holes, as (first byte, last byte)."""
-    position = first
-    while position <= last:
-        try:
-            position = os.lseek(fd, position, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:
-                return
-            raise
-        if position > last:
-            return
-        end = os.lseek(fd, position, os.SEEK_HOLE)
-        yield position, min(end - 1, last)
-        position = end
 
 
 @cache

@@ -9,7 +9,7 @@ directory's record is held by its inode alone, because making an entry changes i
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SHARES = "storage-share"
 ENTRIES = "storage-entry"
+PERMISSIONS = "storage-permission"
+SERVICES = "storage-service"
 
 DEFAULT_QUOTA = 5120
 """GiB, when a share was made without one (service)."""
@@ -26,11 +28,18 @@ DEFAULT_QUOTA = 5120
 
 @dataclass(slots=True)
 class ShareRecord:
-    """A share's properties. ``changed`` in ns since 1970: when its properties or metadata last did."""
+    """A share's properties.
+
+    ``changed`` in ns since 1970: when its properties or metadata last did. ``policies`` are its stored access
+    policies, in order: ``id`` and any of ``start``, ``expiry``, ``permission``. ``properties`` are what
+    newer versions know, by the header that sets and tells them, such as ``x-ms-access-tier``.
+    """
 
     quota: int = DEFAULT_QUOTA
     metadata: dict[str, str] = field(default_factory=dict)
     changed: int = 0
+    policies: list[dict[str, str]] = field(default_factory=list)
+    properties: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -39,6 +48,9 @@ class EntryRecord:
 
     ``headers`` are the HTTP headers of a file, by lower-case name (``content-type``, ``content-md5``, ...);
     ``created`` and ``changed`` in ns since 1970, ``changed`` being when the properties last did.
+    ``change_time`` is the SMB change time that a client set (0: none), ``new_change_time`` the one that the
+    next save keeps: any later change forgets it. ``permission`` is the key of a permission, empty for the
+    default; ``copy`` the headers that tell of the copy that made the file.
     """
 
     headers: dict[str, str] = field(default_factory=dict)
@@ -46,6 +58,10 @@ class EntryRecord:
     attributes: str = ""
     created: int = 0
     changed: int = 0
+    permission: str = ""
+    copy: dict[str, str] = field(default_factory=dict)
+    change_time: int = 0
+    new_change_time: int = 0
 
 
 class Records:
@@ -64,15 +80,29 @@ class Records:
     def save_share(self, key: str, record: ShareRecord) -> None:
         """Write a share's record, changed now."""
         record.changed = time.time_ns()
-        body = {"quota": record.quota, "metadata": record.metadata, "changed": record.changed}
-        self._store.put(SHARES, key, body, parent=key.partition("/")[0])
+        self.put_share(key, record)
+
+    def put_share(self, key: str, record: ShareRecord) -> None:
+        """Write a share's or snapshot's record as it is."""
+        self._store.put(SHARES, key, asdict(record), parent=key.partition("/")[0])
 
     def forget_share(self, key: str) -> None:
         """Forget a share and everything in it."""
         with self._store.transaction():
             for document in self._store.list(ENTRIES, key):
                 self._store.delete(ENTRIES, document.id)
+            for document in self._store.list(PERMISSIONS, key):
+                self._store.delete(PERMISSIONS, document.id)
             self._store.delete(SHARES, key)
+
+    def service(self, account: str) -> dict[str, str]:
+        """Read the sections of an account's service properties that were set, as XML by name."""
+        document = self._store.get(SERVICES, account)
+        return {} if document is None else dict(document.body)
+
+    def save_service(self, account: str, sections: dict[str, str]) -> None:
+        """Write the sections of an account's service properties."""
+        self._store.put(SERVICES, account, sections)
 
     def entry(self, share: str, path: str, stat: os.stat_result, *, directory: bool) -> EntryRecord:
         """Read the record of what stands at ``path`` (its true path) now; defaults if none fits."""
@@ -80,7 +110,14 @@ class Records:
         if document is not None and document.body["seal"] == _seal(stat, directory=directory):
             body = document.body
             return EntryRecord(
-                body["headers"], body["metadata"], body["attributes"], body["created"], body["changed"]
+                body["headers"],
+                body["metadata"],
+                body["attributes"],
+                body["created"],
+                body["changed"],
+                body.get("permission", ""),
+                body.get("copy", {}),
+                body.get("change_time", 0),
             )
         written = stat.st_ctime_ns if directory else stat.st_mtime_ns
         return EntryRecord(
@@ -94,6 +131,13 @@ class Records:
     ) -> None:
         """Write the record of what stands at ``path`` in the state that ``stat`` shows, changed now."""
         record.changed = max(time.time_ns(), record.changed + 1)
+        record.change_time, record.new_change_time = record.new_change_time, 0
+        self.put_entry(share, path, stat, record, directory=directory)
+
+    def put_entry(
+        self, share: str, path: str, stat: os.stat_result, record: EntryRecord, *, directory: bool
+    ) -> None:
+        """Write the record of what stands at ``path`` as it is, changed when it says."""
         body: dict[str, Any] = {
             "seal": _seal(stat, directory=directory),
             "headers": record.headers,
@@ -102,7 +146,37 @@ class Records:
             "created": record.created,
             "changed": record.changed,
         }
+        if record.permission:
+            body["permission"] = record.permission
+        if record.copy:
+            body["copy"] = record.copy
+        if record.change_time:
+            body["change_time"] = record.change_time
         self._store.put(ENTRIES, f"{share}/{path}", body, parent=share)
+
+    def paths(self, share: str) -> list[str]:
+        """List the paths in a share of which something is kept."""
+        return [document.id[len(share) + 1 :] for document in self._store.list(ENTRIES, share)]
+
+    def move_entries(self, share: str, source: str, target: str) -> None:
+        """Let what is kept of ``source`` and all below it follow a rename to ``target``."""
+        with self._store.transaction():
+            self._store.delete(ENTRIES, f"{share}/{target}")
+            for document in self._store.list(ENTRIES, share):
+                path = document.id[len(share) + 1 :]
+                if path == source or path.startswith(source + "/"):
+                    self._store.delete(ENTRIES, document.id)
+                    moved = f"{share}/{target}{path[len(source) :]}"
+                    self._store.put(ENTRIES, moved, document.body, parent=share)
+
+    def save_permission(self, share: str, key: str, text: str) -> None:
+        """Keep a permission of a share by its key."""
+        self._store.put(PERMISSIONS, f"{share}/{key}", {"permission": text}, parent=share)
+
+    def permission(self, share: str, key: str) -> str | None:
+        """Read a permission by its key; None if the share has no such one."""
+        document = self._store.get(PERMISSIONS, f"{share}/{key}")
+        return None if document is None else str(document.body["permission"])
 
     def forget_entry(self, share: str, path: str) -> None:
         """Forget one file or directory."""

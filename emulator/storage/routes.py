@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from emulator.storage import copying, handles, permissions, policies, renaming, snapshots
 from emulator.storage import directory_operations as directories
 from emulator.storage import file_operations as files
 from emulator.storage import range_operations as ranges
@@ -30,6 +31,7 @@ class Operation(NamedTuple):
 _SERVICE = {
     ("GET", "", "list"): Operation(service.list_shares, "s", "l"),
     ("GET", "service", "properties"): Operation(service.get_properties, "s", "r"),
+    ("PUT", "service", "properties"): Operation(service.set_properties, "s", "w"),
 }
 _SHARE = {
     ("PUT", "share", ""): Operation(shares.create_share, "c", "cw"),
@@ -39,6 +41,12 @@ _SHARE = {
     ("PUT", "share", "metadata"): Operation(shares.set_share_metadata, "c", "w"),
     ("PUT", "share", "properties"): Operation(shares.set_share_properties, "c", "w"),
     ("GET", "share", "stats"): Operation(shares.get_share_stats, "c", "r"),
+    ("GET", "share", "acl"): Operation(policies.get_acl, "k", "r"),
+    ("PUT", "share", "acl"): Operation(policies.set_acl, "k", "w"),
+    ("PUT", "share", "lease"): Operation(shares.lease_share, "c", "wd"),
+    ("PUT", "share", "snapshot"): Operation(snapshots.create_snapshot, "c", "cw"),
+    ("PUT", "share", "filepermission"): Operation(permissions.create_permission, "c", "cw"),
+    ("GET", "share", "filepermission"): Operation(permissions.get_permission, "c", "r"),
 }
 _DIRECTORY = {
     ("PUT", "directory", ""): Operation(directories.create_directory, "d", "cw"),
@@ -48,6 +56,7 @@ _DIRECTORY = {
     ("GET", "directory", "metadata"): Operation(directories.get_directory_metadata, "d", "r"),
     ("PUT", "directory", "metadata"): Operation(directories.set_directory_metadata, "d", "w"),
     ("PUT", "directory", "properties"): Operation(directories.set_directory_properties, "d", "w"),
+    ("PUT", "directory", "rename"): Operation(renaming.rename_directory, "d", "w"),
 }
 _FILE = {
     ("PUT", "", ""): Operation(files.create_file, "o", "cw"),
@@ -59,28 +68,44 @@ _FILE = {
     ("PUT", "", "properties"): Operation(files.set_file_properties, "o", "w"),
     ("PUT", "", "range"): Operation(ranges.put_range, "o", "w"),
     ("GET", "", "rangelist"): Operation(ranges.list_ranges, "o", "r"),
+    ("PUT", "", "rename"): Operation(renaming.rename_file, "o", "w"),
+    ("PUT", "", "lease"): Operation(files.lease_file, "o", "wd"),
+    ("PUT", "", "copy"): Operation(copying.abort_copy, "o", "w"),
 }
+_HANDLES = {
+    ("GET", "", "listhandles"): Operation(handles.list_handles, "d", "l"),
+    ("PUT", "", "forceclosehandles"): Operation(handles.force_close_handles, "d", "w"),
+}
+_COPY = Operation(copying.copy_file, "o", "cw")
+_PUT_RANGE_FROM_URL = Operation(ranges.put_range_from_url, "o", "w")
 _NOT_BUILT = {
-    "acl": "stored access policies (comp=acl)",
-    "copy": "copies (comp=copy)",
-    "filepermission": "permissions (comp=filepermission)",
-    "forceclosehandles": "handles (comp=forceclosehandles)",
-    "lease": "leases (comp=lease)",
-    "listhandles": "handles (comp=listhandles)",
-    "rename": "renaming (comp=rename)",
-    "snapshot": "snapshots (comp=snapshot)",
     "undelete": "soft deletion (comp=undelete)",
+    "userdelegationkey": "user delegation keys (comp=userdelegationkey)",
+}
+_NOT_BUILT_KINDS = {
+    "symboliclink": "NFS shares (restype=symboliclink)",
+    "hardlink": "NFS shares (restype=hardlink)",
 }
 _NOT_BUILT_HEADERS = {
-    "x-ms-copy-source": "copies (x-ms-copy-source)",
-    "x-ms-file-rename-source": "renaming (x-ms-file-rename-source)",
-    "x-ms-enabled-protocols": "NFS shares (x-ms-enabled-protocols)",
-    "x-ms-access-tier": "access tiers (x-ms-access-tier)",
+    "x-ms-root-squash": "NFS shares (x-ms-root-squash)",
+    "x-ms-mode": "NFS shares (x-ms-mode)",
+    "x-ms-owner": "NFS shares (x-ms-owner)",
+    "x-ms-group": "NFS shares (x-ms-group)",
+    "x-ms-file-file-type": "NFS shares (x-ms-file-file-type)",
+    "x-ms-enable-snapshot-virtual-directory-access": "NFS shares (their snapshot directories)",
+    "x-ms-share-provisioned-iops": "provisioned shares (x-ms-share-provisioned-iops)",
+    "x-ms-share-provisioned-bandwidth-mibps": "provisioned shares (x-ms-share-provisioned-bandwidth-mibps)",
+    "x-ms-share-paid-bursting-enabled": "premium shares (x-ms-share-paid-bursting-enabled)",
+    "x-ms-share-paid-bursting-max-iops": "premium shares (x-ms-share-paid-bursting-max-iops)",
+    "x-ms-share-paid-bursting-max-bandwidth-mibps": "premium shares (their paid bursting)",
+    "x-ms-structured-body": "structured bodies (x-ms-structured-body)",
+    "x-ms-content-crc64": "CRC64 checksums (x-ms-content-crc64)",
+    "x-ms-source-content-crc64": "CRC64 checksums (x-ms-source-content-crc64)",
+    "x-ms-source-if-match-crc64": "CRC64 checksums (x-ms-source-if-match-crc64)",
+    "x-ms-source-if-none-match-crc64": "CRC64 checksums (x-ms-source-if-none-match-crc64)",
+    "x-ms-copy-source-authorization": "tokens for sources (x-ms-copy-source-authorization)",
 }
-_NOT_BUILT_QUERIES = {
-    "sharesnapshot": "snapshots (sharesnapshot)",
-    "prevsharesnapshot": "snapshots (prevsharesnapshot)",
-}
+_NAMED_HEADERS = frozenset(_NOT_BUILT_HEADERS)
 
 
 def find_operation(call: Call) -> Operation:
@@ -91,11 +116,25 @@ def find_operation(call: Call) -> Operation:
             InvalidQueryParameterValue, InvalidUri, UnsupportedHttpVerb for what no service has.
     """
     kind, component = call.query.get("restype", "").lower(), call.query.get("comp", "").lower()
-    _refuse_unbuilt(call, component)
+    _refuse_unbuilt(call, kind, component)
+    operation = _find(call, kind, component)
+    if call.snapshot and call.method not in ("GET", "HEAD") and operation.run is not shares.delete_share:
+        raise failure("ShareSnapshotOperationNotSupported")
+    if call.method == "PUT" and "x-ms-copy-source" in call.headers and kind == "":
+        if component in ("", "copy"):
+            return _COPY
+        if component == "range":
+            return _PUT_RANGE_FROM_URL
+    return operation
+
+
+def _find(call: Call, kind: str, component: str) -> Operation:
     if not call.share:
         table = _SERVICE
     elif kind == "share" and not call.parts:
         table = _SHARE
+    elif kind in ("", "directory") and component in ("listhandles", "forceclosehandles"):
+        table, kind = _HANDLES, ""
     elif kind == "directory":
         table = _DIRECTORY
     elif kind == "" and call.parts:
@@ -107,21 +146,14 @@ def find_operation(call: Call) -> Operation:
         operation = table.get(("GET", kind, component))
     if operation is not None:
         return operation
-    if call.method == "PUT" and (kind, component) == ("service", "properties"):
-        raise not_built("setting the service's properties")
     if any(key[1:] == (kind, component) for key in table):
         raise failure("UnsupportedHttpVerb")
     raise bad_query("comp", component) if component else bad_query("restype", kind)
 
 
-def _refuse_unbuilt(call: Call, component: str) -> None:
-    if component in _NOT_BUILT:
-        raise not_built(_NOT_BUILT[component])
-    for name, what in _NOT_BUILT_QUERIES.items():
-        if call.query.get(name):
-            raise not_built(what)
-    for name, what in _NOT_BUILT_HEADERS.items():
-        if call.headers.get(name):
-            raise not_built(what)
-    if call.headers.get("x-ms-lease-id"):
-        raise failure("LeaseNotPresentWithFileOperation")
+def _refuse_unbuilt(call: Call, kind: str, component: str) -> None:
+    what = _NOT_BUILT.get(component) or _NOT_BUILT_KINDS.get(kind)
+    if what is None and not _NAMED_HEADERS.isdisjoint(call.headers):
+        what = next(_NOT_BUILT_HEADERS[name] for name in call.headers if name in _NOT_BUILT_HEADERS)
+    if what is not None:
+        raise not_built(what)

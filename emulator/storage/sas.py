@@ -14,7 +14,7 @@ from emulator.storage.errors import StorageError, failure
 from emulator.storage.times import http_date, parse_sas_time, sas_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from emulator.storage.accounts import Account
@@ -41,8 +41,8 @@ class Grant:
     """What the bearer of a request may do.
 
     ``levels``: ``s`` the service, ``c`` a share, ``l`` what a directory holds, ``d`` a directory, ``o`` a
-    file; ``permissions``: letters of ``rwdlc``. ``overrides`` replace response headers of a file, by
-    lower-case name.
+    file, ``k`` what only the account's key opens; ``permissions``: letters of ``rwdlc``. ``overrides``
+    replace response headers of a file, by lower-case name.
     """
 
     levels: str
@@ -61,7 +61,7 @@ class Grant:
             raise failure("AuthorizationPermissionMismatch")
 
 
-EVERYTHING = Grant("scldo", "rwdlc")
+EVERYTHING = Grant("scldok", "rwdlc")
 """What an account's key grants."""
 
 NOTHING = Grant("", "")
@@ -69,7 +69,14 @@ NOTHING = Grant("", "")
 
 
 def check_sas(
-    account: Account, path: str, query: Mapping[str, str], now: datetime, *, scheme: str, address: str
+    account: Account,
+    path: str,
+    query: Mapping[str, str],
+    now: datetime,
+    *,
+    scheme: str,
+    address: str,
+    policies: Callable[[str], Sequence[Mapping[str, str]]],
 ) -> Grant:
     """Check the SAS in a request's query.
 
@@ -80,21 +87,28 @@ def check_sas(
         now: The service's time.
         scheme: ``http`` or ``https``.
         address: The client's IP address.
+        policies: Gives the stored access policies of a share, as ``ShareRecord`` keeps them.
 
     Raises:
         StorageError: AuthenticationFailed (403) for a wrong signature, a missing or malformed field or the
             wrong time; AuthorizationProtocolMismatch, AuthorizationSourceIPMismatch and
             AuthorizationServiceMismatch (403) for use where it is not allowed.
     """
-    for name in ("sv", "se", "sp"):
-        if not query.get(name):
-            raise _failed(f"{name} is mandatory. Cannot be empty.")
+    if not query.get("sv"):
+        raise _failed("sv is mandatory. Cannot be empty.")
+    if "skoid" in query:
+        raise _failed("The emulator does not know user delegation keys.")
     is_account = "ss" in query or "srt" in query
     if is_account:
         text = _account_text(account.name, query)
     else:
         text = _service_text(_resource(account.name, path, query), query)
     _check_signature(account, text, query["sig"])
+    if query.get("si") and not is_account:
+        query = _with_policy(query, policies, path.strip("/").partition("/")[0])
+    for name in ("se", "sp"):
+        if not query.get(name):
+            raise _failed(f"{name} is mandatory. Cannot be empty.")
     _check_time(query, now)
     _check_origin(query, scheme, address)
     if is_account:
@@ -148,6 +162,25 @@ def _resource(account: str, path: str, query: Mapping[str, str]) -> str:
     if kind == "f":
         return f"/file/{account}{path}"
     raise _failed("sr is mandatory. Cannot be empty" if not kind else f"sr={kind} is not one of s and f.")
+
+
+def _with_policy(
+    query: Mapping[str, str], policies: Callable[[str], Sequence[Mapping[str, str]]], share: str
+) -> dict[str, str]:
+    """Fill in what the stored access policy of a SAS says; what stands in both is refused (service)."""
+    try:
+        policy = next((policy for policy in policies(share) if policy["id"] == query["si"]), None)
+    except StorageError:
+        policy = None
+    if policy is None:
+        raise _failed(f"Access policy '{query['si']}' does not exist.")
+    whole = dict(query)
+    for name, stored in (("st", "start"), ("se", "expiry"), ("sp", "permission")):
+        if stored in policy:
+            if query.get(name):
+                raise _failed(f"{name} stands in the signature and in its access policy.")
+            whole[name] = policy[stored]
+    return whole
 
 
 def _check_signature(account: Account, text: str, signature: str) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from emulator.storage.call import XML, document, element, metadata_headers, stamps
-from emulator.storage.errors import bad_header, failure
+from emulator.storage.errors import bad_header, failure, not_built
 from emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
 
 if TYPE_CHECKING:
@@ -20,55 +20,101 @@ MAX_QUOTA = 102_400
 """GiB: what the service allows to an account with large file shares; 5120 to others."""
 
 
+_TOLD_SINCE = "2019-12-12"
+"""From this version on answers tell a share's tier, protocols and lease (service)."""
+
+_TIERS = ("TransactionOptimized", "Hot", "Cool")
+_KEPT = ("x-ms-access-tier", "x-ms-enable-smb-directory-lease")
+"""Headers that are kept and told, and do nothing: there is one disk, and nobody speaks SMB."""
+
+
 async def create_share(context: Context, call: Call) -> Response:
     """Make a share: 201, or 409 ShareAlreadyExists."""
-    record = ShareRecord(_quota(call) or DEFAULT_QUOTA, call.metadata())
+    record = ShareRecord(_quota(call) or DEFAULT_QUOTA, call.metadata(), properties=_properties(call))
     context.shares.create(call.account.name, call.share, record)
+    context.leases.forget_below(call.share_key)
     return call.answer(201, _stamps(*context.shares.read(call.account.name, call.share)))
 
 
 async def get_share(context: Context, call: Call) -> Response:
-    """Read a share's properties and metadata."""
-    record, status = context.shares.read(call.account.name, call.share)
+    """Read the properties and metadata of a share or of its snapshot."""
+    record, status = context.shares.read(call.account.name, call.share, call.snapshot)
+    context.leases.check(call, call.share_key, locks=False, share=True)
     headers = _stamps(record, status) | metadata_headers(record.metadata)
-    return call.answer(200, headers | {"x-ms-share-quota": str(record.quota)})
+    headers["x-ms-share-quota"] = str(record.quota)
+    if call.version >= _TOLD_SINCE:
+        headers |= {"x-ms-access-tier": _TIERS[0], "x-ms-enabled-protocols": "SMB"} | record.properties
+        headers |= {} if call.snapshot else context.leases.headers(call, call.share_key)
+    return call.answer(200, headers)
 
 
 async def get_share_metadata(context: Context, call: Call) -> Response:
-    """Read a share's metadata."""
-    record, status = context.shares.read(call.account.name, call.share)
+    """Read the metadata of a share or of its snapshot."""
+    record, status = context.shares.read(call.account.name, call.share, call.snapshot)
+    context.leases.check(call, call.share_key, locks=False, share=True)
     return call.answer(200, _stamps(record, status) | metadata_headers(record.metadata))
 
 
 async def set_share_metadata(context: Context, call: Call) -> Response:
     """Replace a share's metadata."""
     record, status = context.shares.read(call.account.name, call.share)
+    context.leases.check(call, call.share_key, locks=False, share=True)
     record.metadata = call.metadata()
     context.shares.records.save_share(call.share_key, record)
     return call.answer(200, _stamps(record, status))
 
 
 async def set_share_properties(context: Context, call: Call) -> Response:
-    """Set a share's quota, which is kept and told, not enforced."""
+    """Set a share's quota and tier, which are kept and told, not enforced."""
     record, status = context.shares.read(call.account.name, call.share)
-    quota = _quota(call)
-    if quota is None:
+    context.leases.check(call, call.share_key, locks=False, share=True)
+    quota, properties = _quota(call), _properties(call)
+    if quota is None and not properties:
         raise failure("MissingRequiredHeader", HeaderName="x-ms-share-quota")
-    record.quota = quota
+    record.quota = quota or record.quota
+    record.properties |= properties
     context.shares.records.save_share(call.share_key, record)
     return call.answer(200, _stamps(record, status))
 
 
 async def delete_share(context: Context, call: Call) -> Response:
-    """Delete a share and all that is in it."""
-    folder = context.shares.delete(call.account.name, call.share)
-    await asyncio.to_thread(context.shares.discard, folder)
+    """Delete a share and all that is in it, or one of its snapshots.
+
+    A share that has snapshots is refused with ShareHasSnapshots unless ``x-ms-delete-snapshots`` is
+    ``include`` or ``include-leased``.
+    """
+    account, share = call.account.name, call.share
+    shares = context.shares
+    choice = call.headers.get("x-ms-delete-snapshots", "").lower()
+    if choice not in ("", "include", "include-leased") or (choice and call.snapshot):
+        raise bad_header("x-ms-delete-snapshots", choice)
+    if call.snapshot:
+        await asyncio.to_thread(shares.discard, shares.delete_snapshot(account, share, call.snapshot))
+        return call.answer(202, {})
+    shares.root(account, share)
+    context.leases.check(call, call.share_key, locks=True, share=True)
+    snapshots = shares.snapshots(account, share)
+    if snapshots and not choice:
+        raise failure("ShareHasSnapshots")
+    folders = [shares.delete_snapshot(account, share, snapshot) for snapshot in snapshots]
+    folders.append(shares.delete(account, share))
+    context.leases.forget_below(call.share_key)
+    for folder in folders:
+        await asyncio.to_thread(shares.discard, folder)
     return call.answer(202, {})
+
+
+async def lease_share(context: Context, call: Call) -> Response:
+    """Acquire, renew, change, release or break the lease of a share."""
+    record, status = context.shares.read(call.account.name, call.share)
+    code, headers = context.leases.act(call, call.share_key, share=True)
+    return call.answer(code, _stamps(record, status) | headers)
 
 
 async def get_share_stats(context: Context, call: Call) -> Response:
     """Tell how many bytes a share holds."""
     record, status = context.shares.read(call.account.name, call.share)
+    context.leases.check(call, call.share_key, locks=False, share=True)
     usage = await asyncio.to_thread(context.shares.usage, call.account.name, call.share)
     body = element("ShareUsageBytes", str(usage))
     if call.version < "2018-11-09":
@@ -82,6 +128,21 @@ def _quota(call: Call) -> int | None:
     if quota is not None and not 1 <= quota <= MAX_QUOTA:
         raise bad_header("x-ms-share-quota", str(quota))
     return quota
+
+
+def _properties(call: Call) -> dict[str, str]:
+    """Read what newer versions keep about a share."""
+    tier = call.headers.get("x-ms-access-tier")
+    if tier is not None and tier not in _TIERS:
+        raise (
+            not_built("premium shares (x-ms-access-tier)")
+            if tier == "Premium"
+            else bad_header("x-ms-access-tier", tier)
+        )
+    protocols = call.headers.get("x-ms-enabled-protocols", "SMB")
+    if protocols.upper() != "SMB":
+        raise not_built("NFS shares (x-ms-enabled-protocols)")
+    return {name: call.headers[name] for name in _KEPT if call.headers.get(name)}
 
 
 def _stamps(record: ShareRecord, status: os.stat_result) -> dict[str, str]:

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH114, PTH115, PTH116 - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH114, PTH115, PTH116, PTH208 - paths on the way of every request are plain strings and descriptors
 """Shares: ordinary folders, ``<home>/storage/<account>/<share>/``."""
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import tempfile
 import uuid
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import failure
+from emulator.storage.errors import bad_query, failure
 from emulator.storage.names import check_share_name, is_share_name
 from emulator.storage.records import Records, ShareRecord
+from emulator.storage.times import parse_sas_time
 from emulator.storage.tree import MODE
 
 if TYPE_CHECKING:
@@ -26,28 +27,37 @@ class Shares:
     H2. A deleted share is gone at once: its folder is moved aside, then removed.
     H3. Nothing but what clients, jobs and people put there ever stands in a share: data on its way in waits
         in ``staging``, a folder beside the accounts (same file system).
+    H4. A snapshot is a folder of its own beside the accounts, which nothing but reads ever touches. It goes
+        with its share.
     """
 
     def __init__(self, home: Home, store: Store) -> None:
         """Remove what a crash left in the staging folder; the home's lock must be held."""
         self._storage = os.fspath(home.storage)
         self.staging = f"{self._storage}/.staging"
+        self._snapshots = f"{self._storage}/.snapshots"
         self.records = Records(store)
         os.makedirs(self._storage, mode=0o700, exist_ok=True)
         _remove_tree(self.staging)
         os.makedirs(self.staging, mode=0o700, exist_ok=True)
 
-    def root(self, account: str, share: str) -> str:
-        """Give a share's folder, with links resolved.
+    def root(self, account: str, share: str, snapshot: str = "") -> str:
+        """Give the folder of a share, or of its snapshot of that time, with links resolved.
 
         Raises:
-            StorageError: ShareNotFound; OutOfRangeInput or InvalidResourceName for an impossible name.
+            StorageError: ShareNotFound, ShareSnapshotNotFound; OutOfRangeInput or InvalidResourceName for an
+                impossible name, InvalidQueryParameterValue for an impossible time.
         """
         check_share_name(share)
+        folder = f"{self._storage}/{account}/{share}"
+        if snapshot:
+            if parse_sas_time(snapshot) is None:
+                raise bad_query("sharesnapshot", snapshot)
+            folder = self.snapshot_folder(account, share, snapshot)
         try:
-            fd = os.open(f"{self._storage}/{account}/{share}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
-            raise failure("ShareNotFound") from None
+            raise failure("ShareSnapshotNotFound" if snapshot else "ShareNotFound") from None
         try:
             return os.readlink(f"/proc/self/fd/{fd}")
         finally:
@@ -66,18 +76,48 @@ class Shares:
         except FileExistsError:
             raise failure("ShareAlreadyExists") from None
         os.chmod(folder, MODE)
+        for snapshot in self.snapshots(account, share):  # of a share whose folder somebody removed
+            self.discard(self.delete_snapshot(account, share, snapshot))
         self.records.forget_share(f"{account}/{share}")
         self.records.save_share(f"{account}/{share}", record)
         return record
 
-    def read(self, account: str, share: str) -> tuple[ShareRecord, os.stat_result]:
-        """Read a share's properties and its folder's status.
+    def read(self, account: str, share: str, snapshot: str = "") -> tuple[ShareRecord, os.stat_result]:
+        """Read the properties of a share, or of its snapshot, and its folder's status.
 
         Raises:
-            StorageError: ShareNotFound.
+            StorageError: ShareNotFound, ShareSnapshotNotFound.
         """
-        status = os.stat(self.root(account, share))
-        return self.records.share(f"{account}/{share}", status), status
+        status = os.stat(self.root(account, share, snapshot))
+        key = f"{account}/{share}@{snapshot}" if snapshot else f"{account}/{share}"
+        return self.records.share(key, status), status
+
+    def policies(self, account: str, share: str) -> list[dict[str, str]]:
+        """Give the stored access policies of a share; StorageError if there is none."""
+        return self.read(account, share)[0].policies
+
+    def snapshots(self, account: str, share: str) -> list[str]:
+        """List the times of a share's snapshots, oldest first."""
+        try:
+            return sorted(os.listdir(f"{self._snapshots}/{account}/{share}"))
+        except FileNotFoundError:
+            return []
+
+    def snapshot_folder(self, account: str, share: str, snapshot: str) -> str:
+        """Give the folder where a snapshot stands, or will."""
+        return f"{self._snapshots}/{account}/{share}/{snapshot}"
+
+    def delete_snapshot(self, account: str, share: str, snapshot: str) -> str:
+        """Move a snapshot aside and forget what is known about it; like ``delete``.
+
+        Raises:
+            StorageError: ShareSnapshotNotFound.
+        """
+        self.root(account, share, snapshot)
+        aside = f"{self.staging}/{uuid.uuid4().hex}"
+        os.rename(self.snapshot_folder(account, share, snapshot), aside)
+        self.records.forget_share(f"{account}/{share}@{snapshot}")
+        return aside
 
     def list(self, account: str) -> list[str]:
         """List the names of an account's shares, sorted (H1)."""
@@ -109,8 +149,11 @@ class Shares:
     def delete_all(self, account: str) -> None:
         """Delete an account's shares and its folder."""
         for share in self.list(account):
+            for snapshot in self.snapshots(account, share):
+                self.discard(self.delete_snapshot(account, share, snapshot))
             self.discard(self.delete(account, share))
         _remove_tree(f"{self._storage}/{account}")
+        _remove_tree(f"{self._snapshots}/{account}")
 
     def usage(self, account: str, share: str) -> int:
         """Add up the bytes in a share's files."""

@@ -7,18 +7,22 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from emulator.storage.call import ECHO_VERSION
+from emulator.storage import permissions
+from emulator.storage.call import ECHO_VERSION, PERMISSION_KEY
 from emulator.storage.errors import bad_header, failure, not_built
 from emulator.storage.times import parse_smb_time
 
 if TYPE_CHECKING:
-    from emulator.storage.call import Call
+    from emulator.storage.call import Call, Context
     from emulator.storage.records import EntryRecord
 
 _OPTIONAL_FROM = "2021-06-08"
 """From this version on the properties may be left out when something is created."""
 
 _REQUIRED = ("x-ms-file-attributes", "x-ms-file-creation-time", "x-ms-file-last-write-time")
+NAMES = (*_REQUIRED, "x-ms-file-change-time")
+"""Headers that set attributes and times."""
+
 _ATTRIBUTES = {
     name.lower(): name
     for name in (
@@ -43,19 +47,44 @@ def check_required(call: Call) -> None:
         raise failure("MissingRequiredHeader", HeaderName="x-ms-file-permission")
 
 
-def apply(call: Call, record: EntryRecord, *, directory: bool) -> int | None:
+def check_writable(record: EntryRecord) -> None:
+    """Refuse to change or delete a read-only file.
+
+    Raises:
+        StorageError: ReadOnlyAttribute (409).
+    """
+    if "ReadOnly" in record.attributes:
+        raise failure("ReadOnlyAttribute")
+
+
+def apply(context: Context, call: Call, record: EntryRecord, *, directory: bool) -> int | None:
     """Take the properties of a create or set request into a record.
 
     Returns:
         The time of last write that the client set, in ns since 1970; None if it left that to us.
 
     Raises:
-        StorageError: InvalidHeaderValue; NotImplemented for permissions of their own and read-only files.
+        StorageError: InvalidHeaderValue, FileInvalidPermission, FilePermissionNotFound; NotImplemented for
+            permissions in binary form.
     """
-    if call.headers.get("x-ms-file-permission", "inherit").lower() not in ("inherit", "preserve"):
-        raise not_built("permissions (x-ms-file-permission other than Inherit and Preserve)")
-    if call.headers.get("x-ms-file-permission-key"):
-        raise not_built("permissions (x-ms-file-permission-key)")
+    if call.headers.get("x-ms-file-permission-format", "sddl").lower() != "sddl":
+        raise not_built("permissions in binary form (x-ms-file-permission-format)")
+    permission, key = (
+        call.headers.get("x-ms-file-permission", ""),
+        call.headers.get("x-ms-file-permission-key"),
+    )
+    if key:
+        if permission:
+            raise bad_header("x-ms-file-permission-key", key)
+        permissions.text_of(context, call.share_key, key)
+        record.permission = "" if key == PERMISSION_KEY else key
+    elif permission.lower() == "inherit":
+        record.permission = ""
+    elif permission and permission.lower() != "preserve":
+        record.permission = permissions.keep(context, call, permission)
+    changed = _time(call, "x-ms-file-change-time")
+    if changed is not None:
+        record.new_change_time = changed
     attributes = call.headers.get("x-ms-file-attributes", "preserve")
     if attributes.lower() != "preserve":
         record.attributes = _attributes(attributes, directory=directory)
@@ -77,8 +106,6 @@ def _attributes(text: str, *, directory: bool) -> str:
         name = _ATTRIBUTES.get(part.strip().lower())
         if name is None:
             raise bad_header("x-ms-file-attributes", text)
-        if name == "ReadOnly":
-            raise not_built("read-only files (x-ms-file-attributes: ReadOnly)")
         if name != "None":
             names.append(name)
     if directory and "Directory" not in names:

@@ -69,6 +69,11 @@ def sas_time(value: datetime) -> str:
     return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def snapshot_time(value: datetime) -> str:
+    """Write when a snapshot was made: ``2019-05-17T23:41:28.0000000Z``, which is also its name."""
+    return value.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+
+
 def smb_time(nanoseconds: int) -> str:
     """Write nanoseconds since 1970 as ``2019-05-17T23:41:28.6060000Z`` (hundreds of nanoseconds)."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)

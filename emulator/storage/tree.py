@@ -77,6 +77,7 @@ class Listed:
     size: int
     modified: int
     inode: int
+    stat: os.stat_result
 
 
 def find(root: str, parts: Sequence[str]) -> Found:
@@ -214,6 +215,34 @@ def remove(root: str, parts: Sequence[str], *, directory: bool) -> str:
         return _below(parent.path, name)
 
 
+def rename(root: str, source: Sequence[str], target: Sequence[str], *, directory: bool) -> tuple[str, str]:
+    """Rename a file or directory, and give its true paths before and after. A file at the target is replaced.
+
+    Raises:
+        StorageError: ParentNotFound, ResourceNotFound, ResourceTypeMismatch, InvalidResourceName, and
+            ResourceAlreadyExists if a directory is at the target.
+    """
+    with _parent(root, source) as old, _parent(root, target) as new:
+        name = _spelling(old.open(os.O_RDONLY), source[-1])
+        if name is None:
+            raise failure("ResourceNotFound")
+        status = os.stat(name, dir_fd=old.fd, follow_symlinks=False)
+        if modes.S_ISDIR(status.st_mode) != directory:
+            raise failure("ResourceTypeMismatch")
+        there = _spelling(new.open(os.O_RDONLY), target[-1])
+        spelled = target[-1]
+        if there is not None:
+            taken = os.stat(there, dir_fd=new.fd, follow_symlinks=False)
+            same = (taken.st_dev, taken.st_ino) == (status.st_dev, status.st_ino)
+            if not same and (directory or modes.S_ISDIR(taken.st_mode)):
+                raise failure("ResourceAlreadyExists")
+            spelled = spelled if same else there
+        else:
+            check_new_name(spelled)
+        os.rename(name, spelled, src_dir_fd=old.fd, dst_dir_fd=new.fd)
+        return _below(old.path, name), _below(new.path, spelled)
+
+
 def entries(directory: Found, prefix: str = "") -> list[tuple[str, bool]]:
     """List a directory as (name, whether it is a directory), sorted by name without regard to case.
 
@@ -248,7 +277,7 @@ def describe(directory: Found, names: Sequence[tuple[str, bool]]) -> list[Listed
         except OSError:
             continue
         size = 0 if is_directory else status.st_size
-        listed.append(Listed(name, is_directory, size, status.st_mtime_ns, status.st_ino))
+        listed.append(Listed(name, is_directory, size, status.st_mtime_ns, status.st_ino, status))
     return listed
 
 

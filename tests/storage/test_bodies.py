@@ -62,7 +62,7 @@ def test_a_range_of_any_size_is_written_whole(served: Served, size: int) -> None
         ({"x-ms-range": "bytes=0-2", "content-md5": "abc"}, b"abc", 400, "InvalidMd5"),
         ({"x-ms-range": "bytes=0-2", "if-match": '"0x0"'}, b"abc", 412, "ConditionNotMet"),
         ({"x-ms-range": "bytes=0-2", "x-ms-lease-id": "l"}, b"abc", 412, "LeaseNotPresentWithFileOperation"),
-        ({"x-ms-range": "bytes=0-2", "x-ms-copy-source": "http://x"}, b"", 501, "NotImplemented"),
+        ({"x-ms-range": "bytes=0-2", "x-ms-copy-source": "http://x"}, b"", 400, "MissingRequiredHeader"),
     ],
 )
 def test_a_wrong_range_changes_nothing(
@@ -277,9 +277,12 @@ def test_a_file_that_shrinks_while_it_is_read_breaks_the_transfer(served: Served
         ({"x-ms-meta-a-b": "x"}, "InvalidMetadata"),
         ({"x-ms-meta-a": "x" * 9000}, "MetadataTooLarge"),
         ({"x-ms-file-attributes": "Round"}, "InvalidHeaderValue"),
-        ({"x-ms-file-attributes": "ReadOnly"}, "NotImplemented"),
         ({"x-ms-file-creation-time": "yesterday"}, "InvalidHeaderValue"),
-        ({"x-ms-file-permission-key": "1*2"}, "NotImplemented"),
+        ({"x-ms-file-permission-key": "1*2"}, "InvalidHeaderValue"),
+        ({"x-ms-file-permission-key": "1*2", "x-ms-file-permission": ""}, "FilePermissionNotFound"),
+        ({"x-ms-file-permission": "everybody"}, "FileInvalidPermission"),
+        ({"x-ms-mode": "0777"}, "NotImplemented"),
+        ({"x-ms-structured-body": "XSM/1.0; properties=crc64"}, "NotImplemented"),
     ],
 )
 def test_a_wrong_create_makes_nothing(served: Served, headers: dict[str, str], code: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from azure.common import AzureConflictHttpError, AzureHttpError, AzureMissingResourceHttpError
-from azure.storage.common.models import AccountPermissions, ResourceTypes
+from azure.storage.common.models import AccessPolicy, AccountPermissions, CorsRule, Metrics, ResourceTypes
 from azure.storage.file import ContentSettings, FilePermissions, SharePermissions
+from azure.storage.file.models import DeleteSnapshot, SMBProperties
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,24 +240,87 @@ def test_share_and_account_signatures_open_what_they_name(served: Served, client
     assert refused.value.status_code == 403
 
 
-def test_what_is_not_built_is_refused_by_name(client: FileService) -> None:
-    client.create_file_from_text("data", None, "f", "x")
-    for call, name in (
-        (lambda: client.copy_file("data", None, "g", "http://x/y"), "copies"),
-        (lambda: client.snapshot_share("data"), "snapshots"),
-        (lambda: client.get_share_acl("data"), "stored access policies"),
-        (lambda: client.list_handles("data"), "handles"),
-        (lambda: client.get_permission_for_share("data", "1*2"), "permissions"),
-        (client.set_file_service_properties, "service's properties"),
-        (lambda: client.get_share_properties("data", snapshot="2020-01-01T00:00:00.0000000Z"), "snapshots"),
-        (lambda: client.create_file("data", None, "p", 1, file_permission="O:S-1-5"), "permissions"),
-    ):
-        with pytest.raises(AzureHttpError) as refused:
-            call()
-        assert refused.value.status_code == 501
-        assert name in str(refused.value)
+def test_a_share_s_snapshot_keeps_what_was(served: Served, client: FileService) -> None:
+    client.create_file_from_text("data", None, "f", "before", metadata={"state": "old"})
+    taken = client.snapshot_share("data", metadata={"why": "test"}).snapshot
+    client.create_file_from_text("data", None, "f", "after!", metadata={"state": "new"})
+    assert client.get_file_to_text("data", None, "f", snapshot=taken).content == "before"
+    old = client.get_file_properties("data", None, "f", snapshot=taken)
+    assert (old.metadata, old.properties.content_length) == ({"state": "old"}, 6)
+    assert [entry.name for entry in client.list_directories_and_files("data", snapshot=taken)] == ["f"]
+    assert client.get_share_properties("data", snapshot=taken).metadata == {"why": "test"}
+    listed = [(share.name, share.snapshot) for share in client.list_shares(include_snapshots=True)]
+    assert listed == [("data", taken), ("data", None)]
+    with pytest.raises(AzureConflictHttpError) as conflict:
+        client.delete_share("data", fail_not_exist=True)
+    assert conflict.value.error_code == "ShareHasSnapshots"
+    client.delete_share("data", snapshot=taken)
+    assert [share.name for share in client.list_shares(include_snapshots=True)] == ["data"]
+    client.snapshot_share("data")
+    client.delete_share("data", delete_snapshots=DeleteSnapshot.Include)
+    assert not served.folder("data").exists()
+
+
+def test_a_file_is_copied_and_the_copy_is_done_at_once(client: FileService) -> None:
+    client.create_file_from_text("data", None, "f", "content", metadata={"k": "v"})
+    copy = client.copy_file("data", None, "g", client.make_file_url("data", None, "f"))
+    assert copy.status == "success"
+    found = client.get_file_properties("data", None, "g")
+    assert found.metadata == {"k": "v"}
+    assert (found.properties.copy.id, found.properties.copy.status) == (copy.id, "success")
+    assert found.properties.copy.progress == "7/7"
+    assert client.get_file_to_text("data", None, "g").content == "content"
+    with pytest.raises(AzureConflictHttpError) as conflict:
+        client.abort_copy_file("data", None, "g", copy.id)
+    assert conflict.value.error_code == "NoPendingCopyOperation"
+
+
+def test_stored_policies_open_and_close_what_they_signed(served: Served, client: FileService) -> None:
+    client.create_file_from_text("data", None, "f", "content")
+    policy = AccessPolicy(SharePermissions.READ, datetime.now(timezone.utc) + timedelta(hours=1))
+    client.set_share_acl("data", {"readers": policy})
+    assert client.get_share_acl("data")["readers"].permission == "r"
+    token = client.generate_share_shared_access_signature("data", id="readers")
+    url = client.make_file_url("data", None, "f", sas_token=token)
+    assert requests.get(url, timeout=10).text == "content"
+    assert requests.put(url, timeout=10).status_code == 403
+    client.set_share_acl("data")
+    assert client.get_share_acl("data") == {}
+    assert requests.get(url, timeout=10).status_code == 403
+
+
+def test_permissions_are_kept_by_key(client: FileService) -> None:
+    text = "O:S-1-5-32-544G:S-1-5-21-1-2-3-513D:AI(A;;FA;;;SY)"
+    key = client.create_permission_for_share("data", json.dumps({"permission": text}).encode())
+    assert json.loads(client.get_permission_for_share("data", key)) == {"permission": text}
+    client.create_file(
+        "data", None, "p", 1, file_permission=None, smb_properties=SMBProperties(permission_key=key)
+    )
+    assert client.get_file_properties("data", None, "p").properties.smb_properties.permission_key == key
+    client.create_directory("data", "d", file_permission=text)
+    assert client.get_directory_properties("data", "d").properties.smb_properties.permission_key == key
+    with pytest.raises(AzureMissingResourceHttpError):
+        client.get_permission_for_share("data", "1*2")
+
+
+def test_the_service_s_properties_are_kept(client: FileService) -> None:
     assert client.get_file_service_properties().cors == []
-    assert not client.exists("data", None, "p")
+    rule = CorsRule(["https://example.org"], ["GET"], 60)
+    client.set_file_service_properties(hour_metrics=Metrics(enabled=True, include_apis=True), cors=[rule])
+    found = client.get_file_service_properties()
+    assert found.cors[0].allowed_origins == ["https://example.org"]
+    assert found.hour_metrics.enabled
+    client.set_file_service_properties(cors=[])
+    assert client.get_file_service_properties().hour_metrics.enabled
+
+
+def test_nobody_holds_handles(client: FileService) -> None:
+    client.create_file_from_text("data", None, "f", "x")
+    assert list(client.list_handles("data")) == []
+    assert list(client.list_handles("data", None, "f")) == []
+    assert sum(client.close_handles("data", None, "f", handle_id="*")) == 0
+    with pytest.raises(AzureMissingResourceHttpError):
+        client.list_handles("data", None, "g")
 
 
 def test_wrong_key_is_refused(served: Served) -> None:

@@ -214,5 +214,5 @@ def test_a_wrong_page_is_refused(served: Served, query: dict[str, str], code: st
 
 
 def test_what_a_listing_cannot_include_is_refused(served: Served) -> None:
-    assert served.ask("GET", "/data", {**LIST, "include": "Timestamps"}).code == "NotImplemented"
+    assert served.ask("GET", "/data", {**LIST, "include": "Weather"}).code == "InvalidQueryParameterValue"
     assert served.ask("GET", "/", {"comp": "list", "include": "weather"}).code == "InvalidQueryParameterValue"

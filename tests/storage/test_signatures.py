@@ -222,10 +222,13 @@ def test_a_version_that_is_none_is_refused(served: Served, version: str) -> None
     assert (answer.status, answer.code) == (400, "InvalidHeaderValue")
 
 
-def test_a_version_of_the_future_is_served_and_echoed(served: Served) -> None:
+def test_a_version_of_the_future_is_served_like_the_newest_known(served: Served) -> None:
     answer = served.ask("GET", FILE, headers={"x-ms-version": "2031-10-06", "x-ms-client-request-id": "me"})
     assert answer.status == 200
-    assert (answer.headers["x-ms-version"], answer.headers["x-ms-client-request-id"]) == ("2031-10-06", "me")
+    assert (answer.headers["x-ms-version"], answer.headers["x-ms-client-request-id"]) == ("2026-10-06", "me")
+    assert "2031-10-06" in answer.headers["warning"]
+    known = served.ask("GET", FILE, headers={"x-ms-version": "2026-10-06"})
+    assert (known.headers["x-ms-version"], "warning" in known.headers) == ("2026-10-06", False)
     old = served.ask("GET", FILE, headers={"x-ms-version": "2017-04-17", "x-ms-client-request-id": "me"})
     assert "x-ms-client-request-id" not in old.headers
     assert "x-ms-file-attributes" not in old.headers

@@ -1,0 +1,144 @@
+# ruff: noqa: PTH104, PTH108 - paths on the way of requests are plain strings
+"""Copies of files from a URL. They are done when they are answered, so none can ever be aborted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+from emulator.storage import permissions, smb, tree
+from emulator.storage.errors import bad_header, failure
+from emulator.storage.file_operations import check_replaceable, save
+from emulator.storage.snapshots import copy_content
+from emulator.storage.sources import find_source, open_source
+from emulator.storage.times import http_date
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from emulator.storage.call import Call, Context
+    from emulator.storage.records import EntryRecord
+    from emulator.storage.sources import Source
+    from emulator.storage.tree import Found
+
+
+async def copy_file(context: Context, call: Call) -> Response:
+    """Copy a file of this emulator over, or to, the one that the request names: 202, ``success`` at once.
+
+    Content, HTTP headers and, unless the request brings its own, metadata are the source's. The target is
+    replaced in one step; until then it is as it was.
+    """
+    root = context.root(call)
+    source = find_source(context, call, "x-ms-copy-source", "r")
+    metadata = call.metadata()
+    check_replaceable(context, call, root)
+    with open_source(context, source) as found:
+        record = context.shares.records.entry(source.share_key, found.path, found.stat, directory=False)
+        record.metadata = metadata or record.metadata
+        written = _apply(context, call, record, source, found)
+        draft = f"{context.shares.staging}/{uuid.uuid4().hex}"
+        try:
+            await asyncio.to_thread(_draft, found, draft)
+            check_replaceable(context, call, root)
+            path = _replace(root, call.parts, draft)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(draft)
+        size = found.stat.st_size
+    now = http_date(int(context.clock.now().timestamp()))
+    copy_id = str(uuid.uuid4())
+    record.copy = {
+        "x-ms-copy-id": copy_id,
+        "x-ms-copy-source": source.url,
+        "x-ms-copy-status": "success",
+        "x-ms-copy-progress": f"{size}/{size}",
+        "x-ms-copy-completion-time": now,
+    }
+    with tree.find_file(root, path.split("/")) as target:
+        smb.set_last_write(f"/proc/self/fd/{target.fd}", written)
+        target.stat = os.fstat(target.fd)
+        record.created = record.created or target.stat.st_mtime_ns
+        headers = save(context, call, target, record)
+    done = {"x-ms-copy-id": copy_id, "x-ms-copy-status": "success"}
+    return call.answer(202, headers | done)
+
+
+async def abort_copy(context: Context, call: Call) -> Response:
+    """Refuse to abort a copy: 409 NoPendingCopyOperation, for every copy is complete when it is answered."""
+    if call.require("x-ms-copy-action").lower() != "abort":
+        raise bad_header("x-ms-copy-action", call.headers["x-ms-copy-action"])
+    if not call.query.get("copyid"):
+        raise failure("MissingRequiredQueryParameter", QueryParameterName="copyid")
+    with tree.find_file(context.root(call), call.parts):
+        raise failure("NoPendingCopyOperation")
+
+
+def _apply(context: Context, call: Call, record: EntryRecord, source: Source, found: Found) -> int | None:
+    """Give the copy its SMB properties: ``source`` keeps the source's, nothing gives it new ones."""
+    headers = call.headers
+    written = found.stat.st_mtime_ns if _is_source(headers.get("x-ms-file-last-write-time")) else None
+    keep_created = _is_source(headers.get("x-ms-file-creation-time"))
+    keep_attributes = _is_source(headers.get("x-ms-file-attributes"))
+    mode = headers.get("x-ms-file-permission-copy-mode", "override").lower()
+    if mode not in ("source", "override"):
+        raise bad_header("x-ms-file-permission-copy-mode", mode)
+    permission = permissions.text_of(context, source.share_key, record.permission)
+    kept = {name for name in smb.NAMES if _is_source(headers.get(name))}
+    fresh = {name: value for name, value in headers.items() if name not in kept}
+    if not keep_created:
+        record.created = 0
+    if not keep_attributes:
+        record.attributes = "Archive"
+    elif call.flag("x-ms-file-copy-set-archive") and "Archive" not in record.attributes:
+        record.attributes = " | ".join(
+            [*record.attributes.replace("None", "").split(" | "), "Archive"]
+        ).strip(" |")
+    call.headers, sent = fresh, call.headers
+    try:
+        asked = smb.apply(context, call, record, directory=False)
+    finally:
+        call.headers = sent
+    if mode == "source":
+        record.permission = permissions.keep(context, call, permission)
+    return written if written is not None else asked
+
+
+def _is_source(text: str | None) -> bool:
+    return text is not None and text.lower() == "source"
+
+
+def _draft(found: Found, path: str) -> None:
+    read = found.open(os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, tree.MODE)
+        try:
+            os.fchmod(write, tree.MODE)
+            copy_content(read, write, found.stat.st_size)
+        finally:
+            os.close(write)
+    finally:
+        os.close(read)
+
+
+def _replace(root: str, parts: tuple[str, ...], draft: str) -> str:
+    """Put the draft where the target is, or will be, and give its true path."""
+    fd, path, _ = tree.make_file(root, parts)
+    try:
+        try:
+            os.rename(draft, f"{root}/{path}")
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            os.ftruncate(fd, 0)  # a share that a person linked to another disk
+            read = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                copy_content(read, fd, os.fstat(read).st_size)
+            finally:
+                os.close(read)
+    finally:
+        os.close(fd)
+    return path

@@ -1,0 +1,88 @@
+"""Stored access policies of a share, and the XML that clients send for them and for the service."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+from emulator.storage.call import XML, document, element, stamps
+from emulator.storage.errors import failure
+from emulator.storage.records import entity_tag
+from emulator.storage.times import parse_sas_time
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from emulator.storage.call import Call, Context
+
+MOST = 5
+"""Stored access policies of one share (service)."""
+
+_LONGEST_ID = 64
+_FIELDS = {"Start": "start", "Expiry": "expiry", "Permission": "permission"}
+
+
+async def get_acl(context: Context, call: Call) -> Response:
+    """Tell the stored access policies of a share."""
+    record, status = context.shares.read(call.account.name, call.share)
+    context.leases.check(call, call.share_key, locks=False, share=True)
+    rows = []
+    for policy in record.policies:
+        fields = "".join(element(tag, policy[name]) for tag, name in _FIELDS.items() if name in policy)
+        inner = f"<AccessPolicy>{fields}</AccessPolicy>" if fields else ""
+        rows.append(f"<SignedIdentifier>{element('Id', policy['id'])}{inner}</SignedIdentifier>")
+    headers = stamps(entity_tag(status, record.changed, directory=True), record.changed)
+    body = document(f"<SignedIdentifiers>{''.join(rows)}</SignedIdentifiers>")
+    return call.answer(200, headers, body, content_type=XML)
+
+
+async def set_acl(context: Context, call: Call) -> Response:
+    """Replace the stored access policies of a share; they hold at once (up to 30 s later on the service)."""
+    record, status = context.shares.read(call.account.name, call.share)
+    context.leases.check(call, call.share_key, locks=False, share=True)
+    policies = _read_policies(await call.body())
+    record, status = context.shares.read(call.account.name, call.share)
+    record.policies = policies
+    context.shares.records.save_share(call.share_key, record)
+    return call.answer(200, stamps(entity_tag(status, record.changed, directory=True), record.changed))
+
+
+def parse_xml(data: bytes, root: str) -> ET.Element:
+    """Read an XML document of a client.
+
+    Raises:
+        StorageError: InvalidXmlDocument if it is none, or its root has another name.
+    """
+    try:
+        if b"<!" in data:  # neither entities nor document types: nothing that could grow
+            raise failure("InvalidXmlDocument")
+        found = ET.fromstring(data.decode("utf-8-sig"))  # noqa: S314 - no entity can be declared, see above
+    except (ET.ParseError, UnicodeDecodeError, ValueError):
+        raise failure("InvalidXmlDocument") from None
+    if found.tag != root:
+        raise failure("InvalidXmlDocument")
+    return found
+
+
+def _read_policies(data: bytes) -> list[dict[str, str]]:
+    if not data.strip():
+        return []
+    policies: list[dict[str, str]] = []
+    for row in parse_xml(data, "SignedIdentifiers"):
+        name = (row.findtext("Id") or "").strip()
+        if row.tag != "SignedIdentifier" or not 1 <= len(name) <= _LONGEST_ID:
+            raise failure("InvalidXmlNodeValue", XmlNodeName="Id", XmlNodeValue=name)
+        policy = {"id": name}
+        access = row.find("AccessPolicy")
+        for child in () if access is None else access:
+            field, text = _FIELDS.get(child.tag), (child.text or "").strip()
+            if field is None:
+                raise failure("UnsupportedXmlNode", XmlNodeName=child.tag)
+            if text and field != "permission" and parse_sas_time(text) is None:
+                raise failure("InvalidXmlNodeValue", XmlNodeName=child.tag, XmlNodeValue=text)
+            if text:
+                policy[field] = text
+        policies.append(policy)
+    if len(policies) > MOST or len({policy["id"] for policy in policies}) < len(policies):
+        raise failure("InvalidXmlDocument")
+    return policies

@@ -1,0 +1,107 @@
+"""What a request names by a URL beside its own: the source of a copy or of a rename."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from emulator.storage import tree
+from emulator.storage.errors import StorageError, failure, not_built
+from emulator.storage.names import decode_path, split_path
+from emulator.storage.sas import EVERYTHING, check_sas
+
+if TYPE_CHECKING:
+    from emulator.storage.accounts import Account
+    from emulator.storage.call import Call, Context
+    from emulator.storage.tree import Found
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or directory of this emulator; ``url`` is free of signatures."""
+
+    account: Account
+    share: str
+    snapshot: str
+    parts: tuple[str, ...]
+    url: str
+
+    @property
+    def share_key(self) -> str:
+        """Name its share, or the share's snapshot, in the store."""
+        at = f"@{self.snapshot}" if self.snapshot else ""
+        return f"{self.account.name}/{self.share}{at}"
+
+
+def find_source(context: Context, call: Call, header: str, permissions: str) -> Source:
+    """Read the URL in a header and check that the request may use what it names.
+
+    A URL of the same account needs no signature of its own if the request was signed with the account's key
+    (service); any other must carry a SAS with one of ``permissions``. Nothing is fetched over the network:
+    only this emulator's own files can be a source (our decision).
+
+    Raises:
+        StorageError: MissingRequiredHeader; CannotVerifyCopySource (404: it is not here; 403: it may not be
+            used); NotImplemented for blobs; what ``split_path`` and ``check_sas`` raise.
+    """
+    url = urlsplit(call.require(header))
+    account, raw_path = _locate(context, call, url.hostname or "", url.netloc, url.path)
+    path = decode_path(raw_path)
+    share, parts = split_path(path)
+    query = {name.lower(): value for name, value in parse_qsl(url.query, keep_blank_values=True)}
+    if "sig" in query:
+        client = call.request.client
+        grant = check_sas(
+            account,
+            path if path.startswith("/") else "/" + path,
+            query,
+            context.clock.now(),
+            scheme=call.request.scope["scheme"],
+            address=client.host if client else "",
+            policies=lambda name: context.shares.policies(account.name, name),
+        )
+        grant.check("o", permissions)
+    elif call.grant is not EVERYTHING or account is not call.account:
+        raise _unverified("The source needs a shared access signature of its own.", 403)
+    snapshot = query.get("sharesnapshot", "")
+    clean = url._replace(query=f"sharesnapshot={snapshot}" if snapshot else "", fragment="").geturl()
+    return Source(account, share, snapshot, parts, clean)
+
+
+def open_source(context: Context, source: Source) -> Found:
+    """Find the file of a copy source.
+
+    Raises:
+        StorageError: CannotVerifyCopySource (404).
+    """
+    try:
+        root = context.shares.root(source.account.name, source.share, source.snapshot)
+        return tree.find_file(root, source.parts)
+    except StorageError as error:
+        raise _unverified(error.message, error.status) from None
+
+
+def _locate(context: Context, call: Call, hostname: str, netloc: str, path: str) -> tuple[Account, str]:
+    """Find the account that a URL names by its host or by its path, and the path below it."""
+    label, _, domain = hostname.partition(".")
+    if domain.startswith("blob."):
+        raise not_built("copies from blobs (x-ms-copy-source)")
+    if domain.startswith("file."):
+        name, below = label, path
+    elif netloc == call.headers.get("host") or hostname in _LOOPBACK:
+        name, _, below = path.removeprefix("/").partition("/")
+    else:
+        raise _unverified("The emulator copies from its own shares only.", 404)
+    account = context.accounts.get(name)
+    if account is None:
+        raise _unverified(f"This emulator has no storage account '{name}'.", 404)
+    return account, below
+
+
+def _unverified(reason: str, status: int) -> StorageError:
+    error = failure("CannotVerifyCopySource", f"Could not verify the copy source. {reason}")
+    error.status = status
+    return error
