@@ -117,8 +117,6 @@ def check_scale(scale: Mapping[str, Any], path: str) -> None:
     where = f"{path}.manual.targetNodeCount"
     if count > MAX_NODES:
         raise invalid_value(where, f"a cluster has at most {MAX_NODES} nodes")
-    if count > 1:
-        raise not_supported(where, "a cluster has at most one node")
 
 
 def check_cluster(definition: Mapping[str, Any]) -> None:

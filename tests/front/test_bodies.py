@@ -67,12 +67,6 @@ CLUSTERS: list[tuple[str, Any, str, str]] = [
         "properties.scaleSettings.manual.targetNodeCount",
     ),
     (
-        "properties.scaleSettings.manual.targetNodeCount",
-        2,
-        "PropertyNotSupported",
-        "properties.scaleSettings.manual.targetNodeCount",
-    ),
-    (
         "properties.scaleSettings",
         {"autoScale": {"minimumNodeCount": 0, "maximumNodeCount": 1}},
         "PropertyNotSupported",

@@ -247,9 +247,22 @@ def test_a_cluster_is_resized_and_refused_what_is_not_built(batchai: Any) -> Non
         "group", "ws", "c", {"scale_settings": {"manual": {"target_node_count": 1}}}
     )
     assert changed.scale_settings.manual.target_node_count == 1
+    automatic = {"minimum_node_count": 0, "maximum_node_count": 1}
     with pytest.raises(HttpResponseError) as caught:
-        batchai.clusters.begin_create("group", "ws", "c2", cluster(2)).result()
-    assert told(caught.value) == ("PropertyNotSupported", "properties.scaleSettings.manual.targetNodeCount")
+        batchai.clusters.update("group", "ws", "c", {"scale_settings": {"auto_scale": automatic}})
+    assert told(caught.value) == ("PropertyNotSupported", "properties.scaleSettings.autoScale")
+
+
+@pytest.mark.usefixtures("place", "files", "exercise_process")
+def test_jobs_run_in_parallel_one_on_each_node(batchai: Any) -> None:
+    """Each waits for the other: neither could end before both run."""
+    made = batchai.clusters.begin_create("group", "ws", "two", cluster(2)).result()
+    for mine, other in (("a", "b"), ("b", "a")):
+        meet = "$AZ_BATCHAI_MOUNT_ROOT/afs/meeting"
+        command = f"mkdir -p {meet}; touch {meet}/{mine}; until [ -e {meet}/{other} ]; do sleep 0.05; done"
+        batchai.jobs.begin_create("group", "ws", "ex", mine, job(made.id, command)).result()
+    for name in ("a", "b"):
+        assert wait(batchai, name).execution_state == "succeeded"
     with pytest.raises(HttpResponseError) as caught:
         batchai.jobs.begin_create("group", "ws", "ex", "j", job("/nowhere", "true")).result()
     assert told(caught.value)[1] == "properties.cluster.id"

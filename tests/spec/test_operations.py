@@ -1,0 +1,48 @@
+"""The table of operations: up to date, and true."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator.batchai.served import ROWS
+from emulator.errors import ServiceError
+from emulator.operations import Row, page, sections
+from tests.spec.world import Specified
+
+if TYPE_CHECKING:
+    from tests.front.conftest import Front
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+BATCH_AI = [
+    pytest.param(version, row, id=f"{version}-{row.name}") for version, rows in ROWS.items() for row in rows
+]
+
+
+def test_the_page_in_docs_is_what_the_code_says() -> None:
+    assert PAGE.read_text() == page(sections()), "python -m emulator.operations > docs/operations.md"
+
+
+def test_enough_is_served() -> None:
+    for title, rows in sections():
+        least = 0.95 if "BatchAI" in title else 0.9
+        assert sum(not row.refused for row in rows) >= least * len(rows), title
+
+
+@pytest.mark.parametrize(("version", "row"), BATCH_AI)
+def test_what_the_table_says_is_so(front: Front, version: str, row: Row) -> None:
+    specified = Specified(front, version)
+    bodies = specified.bodies()
+    specified.create(bodies)
+    body = next((bodies[kind] for kind in reversed(bodies) if f"/{kind}/{{" in row.path), None)
+    if row.method == "PATCH":
+        manual = {"scaleSettings": {"manual": {"targetNodeCount": 0}}}
+        body = {"tags": {}} if row.path.endswith("{workspaceName}") else {"properties": manual}
+    if row.refused:
+        with pytest.raises(ServiceError) as caught:
+            specified.ask(row.method, row.path, body)
+        assert caught.value.code in row.refused
+        return
+    assert specified.ask(row.method, row.path, body).status in (200, 202)
