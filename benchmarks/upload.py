@@ -9,6 +9,7 @@ and signing alone, its requests answered at once without a socket (the client's 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import statistics
@@ -62,12 +63,14 @@ def main() -> None:
         line = b"|labels 0 0 0 0 0 1 0 0 0 0 |features " + b" 0 128 255" * 784 + b"\n"
         size = options.megabytes * 1_000_000
         source.write_bytes((line * (size // len(line) + 1))[:size])
-        with EmulatorServer(EmulatorSettings(home=Path(folder) / "home")) as server:
-            files = client(server.address.url)
+        server = EmulatorServer(EmulatorSettings(home=Path(folder) / "home"))
+        with contextlib.closing(server):
+            url = server.start().url
+            files = client(url)
             files.create_share(SHARE)
             silent = requests.Session()
             silent.mount("http://", Nowhere())
-            floor = client(server.address.url, silent)
+            floor = client(url, silent)
 
             def upload(to: FileService) -> None:
                 to.create_file_from_path(SHARE, None, source.name, str(source), max_connections=2)
