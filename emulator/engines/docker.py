@@ -143,8 +143,7 @@ class DockerEngine:
         for found in self._containers(marks):
             self._remove(found["Id"], found.get("Labels") or {})
         disk = self._home.nodes / cluster / node
-        if disk.exists():
-            drop_disk(disk)
+        drop_disk(disk)
         if not any(disk.parent.name == cluster for disk in disks(self._home)):
             self._networks.drop(cluster)
 

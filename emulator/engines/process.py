@@ -110,8 +110,7 @@ class ProcessEngine:
         for folder in (disk / "control").glob("[!.]*"):
             self.stop(folder.name, 0.0)
         drop_plain_path(disk)
-        if disk.exists():
-            drop_disk(disk)
+        drop_disk(disk)
 
     # E2 ------------------------------------------------------------------------------------------------
 
