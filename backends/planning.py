@@ -11,7 +11,7 @@ import io
 import json
 import re
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,13 @@ from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
 from backends.base import BackendOptions, PlannedRequest
+from backends.errors import NotSupported, UserError
 from backends.planning_answers import Answer, Answers
 from backends.registry import Registry
 from backends.settings import SETTINGS, AzureSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from backends.base import Backend
 
@@ -38,6 +39,7 @@ UNSEEN = frozenset(
         "user-agent",
         "x-ms-client-request-id",
         "x-ms-date",
+        "x-ms-file-creation-time",
     }
 )
 """Headers that a plan leaves out: they differ each time, or are secret."""
@@ -46,16 +48,59 @@ STAND_IN_KEY = base64.b64encode(b"no account's key").decode()
 NO_PORT = "http://127.0.0.1/"
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a plan's requests would go, and as whom: each by a name that is the same for every backend.
+
+    ``endpoints`` and ``credentials`` are what stands in requests (or, of a secret, where it comes from).
+    """
+
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    credentials: Mapping[str, str] = field(default_factory=dict)
+
+
+def whereabouts(name: str, options: BackendOptions) -> Whereabouts:
+    """Say where the requests of ``planned_requests`` would go, and as whom; empty if nowhere.
+
+    Raises:
+        UserError: an option is unknown.
+    """
+    if name == "azure":
+        settings, secrets_from = _azure_settings(options), "the environment variable AZURE_{}"
+    elif name == "local":
+        from backends.local.settings import local_settings
+
+        settings, secrets_from = local_settings("http://127.0.0.1:<port>"), "the development {}"
+    else:
+        return Whereabouts()
+    return Whereabouts(
+        endpoints={
+            "resource manager": settings.resource_manager,
+            "storage": settings.storage_url,
+            "sign-in": settings.authority,
+        },
+        credentials={
+            "subscription": settings.subscription_id,
+            "tenant": settings.tenant_id,
+            "client": settings.client_id,
+            "client secret": secrets_from.format("CLIENT_SECRET"),
+            "storage account": settings.storage_account,
+            "storage key": secrets_from.format("STORAGE_KEY"),
+        },
+    )
+
+
 def planned_requests(
     name: str, options: BackendOptions, calls: Callable[[Backend], object]
 ) -> list[PlannedRequest]:
     """Give the requests that ``calls`` would send through the backend ``name``, in order.
 
     For ``azure`` settings that are missing stand as the names of their variables; for ``local`` the port
-    stands as ``<port>``. A backend that sends no requests gives an empty list.
+    stands as ``<port>``. The model in memory sends none.
 
     Raises:
         UserError: the backend or an option is unknown, or a call was refused.
+        NotSupported: the backend cannot say what it would send without sending it.
     """
     if name == "azure":
         return _planned(_azure_settings(options), {}, name, calls)
@@ -65,8 +110,17 @@ def planned_requests(
         headers = LocalChoices.read(options).headers()
         found = _planned(local_settings(NO_PORT.rstrip("/")), headers, name, calls)
         return [_with_port(request) for request in found]
-    calls(Registry().open(name, options))
-    return []
+    if name == "memory":
+        calls(Registry().open(name, options))
+        return []
+    known = ", ".join(Registry().names())
+    if name not in Registry().names():
+        raise UserError(f"there is no backend {name!r}; known are {known}", field="backend")
+    raise NotSupported(
+        f"the backend {name!r} cannot say what it would send without sending it",
+        field="backend",
+        hint="plans are made for azure and local",
+    )
 
 
 def _azure_settings(options: BackendOptions) -> AzureSettings:

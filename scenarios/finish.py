@@ -5,6 +5,7 @@ Whoever sees a job's end does this: the process that started the run, or another
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from scenarios.events import Checked, Finished, Metric, Output, Saved
 from scenarios.expect import check_metrics, check_outputs, check_state
 from scenarios.files import STANDARD, JobFiles, safe_target
 from scenarios.follow import is_progress, is_service_log, notices
-from scenarios.record import ErrorRecord, OutputRecord, metrics, timings
+from scenarios.record import ErrorRecord, OutputRecord, StateRecord, metrics, now, timings
 from scenarios.schema import ExpectSection
+from scenarios.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,11 +27,18 @@ if TYPE_CHECKING:
     from scenarios.events import Event
     from scenarios.record import JobRecord, Run, RunRecord
 
+LONGEST_SEARCHED = 1_000_000
+"""Bytes of a standard output up to which it is searched for variables."""
+
+_VARIABLE = re.compile(r"(AZ_BATCHAI_\w+)=(.*)")
+
 
 def note_status(record: RunRecord, job: JobRecord, status: JobStatus) -> None:
     """Write down where a job stands."""
     job.id = status.id
     job.state = status.state.value
+    if not job.states or job.states[-1].state != job.state:
+        job.states.append(StateRecord(state=job.state, at=now()))
     job.segment = status.segment or job.segment
     job.exit_code = status.exit_code
     job.created_at, job.started_at, job.ended_at = status.created_at, status.started_at, status.ended_at
@@ -67,6 +76,7 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
     def lines(directory: str, path: str) -> Iterable[str] | None:
         return files.lines(directory, path) if (directory, path) in present else None
 
+    job.variables = _printed_variables(files, job.outputs)
     reasons: list[str] = []
     checks: list[Checked | Metric] = list(check_state(name, expected, job))
     as_expected = job.state == expected.execution_state
@@ -84,6 +94,18 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
         emit(check)
     run.save()
     return reasons
+
+
+def _printed_variables(files: JobFiles, outputs: Iterable[OutputRecord]) -> dict[str, str]:
+    """Read the service's variables that a job printed, as ``env`` prints them; long logs are not searched."""
+    found: dict[str, str] = {}
+    for output in outputs:
+        if (output.directory, output.path) == (STANDARD, "stdout.txt") and output.size <= LONGEST_SEARCHED:
+            for line in files.lines(STANDARD, output.path):
+                match = _VARIABLE.fullmatch(line)
+                if match:
+                    found[match[1]] = clean(match[2])
+    return found
 
 
 def _notices(files: JobFiles) -> Iterator[str]:

@@ -79,16 +79,25 @@ class ErrorRecord(_Part):
         return f"{self.code}: {self.message}" + (f" ({details})" if details else "")
 
 
+class StateRecord(_Part):
+    """A state in which a job was seen, and when it was seen first."""
+
+    state: str
+    at: datetime
+
+
 class JobRecord(_Part):
     """A job: what was asked for, where it stands, what it left.
 
     ``state`` is ``planned``, ``submitting`` (written before the request), or the service's
     executionState. ``folders``: where each output directory is, as (share, folder). ``image``: the one
-    that was asked for, or the service's own words about what was taken in its place.
+    that was asked for, or the service's own words about what was taken in its place. ``states``: those that
+    were seen; a short one may be missed. ``variables``: the AZ_BATCHAI_* variables that the job printed.
     """
 
     properties: dict[str, Any]
     state: str = "planned"
+    states: list[StateRecord] = Field(default_factory=list)
     id: str = ""
     segment: str = ""
     exit_code: int | None = None
@@ -101,6 +110,7 @@ class JobRecord(_Part):
     folders: dict[str, tuple[str, str]] = Field(default_factory=dict)
     outputs: list[OutputRecord] = Field(default_factory=list)
     metrics: dict[str, float] = Field(default_factory=dict)
+    variables: dict[str, str] = Field(default_factory=dict)
     deleted: bool = False
 
     @property
@@ -141,7 +151,10 @@ class PlaceRecord(_Part):
 
 
 class RunRecord(_Part):
-    """A whole run. Times are UTC; no secret is in it."""
+    """A whole run. Times are UTC; no secret is in it.
+
+    ``faults``: what was asked for; ``injected``: what was made of it, a line each with its time.
+    """
 
     format: int = 1
     id: str
@@ -157,6 +170,8 @@ class RunRecord(_Part):
     state: str = RUNNING
     exit_code: int | None = None
     reasons: list[str] = Field(default_factory=list)
+    faults: list[str] = Field(default_factory=list)
+    injected: list[str] = Field(default_factory=list)
     created_at: datetime
     ended_at: datetime | None = None
     place: PlaceRecord

@@ -22,6 +22,7 @@ COMMANDS = {
     "list": (f"{_HERE}.catalogue:list_", "List the scenarios there are."),
     "show": (f"{_HERE}.catalogue:show", "Show a scenario: its parameters, jobs and expectations."),
     "plan": (f"{_HERE}.plan:plan", "Show what a run would send, and send nothing."),
+    "diff": (f"{_HERE}.diff:diff", "Show where two runs, or one scenario on two backends, differ."),
     "runs": (f"{_HERE}.runs:runs", "List runs, show one, or stop one."),
     "logs": (f"{_HERE}.logs:logs", "Show a run's logs, while it runs and afterwards."),
     "outputs": (f"{_HERE}.outputs:outputs", "List or download a run's output files."),

@@ -9,11 +9,10 @@ import click
 from scenarios.cli.options import backend_options, backend_values, json_option, set_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-    from backends.base import Backend
-    from scenarios.record import RunRecord
-    from scenarios.scenario import Resolved
+    from backends.base import PlannedRequest
+    from scenarios.cli.console import Console
 
 
 @click.command()
@@ -33,50 +32,44 @@ def plan(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Show the requests that running NAME would send. Nothing is created, nothing is sent."""
-    from backends.planning import planned_requests
+    """Show the requests that running NAME would send. Nothing is created, nothing is sent.
+
+    What a run asks again and again - whether a node is there, how the job stands, which files it has
+    written - is shown once. A data set is listed; its requests follow from its files, once it is made.
+    """
     from scenarios.cli.console import Console
     from scenarios.discovery import find
     from scenarios.launch import Target, new_record
     from scenarios.parameters import parse_settings
+    from scenarios.planned import plan_run
     from scenarios.text import size
 
     console = Console(as_json=as_json)
     resolved = find(name).resolve(parse_settings(settings))
     target = Target(backend, shared["home"], backend_values(engine, gpus, options), shared["environment"])
-    record = new_record(resolved, target, keep=False)
-    requests = planned_requests(backend, target.options, _calls(resolved, record))
-    uploads = [
-        {
-            "share": item.share,
-            "path": item.path,
-            "from": str(item.file) if item.file else f"dataset:{item.dataset}",
-            "size": item.file.stat().st_size if item.file else None,
-        }
-        for item in resolved.uploads
-    ]
+    found = plan_run(resolved, new_record(resolved, target, keep=False), target)
     if as_json:
         console.json(
             {
                 "scenario": resolved.name,
                 "backend": backend,
                 "parameters": dict(resolved.parameters),
-                "uploads": uploads,
+                "uploads": found.uploads,
                 "requests": [
                     {"method": it.method, "url": it.url, "headers": dict(it.headers), "body": it.body}
-                    for it in requests
+                    for it in found.requests
                 ],
             }
         )
         return
     console.line(f"{resolved.name} on {backend}", "bold")
-    for upload in uploads:
+    for upload in found.uploads:
         known = f" ({size(float(str(upload['size'])))})" if upload["size"] is not None else ""
         console.line(f"  upload {upload['from']}{known} -> {upload['share']}/{upload['path']}")
-    _print_requests(console, requests)
+    _print_requests(console, found.requests)
 
 
-def _print_requests(console: Any, requests: Any) -> None:  # noqa: ANN401 - imported late
+def _print_requests(console: Console, requests: Sequence[PlannedRequest]) -> None:
     import json
 
     for request in requests:
@@ -89,24 +82,3 @@ def _print_requests(console: Any, requests: Any) -> None:  # noqa: ANN401 - impo
                 console.line(f"  {line}")
     if not requests:
         console.line("  this backend sends no requests", "dim")
-
-
-def _calls(resolved: Resolved, record: RunRecord) -> Callable[[Backend], None]:
-    """Give the calls of a run in their order, without the files' contents and the waiting."""
-    from backends.base import ClusterSpec, JobSpec
-    from scenarios.bodies import own_shares, with_user_account
-
-    place = record.place.place
-
-    def calls(backend: Backend) -> None:
-        backend.ensure_place(place)
-        for share in dict.fromkeys(
-            [item.share for item in resolved.uploads] + own_shares(resolved.cluster, *resolved.jobs.values())
-        ):
-            backend.ensure_share(share)
-        cluster = with_user_account(resolved.cluster)
-        backend.create_cluster(ClusterSpec(place, record.cluster.name, cluster))
-        for name, body in resolved.jobs.items():
-            backend.submit(JobSpec(place, name, record.cluster.name, body))
-
-    return calls
