@@ -45,7 +45,9 @@ async def create_file(context: Context, call: Call) -> Response:
     record = EntryRecord(_content_headers(call), call.metadata(), "Archive")
     written = smb.apply(context, call, record, directory=False)
     check_replaceable(context, call, root)
-    fd, path, _ = tree.make_file(root, call.parts)
+    fd, path, made = tree.make_file(root, call.parts)
+    if made:
+        context.leases.forget(f"{call.share_key}/{path}")  # of a file that somebody deleted on disk
     try:
         os.ftruncate(fd, 0)
         os.ftruncate(fd, size)

@@ -70,6 +70,7 @@ class FilesService:
         self._store = store
         self._clock = clock
         leases = Leases(store, clock)
+        shares.records.watchers.append(leases.forget_below)
         self._context = Context(accounts, shares, leases, Drafts(shares.draft), clock)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:

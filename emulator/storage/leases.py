@@ -139,17 +139,19 @@ class Leases:
             self._store.delete(KIND, key)
 
     def forget_below(self, key: str) -> None:
-        """End the leases of a share, of its snapshots and of all files in it."""
-        for held in [held for held in self._leases if held == key or held.startswith((key + "/", key + "@"))]:
-            self.forget(held)
+        """End the leases of a share and of all files in it; from any thread."""
+        for held in list(self._leases):
+            if held == key or held.startswith(key + "/"):
+                self.forget(held)
 
     def move(self, source: str, target: str) -> None:
         """Let leases follow a renamed file or directory (L2); those of what it replaced end."""
         self.forget(target)
-        for held in [held for held in self._leases if held == source or held.startswith(source + "/")]:
-            lease = self._leases[held]
-            self.forget(held)
-            self._keep(target + held[len(source) :], lease)
+        for held in list(self._leases):
+            if held == source or held.startswith(source + "/"):
+                lease = self._leases[held]
+                self.forget(held)
+                self._keep(target + held[len(source) :], lease)
 
     def _acquire(self, call: Call, key: str, *, share: bool) -> dict[str, str]:
         text = call.headers.get("x-ms-lease-duration", "-1")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from emulator.state.store import Store
 
@@ -69,6 +70,8 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.watchers: list[Callable[[str], None]] = []
+        """Called with the key of a share or snapshot of which all is forgotten."""
 
     def share(self, key: str, stat: os.stat_result) -> ShareRecord:
         """Read a share's record by ``<account>/<share>``; a folder that somebody made has defaults."""
@@ -94,6 +97,8 @@ class Records:
             for document in self._store.list(PERMISSIONS, key):
                 self._store.delete(PERMISSIONS, document.id)
             self._store.delete(SHARES, key)
+        for watcher in self.watchers:
+            watcher(key)
 
     def service(self, account: str) -> dict[str, str]:
         """Read the sections of an account's service properties that were set, as XML by name."""

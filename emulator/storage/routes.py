@@ -153,6 +153,8 @@ def _find(call: Call, kind: str, component: str) -> Operation:
 
 def _refuse_unbuilt(call: Call, kind: str, component: str) -> None:
     what = _NOT_BUILT.get(component) or _NOT_BUILT_KINDS.get(kind)
+    if what is None and call.headers.get("x-ms-enabled-protocols", "SMB").upper() != "SMB":
+        what = "NFS shares (x-ms-enabled-protocols)"
     if what is None and not _NAMED_HEADERS.isdisjoint(call.headers):
         what = next(_NOT_BUILT_HEADERS[name] for name in call.headers if name in _NOT_BUILT_HEADERS)
     if what is not None:

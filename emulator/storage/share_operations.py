@@ -32,7 +32,6 @@ async def create_share(context: Context, call: Call) -> Response:
     """Make a share: 201, or 409 ShareAlreadyExists."""
     record = ShareRecord(_quota(call) or DEFAULT_QUOTA, call.metadata(), properties=_properties(call))
     context.shares.create(call.account.name, call.share, record)
-    context.leases.forget_below(call.share_key)
     return call.answer(201, _stamps(*context.shares.read(call.account.name, call.share)))
 
 
@@ -98,7 +97,6 @@ async def delete_share(context: Context, call: Call) -> Response:
         raise failure("ShareHasSnapshots")
     folders = [shares.delete_snapshot(account, share, snapshot) for snapshot in snapshots]
     folders.append(shares.delete(account, share))
-    context.leases.forget_below(call.share_key)
     for folder in folders:
         await asyncio.to_thread(shares.discard, folder)
     return call.answer(202, {})
@@ -139,9 +137,6 @@ def _properties(call: Call) -> dict[str, str]:
             if tier == "Premium"
             else bad_header("x-ms-access-tier", tier)
         )
-    protocols = call.headers.get("x-ms-enabled-protocols", "SMB")
-    if protocols.upper() != "SMB":
-        raise not_built("NFS shares (x-ms-enabled-protocols)")
     return {name: call.headers[name] for name in _KEPT if call.headers.get(name)}
 
 
