@@ -17,8 +17,23 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = re.compile(r"\$STORAGE_(ACCOUNT|KEY|URL)\b")
 
+NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
+"""Names of clusters and jobs."""
+
 SECRET_PLACES = re.compile(r"(\.credentials\.accountKey|\.secrets\[\d+\]\.value)$")
 """The properties that the service never gives back; the storage key may stand in no other."""
+
+
+def check_name(name: str) -> None:
+    """Check the name of a cluster or job to be created: other names never get into an address.
+
+    Raises:
+        InvalidSpec: the service has no such names (api-version 2018-05-01, SDK 2.0.0).
+    """
+    if NAME.fullmatch(name) is None:
+        raise InvalidSpec(
+            f"{name!r} is no name", field="name", hint="use 1 to 64 letters, digits, '-' or '_'"
+        )
 
 
 def filled(properties: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from backends.azure.ids import JobId
 from backends.azure.outputs import Outputs
 from backends.azure.status import cluster_status, job_status
 from backends.base import Capabilities
-from backends.bodies import check, filled
+from backends.bodies import check, check_name, filled
 from backends.errors import BackendError, InvalidSpec, NotFound
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ class AzureBackend:
 
     def create_cluster(self, spec: ClusterSpec) -> ClusterStatus:
         """Create a cluster (B1); what exists is kept."""
+        check_name(spec.name)
         names = (spec.place.group, spec.place.workspace, spec.name)
         body = {"properties": self._body("Cluster", spec.properties)}
         clusters = self._clients.batchai.clusters
@@ -189,6 +190,7 @@ class AzureBackend:
 
     def submit(self, spec: JobSpec) -> JobStatus:
         """Submit a job (B3); one of this name that is there already is given back as it is."""
+        check_name(spec.name)
         place = spec.place
         names = (place.group, place.workspace, place.experiment, spec.name)
         cluster = (

@@ -15,8 +15,18 @@ from backends.base import (
     ShareFile,
     UploadReport,
 )
+from backends.bodies import check_name
 from backends.errors import InvalidSpec, NotFound, NotSupported
-from backends.memory.reading import VALUES, commands_of, folders_of, mounted_shares, read_body
+from backends.memory.reading import (
+    MOUNT_ROOT,
+    VALUES,
+    commands_of,
+    folders_of,
+    inputs_of,
+    mounted_shares,
+    priority_of,
+    read_body,
+)
 from backends.memory.world import Call, Cluster, Job, Result, World
 from backends.sharepaths import check_uploads, inside_share
 
@@ -136,6 +146,7 @@ class MemoryBackend:
 
     def create_cluster(self, spec: ClusterSpec) -> ClusterStatus:
         """Create a cluster (B1); its nodes are there at once."""
+        check_name(spec.name)
         properties = read_body("Cluster", spec.properties)
         manual = properties.get("scaleSettings", {}).get("manual", {})
         nodes = int(manual.get("targetNodeCount", 0))
@@ -192,6 +203,7 @@ class MemoryBackend:
 
     def submit(self, spec: JobSpec) -> JobStatus:
         """Submit a job (B3): queued, with its program found or refused."""
+        check_name(spec.name)
         properties = read_body("Job", {**spec.properties, "cluster": {"id": spec.cluster}})
         place, world = spec.place, self.world
         path = f"{_path(place)}/experiments/{place.experiment}/jobs/{spec.name}"
@@ -210,12 +222,19 @@ class MemoryBackend:
                 spec.name,
                 cluster,
                 int(properties.get("nodeCount", 1)),
-                folders_of(properties, cluster, segment),
-                self._program(spec.name, properties),
+                priority_of(properties),
+                folders := folders_of(properties, cluster, segment),
+                self._program(spec.name, properties, cluster, folders),
             )
             return world.jobs[path.lower()].status
 
-    def _program(self, name: str, properties: Mapping[str, Any]) -> Callable[[], Result]:
+    def _program(
+        self,
+        name: str,
+        properties: Mapping[str, Any],
+        cluster: Cluster,
+        folders: Mapping[str, tuple[str, str]],
+    ) -> Callable[[], Result]:
         """Find what a job does: its preparation, then its command."""
         commands = [(command, where) for command, where in commands_of(properties) if command]
         for command, where in commands:
@@ -226,15 +245,28 @@ class MemoryBackend:
                     hint="it runs only Python functions that its maker hands in; use --backend local",
                 )
         entries = (*properties.get("environmentVariables", ()), *properties.get("secrets", ()))
-        environment = {str(entry["name"]): str(entry.get("value", "")) for entry in entries}
+        mounts = {share: f"{MOUNT_ROOT}/{mount}" for mount, share in cluster.shares.items()}
+        outputs = {key: f"{mounts.get(share, '')}/{path}" for key, (share, path) in folders.items()}
+        environment = {
+            "AZ_BATCHAI_MOUNT_ROOT": MOUNT_ROOT,
+            **{f"AZ_BATCHAI_INPUT_{key}": path for key, path in inputs_of(properties).items()},
+            **{f"AZ_BATCHAI_OUTPUT_{key}": path for key, path in outputs.items() if key != "stdouterr"},
+            **{str(entry["name"]): str(entry.get("value", "")) for entry in entries},
+        }
 
         def read(share: str, path: str) -> bytes:
             return self.world.shares[share][path]
 
+        def look(path: str) -> bytes:
+            for share, mount in mounts.items():
+                if path.startswith(f"{mount}/"):
+                    return read(share, path[len(mount) + 1 :])
+            raise KeyError(path)
+
         def run() -> Result:
             result = Result()
             for command, where in commands:
-                result = self._programs[command](Call(name, command, environment, read))
+                result = self._programs[command](Call(name, command, environment, read, look))
                 if where.startswith("properties.jobPreparation") and result.exit_code:
                     said = "Job preparation failed with non-zero exit code"
                     return replace(result, problem=Problem("JobPreparationFailed", said))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 VALUES = {"ACCOUNT": "memory", "KEY": "bWVtb3J5", "URL": "memory://shares"}
 """What the placeholders stand for."""
 
+MOUNT_ROOT = "/mnt/batch/tasks/shared/LS_root/mounts"
+"""Where a job sees its cluster's shares."""
+
 MOUNT_ROOTS = ("$AZ_BATCHAI_MOUNT_ROOT", "$AZ_BATCHAI_JOB_MOUNT_ROOT")
 
 REFUSED = {
@@ -40,6 +43,26 @@ def read_body(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
         if value:
             raise NotSupported(reason, field=f"properties.{path}")
     return filled(properties, VALUES)
+
+
+def priority_of(properties: Mapping[str, Any]) -> str:
+    """Give a job's priority: ``high``, ``normal`` or ``low``.
+
+    Raises:
+        InvalidSpec: it is none of these.
+    """
+    priority = str(properties.get("schedulingPriority") or "normal")
+    if priority not in ("high", "normal", "low"):
+        raise InvalidSpec(f"{priority!r} is not high, normal or low", field="properties.schedulingPriority")
+    return priority
+
+
+def inputs_of(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Give the input directories by id, as paths that the job sees."""
+    return {
+        str(entry["id"]): str(entry["path"]).replace("$AZ_BATCHAI_MOUNT_ROOT", MOUNT_ROOT).rstrip("/")
+        for entry in properties.get("inputDirectories", ())
+    }
 
 
 def commands_of(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -12,21 +12,31 @@ from backends.base import JobState, JobStatus, Place, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+RANKS = {"high": 0, "normal": 1, "low": 2}
+"""The order of ``schedulingPriority``."""
+
 START = datetime(2018, 6, 6, 12, tzinfo=timezone.utc)
 """When every world begins; each event is a second later."""
+
+
+def _no_file(path: str) -> bytes:
+    raise KeyError(path)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """What a program is called with: the job's name, its command and its environment, secrets included.
 
-    ``read`` reads a file of a share: (share, path) -> bytes, KeyError if there is none.
+    The environment has the variables of the mount root, of input and of output directories too. ``read``
+    reads a file of a share: (share, path) -> bytes; ``look`` one by the path that a job sees. KeyError if
+    there is none.
     """
 
     job: str
     command: str
     environment: Mapping[str, str] = field(repr=False)
     read: Callable[[str, str], bytes] = field(repr=False)
+    look: Callable[[str], bytes] = field(default=_no_file, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class Result:
 
     ``outputs``: contents by ``<directory id>/<path>``. ``problem``: what the job failed of; without one a
     job fails of an exit code that is not 0. ``exit_code`` None: nothing ended, so there is a ``problem``.
-    ``endless``: it runs until it is terminated or deleted.
+    ``endless``: it runs until it is terminated or deleted. ``ends``: it runs until this is true.
     """
 
     exit_code: int | None = 0
@@ -44,6 +54,7 @@ class Result:
     outputs: Mapping[str, bytes] = field(default_factory=dict)
     problem: Problem | None = None
     endless: bool = False
+    ends: Callable[[], bool] | None = None
 
 
 Program = "Callable[[Call], Result]"
@@ -68,6 +79,7 @@ class Job:
     name: str
     cluster: Cluster
     nodes: int
+    priority: str
     folders: Mapping[str, tuple[str, str]]
     run: Callable[[], Result] = field(repr=False)
     result: Result | None = None
@@ -76,8 +88,8 @@ class Job:
 class World:
     """Groups, shares, clusters and jobs, under one lock.
 
-    A ``step`` ends each job that ran before it and starts the queued ones that fit, by age: so a job is
-    seen queued, running (with the first half of its output) and ended, in that order.
+    A ``step`` ends each job that ran before it and starts the queued ones that fit, by priority and age: a
+    job is seen queued, running (with the first half of its output) and ended, in that order.
     """
 
     def __init__(self) -> None:
@@ -104,9 +116,10 @@ class World:
         """Let every job do its next thing."""
         running = [job for job in self.jobs.values() if job.status.state is JobState.RUNNING]
         for job in running:
-            if job.result is not None and not job.result.endless:
-                self._end(job, job.result)
-        for job in list(self.jobs.values()):
+            result = job.result
+            if result is not None and not result.endless and (result.ends is None or result.ends()):
+                self._end(job, result)
+        for job in sorted(self.jobs.values(), key=lambda job: RANKS[job.priority]):
             if (
                 job.status.state is JobState.QUEUED
                 and self.busy(job.cluster) + job.nodes <= job.cluster.nodes

@@ -14,9 +14,10 @@ import pytest
 
 from backends import local
 from backends.base import BackendOptions, JobState, Place
-from backends.contract import World
 from backends.errors import MachineError, UserError
 from backends.local.host import Host, Started, is_served, start_emulator
+from backends.testing.bench import Bench
+from backends.testing.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -144,10 +145,9 @@ def test_the_backend_azure_works_with_what_env_prints(home: Path, host: Host) ->
 
 def test_reset_refuses_while_jobs_run_and_then_leaves_only_caches(home: Path, exercise_process: None) -> None:
     backend = local.open_backend(BackendOptions(home, {"engine": "process", "gpus": "none"}))
-    world = World(lambda: backend, home.parent, time.sleep)
-    world.cluster(backend)
-    job = world.submit(backend, "endless", "for-ever")
-    world.wait(backend, job, lambda seen: seen.state is JobState.RUNNING)
+    world = World(Bench("local", home.parent, lambda _: backend))
+    world.cluster()
+    job = world.running("endless", "for-ever")
     with pytest.raises(UserError, match="for-ever"):
         local.reset(home)
     backend.close()
@@ -173,13 +173,14 @@ def test_a_job_outlives_the_process_that_submitted_it(home: Path, exercise_proce
     program = (
         "import sys, time; from pathlib import Path\n"
         "from backends import local; from backends.base import BackendOptions\n"
-        "from backends.contract import World\n"
+        "from backends.testing.bench import Bench\n"
+        "from backends.testing.world import World\n"
         "home = Path(sys.argv[1])\n"
         "backend = local.open_backend(BackendOptions(home, {'engine': 'process', 'gpus': 'none'}))\n"
-        "world = World(lambda: backend, home, time.sleep)\n"
-        "world.cluster(backend)\n"
+        "world = World(Bench('local', home.parent, lambda _: backend))\n"
+        "world.cluster()\n"
         "slow = {'commandLine': 'sleep 2; exit 5'}\n"
-        "print(world.submit(backend, 'succeed', 'slow', customToolkitSettings=slow).id, flush=True)\n"
+        "print(world.submit('succeed', 'slow', customToolkitSettings=slow).id, flush=True)\n"
         "time.sleep(600)\n"
     )
     with subprocess.Popen(
@@ -189,22 +190,21 @@ def test_a_job_outlives_the_process_that_submitted_it(home: Path, exercise_proce
         job_id = run.stdout.readline().strip()
         run.kill()
     backend = local.open_backend(BackendOptions(home, {"engine": "process", "gpus": "none"}))
-    world = World(lambda: backend, home.parent, time.sleep)
+    world = World(Bench("local", home.parent, lambda _: backend))
     try:
-        end = world.wait(backend, backend.get_job(job_id), lambda seen: seen.state.final)[-1]
+        end = world.end(backend.get_job(job_id))
         assert (end.state, end.exit_code) == (JobState.FAILED, 5)
-        backend.delete_place(world.place)
+        backend.delete_place(Place(job_id.split("/")[4], "eastus", "workspace", "experiment"))
     finally:
         backend.close()
 
 
 def test_gc_leaves_a_served_home_to_its_emulator(home: Path, exercise_process: None) -> None:
     backend = local.open_backend(BackendOptions(home, {"engine": "process", "gpus": "none"}))
-    world = World(lambda: backend, home.parent, time.sleep)
+    world = World(Bench("local", home.parent, lambda _: backend))
     try:
-        world.cluster(backend)
-        job = world.submit(backend, "endless", "job")
-        world.wait(backend, job, lambda seen: seen.state is JobState.RUNNING)
+        world.cluster()
+        job = world.running("endless", "job")
         local.gc(home)
         assert backend.get_job(job.id).state is JobState.RUNNING
         assert backend.get_cluster(world.place, "nodes").nodes["running"] == 1

@@ -1,0 +1,47 @@
+"""Checks of the powers that a backend may declare: resizing, GPUs, several nodes, faults."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from backends.base import JobState
+from backends.testing.verdicts import holds, same
+from backends.testing.world import CLUSTER
+
+if TYPE_CHECKING:
+    from backends.powers import InjectsFaults, ResizesClusters
+    from backends.testing.world import World
+
+
+def r_1_resizes_to_nothing_and_back(world: World) -> None:
+    """Take the node away and give it back."""
+    resizer = cast("ResizesClusters", world.backend)
+    first = world.cluster(1)
+    for nodes in (0, 1):
+        resizer.resize_cluster(world.place, CLUSTER, nodes)
+        status = world.idle(nodes)
+        same((status.id, status.target), (first.id, nodes), "id and target")
+
+
+def g_1_a_job_knows_its_gpus(world: World) -> None:
+    """Let a job write how many GPUs it was given."""
+    world.cluster()
+    said = world.text(world.run("gpus"), "gpus", "MODEL")
+    holds(said.isdecimal(), f"AZ_BATCHAI_NUM_GPUS is {said!r}, which is no number")
+
+
+def n_1_two_nodes_run_two_jobs(world: World) -> None:
+    """Start two jobs that do not end on two nodes."""
+    world.cluster(2)
+    jobs = [world.running("endless", name) for name in ("one", "other")]
+    states = [world.backend.get_job(job.id).state for job in jobs]
+    same(states, [JobState.RUNNING] * 2, "states")
+    for job in jobs:
+        world.backend.terminate(job.id)
+
+
+def f_1_faults_are_listed(world: World) -> None:
+    """Ask which faults the backend can be told to make."""
+    faults = cast("InjectsFaults", world.backend).faults()
+    holds(faults, "a backend that declares faults lists none")
+    holds(all(name and text for name, text in faults.items()), f"without a sentence: {faults}")

@@ -1,0 +1,169 @@
+"""The pytest plugin: options, the backends as parameters, strict expected failures, the report.
+
+It is loaded into every pytest session of whoever has the package, so it imports what it needs only when
+``--backend`` asks for it, and does nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backends.testing.bench import Bench
+    from backends.testing.checks import Check
+
+KEY = "scenario-contract"
+"""The user property under which a test's outcome travels to the process that writes the report."""
+
+_expected = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's options."""
+    group = parser.getgroup("scenario-contract", "the contract of scenario backends")
+    group.addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="NAME[:option=value,...]",
+        dest="contract_backends",
+        help="check this backend with 'pytest --pyargs backends.testing'; may be repeated",
+    )
+    group.addoption(
+        "--expected-failures",
+        metavar="FILE",
+        dest="contract_expected",
+        help="rules that the backend is known to break, 'RULE: reason' on each line; strict",
+    )
+    group.addoption(
+        "--conformance-report",
+        metavar="DIR",
+        dest="contract_report",
+        help="write each rule's result to DIR, as JSON and as a page",
+    )
+    group.addoption(
+        "--job-image",
+        default="",
+        metavar="IMAGE",
+        dest="contract_image",
+        help="run the checks' jobs in this image",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the expected failures.
+
+    Raises:
+        pytest.UsageError: the file is wrong; says where and how.
+    """
+    config.stash[_expected] = {}
+    if config.getoption("contract_expected"):
+        from backends.errors import UserError
+        from backends.testing.expected import read_expected
+
+        try:
+            config.stash[_expected] = read_expected(Path(config.getoption("contract_expected")))
+        except UserError as error:
+            raise pytest.UsageError(f"--expected-failures: {error}") from None
+    folder = config.getoption("contract_report")
+    if folder and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Reporter(Path(folder)), "scenario-contract-report")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give every check to every backend: those of the command line, else the module's ``BACKENDS``."""
+    if "contract_check" not in metafunc.fixturenames:
+        return
+    from backends.testing.checks import CHECKS
+
+    given = metafunc.config.getoption("contract_backends") or getattr(metafunc.module, "BACKENDS", [])
+    metafunc.parametrize("contract_bench", given, indirect=True, scope="session")
+    checks = [pytest.param(check, id=f"{check.rule.number}-{name}") for name, check in CHECKS.items()]
+    metafunc.parametrize("contract_check", checks)
+
+
+@pytest.fixture(scope="session")
+def contract_image(request: pytest.FixtureRequest) -> str:
+    """The image that jobs of the checks run in; empty: they name none."""
+    image: str = request.config.getoption("contract_image")
+    return image
+
+
+@pytest.fixture(scope="session")
+def contract_bench(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bench | str]:
+    """One backend on its bench for all checks; a text that says why, if it does not open."""
+    from backends.errors import ScenarioError
+    from backends.testing.bench import Setting, Target, make_bench
+
+    folder = tmp_path_factory.mktemp("contract")
+    image = request.getfixturevalue("contract_image")
+    bench = None
+    try:
+        bench = make_bench(Target.parse(request.param), Setting(folder, dict(os.environ), image))
+        bench.main.capabilities()
+    except ScenarioError as error:
+        yield f"{request.param}: {error}"
+        return
+    yield bench
+    bench.close()
+
+
+def judge(bench: Bench | str, check: Check, node: pytest.Item) -> None:
+    """Run a check on a bench, note its outcome for the report, and end the test accordingly."""
+    from backends.testing.report import about
+    from backends.testing.runner import EXPECTED, FAILED, PASSED, SKIPPED, Outcome, run_check
+
+    if isinstance(bench, str):
+        facts: dict[str, Any] = {"name": bench.partition(": ")[0]}
+        first = check.rule.number == "B0.1"
+        outcome = Outcome(check.name, check.rule.number, FAILED if first else SKIPPED, bench)
+    else:
+        facts = about(bench)
+        outcome = run_check(check, bench)
+    reason = node.config.stash[_expected].get(check.rule.number, "")
+    if reason and outcome.result == FAILED:
+        outcome = replace(outcome, result=EXPECTED, detail=f"{reason} ({outcome.detail})")
+    elif reason and outcome.result == PASSED:
+        kept = f"the rule is kept, but stands among the expected failures: {reason}"
+        outcome = replace(outcome, result=FAILED, detail=kept)
+    node.user_properties.append((KEY, {"backend": facts, "outcome": outcome.as_data()}))
+    if outcome.result == FAILED:
+        pytest.fail(f"{check.rule.number} {check.rule.sentence}\n{outcome.detail}", pytrace=False)
+    if outcome.result == EXPECTED:
+        pytest.xfail(outcome.detail)
+    if outcome.result == SKIPPED:
+        pytest.skip(outcome.detail)
+
+
+class Reporter:
+    """Gathers what tests noted, in the controlling process also under pytest-xdist, and writes the report."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._backends: dict[str, dict[str, Any]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a test noted."""
+        if report.when != "call":
+            return
+        for name, noted in report.user_properties:
+            if name == KEY and isinstance(noted, dict):
+                facts = noted["backend"]
+                entry = self._backends.setdefault(facts["name"], {**facts, "outcomes": []})
+                entry["outcomes"].append(noted["outcome"])
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Write the report and say where it is."""
+        from backends.testing.report import write
+
+        page = write(self._folder, list(self._backends.values()))
+        terminalreporter.write_line(f"conformance report: {page}")

@@ -1,0 +1,60 @@
+"""Runs checks without a test framework, and says how each went."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from backends.testing.checks import CHECKS, Check
+from backends.testing.verdicts import BrokenRuleError
+from backends.testing.world import UnprobedError, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from backends.testing.bench import Bench
+
+PASSED, FAILED, SKIPPED, EXPECTED = "passed", "failed", "skipped", "expected failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a check went: ``detail`` is why it failed or was skipped; ``seconds`` it took."""
+
+    check: str
+    rule: str
+    result: str
+    detail: str = ""
+    seconds: float = 0.0
+
+    def as_data(self) -> dict[str, Any]:
+        """Give the outcome as JSON data."""
+        return asdict(self)
+
+
+def run_check(check: Check, bench: Bench) -> Outcome:
+    """Run one check in a world of its own."""
+    reason = check.rule.absent(bench.main.capabilities())
+    if reason:
+        return Outcome(check.name, check.rule.number, SKIPPED, reason)
+    begun = time.monotonic()
+    world = World(bench)
+    result, detail = PASSED, ""
+    try:
+        check.run(world)
+    except UnprobedError as absent:
+        result, detail = SKIPPED, str(absent)
+    except BrokenRuleError as broken:
+        result, detail = FAILED, str(broken)
+    except Exception as error:  # noqa: BLE001 - whatever another's backend raises breaks the rule
+        result, detail = FAILED, f"{type(error).__name__}: {error}"
+    finally:
+        world.close()
+    return Outcome(check.name, check.rule.number, result, detail, time.monotonic() - begun)
+
+
+def run_checks(bench: Bench, checks: Iterable[Check] | None = None) -> Iterator[Outcome]:
+    """Run checks, by default all, on a bench; closes nothing."""
+    for check in CHECKS.values() if checks is None else checks:
+        yield run_check(check, bench)

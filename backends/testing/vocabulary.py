@@ -1,0 +1,93 @@
+"""What the jobs of the checks do: each program as a command of a node's shell, and for the model.
+
+The commands need a POSIX shell with the usual small tools (busybox has them all). A backend that runs no
+shell registers a bench that understands them otherwise, as ``memory`` does with ``PROGRAMS``.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from backends.memory.world import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from backends.memory.world import Call
+
+SECRET = "a-secret-that-nobody-sees"  # noqa: S105 - that is what the checks look for
+PLAIN = "in plain 'sight', $HOME"
+LINES = "".join(f"line {number}\n" for number in range(1, 2001))
+NAMES = ("a b.txt", "größe.txt", "数字.txt", "данные.txt", "semi;colon & more.txt", "zwölf 🚀.txt")
+"""File names that a careless backend spoils."""
+
+MANY = 10_000
+BIG = 2 * 1024**3
+OUT = "$AZ_BATCHAI_OUTPUT_MODEL"
+
+COMMANDS = {
+    "succeed": "echo all is well; echo a word of warning >&2",
+    "fail": "echo before the end; exit 3",
+    "killed": "kill -9 $$",
+    "missing": "there-is-no-such-command-here",
+    "count": (
+        "i=1; while [ $i -le 2000 ]; do echo line $i; i=$((i+1)); done; printf 'no newline'; echo aside >&2"
+    ),
+    "grow": (
+        'echo first; until [ -f "$AZ_BATCHAI_INPUT_DATA/go" ]; do sleep 0.1; done; echo second; echo third'
+    ),
+    "endless": "sleep 600 & echo started; while :; do sleep 1; done",
+    "write": f'cd "{OUT}" && mkdir deep && printf model > deep/one.bin && printf top > top.txt && : > empty',
+    "own": f'printf %s "$WHO" > "{OUT}/who.txt"',
+    "names": "; ".join(f'printf {index} > "{OUT}/{name}"' for index, name in enumerate(NAMES)),
+    "many": f'cd "{OUT}"; i=0; while [ $i -lt {MANY} ]; do : > file-$i; i=$((i+1)); done',
+    "big": (
+        f'cd "{OUT}"; dd if=/dev/zero of=big.bin bs=1 count=0 seek={BIG} 2>/dev/null; printf end >> big.bin'
+    ),
+    "copy": f'cat "$AZ_BATCHAI_INPUT_DATA/one.txt" > "{OUT}/copy.txt"',
+    "variables": (
+        f'printf %s "$TOKEN" | wc -c | tr -d " \\n" > "{OUT}/length"; printf %s "$PLAIN" > "{OUT}/plain"'
+    ),
+    "gpus": f'printf %s "$AZ_BATCHAI_NUM_GPUS" > "{OUT}/gpus"',
+}
+"""The programs by name, as commands."""
+
+
+def _gone(call: Call) -> bool:
+    """Tell whether the file is there for which the program ``grow`` waits."""
+    with suppress(KeyError):
+        call.look(call.environment["AZ_BATCHAI_INPUT_DATA"] + "/go")
+        return True
+    return False
+
+
+_MODEL: Mapping[str, Callable[[Call], Result]] = {
+    "succeed": lambda _: Result(stdout="all is well\n", stderr="a word of warning\n"),
+    "fail": lambda _: Result(3, stdout="before the end\n"),
+    "killed": lambda _: Result(137),
+    "missing": lambda _: Result(127),
+    "count": lambda _: Result(stdout=LINES + "no newline", stderr="aside\n"),
+    "grow": lambda call: Result(stdout="first\nsecond\nthird\n", ends=lambda: _gone(call)),
+    "endless": lambda _: Result(stdout="started\n", endless=True),
+    "write": lambda _: Result(
+        outputs={"MODEL/deep/one.bin": b"model", "MODEL/top.txt": b"top", "MODEL/empty": b""}
+    ),
+    "own": lambda call: Result(outputs={"MODEL/who.txt": call.environment["WHO"].encode()}),
+    "names": lambda _: Result(
+        outputs={f"MODEL/{name}": str(index).encode() for index, name in enumerate(NAMES)}
+    ),
+    "many": lambda _: Result(outputs={f"MODEL/file-{index}": b"" for index in range(MANY)}),
+    "copy": lambda call: Result(
+        outputs={"MODEL/copy.txt": call.look(call.environment["AZ_BATCHAI_INPUT_DATA"] + "/one.txt")}
+    ),
+    "variables": lambda call: Result(
+        outputs={
+            "MODEL/length": str(len(call.environment["TOKEN"])).encode(),
+            "MODEL/plain": call.environment["PLAIN"].encode(),
+        }
+    ),
+}
+
+PROGRAMS = {COMMANDS[name]: program for name, program in _MODEL.items()}
+"""The programs by command, for the backend ``memory``; those that need a real machine are not among them."""

@@ -1,0 +1,229 @@
+"""What a check stands on: a place, a share and a folder of its own on a bench, and the usual moves."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from backends.base import ClusterSpec, JobSpec, JobState, Place, Upload
+from backends.errors import ScenarioError
+from backends.testing.verdicts import BrokenRuleError, same
+from backends.testing.vocabulary import SECRET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from backends.base import Backend, ClusterStatus, JobStatus
+    from backends.testing.bench import Bench
+    from backends.testing.probes import Probes
+
+Found = TypeVar("Found")
+
+CLUSTER = "nodes"
+SECONDS = 300.0
+"""How long a check waits for what must happen."""
+
+LOOKS = 200
+"""How often it looks where no time passes."""
+
+
+class UnprobedError(Exception):
+    """A check needs a look past the backend that this bench has not; the text says which."""
+
+
+@dataclass
+class World:
+    """A check's own part of a bench. Close it after the check: it deletes its place."""
+
+    bench: Bench
+    key: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    clients: list[Backend] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+
+    @property
+    def backend(self) -> Backend:
+        """The backend under check."""
+        return self.bench.main
+
+    @property
+    def probes(self) -> Probes | None:
+        """What can be looked at past the backend."""
+        return self.bench.probes
+
+    @property
+    def place(self) -> Place:
+        """The check's own place."""
+        return self.another_place("")
+
+    @property
+    def share(self) -> str:
+        """The check's own share."""
+        return f"contract-{self.key}"
+
+    @property
+    def folder(self) -> Path:
+        """A folder for local files."""
+        folder = self.bench.folder / f"files-{self.key}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def another_place(self, suffix: str) -> Place:
+        """Give a place beside the check's own, with a group of its own."""
+        place = Place(f"contract-{self.key}{suffix}", "eastus", "workspace", "experiment")
+        if place not in self.places:
+            self.places.append(place)
+        return place
+
+    def client(self) -> Backend:
+        """Open the backend once more, like another process."""
+        self.clients.append(self.bench.open({}))
+        return self.clients[-1]
+
+    def close(self) -> None:
+        """Delete the check's places and close its clients; what is broken stays, and is no news here."""
+        for place in self.places:
+            with suppress(ScenarioError):
+                self.backend.delete_place(place)
+        for client in self.clients:
+            client.close()
+
+    # Moves -----------------------------------------------------------------------------------------
+
+    def file(self, name: str, content: bytes | str = "content") -> Path:
+        """Make a local file."""
+        path = self.folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def put(self, path: str, content: bytes | str = "content") -> None:
+        """Bring a file to the share."""
+        self.backend.ensure_share(self.share)
+        self.backend.upload([Upload(self.file("put", content), self.share, path)])
+
+    def cluster(self, nodes: int = 1) -> ClusterStatus:
+        """Make a cluster with the share mounted, and wait until its nodes are idle."""
+        self.backend.ensure_place(self.place)
+        self.backend.ensure_share(self.share)
+        self.backend.create_cluster(ClusterSpec(self.place, CLUSTER, self.cluster_body(nodes)))
+        return self.idle(nodes)
+
+    def idle(self, nodes: int = 1) -> ClusterStatus:
+        """Wait until the cluster is steady with as many idle nodes."""
+
+        def ready() -> bool:
+            status = self.backend.get_cluster(self.place, CLUSTER)
+            same(status.errors, (), "errors of the cluster")
+            return status.allocation == "steady" and status.nodes["idle"] == status.current == nodes
+
+        self.until(f"{nodes} idle nodes", ready)
+        return self.backend.get_cluster(self.place, CLUSTER)
+
+    def until(self, what: str, look: Callable[[], Found]) -> Found:
+        """Look until something true comes, and give it."""
+        hint = self.backend.wait_hint()
+        for _ in range(int(SECONDS / hint) if hint else LOOKS):
+            found = look()
+            if found:
+                return found
+            self.bench.pause(hint)
+        raise BrokenRuleError(f"waited in vain for {what}")
+
+    def submit(self, program: str, name: str = "", **more: object) -> JobStatus:
+        """Submit a job that runs one of the programs; ``more`` replaces properties."""
+        return self.backend.submit(self.job(program, name, **more))
+
+    def job(self, program: str, name: str = "", **more: object) -> JobSpec:
+        """Describe a job that runs one of the programs; ``more`` replaces properties."""
+        body = {**self.job_body(program), **more}
+        if self.bench.container is not None:
+            body["containerSettings"] = self.bench.container
+        return JobSpec(self.place, name or program, CLUSTER, body)
+
+    def watch(self, job: JobStatus, done: Callable[[JobStatus], bool]) -> list[JobStatus]:
+        """Look at a job until ``done``; gives everything that was seen."""
+        seen = [job]
+
+        def look() -> bool:
+            if done(seen[-1]):
+                return True
+            seen.append(self.backend.get_job(job.id))
+            return done(seen[-1])
+
+        self.until(f"the job {job.id.rpartition('/')[2]} as wanted", look)
+        return seen
+
+    def end(self, job: JobStatus) -> JobStatus:
+        """Wait for a job's end."""
+        return self.watch(job, lambda seen: seen.state.final)[-1]
+
+    def run(self, program: str, name: str = "", **more: object) -> JobStatus:
+        """Run a job to its end."""
+        return self.end(self.submit(program, name, **more))
+
+    def running(self, program: str = "endless", name: str = "", **more: object) -> JobStatus:
+        """Submit a job, and wait until it runs."""
+        job = self.submit(program, name, **more)
+        seen = self.watch(job, lambda look: look.state is JobState.RUNNING or look.state.final)
+        same(seen[-1].state, JobState.RUNNING, "state of a job that goes on")
+        return seen[-1]
+
+    def text(self, job: JobStatus, path: str, directory: str = "stdouterr", offset: int = 0) -> str:
+        """Read an output file as text."""
+        return b"".join(self.backend.read_output(job.id, directory, path, offset)).decode()
+
+    def share_text(self, path: str) -> str:
+        """Read a file of the share as text."""
+        return b"".join(self.backend.read_share(self.share, path)).decode()
+
+    def share_folder(self) -> Path:
+        """Give the share's own folder.
+
+        Raises:
+            UnprobedError: there is nothing to look at.
+        """
+        folder = self.probes.share_folder(self.share) if self.probes else None
+        if folder is None:
+            raise UnprobedError("no probe: the share is no folder that the suite can look at")
+        return folder
+
+    # Bodies ----------------------------------------------------------------------------------------
+
+    def cluster_body(self, nodes: int = 1) -> dict[str, Any]:
+        """Give a cluster with the share mounted."""
+        share = {
+            "accountName": "$STORAGE_ACCOUNT",
+            "azureFileUrl": f"$STORAGE_URL/{self.share}",
+            "credentials": {"accountKey": "$STORAGE_KEY"},
+            "relativeMountPath": "files",
+        }
+        return {
+            "vmSize": "STANDARD_NC6",
+            "scaleSettings": {"manual": {"targetNodeCount": nodes}},
+            "userAccountSettings": {"adminUserName": "admin", "adminUserPassword": SECRET},
+            "nodeSetup": {"mountVolumes": {"azureFileShares": [share]}},
+        }
+
+    def job_body(self, program: str) -> dict[str, Any]:
+        """Give a job of one node that runs one of the programs."""
+        return {
+            "nodeCount": 1,
+            "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/files",
+            "inputDirectories": [{"id": "DATA", "path": "$AZ_BATCHAI_MOUNT_ROOT/files/data"}],
+            "outputDirectories": [
+                {"id": "MODEL", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/files", "pathSuffix": "Models"}
+            ],
+            "customToolkitSettings": {"commandLine": self.bench.commands[program]},
+        }
+
+
+def codes(job: JobStatus) -> list[str]:
+    """Give the codes of a job's errors."""
+    return [problem.code for problem in job.errors]
+
+
+def variables(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Write environment variables, or secrets, as a job's body has them."""
+    return [{"name": name, "value": value} for name, value in values.items()]

@@ -1,0 +1,29 @@
+"""How the suite sets this backend up: only for backends that run no shell, or that have probes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.base import BackendOptions
+from backends.memory import World
+from backends.testing.bench import Bench
+from backends.testing.probes import ModelProbes
+from backends.testing.vocabulary import PROGRAMS
+from notebook_backend import NotebookBackend, options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backends.base import Backend
+    from backends.testing.bench import Setting, Target
+
+
+def make_bench(target: Target, setting: Setting) -> Bench:
+    """Let all clients share one world that knows the programs of the checks."""
+    world = World()
+
+    def opens(more: Mapping[str, str]) -> Backend:
+        options = BackendOptions(setting.folder, {**target.options, **more}, setting.environment)
+        return NotebookBackend(options_of(options), PROGRAMS, world)
+
+    return Bench(str(target), setting.folder, opens, ModelProbes(world), pause=lambda _: None)

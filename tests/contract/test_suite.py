@@ -1,0 +1,100 @@
+"""The suite as a product: its options, its files and its report."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backends.errors import MachineError, UserError
+from backends.testing.bench import Setting, Target, make_bench
+from backends.testing.expected import read_expected
+from backends.testing.report import write
+from backends.testing.rules import RULES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest_plugins = ["pytester"]
+
+OPTIONS = ("-p", "backends.testing.plugin", "-p", "no:cacheprovider", "--pyargs", "backends.testing")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("B99.1: no such thing", "expected.txt:2: there is no rule 'B99.1'"),
+        ("B5.14:", "the rule B5.14 has no reason (write 'B5.14: why')"),
+        ("B5.14: once\nB5.14: twice", "the rule B5.14 stands there twice"),
+        ("nonsense", "there is no rule 'nonsense'"),
+    ],
+)
+def test_a_wrong_line_among_expected_failures_is_named(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "expected.txt"
+    path.write_text(f"# known\n{text}\n")
+    with pytest.raises(UserError) as refused:
+        read_expected(path)
+    assert said in str(refused.value)
+
+
+def test_a_file_of_expected_failures_that_is_not_there_stops_the_session(pytester: pytest.Pytester) -> None:
+    done = pytester.runpytest(*OPTIONS, "--backend", "memory", "--expected-failures", "nowhere.txt")
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines(["*--expected-failures: *cannot be read*nowhere.txt*"])
+
+
+def test_expected_failures_are_strict(pytester: pytest.Pytester) -> None:
+    path = pytester.path / "expected.txt"
+    path.write_text("B1.2: the model's groups are never new\n")
+    done = pytester.runpytest(
+        *OPTIONS, "--backend", "memory", "--expected-failures", str(path), "--conformance-report", "report"
+    )
+    outcomes = done.parseoutcomes()
+    assert outcomes["failed"] == 1
+    done.stdout.fnmatch_lines(["*stands among the expected failures: the model's groups are never new*"])
+    (memory,) = json.loads((pytester.path / "report" / "conformance.json").read_text())["backends"]
+    assert memory["results"]["B1.2"]["result"] == "failed"
+    assert memory["counts"]["passed"] == outcomes["passed"]
+
+
+@pytest.mark.parametrize("text", ["local:engine", ":engine=process", "local:=docker"])
+def test_a_target_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match="--backend"):
+        Target.parse(text)
+
+
+def test_an_unknown_backend_is_named_with_those_that_are_known(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no backend 'nope'; known are azure, local, memory"):
+        make_bench(Target.parse("nope"), Setting(tmp_path))
+
+
+def test_a_backend_whose_entry_point_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[scenario.backends]\nbroken = a_module_that_is_not_there:opens\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MachineError, match="a_module_that_is_not_there"):
+        make_bench(Target.parse("broken"), Setting(tmp_path))
+    assert make_bench(Target.parse("memory"), Setting(tmp_path)).main.name == "memory"
+
+
+def test_the_report_lists_every_rule_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    outcome = {
+        "check": "b1_2_x",
+        "rule": "B1.2",
+        "result": "failed",
+        "detail": "found <b>, wanted &",
+        "seconds": 1.0,
+    }
+    backend = {"name": "mine<1>", "engine": "none", "details": {}, "probes": "", "outcomes": [outcome]}
+    page = write(tmp_path, [backend]).read_text()
+    for rule in RULES.values():
+        assert f">{rule.number}<" in page
+    assert "found &lt;b&gt;, wanted &amp;" in page
+    assert "mine&lt;1&gt;" in page
+    data = json.loads((tmp_path / "conformance.json").read_text())
+    assert data["backends"][0]["counts"] == {"failed": 1, "not run": len(RULES) - 1}
+    assert data["date"].endswith("+00:00")
+    assert {"batchai-scenario", "python", "pytest"} <= set(data["versions"])

@@ -1,0 +1,60 @@
+"""Tests of the tests: each broken twin fails at the rule that it breaks, and only there."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backends.testing.bench import Setting, Target, make_bench
+from backends.testing.checks import CHECKS
+from backends.testing.rules import CHAPTERS, RULES
+from backends.testing.runner import FAILED, run_checks
+from tests.contract import twins
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BROKEN = [
+    (twins.LosesTheExitCode, "B4.3"),
+    (twins.DropsTheLastLogLine, "B5.1"),
+    (twins.ReportsSuccessEarly, "B4.4"),
+    (twins.ForgetsToCancel, "B6.2"),
+    (twins.LeaksASecret, "B9.1"),
+    (twins.ReturnsOutputsOfAnotherJob, "B5.6"),
+    (twins.AcceptsABadName, "B11.2"),
+    (twins.FinishesTwice, "B4.2"),
+    (twins.SpoilsAnUpload, "B2.2"),
+]
+
+
+@pytest.mark.parametrize(("twin", "rule"), BROKEN, ids=[twin.__name__ for twin, _ in BROKEN])
+def test_a_broken_twin_fails_at_its_rule_and_only_there(
+    twin: type[twins.Twin], rule: str, tmp_path: Path
+) -> None:
+    bench = twins.broken(make_bench(Target("memory", {}), Setting(tmp_path)), twin)
+    failed = {outcome.rule: outcome.detail for outcome in run_checks(bench) if outcome.result == FAILED}
+    assert set(failed) == {rule}, failed
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
+def test_files_of_another_user_are_found_past_the_backend(tmp_path: Path, exercise_process: None) -> None:
+    target = Target("local", {"engine": "process", "gpus": "none"})
+    bench = twins.broken(make_bench(target, Setting(tmp_path)), twins.LeavesFilesOfAnotherUser)
+    checks = [check for check in CHECKS.values() if check.rule.chapter in ("B2", "B5")]
+    try:
+        failed = {
+            outcome.rule: outcome.detail for outcome in run_checks(bench, checks) if outcome.result == FAILED
+        }
+    finally:
+        bench.close()
+    assert set(failed) == {"B5.13"}, failed
+
+
+def test_every_rule_has_a_check_and_a_chapter() -> None:
+    assert {check.rule.number for check in CHECKS.values()} == set(RULES)
+    assert {rule.chapter for rule in RULES.values()} == set(CHAPTERS)
+    for rule in RULES.values():
+        assert rule.sentence.endswith("."), rule
+        assert "." not in rule.sentence[:-1].replace("0.", ""), f"{rule.number} is more than a sentence"

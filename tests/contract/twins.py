@@ -1,0 +1,160 @@
+"""Broken twins: backends with one fault each, around one that has none."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from backends.base import Backend, JobState, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from backends.base import ClusterSpec, ClusterStatus, JobSpec, JobStatus, OutputFile, Place
+    from backends.testing.bench import Bench
+
+
+class Twin:
+    """Does what the backend inside does. ``kept`` is shared by all clients of one bench."""
+
+    def __init__(self, inner: Backend, kept: dict[str, Any], bench: Bench) -> None:
+        self.inner = inner
+        self.kept = kept
+        self.bench = bench
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def seen(self, job: JobStatus) -> JobStatus:
+        """Change what is said of a job."""
+        return job
+
+    def submit(self, spec: JobSpec) -> JobStatus:
+        return self.seen(self.inner.submit(spec))
+
+    def get_job(self, job_id: str) -> JobStatus:
+        return self.seen(self.inner.get_job(job_id))
+
+    def list_jobs(self, place: Place) -> list[JobStatus]:
+        return [self.seen(job) for job in self.inner.list_jobs(place)]
+
+
+class LosesTheExitCode(Twin):
+    def seen(self, job: JobStatus) -> JobStatus:
+        return replace(job, exit_code=None)
+
+
+class DropsTheLastLogLine(Twin):
+    def read_output(self, job_id: str, directory_id: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        content = b"".join(self.inner.read_output(job_id, directory_id, path, offset))
+        if path == "stdout.txt" and self.inner.get_job(job_id).state.final:
+            content = b"".join(content.splitlines(keepends=True)[:-1])
+        yield content
+
+
+class ReportsSuccessEarly(Twin):
+    LOOKS = 2
+
+    def get_job(self, job_id: str) -> JobStatus:
+        job = self.inner.get_job(job_id)
+        if job.state is not JobState.RUNNING:
+            return job
+        looks = self.kept[job_id] = self.kept.get(job_id, 0) + 1
+        early = replace(job, state=JobState.SUCCEEDED, exit_code=0, ended_at=job.started_at)
+        return early if looks > self.LOOKS else job
+
+
+class ForgetsToCancel(Twin):
+    def seen(self, job: JobStatus) -> JobStatus:
+        if job.id not in self.kept:
+            return job
+        problem = Problem("JobTerminated", "The specified job has been terminated by the user")
+        return replace(job, state=JobState.FAILED, ended_at=job.started_at, exit_code=None, errors=(problem,))
+
+    def terminate(self, job_id: str) -> None:
+        if self.inner.get_job(job_id).state is JobState.RUNNING:
+            self.kept[job_id] = True
+        else:
+            self.inner.terminate(job_id)
+
+
+class LeaksASecret(Twin):
+    def create_cluster(self, spec: ClusterSpec) -> ClusterStatus:
+        self.kept["password"] = str(spec.properties["userAccountSettings"]["adminUserPassword"])
+        return self.inner.create_cluster(spec)
+
+    def details(self) -> Mapping[str, str]:
+        return {**self.inner.details(), **self.kept}
+
+
+class ReturnsOutputsOfAnotherJob(Twin):
+    def _other(self, job_id: str) -> str:
+        """Give the oldest job of the same experiment."""
+        experiment = job_id.rpartition("/")[0]
+        return cast("str", self.kept.setdefault(experiment, job_id))
+
+    def submit(self, spec: JobSpec) -> JobStatus:
+        job = self.inner.submit(spec)
+        self._other(job.id)
+        return job
+
+    def delete_place(self, place: Place) -> None:
+        self.inner.delete_place(place)
+        self.kept.clear()
+
+    def list_outputs(self, job_id: str, directory_id: str, path: str = "") -> list[OutputFile]:
+        wanted = self._other(job_id) if directory_id != "stdouterr" else job_id
+        return self.inner.list_outputs(wanted, directory_id, path)
+
+    def read_output(self, job_id: str, directory_id: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        wanted = self._other(job_id) if directory_id != "stdouterr" else job_id
+        return self.inner.read_output(wanted, directory_id, path, offset)
+
+
+class AcceptsABadName(Twin):
+    def submit(self, spec: JobSpec) -> JobStatus:
+        return self.inner.submit(replace(spec, name=re.sub(r"[^-\w]", "-", spec.name, flags=re.ASCII)))
+
+
+class FinishesTwice(Twin):
+    def get_job(self, job_id: str) -> JobStatus:
+        job = self.inner.get_job(job_id)
+        if job.ended_at is None:
+            return job
+        looks = self.kept[job_id] = self.kept.get(job_id, -1) + 1
+        return replace(job, ended_at=job.ended_at + timedelta(milliseconds=looks))
+
+
+class LeavesFilesOfAnotherUser(Twin):
+    """Gives a job's files to another user: to root on a machine where this is not root's own suite."""
+
+    STRANGER = 65534
+
+    def get_job(self, job_id: str) -> JobStatus:
+        job = self.inner.get_job(job_id)
+        if job.state.final and job.segment:
+            for folder in self._folders(job.segment):
+                for path in folder.rglob("*"):
+                    os.chown(path, self.STRANGER, self.STRANGER, follow_symlinks=False)
+        return job
+
+    def _folders(self, segment: str) -> list[Path]:
+        return list((self.bench.folder / "home" / "storage").glob(f"*/*/{segment}"))
+
+
+class SpoilsAnUpload(Twin):
+    def read_share(self, share: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        for number, block in enumerate(self.inner.read_share(share, path, offset)):
+            yield block[:-1] + b"?" if number == 0 and len(block) > 4_000_000 else block
+
+
+def broken(bench: Bench, twin: type[Twin]) -> Bench:
+    """Put a twin in the place of a bench's backend."""
+    whole: Callable[[Mapping[str, str]], Backend] = bench.open
+    kept: dict[str, Any] = {}
+    bench.open = lambda more: cast("Backend", twin(whole(more), kept, bench))
+    return bench
