@@ -1,4 +1,7 @@
-"""The provider's operations, as ``GET /providers/Microsoft.BatchAI/operations`` lists them."""
+"""The provider's operations, as ``GET /providers/Microsoft.BatchAI/operations`` lists them.
+
+Names and their order are the service's (the published descriptions' examples); the texts are ours.
+"""
 
 from __future__ import annotations
 
@@ -6,56 +9,90 @@ from typing import Any
 
 from emulator.batchai.tree import NAMESPACE
 
-_OPERATIONS = (
-    ("workspaces", "read", "List or get workspaces"),
-    ("workspaces", "write", "Create or update a workspace"),
-    ("workspaces", "delete", "Delete a workspace"),
-    ("workspaces/experiments", "read", "List or get experiments"),
-    ("workspaces/experiments", "write", "Create an experiment"),
-    ("workspaces/experiments", "delete", "Delete an experiment"),
-    ("workspaces/clusters", "read", "List or get clusters"),
-    ("workspaces/clusters", "write", "Create or update a cluster"),
-    ("workspaces/clusters", "delete", "Delete a cluster"),
-    ("workspaces/clusters", "remoteLoginInformation/action", "List how to log in to a cluster's nodes"),
-    ("workspaces/fileservers", "read", "List or get file servers"),
-    ("workspaces/fileservers", "write", "Create a file server"),
-    ("workspaces/fileservers", "delete", "Delete a file server"),
-    ("workspaces/experiments/jobs", "read", "List or get jobs"),
-    ("workspaces/experiments/jobs", "write", "Create a job"),
-    ("workspaces/experiments/jobs", "delete", "Delete a job"),
-    ("workspaces/experiments/jobs", "terminate/action", "Terminate a job"),
-    ("workspaces/experiments/jobs", "remoteLoginInformation/action", "List how to log in to a job's nodes"),
-    ("workspaces/experiments/jobs", "listoutputfiles/action", "List a job's output files"),
-    ("locations/usages", "read", "List usages and quotas"),
-    ("locations/operationresults", "read", "Get a long-running operation"),
-    ("locations/operationstatuses", "read", "Get a long-running operation's status"),
+_FLAT = (
+    "clusters/read",
+    "clusters/write",
+    "clusters/delete",
+    "clusters/listRemoteLoginInformation",
+    "jobs/read",
+    "jobs/write",
+    "jobs/delete",
+    "jobs/terminate/action",
+    "jobs/listRemoteLoginInformation",
+    "fileservers/read",
+    "fileservers/write",
+    "fileservers/delete",
 )
+
+_NESTED = (
+    "workspaces/read",
+    "workspaces/write",
+    "workspaces/delete",
+    "workspaces/experiments/read",
+    "workspaces/experiments/write",
+    "workspaces/experiments/delete",
+    "clusters/read",
+    "workspaces/clusters/read",
+    "workspaces/clusters/write",
+    "workspaces/clusters/delete",
+    "workspaces/clusters/remoteLoginInformation/action",
+    "workspaces/experiments/jobs/read",
+    "workspaces/experiments/jobs/write",
+    "workspaces/experiments/jobs/delete",
+    "workspaces/experiments/jobs/terminate/action",
+    "workspaces/experiments/jobs/remoteLoginInformation/action",
+    "workspaces/experiments/jobs/listoutputfiles/action",
+    "fileservers/read",
+    "workspaces/fileservers/read",
+    "workspaces/fileservers/write",
+    "workspaces/fileservers/delete",
+    "locations/usages/read",
+    "register/action",
+    "unregister/action",
+    "locations/operationresults/read",
+    "locations/operationstatuses/read",
+)
+
+_NOUNS = {
+    "workspaces": "workspaces",
+    "experiments": "experiments",
+    "clusters": "clusters",
+    "jobs": "jobs",
+    "fileservers": "file servers",
+    "usages": "usages and quotas",
+    "operationresults": "long-running operations",
+    "operationstatuses": "states of long-running operations",
+    "": "the resource provider",
+}
+_VERBS = {
+    "read": "Read {}",
+    "write": "Create or change {}",
+    "delete": "Delete {}",
+    "terminate": "Terminate {}",
+    "remoteLoginInformation": "List how to log in to nodes of {}",
+    "listRemoteLoginInformation": "List how to log in to nodes of {}",
+    "listoutputfiles": "List output files of {}",
+    "register": "Register {}",
+    "unregister": "Unregister {}",
+}
 
 
 def operations(*, flat: bool) -> dict[str, Any]:
-    """List what the provider can do; before workspaces, everything stood in a resource group itself."""
-    listed = [(_flat_resource(resource), verb, text) for resource, verb, text in _OPERATIONS]
-    shown = [item for item in listed if item[0]] if flat else _OPERATIONS
+    """List the operations; before workspaces, everything stood in a resource group itself."""
+    return {"value": [_operation(name) for name in (_FLAT if flat else _NESTED)]}
+
+
+def _operation(name: str) -> dict[str, Any]:
+    resource, _, verb = name.removesuffix("/action").rpartition("/")
+    noun = _NOUNS[resource.rpartition("/")[2]]
+    text = _VERBS[verb].format(noun)
     return {
-        "value": [
-            {
-                "name": f"{NAMESPACE}/{resource}/{verb}",
-                "display": {
-                    "provider": "Microsoft Batch AI",
-                    "resource": resource,
-                    "operation": text,
-                    "description": text,
-                },
-                "origin": "user,system",
-            }
-            for resource, verb, text in shown
-        ]
+        "name": f"{NAMESPACE}/{name}",
+        "display": {
+            "provider": "Microsoft Batch AI",
+            "resource": noun.capitalize(),
+            "operation": text,
+            "description": text,
+        },
+        "origin": "user,system",
     }
-
-
-def _flat_resource(resource: str) -> str:
-    """Name a resource as flat API versions do; empty for what they did not have."""
-    last = resource.rpartition("/")[2]
-    if not resource.startswith("workspaces"):
-        return resource
-    return last if last in ("clusters", "jobs", "fileservers") else ""

@@ -24,7 +24,15 @@ NAMES = {
 }
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{NAMES['resourceGroupName']}"
 
-FILES = [FakeEntry("folder", is_directory=True), FakeEntry("stderr.txt"), FakeEntry("stdout.txt", size=3)]
+FILES = [
+    FakeEntry("counters", is_directory=True),
+    *(
+        FakeEntry(f"{stream}{step}.txt", size=3)
+        for stream in ("stdout", "stderr")
+        for step in ("", "-job_prep")
+    ),
+    FakeEntry("execution.log", size=3),
+]
 
 
 class Specified:

@@ -1,0 +1,148 @@
+"""What differs between our answers and the published descriptions and examples, and why.
+
+``python -m tests.spec.differences`` prints the page ``docs/differences.md``; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FLAT = "2018-03-01|2017-09-01-preview"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Differences with one reason; ``title`` is for people, the rest are regular expressions."""
+
+    title: str
+    reason: str
+    path: str
+    what: str = ".*"
+    operation: str = ".*"
+    version: str = ".*"
+
+    def matches(self, version: str, operation: str, path: str, what: str) -> bool:
+        """Tell whether a difference is one of these."""
+        pairs = (
+            (self.version, version),
+            (self.operation, operation),
+            (self.path, path),
+            (self.what, what),
+        )
+        return all(re.fullmatch(pattern, value) for pattern, value in pairs)
+
+
+DIFFERENCES = (
+    Known(
+        "`type` of resources in 2018-05-01",
+        "The service wrote the whole type with its parents, in lower case (recorded traffic); the examples "
+        "spell it in several ways.",
+        r"(value\[\]\.)?type",
+        version="2018-05-01",
+    ),
+    Known(
+        "`experimentName` of jobs in 2018-05-01",
+        "The service sent it (recorded traffic), though neither schema nor examples have it.",
+        r"(value\[\]\.)?properties\.experimentName",
+        "is not in the (schema|example)",
+        version="2018-05-01",
+    ),
+    Known(
+        "`adminUserSSHPublicKey` of clusters before 2018-05-01",
+        "That is how the service spelt it in its answers until 2018-05-01 (recorded traffic).",
+        r"(value\[\]\.)?properties\.userAccountSettings\.adminUserSSHPublicKey",
+        "is not in the (schema|example)",
+        version=_FLAT,
+    ),
+    Known(
+        "`adminUserSshPublicKey` of clusters in 2018-05-01",
+        "The service gave the key back (seen in its own recipes); only the password is a secret.",
+        r"(value\[\]\.)?properties\.userAccountSettings\.adminUserSshPublicKey",
+        "is not in the example",
+        version="2018-05-01",
+    ),
+    Known(
+        "`constraints.maxRetryCount` of jobs in 2017-09-01-preview",
+        "The service sent it, always 0 (recorded traffic).",
+        r"(value\[\]\.)?properties\.constraints\.maxRetryCount",
+        "is not in the (schema|example)",
+        version="2017-09-01-preview",
+    ),
+    Known(
+        "`jobOutputDirectoryPathSegment` in lists of jobs in 2018-03-01",
+        "The schema has it and the service sent it (recorded traffic); the examples of lists are older.",
+        r"value\[\]\.properties\.jobOutputDirectoryPathSegment",
+        "is not in the example",
+        version="2018-03-01",
+    ),
+    Known(
+        "`mountPoint` of file servers from 2018-03-01 on",
+        "The service said /data (recorded traffic), and /mnt/data only in the preview.",
+        r"(value\[\]\.)?properties\.mountSettings\.mountPoint",
+        version="2018-.*",
+    ),
+    Known(
+        "`subnet` of file servers and clusters",
+        "The service made a virtual network if none was given. The emulator has none, and does not invent "
+        "an id of one.",
+        r"(value\[\]\.)?properties\.subnet",
+        "is in the example only",
+    ),
+    Known(
+        "Mounts of file servers",
+        "Not emulated yet: refused by name when a cluster asks for one.",
+        r"properties\.nodeSetup\.mountVolumes\.fileServers",
+        "is refused: PropertyNotSupported|is in the example only",
+    ),
+    Known(
+        "`autoScale`",
+        "Not emulated yet: refused by name. (What is left of the example's body without it is no scale.)",
+        r"properties\.scaleSettings(\.autoScale)?",
+        "is refused: (PropertyNotSupported|InvalidPropertyValue)",
+        operation="Clusters_Update",
+    ),
+    Known(
+        "Figures of usages",
+        "They count what there is here; limits are those that were recorded in June 2018.",
+        r"value\[\]\.(currentValue|limit)",
+        operation="Usages_List",
+    ),
+    Known(
+        "Names of usages in 2018-03-01",
+        "The example shows jobs and clusters; recorded traffic, the list of clusters and vCPUs by family.",
+        r"value\[\]",
+        "'Number of Active Jobs' is in the example only|'Number of Clusters' is in the example only",
+        operation="Usage_List",
+        version="2018-03-01",
+    ),
+    Known(
+        "Texts of operations",
+        "Names and order are the service's; the descriptions are in our own words.",
+        r"value\[\]\.display\.\w+",
+        operation="Operations_List",
+    ),
+)
+
+_HEAD = """# Differences from the published descriptions
+
+Made by `python -m tests.spec.differences > docs/differences.md`: do not edit. This is all in which answers
+for Batch AI's three API versions differ from the published OpenAPI descriptions and their examples, found by
+`tests/spec/check.py`. Where recorded traffic of the service and its description disagree, the emulator does
+what was recorded. Not compared are ids, times, addresses, and names that the caller chose.
+
+To check again: `SCENARIO_SPEC=FOLDER pytest tests/spec`, where FOLDER holds
+`batchai/<api-version>/BatchAI.json` and `batchai/<api-version>/examples/`.
+
+| what | why |
+|---|---|
+"""
+
+
+def page() -> str:
+    """Write the page."""
+    return _HEAD + "".join(f"| {known.title} | {known.reason} |\n" for known in DIFFERENCES)
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - a page for a file
