@@ -176,7 +176,7 @@ class _ArraysOnly(pickle.Unpickler):
     """An unpickler that knows arrays and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        known = {
+        known: dict[tuple[str, str], Any] = {
             ("numpy.core.multiarray", "_reconstruct"): lambda *_arguments: _Array(),
             ("numpy", "ndarray"): _Array,
             ("numpy", "dtype"): _Type,

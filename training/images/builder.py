@@ -174,7 +174,7 @@ def _registry_answers(engine: Any, base: str) -> bool:
         pass
     else:
         return True
-    hasty = docker.from_env(timeout=_ANSWER)
+    hasty: Any = docker.from_env(timeout=_ANSWER)
     try:
         hasty.api.inspect_distribution(base)
     except (DockerException, RequestException):

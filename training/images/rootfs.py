@@ -81,20 +81,19 @@ def _fetch_package(name: str, folder: Path) -> None:
 
 
 def _run(command: list[str], what: str, events: Events) -> None:
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                               errors="replace")
     errors: list[str] = []
     steps = 0
-    try:
-        for line in process.stderr or ():
-            if line.startswith("I:"):
-                steps += 1
-                events.progress(f"{what}: {line[2:].strip().rstrip('.')}", min(steps, _STEPS), _STEPS)
-            elif line.strip():
-                errors = [*errors[-5:], line.strip()]
-    finally:
-        if process.poll() is None:
-            process.terminate()  # it removes what it made
-        process.wait()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          errors="replace") as process:
+        try:
+            for line in process.stderr or ():
+                if line.startswith("I:"):
+                    steps += 1
+                    events.progress(f"{what}: {line[2:].strip().rstrip('.')}", min(steps, _STEPS), _STEPS)
+                elif line.strip():
+                    errors = [*errors[-5:], line.strip()]
+        except BaseException:
+            process.terminate()  # it removes what it made, and then it ends
+            raise
     if process.returncode:
         raise Trouble(f"{what} could not be made from packages: {' / '.join(errors[-3:]) or process.returncode}", _REMEDY)

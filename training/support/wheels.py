@@ -92,22 +92,20 @@ def _target(file: str) -> list[str]:
 def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> list[str]:
     """Run pip, turn its progress into events; give its last lines."""
     bar = ["--progress-bar", "raw" if _raw_progress(command) else "off"]
-    process = subprocess.Popen([*command, *bar, "--retries", "2", "--timeout", "20", requirement], text=True,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     lines: list[str] = []
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if match := re.match(r"Progress (\d+) of (\d+)", line):
-                done, total = int(match[1]), int(match[2])
-                if total == wheel["size"] and done < total:
-                    events.progress(wheel["file"], done, total)
-            else:
-                lines = [*lines[-20:], line.strip()]
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    with subprocess.Popen([*command, *bar, "--retries", "2", "--timeout", "20", requirement], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            for line in process.stdout or ():
+                if match := re.match(r"Progress (\d+) of (\d+)", line):
+                    done, total = int(match[1]), int(match[2])
+                    if total == wheel["size"] and done < total:
+                        events.progress(wheel["file"], done, total)
+                else:
+                    lines = [*lines[-20:], line.strip()]
+        except BaseException:
+            process.kill()
+            raise
     return lines
 
 

