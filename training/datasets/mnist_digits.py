@@ -53,7 +53,9 @@ def from_idx(images: bytes, labels: bytes) -> Digits:
     if (magic, label_magic) != (_IDX_IMAGES, _IDX_LABELS):
         raise NotDigits("not a pair of idx files with images and labels")
     if rows * columns != PIXELS or count != label_count:
-        raise NotDigits(f"{count} images of {rows}x{columns} and {label_count} labels are not a part of MNIST")
+        raise NotDigits(
+            f"{count} images of {rows}x{columns} and {label_count} labels are not a part of MNIST"
+        )
     if len(images) != 16 + count * PIXELS or len(labels) != 8 + count:
         raise NotDigits("an idx file is not as long as its header says")
     return Digits(images[16:], labels[8:])
@@ -80,7 +82,13 @@ def from_text(lines: Iterable[bytes]) -> Digits:
             empty, label, features = line.split(b"|")
             name, *one_hot = label.split()
             other, *pixels = features.split()
-            if (empty.strip(), name, other, len(one_hot), len(pixels)) != (b"", b"labels", b"features", CLASSES, PIXELS):
+            if (empty.strip(), name, other, len(one_hot), len(pixels)) != (
+                b"",
+                b"labels",
+                b"features",
+                CLASSES,
+                PIXELS,
+            ):
                 raise ValueError
             labels.append(one_hot.index(b"1"))
             images += bytes(map(int, pixels))
@@ -97,8 +105,10 @@ def write_text(digits: Digits, out: IO[bytes], step: Callable[[int], None]) -> s
     numbers = [b"%d" % value for value in range(256)]
     first, second = (0, 8) if sys.byteorder == "little" else (8, 0)
     pairs = [numbers[word >> first & 255] + b" " + numbers[word >> second & 255] for word in range(1 << 16)]
-    heads = [b"|labels " + b" ".join(b"1" if i == label else b"0" for i in range(CLASSES)) + b" |features "
-             for label in range(CLASSES)]
+    heads = [
+        b"|labels " + b" ".join(b"1" if i == label else b"0" for i in range(CLASSES)) + b" |features "
+        for label in range(CLASSES)
+    ]
     digest = hashlib.sha256()
     look_up = pairs.__getitem__
     words = memoryview(digits.images).cast("H")
@@ -106,7 +116,10 @@ def write_text(digits: Digits, out: IO[bytes], step: Callable[[int], None]) -> s
     for start in range(0, len(digits.labels), block):
         lines = []
         for index in range(start, min(start + block, len(digits.labels))):
-            lines.append(heads[digits.labels[index]] + b" ".join(map(look_up, words[index * width:(index + 1) * width])))
+            lines.append(
+                heads[digits.labels[index]]
+                + b" ".join(map(look_up, words[index * width : (index + 1) * width]))
+            )
         text = b"\n".join(lines) + b"\n"
         digest.update(text)
         out.write(text)
@@ -115,7 +128,7 @@ def write_text(digits: Digits, out: IO[bytes], step: Callable[[int], None]) -> s
 
 
 def from_pickle(data: bytes, sizes: tuple[int, int]) -> tuple[Digits, Digits]:
-    """Read a gzipped pickle of three (images, labels) pairs of NumPy arrays; ``sizes``: images in each result.
+    """Read a gzipped pickle of three (images, labels) pairs of NumPy arrays; ``sizes``: images in the results.
 
     The pairs one after the other are the training digits and then the test digits. Images are float32
     in steps of 1/256, labels int64. NumPy is not needed, and a pickle that asks for anything else than
@@ -133,7 +146,10 @@ def from_pickle(data: bytes, sizes: tuple[int, int]) -> tuple[Digits, Digits]:
     except Exception as error:  # a pickle can go wrong in any way
         raise NotDigits(f"not a pickle of digits: {type(error).__name__}: {error}") from None
     count = sizes[0]
-    return (Digits(images[:count * PIXELS], labels[:count]), Digits(images[count * PIXELS:], labels[count:]))
+    return (
+        Digits(images[: count * PIXELS], labels[:count]),
+        Digits(images[count * PIXELS :], labels[count:]),
+    )
 
 
 def _pixels(data: bytes) -> bytes:

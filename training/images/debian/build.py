@@ -1,6 +1,6 @@
 """Builds a small Debian image: a shell, the usual commands, apt. It stands for ubuntu and debian.
 
-    python build.py --tag TAG [--json] [--no-registry] [--force]
+python build.py --tag TAG [--json] [--no-registry] [--force]
 """
 
 from __future__ import annotations

@@ -17,46 +17,84 @@ _LOAD, _DYNAMIC, _STACK = 1, 2, 0x6474E551
 _READ, _READ_WRITE, _READ_EXECUTE = 4, 6, 5
 
 
-def shared_library(soname: str, *, needed: tuple[str, ...] = (), runpath: str = "", traps: tuple[str, ...] = ()) -> bytes:
+def shared_library(
+    soname: str, *, needed: tuple[str, ...] = (), runpath: str = "", traps: tuple[str, ...] = ()
+) -> bytes:
     """Give the bytes of a shared library for Linux on x86-64.
 
     ``needed``: names of libraries that it brings along, looked for in ``runpath`` (``$ORIGIN`` is the folder
-    of the library itself). ``traps``: names of functions that it defines; calling one ends the process (SIGILL).
+    of the library itself). ``traps``: functions that it defines; calling one ends the process (SIGILL).
     """
     strings = _Strings()
     names = [strings.add(name) for name in traps]
-    symbols = bytes(24) + b"".join(struct.pack("<IBBHQQ", name, 0x12, 0, 1, 0, len(_TRAP)) for name in names)
+    code = 64 + 4 * 56  # after the headers; all functions are the same two bytes
+    symbols = bytes(24) + b"".join(
+        struct.pack("<IBBHQQ", name, 0x12, 0, 1, code, len(_TRAP)) for name in names
+    )
     entries = [(_NEEDED, strings.add(name)) for name in needed] + [(_SONAME, strings.add(soname))]
     if runpath:
         entries.append((_RUNPATH, strings.add(runpath)))
     # One hash chain that holds every symbol: for a handful that is as good as any.
     count = len(traps) + 1
     chain = [0, *[index + 1 for index in range(1, count - 1)], 0] if traps else [0]
-    table = struct.pack(f"<{4 - 1 + len(chain)}I", 1, count, 1 if traps else 0, *chain)
+    table = struct.pack(f"<{3 + len(chain)}I", 1, count, 1 if traps else 0, *chain)
 
-    code = 64 + 4 * 56
     hash_at = code + 8
     symbols_at = hash_at + len(table) + -(hash_at + len(table)) % 8
     strings_at = symbols_at + len(symbols)
     end = strings_at + len(strings.data)
     dynamic_at = end + -end % _ALIGN
-    entries += [(_HASH, hash_at), (_STRTAB, strings_at), (_SYMTAB, symbols_at), (_STRSZ, len(strings.data)),
-                (_SYMENT, 24), (_NULL, 0)]
+    entries += [
+        (_HASH, hash_at),
+        (_STRTAB, strings_at),
+        (_SYMTAB, symbols_at),
+        (_STRSZ, len(strings.data)),
+        (_SYMENT, 24),
+        (_NULL, 0),
+    ]
     dynamic = b"".join(struct.pack("<QQ", tag, value) for tag, value in entries)
-    # The symbols' addresses are known only now.
-    symbols = bytes(24) + b"".join(struct.pack("<IBBHQQ", name, 0x12, 0, 1, code, len(_TRAP)) for name in names)
 
-    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, 0, 0, 64, 56, 4, 64, 0, 0)
-    segments = b"".join([
-        struct.pack("<IIQQQQQQ", _LOAD, _READ_EXECUTE, 0, 0, 0, end, end, _ALIGN),
-        struct.pack("<IIQQQQQQ", _LOAD, _READ_WRITE, dynamic_at, dynamic_at, dynamic_at, len(dynamic), len(dynamic), _ALIGN),
-        struct.pack("<IIQQQQQQ", _DYNAMIC, _READ_WRITE, dynamic_at, dynamic_at, dynamic_at, len(dynamic), len(dynamic), 8),
-        struct.pack("<IIQQQQQQ", _STACK, _READ_WRITE, 0, 0, 0, 0, 0, 16),
-    ])
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, 0, 0, 64, 56, 4, 64, 0, 0
+    )
+    segments = b"".join(
+        [
+            struct.pack("<IIQQQQQQ", _LOAD, _READ_EXECUTE, 0, 0, 0, end, end, _ALIGN),
+            struct.pack(
+                "<IIQQQQQQ",
+                _LOAD,
+                _READ_WRITE,
+                dynamic_at,
+                dynamic_at,
+                dynamic_at,
+                len(dynamic),
+                len(dynamic),
+                _ALIGN,
+            ),
+            struct.pack(
+                "<IIQQQQQQ",
+                _DYNAMIC,
+                _READ_WRITE,
+                dynamic_at,
+                dynamic_at,
+                dynamic_at,
+                len(dynamic),
+                len(dynamic),
+                8,
+            ),
+            struct.pack("<IIQQQQQQ", _STACK, _READ_WRITE, 0, 0, 0, 0, 0, 16),
+        ]
+    )
     image = bytearray(dynamic_at + len(dynamic))
-    for at, data in ((0, header + segments), (code, _TRAP), (hash_at, table), (symbols_at, symbols),
-                     (strings_at, bytes(strings.data)), (dynamic_at, dynamic)):
-        image[at:at + len(data)] = data
+    for at, data in (
+        (0, header + segments),
+        (code, _TRAP),
+        (hash_at, table),
+        (symbols_at, symbols),
+        (strings_at, bytes(strings.data)),
+        (dynamic_at, dynamic),
+    ):
+        image[at : at + len(data)] = data
     return bytes(image)
 
 

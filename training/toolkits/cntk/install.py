@@ -41,7 +41,7 @@ def unpack(wheel: Path, site: Path, prefix: Path) -> None:
 
 
 def add_mpi(site: Path, prefix: Path, prefix_expression: str) -> None:
-    """Give CNTK the MPI libraries under the names that it was linked against, and tell Open MPI where it lives.
+    """Give CNTK the MPI libraries under the names that it wants, and tell Open MPI where it lives.
 
     ``prefix_expression`` is what a Python of the tree evaluates to find the prefix.
     """
@@ -60,7 +60,11 @@ def add_python(site: Path, abi: str) -> None:
     CNTK's extension wants the shared library of Python itself. Where Python has one it is loaded already and
     serves; where it has none, the program holds everything and an empty library of that name will do.
     """
-    name = {"cp27mu": "libpython2.7.so.1.0", "cp35m": "libpython3.5m.so.1.0", "cp36m": "libpython3.6m.so.1.0"}[abi]
+    name = {
+        "cp27mu": "libpython2.7.so.1.0",
+        "cp35m": "libpython3.5m.so.1.0",
+        "cp36m": "libpython3.6m.so.1.0",
+    }[abi]
     (site / "cntk" / "libs" / name).write_bytes(shared_library(name))
 
 

@@ -35,11 +35,17 @@ def choose(named: Path | None, environment: Mapping[str, str]) -> Interpreter:
         Trouble: none is found, or the named one does not fit.
     """
     if platform.system() != "Linux" or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
-        raise Trouble("CNTK's wheels are for Linux with glibc on x86-64, which this machine is not.", "Use a Docker engine.")
+        raise Trouble(
+            "CNTK's wheels are for Linux with glibc on x86-64, which this machine is not.",
+            "Use a Docker engine.",
+        )
     if named is not None:
         found = look_at(named)
         if found is None:
-            raise Trouble(f"{named} is not a CPython 3.6, 3.5 or 2.7 (with four-byte Unicode) that runs here.", _WAYS_OUT)
+            raise Trouble(
+                f"{named} is not a CPython 3.6, 3.5 or 2.7 (with four-byte Unicode) that runs here.",
+                _WAYS_OUT,
+            )
         return found
     seen = {}
     for candidate in candidates(environment):
@@ -55,8 +61,8 @@ def choose(named: Path | None, environment: Mapping[str, str]) -> Interpreter:
 
 
 _WAYS_OUT = (
-    "Two ways out: use a Docker engine (the job then runs in an image), or install such a Python, for example with "
-    "'pyenv install 3.6', and if it is not found name it with SCENARIO_CNTK_PYTHON=/path/to/python3.6."
+    "Two ways out: use a Docker engine (the job then runs in an image), or install such a Python, for example "
+    "with 'pyenv install 3.6', and if it is not found name it with SCENARIO_CNTK_PYTHON=/path/to/python3.6."
 )
 
 
@@ -69,15 +75,20 @@ def candidates(environment: Mapping[str, str]) -> Iterator[Path]:
             yield path
     for root in _pyenv_roots(environment):
         for major, minor in _ABIS:
-            for path in sorted(root.glob(f"versions/{major}.{minor}*/bin/python{major}.{minor}"), reverse=True):
+            for path in sorted(
+                root.glob(f"versions/{major}.{minor}*/bin/python{major}.{minor}"), reverse=True
+            ):
                 if path not in seen:
                     seen.add(path)
                     yield path
 
 
 def _on_path(environment: Mapping[str, str]) -> Iterator[Path]:
-    folders = [Path(folder) for folder in environment.get("PATH", os.defpath).split(os.pathsep)
-               if folder and Path(folder).name != "shims"]  # pyenv's own Pythons follow below, and answer sooner
+    folders = [
+        Path(folder)
+        for folder in environment.get("PATH", os.defpath).split(os.pathsep)
+        if folder and Path(folder).name != "shims"
+    ]  # pyenv's own Pythons follow below, and answer sooner
     for name in ("python3.6", "python3.5", "python2.7", "python3", "python", "python2"):
         for folder in folders:
             if os.access(folder / name, os.X_OK):
@@ -97,8 +108,13 @@ def _pyenv_roots(environment: Mapping[str, str]) -> Iterator[Path]:
 def look_at(path: Path) -> Interpreter | None:
     """Ask a program which Python it is; None if it is none, or one that CNTK has no wheels for."""
     try:
-        answer = subprocess.run([str(path), "-E", "-c", _PROBE], capture_output=True, timeout=20, check=True,
-                                stdin=subprocess.DEVNULL)
+        answer = subprocess.run(
+            [str(path), "-E", "-c", _PROBE],
+            capture_output=True,
+            timeout=20,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
         version, max_unicode, implementation, machine, system, executable = json.loads(answer.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None

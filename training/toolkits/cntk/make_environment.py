@@ -73,7 +73,12 @@ def _home() -> str:
 
 def _key(interpreter: Interpreter, wheels: list[Wheel]) -> str:
     """Name the environment by everything that it is made of."""
-    parts = [str(_RECIPE), str(interpreter.path), str(interpreter.version), *[wheel["sha256"] for wheel in wheels]]
+    parts = [
+        str(_RECIPE),
+        str(interpreter.path),
+        str(interpreter.version),
+        *[wheel["sha256"] for wheel in wheels],
+    ]
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{wheels[0]['name']}-{wheels[0]['version']}-{interpreter.abi}-{digest[:12]}"
 
@@ -82,8 +87,15 @@ def _stands(place: Path) -> bool:
     """Tell if an environment is there and its Python still runs."""
     if not (place / _READY).is_file():
         return False
-    return subprocess.run([str(place / "bin" / "python"), "-c", ""], check=False, capture_output=True,
-                          env=_bare_environment()).returncode == 0
+    return (
+        subprocess.run(
+            [str(place / "bin" / "python"), "-c", ""],
+            check=False,
+            capture_output=True,
+            env=_bare_environment(),
+        ).returncode
+        == 0
+    )
 
 
 def _build(place: Path, interpreter: Interpreter, wheels: list[Path], events: Events) -> None:
@@ -104,8 +116,11 @@ def _build(place: Path, interpreter: Interpreter, wheels: list[Path], events: Ev
         add_pip(draft / "bin", interpreter.version[0])
         version = _try(draft)
         description = {
-            "python": str(place / "bin" / "python"), "bin": [str(place / "bin")], "library_path": [],
-            "version": version, "interpreter": str(interpreter.path),
+            "python": str(place / "bin" / "python"),
+            "bin": [str(place / "bin")],
+            "library_path": [],
+            "version": version,
+            "interpreter": str(interpreter.path),
             "interpreter_version": ".".join(map(str, interpreter.version)),
         }
         (draft / _READY).write_text(json.dumps(description, indent=1) + "\n")
@@ -123,21 +138,36 @@ def _make_virtual_environment(interpreter: Interpreter, folder: Path, wheels: li
     if interpreter.version[0] == 2:
         folder.mkdir()
         source = folder / "virtualenv"
-        with zipfile.ZipFile(next(wheel for wheel in wheels if wheel.name.startswith("virtualenv-"))) as archive:
+        with zipfile.ZipFile(
+            next(wheel for wheel in wheels if wheel.name.startswith("virtualenv-"))
+        ) as archive:
             archive.extractall(source)
         environment["PYTHONPATH"] = str(source)
-        command = [str(interpreter.path), str(source / "virtualenv.py"), "--no-download", "--no-setuptools", "--no-pip",
-                   "--no-wheel", "--quiet", str(folder)]
+        command = [
+            str(interpreter.path),
+            str(source / "virtualenv.py"),
+            "--no-download",
+            "--no-setuptools",
+            "--no-pip",
+            "--no-wheel",
+            "--quiet",
+            str(folder),
+        ]
         _run(command, environment, "a virtual environment could not be made")
         shutil.rmtree(source)
     else:
-        _run([str(interpreter.path), "-m", "venv", "--without-pip", str(folder)], environment,
-             "a virtual environment could not be made")
+        _run(
+            [str(interpreter.path), "-m", "venv", "--without-pip", str(folder)],
+            environment,
+            "a virtual environment could not be made",
+        )
 
 
 def _try(folder: Path) -> str:
     """Let CNTK compute something; give its version."""
-    output = _run([str(folder / "bin" / "python"), "-c", _TRIAL], _bare_environment(), "CNTK does not run here")
+    output = _run(
+        [str(folder / "bin" / "python"), "-c", _TRIAL], _bare_environment(), "CNTK does not run here"
+    )
     return output.strip().splitlines()[-1]
 
 
@@ -148,12 +178,21 @@ def _bare_environment() -> dict[str, str]:
 
 
 def _run(command: list[str], environment: dict[str, str], complaint: str) -> str:
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300,
-                            stdin=subprocess.DEVNULL)
+    result = subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
     if result.returncode:
         tail = (result.stderr or result.stdout).strip().splitlines()[-3:]
-        raise Trouble(f"{complaint}: {' / '.join(tail) or f'exit code {result.returncode}'}",
-                      "Use a Docker engine, or another Python (SCENARIO_CNTK_PYTHON names one).")
+        raise Trouble(
+            f"{complaint}: {' / '.join(tail) or f'exit code {result.returncode}'}",
+            "Use a Docker engine, or another Python (SCENARIO_CNTK_PYTHON names one).",
+        )
     return result.stdout
 
 
@@ -161,8 +200,12 @@ def main() -> None:
     """Read the command line and make the environment."""
     parser = argparse.ArgumentParser(description="Make an environment in which CNTK runs.")
     parser.add_argument("--cache", type=Path, required=True, help="where it is kept")
-    parser.add_argument("--python", type=Path, default=os.environ.get("SCENARIO_CNTK_PYTHON") or None,
-                        help="a Python 3.6, 3.5 or 2.7 (also SCENARIO_CNTK_PYTHON)")
+    parser.add_argument(
+        "--python",
+        type=Path,
+        default=os.environ.get("SCENARIO_CNTK_PYTHON") or None,
+        help="a Python 3.6, 3.5 or 2.7 (also SCENARIO_CNTK_PYTHON)",
+    )
     parser.add_argument("--json", action="store_true", help="report as JSON lines")
     options = parser.parse_args()
     events = Events(as_json=options.json)
