@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emulator.arm.messages import ArmRequest
 
 _TOKEN = "$skiptoken"  # noqa: S105 - the name of a query parameter
+_FLAT_ONLY = ("priority", "experimentName")
 _EPOCH = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 
@@ -86,9 +87,15 @@ def check_name(name: str, pattern: re.Pattern[str]) -> None:
 def check_same(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     """Let a PUT of something that exists pass only if it says the same.
 
-    Our decision: the service was recorded with identical bodies only. Secrets are not compared.
+    Our decision: the service was recorded with identical bodies only. Secrets are not compared, nor tags;
+    what only flat API versions know is compared if both came through one.
     """
-    for name in sorted({*old, *new} - {"flat"}):
-        if old.get(name) != new.get(name):
+    before, after = dict(old), dict(new)
+    flat, asked = before.pop("flat", {}), after.pop("flat", {})
+    if "apiVersion" in flat and asked:
+        before |= {name: flat.get(name) for name in _FLAT_ONLY}
+        after |= {name: asked.get(name) for name in _FLAT_ONLY}
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
             text = f"The {what} exists already, and its property '{name}' is another one. Delete it first."
             raise conflict(text, f"properties.{name}")

@@ -111,6 +111,10 @@ class Flat:
         if workspace is None:
             workspace = self._workspaces.make(key, location, None)
             made.append(workspace)
+        elif not is_home(workspace):
+            where = workspace.body["location"]
+            text = f"The workspace '{key.workspace}' is in the way: its location is '{where}'."
+            raise conflict(text, "location")
         experiment = ExperimentKey(key, EXPERIMENT_NAME)
         if with_experiment and self._tree.look(EXPERIMENT, experiment.id) is None:
             made.append(self._experiments.make(experiment))

@@ -1,13 +1,37 @@
-"""Every operation of the three published descriptions: what answers is tested by asking for each."""
+"""Every operation of the three published descriptions: what answers is tested by asking for each.
+
+``python -m emulator.batchai.served`` prints the page ``docs/operations.md``; a test holds the two together.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from emulator.operations import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_HEAD = """# Batch AI: operations
+
+Made by `python -m emulator.batchai.served > docs/operations.md`: do not edit. Names are those of the
+published descriptions. A row that is not *served* says with what error it is refused. Every row is tested. What
+a body may say is told in [front.md](front.md) and [api-versions.md](api-versions.md). The operations of Azure
+Files have a page of their own, [files-operations.md](files-operations.md).
+
+`P` is `/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.BatchAI`, and
+`S` is `/subscriptions/{subscriptionId}/providers/Microsoft.BatchAI`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An operation: ``path`` as in the description; ``refused`` says with what error, empty: it is served."""
+
+    name: str
+    method: str
+    path: str
+    refused: str = ""
+
 
 _SUBSCRIPTION = "/subscriptions/{subscriptionId}/providers/Microsoft.BatchAI"
 _GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.BatchAI"
@@ -65,3 +89,21 @@ ROWS: Mapping[str, list[Row]] = {
     "2017-09-01-preview": _FLAT,
 }
 """API version -> its operations."""
+
+
+def page() -> str:
+    """Write the page: a count and a table for each API version."""
+    lines = [_HEAD]
+    for version, rows in ROWS.items():
+        served = sum(not row.refused for row in rows)
+        lines += [f"## {version}", "", f"{served} of {len(rows)} operations are served.", ""]
+        lines += ["| operation | request | |", "|---|---|---|"]
+        for row in sorted(rows, key=lambda row: row.name):
+            path = row.path.replace(_GROUP, "P").replace(_SUBSCRIPTION, "S")
+            lines.append(f"| {row.name} | `{row.method} {path}` | {row.refused or 'served'} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - a page for a file

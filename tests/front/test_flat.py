@@ -263,6 +263,21 @@ def test_tags_and_size_are_patched(old: Front, version: str) -> None:
     assert (again.status, body(again)["tags"]) == (200, {"p": "q"})
 
 
+def test_what_exists_is_not_changed_by_another_body(old: Front, version: str) -> None:
+    assert old.ask("PUT", f"{AI}/jobs/j", job(), version=version).status == 200
+    for name, changed in (("priority", job(priority=5)), ("experimentName", job(experimentName="x"))):
+        error = old.refused("PUT", f"{AI}/jobs/j", changed, version=version)
+        assert error.status == 409
+        assert error.target in (f"properties.{name}", "properties.schedulingPriority")
+
+
+def test_a_workspace_that_is_in_the_way(front: Front, version: str) -> None:
+    front.ask("PUT", RG, {"location": "eastus"})
+    front.ask("PUT", HOME, {"location": "westus2"})
+    error = front.refused("PUT", f"{AI}/clusters/c", cluster(), version=version)
+    assert (error.status, error.target) == (409, "location")
+
+
 def test_terminate_and_delete(old: Front, version: str) -> None:
     ended = old.ask("POST", f"{AI}/jobs/j/terminate", version=version)
     assert ended.status == 202
