@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _HEAD = """# Batch AI: operations
 
 Made by `python -m emulator.batchai.served > docs/operations.md`: do not edit. Names are those of the
-published descriptions. A row that is not *served* says with what error it is refused. Every row is tested. What
+published descriptions. A row that is not *served* says with what error it is refused. Each is tested. What
 a body may say is told in [front.md](front.md) and [api-versions.md](api-versions.md). The operations of Azure
 Files have a page of their own, [files-operations.md](files-operations.md).
 
