@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from backends.base import ClusterSpec, JobSpec, Place, Upload
 
+CLUSTER_DELETED = Problem(
+    "ClusterDeleted", "The cluster of the specified job was deleted before the job ended"
+)
 MAX_NODES = 100
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
@@ -197,15 +200,19 @@ class MemoryBackend:
             cluster = self.world.clusters.pop((*_workspace(place), name), None)
             for job in self.world.jobs.values():
                 if job.cluster is cluster:
-                    self.world.terminate(job)
+                    self.world.terminate(job, CLUSTER_DELETED)
 
     # Jobs ------------------------------------------------------------------------------------------
 
     def submit(self, spec: JobSpec) -> JobStatus:
         """Submit a job (B3): queued, with its program found or refused."""
         check_name(spec.name)
-        properties = read_body("Job", {**spec.properties, "cluster": {"id": spec.cluster}})
         place, world = spec.place, self.world
+        named = {"id": f"{_path(place)}/clusters/{spec.cluster}"}
+        if spec.properties.get("cluster", named) != named:
+            said = "names another cluster than the job is submitted to"
+            raise InvalidSpec(said, field="properties.cluster", hint="leave it out")
+        properties = read_body("Job", {**spec.properties, "cluster": named})
         path = f"{_path(place)}/experiments/{place.experiment}/jobs/{spec.name}"
         with world.lock:
             if path.lower() in world.jobs:

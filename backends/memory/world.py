@@ -12,6 +12,8 @@ from backends.base import JobState, JobStatus, Place, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+TERMINATED = Problem("JobTerminated", "The specified job has been terminated by the user")
+
 RANKS = {"high": 0, "normal": 1, "low": 2}
 """The order of ``schedulingPriority``."""
 
@@ -150,12 +152,11 @@ class World:
             errors=(problem,) if problem else (),
         )
 
-    def terminate(self, job: Job) -> None:
+    def terminate(self, job: Job, problem: Problem = TERMINATED) -> None:
         """End a job that is not final, without an exit code."""
         if job.status.state.final:
             return
         started = job.status.started_at or self.now()
-        problem = Problem("JobTerminated", "The specified job has been terminated by the user")
         job.status = replace(
             job.status, state=JobState.FAILED, started_at=started, ended_at=self.now(), errors=(problem,)
         )

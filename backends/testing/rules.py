@@ -142,6 +142,7 @@ _RULES = (
     Rule("B15.3", "The storage key is refused where it could be read."),
     Rule("B15.4", "A job without a toolkit, or with two, is refused."),
     Rule("B15.5", "A job for a cluster that does not exist is refused, and nothing is created."),
+    Rule("B15.6", "A body that names another cluster than the job is submitted to is refused."),
     Rule("R.1", "A cluster is resized to no nodes and back, and keeps its id.", "resize"),
     Rule("G.1", "A job is told how many GPUs it has.", "gpus"),
     Rule("N.1", "Two nodes run two jobs at the same time.", "nodes"),

@@ -82,3 +82,9 @@ def b15_5_refuses_an_unknown_cluster(world: World) -> None:
         world.backend.submit(replace(world.job("succeed"), cluster=f"{CLUSTER}-not"))
     holds(f"{CLUSTER}-not" in str(refusal.error), f"the cluster is not named: {refusal.error}")
     same(world.backend.list_jobs(world.place), [], "jobs")
+
+
+def b15_6_refuses_another_cluster_in_the_body(world: World) -> None:
+    """Name one cluster beside the body and another in it."""
+    world.cluster(0)
+    _refused_job(world, "properties.cluster", cluster={"id": f"{CLUSTER}-not"})
