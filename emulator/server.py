@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emulator.arm.messages import ResourceProvider
+    from emulator.arm.operations import Operations
     from emulator.engines.base import Engine
     from emulator.engines.images import PullPolicy
     from emulator.gateway.app import Gateway
     from emulator.gateway.log import EmulatorLog
     from emulator.launch.plan import GpuMode
     from emulator.state.clock import Clock
+    from emulator.state.store import Store
+    from emulator.storage.files import FilesService
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
@@ -50,7 +53,8 @@ class EmulatorSettings:
     the service's pace (``Retry-After: 15``). ``training``: folder of training programs, by default the
     installed one. ``python``: the interpreter that CNTK environments are made from, empty: found.
     ``pull``: Docker images that are missing, ``missing`` or ``never``. ``credentials``: what is known
-    besides the development credentials and what is made through the resource manager.
+    besides the development credentials and what is made through the resource manager. ``only``: ``files``
+    for storage alone, without clusters, engines and Batch AI; empty for everything.
     """
 
     home: Path
@@ -63,6 +67,7 @@ class EmulatorSettings:
     python: str = ""
     pull: str = "missing"
     credentials: Credentials = NO_CREDENTIALS
+    only: str = ""
 
 
 class EmulatorServer:
@@ -143,7 +148,8 @@ class EmulatorServer:
         serve(held, gateway, listener, authority=authority, report=log.error, proxies=proxies)
         write_address(self._home, address)
         held.callback(remove_address, self._home, address.instance)
-        threading.Thread(target=_warm_up, name="emulator-warm-up", daemon=True).start()
+        if self._settings.only != "files":
+            threading.Thread(target=_warm_up, name="emulator-warm-up", daemon=True).start()
         return address
 
     @staticmethod
@@ -168,9 +174,6 @@ class EmulatorServer:
         """Build every room, from the innermost outwards."""
         from emulator.arm.manager import ResourceManager
         from emulator.arm.operations import Operations
-        from emulator.batchai.provider import BatchAIProvider
-        from emulator.cluster.controller import Controller
-        from emulator.engines.choose import Engines
         from emulator.gateway.app import Gateway
         from emulator.identity import development
         from emulator.identity.managed import ManagedIdentity
@@ -196,30 +199,12 @@ class EmulatorServer:
         )
         shares = Shares(home, store)
         files = FilesService(accounts, shares, store, clock)
-        engines = Engines(
-            home,
-            settings.training or _training(),
-            settings.engine,
-            pull=cast("PullPolicy", settings.pull),
-            python=settings.python,
-        )
-        held.callback(engines.close)
-        controller = Controller(store, clock, engines, files)
-        controller.start()
-        held.callback(controller.close)
         operations = Operations(store, clock, strict=settings.strict)
         providers: list[ResourceProvider] = [
-            BatchAIProvider(
-                store,
-                clock,
-                controller,
-                operations,
-                files,
-                resolve_engine=lambda name: _answering(engines(name)),
-                gpus=cast("GpuMode", settings.gpus),
-            ),
             StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
         ]
+        if settings.only != "files":
+            providers.insert(0, self._batch_ai(held, store, clock, operations, files))
         tokens = Tokens(seal.key, clock)
         return Gateway(
             manager=ResourceManager(
@@ -241,6 +226,36 @@ class EmulatorServer:
             report=log.error,
         )
 
+    def _batch_ai(
+        self, held: ExitStack, store: Store, clock: Clock, operations: Operations, files: FilesService
+    ) -> ResourceProvider:
+        """Build what runs jobs, and the provider in front of it."""
+        from emulator.batchai.provider import BatchAIProvider
+        from emulator.cluster.controller import Controller
+        from emulator.engines.choose import Engines
+
+        settings = self._settings
+        engines = Engines(
+            self._home,
+            settings.training or _training(),
+            settings.engine,
+            pull=cast("PullPolicy", settings.pull),
+            python=settings.python,
+        )
+        held.callback(engines.close)
+        controller = Controller(store, clock, engines, files)
+        controller.start()
+        held.callback(controller.close)
+        return BatchAIProvider(
+            store,
+            clock,
+            controller,
+            operations,
+            files,
+            resolve_engine=lambda name: _answering(engines(name)),
+            gpus=cast("GpuMode", settings.gpus),
+        )
+
     def _health(self, address: Address) -> dict[str, Any]:
         return {
             "status": "serving",
@@ -250,6 +265,7 @@ class EmulatorServer:
             "startedAt": address.started_at,
             "engine": self._settings.engine,
             "gpus": self._settings.gpus,
+            "only": self._settings.only,
             "strict": self._settings.strict,
             "accounts": sorted(self._settings.credentials.accounts),
             "clients": sorted(self._settings.credentials.clients),

@@ -51,13 +51,14 @@ def serve(
     strict: bool = False,
     accounts: Sequence[str] = (),
     clients: Sequence[str] = (),
+    only: str = "",
     ready: Callable[[EmulatorStatus], None] | None = None,
 ) -> None:
     """Serve a home until SIGTERM or Ctrl-C; call it from the main thread.
 
     ``port`` 0 takes any, the previous one if it is free; ``ready`` hears when it answers. ``strict``
     keeps the service's own pace (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients``
-    (``ID:SECRET``) are known besides the development credentials.
+    (``ID:SECRET``) are known besides the development credentials. ``only`` ``files``: storage alone.
 
     Raises:
         UserError: one of these cannot be read.
@@ -72,6 +73,7 @@ def serve(
         strict=strict,
         accounts=accounts,
         clients=clients,
+        only=only,
     )
 
     def end(*_: object) -> None:

@@ -61,10 +61,12 @@ def start_emulator(
     strict: bool = False,
     accounts: Sequence[str] = (),
     clients: Sequence[str] = (),
+    only: str = "",
 ) -> Started:
     """Start the emulator of a home in this process; returns once it answers.
 
     ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the development credentials.
+    ``only`` ``files``: storage alone.
 
     Raises:
         UserError: one of these cannot be read.
@@ -89,6 +91,7 @@ def start_emulator(
             gpus=gpus,
             strict=strict,
             credentials=credentials,
+            only=only,
         )
     )
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
+from emulator.gateway.protocol import MetadataProtocol
 from emulator.gateway.proxy import Interceptor
 
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for proxy in self._proxies:
             proxy.close()
+        # Closing TLS politely waits for the client to agree; ours need not.
+        transports = [connection.transport for connection in self.server_state.connections]
         await super().shutdown(sockets)
+        for transport in transports:
+            transport.abort()
 
     def _serve_http(self) -> asyncio.Protocol:
         kind = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
@@ -81,6 +86,7 @@ def serve(
             application,
             lifespan="off",
             ws="none",
+            http=MetadataProtocol,
             log_config=None,
             log_level="critical",
             access_log=False,

@@ -239,7 +239,7 @@ class Call:
     ) -> Response:
         """Make an answer with the headers that every answer has."""
         response = Response(None, status)
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        raw = [(_header_name(name), value.encode("latin-1")) for name, value in headers.items()]
         raw += self.common_headers()
         if content_type:
             raw.append((b"content-type", content_type.encode()))
@@ -264,6 +264,22 @@ class Call:
         if client and self.version >= ECHO_VERSION:
             raw.append((b"x-ms-client-request-id", client.encode("latin-1")))
         return raw
+
+
+class Spelled(bytes):
+    """The name of a header that keeps its case: uvicorn sends all names in what ``lower`` makes of them."""
+
+    __slots__ = ()
+
+    def lower(self) -> Spelled:
+        """Give itself."""
+        return self
+
+
+@lru_cache(maxsize=512)
+def _header_name(name: str) -> bytes:
+    encoded = name.encode("latin-1")
+    return encoded if encoded.islower() else Spelled(encoded)
 
 
 @lru_cache(maxsize=64)

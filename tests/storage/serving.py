@@ -18,6 +18,7 @@ import uvicorn
 from azure.storage.file import FileService
 from starlette.requests import Request
 
+from emulator.gateway.protocol import MetadataProtocol
 from emulator.state.clock import SystemClock
 from emulator.state.home import Home
 from emulator.state.seal import Seal
@@ -177,7 +178,14 @@ class Serving:
 
     def __init__(self, served: Served) -> None:
         self.served = served
-        config = uvicorn.Config(self._app, log_level="warning", lifespan="off", ws="none", interface="asgi3")
+        config = uvicorn.Config(
+            self._app,
+            http=MetadataProtocol,
+            log_level="warning",
+            lifespan="off",
+            ws="none",
+            interface="asgi3",
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._socket = socket.create_server(("127.0.0.1", 0))

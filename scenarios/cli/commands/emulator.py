@@ -54,6 +54,11 @@ def emulator() -> None:
     "--gpus", type=click.Choice(["auto", "none", "required"]), default="auto", help="Whether jobs get GPUs."
 )
 @option("--strict", is_flag=True, help="Keep the service's own pace: clients wait 15 s between two looks.")
+@option(
+    "--only",
+    type=click.Choice(["files"]),
+    help="Serve storage alone: Azure Files and storage accounts, no clusters and no jobs.",
+)
 @credential_options
 @json_option
 @click.pass_obj
@@ -65,6 +70,7 @@ def serve(
     engine: str,
     gpus: str,
     strict: bool,
+    only: str | None,
     account: tuple[str, ...],
     client: tuple[str, ...],
     as_json: bool,
@@ -95,6 +101,7 @@ def serve(
         strict=strict,
         accounts=account,
         clients=client,
+        only=only or "",
         ready=ready,
     )
 
