@@ -141,11 +141,11 @@ class _Door(asyncio.Protocol):
 
     def _forward(self, transport: asyncio.Transport, head: _Head, rest: bytes) -> None:
         """Answer a request in plain HTTP, or pass it on (P2, P3); the connection ends with it."""
-        parts = urlsplit(head.target)
         try:
+            parts = urlsplit(head.target)
             host, port = parts.hostname, parts.port or 80
         except ValueError:
-            host, port = None, 0
+            parts, host, port = urlsplit(""), None, 0
         if parts.scheme != "http" or not host:
             text = "This is a proxy for programs, set as HTTPS_PROXY; the emulator's own port is another one."
             _refuse(transport, 400, "Bad Request", text)
@@ -196,6 +196,9 @@ async def _end_tls(owner: Interceptor, transport: asyncio.Transport, host: str) 
         owner.report(f"TLS with a client that asked for {host} failed: {error or type(error).__name__}")
         transport.abort()
         return
+    except asyncio.CancelledError:
+        transport.abort()
+        raise
     finally:
         owner.open.discard(transport)
     if inner is None or early.lost:
