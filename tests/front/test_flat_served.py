@@ -1,0 +1,117 @@
+"""The older API versions over real sockets: where the files of a real job are."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+from emulator.identity import development
+from emulator.server import EmulatorServer, EmulatorSettings
+from tests.front.conftest import CLUSTER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GROUP = "/subscriptions/s1/resourceGroups/Group"
+HERE = f"{GROUP}/providers/Microsoft.BatchAI"
+SHARE = "$AZ_BATCHAI_MOUNT_ROOT/afs"
+
+
+class Client:
+    """As little of a client as there can be."""
+
+    def __init__(self, url: str, home: Path) -> None:
+        self.url = url
+        self.share = home / "storage" / development.ACCOUNT / "share"
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": development.CLIENT,
+            "client_secret": development.SECRET,
+        }
+        where = f"{url}/{development.TENANT}/oauth2/token"
+        with urllib.request.urlopen(where, urlencode(form).encode(), timeout=10) as answer:
+            self._token = json.loads(answer.read())["access_token"]
+
+    def ask(self, method: str, path: str, version: str, body: Any = None, **query: str) -> Any:
+        where = f"{self.url}{path}?{urlencode({'api-version': version, **query})}"
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(where, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def ended(self, path: str, version: str) -> dict[str, Any]:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            found: dict[str, Any] = self.ask("GET", path, version)["properties"]
+            if found["executionState"] in ("succeeded", "failed"):
+                return found
+            time.sleep(0.02)
+        raise TimeoutError(found)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    home = tmp_path_factory.mktemp("home")
+    server = EmulatorServer(EmulatorSettings(home=home, engine="process"))
+    with contextlib.closing(server):
+        client = Client(server.start().url, home)
+        (client.share / "mine").mkdir(parents=True)
+        client.ask("PUT", GROUP, "2018-05-01", {"location": "eastus"})
+        yield client
+
+
+@pytest.mark.usefixtures("exercise_process")
+@pytest.mark.parametrize(
+    ("version", "logs"), [("2017-09-01-preview", ""), ("2018-03-01", "stdouterr/")], ids=["preview", "march"]
+)
+def test_a_job_and_its_files(client: Client, version: str, logs: str) -> None:
+    volume = {
+        "accountName": development.ACCOUNT,
+        "azureFileUrl": f"https://{development.ACCOUNT}.file.core.windows.net/share",
+        "credentials": {"accountKey": development.ACCOUNT_KEY},
+        "relativeMountPath": "afs",
+    }
+    cluster = {**CLUSTER, "nodeSetup": {"mountVolumes": {"azureFileShares": [volume]}}}
+    client.ask("PUT", f"{HERE}/clusters/c.{version}", version, {"location": "eastus", "properties": cluster})
+    job = {
+        "cluster": {"id": f"{HERE}/clusters/c.{version}"},
+        "nodeCount": 1,
+        "stdOutErrPathPrefix": SHARE,
+        "outputDirectories": [
+            {"id": "NEW", "pathPrefix": SHARE, "pathSuffix": "made"},
+            {"id": "MINE", "pathPrefix": SHARE, "pathSuffix": "mine", "createNew": False},
+        ],
+        "customToolkitSettings": {
+            "commandLine": "echo hi; touch $AZ_BATCHAI_OUTPUT_NEW/new.txt $AZ_BATCHAI_OUTPUT_MINE/mine.txt"
+        },
+    }
+    where = f"{HERE}/jobs/j.{version}"
+    client.ask("PUT", where, version, {"location": "eastus", "properties": job})
+    assert client.ended(where, version)["executionInfo"]["exitCode"] == 0
+    for directory, names in (
+        ("stdouterr", {"execution.log", "stderr.txt", "stdout.txt"}),
+        ("NEW", {"new.txt"}),
+        ("MINE", {"mine.txt"}),
+    ):
+        listed = client.ask("POST", f"{where}/listOutputFiles", version, outputdirectoryid=directory)["value"]
+        assert {one["name"] for one in listed} == names
+    files = {str(path.relative_to(client.share)) for path in client.share.rglob("*") if path.is_file()}
+    (segment,) = {name.rpartition("/outputs/")[0] for name in files if name.endswith("made/new.txt")}
+    assert segment.startswith(f"s1/group/jobs/j.{version}/")
+    assert files == {
+        f"{segment}/outputs/made/new.txt",
+        *(f"{segment}/{logs}{name}" for name in ("execution.log", "stderr.txt", "stdout.txt")),
+        "mine/mine.txt",
+    }
+    for path in (where, f"{HERE}/clusters/c.{version}"):
+        client.ask("DELETE", path, version)
+    for path in files:
+        (client.share / path).unlink()
