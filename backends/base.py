@@ -204,6 +204,14 @@ class Backend(Protocol):
     B8. Everything is found again by name or id alone, from another process.
     B9. Secrets (keys, passwords, secret environment values) never come back from any method.
     B10. ``close`` ends what this process holds (sockets, an emulator in this process); jobs go on.
+    B11. Names of clusters and jobs have 1 to 64 letters, digits, ``-`` and ``_``; any other is refused.
+    B12. A job sees its input directories, output directories that are there, its variables and secrets.
+    B13. A node runs one job at a time; of those that wait, the highest priority, then the oldest, is next.
+    B14. A job that runs longer than its limit is ended, and failed without an exit code.
+    B15. Bad input is refused by the path of its property (``field``), and nothing was created.
+
+    These are chapters; ``backends.testing.rules`` has each rule in a sentence, and ``backends.testing`` the
+    checks that prove it. Optional powers are in ``backends.powers``.
     """
 
     name: str

@@ -64,7 +64,7 @@ class AzureBackend:
     ) -> None:
         self.name = name
         self._settings = settings
-        self._capabilities = capabilities or Capabilities(max_nodes=MAX_NODES, gpus=True)
+        self._capabilities = capabilities or Capabilities(max_nodes=MAX_NODES, gpus=True, resize=True)
         self._cluster_headers = dict(cluster_headers or {})
         self._pause = pause
         self._clients = Clients(settings, patience or Patience(), adapter=adapter, credential=credential)
@@ -180,6 +180,13 @@ class AzureBackend:
         """Read a cluster; NotFound."""
         with service_errors(f"read the cluster {name!r}"):
             return cluster_status(self._clients.batchai.clusters.get(place.group, place.workspace, name))
+
+    def resize_cluster(self, place: Place, name: str, nodes: int) -> ClusterStatus:
+        """Set the number of a cluster's nodes (R)."""
+        body = {"properties": {"scaleSettings": {"manual": {"targetNodeCount": nodes}}}}
+        with service_errors(f"resize the cluster {name!r}"):
+            clusters = self._clients.batchai.clusters
+            return cluster_status(clusters.update(place.group, place.workspace, name, body))
 
     def delete_cluster(self, place: Place, name: str) -> None:
         """Delete a cluster, ending what runs on it (B7)."""

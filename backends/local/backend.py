@@ -66,7 +66,7 @@ def _client(host: Host, choices: LocalChoices) -> Backend:
     return LocalBackend(
         local_settings(host.url),
         name="local",
-        capabilities=Capabilities(max_nodes=MAX_NODES, gpus=True, engines=CHOICES["engine"]),
+        capabilities=Capabilities(max_nodes=MAX_NODES, gpus=True, engines=CHOICES["engine"], resize=True),
         patience=Patience(TRIES, PAUSE),
         cluster_headers=choices.headers(),
     )

@@ -60,7 +60,7 @@ class MemoryBackend:
 
     def capabilities(self) -> Capabilities:
         """Say what this backend can do."""
-        return Capabilities(max_nodes=MAX_NODES, gpus=False, real_time=False)
+        return Capabilities(max_nodes=MAX_NODES, gpus=False, resize=True, real_time=False)
 
     def details(self) -> dict[str, str]:
         """Say where this is."""
@@ -152,11 +152,7 @@ class MemoryBackend:
         check_name(spec.name)
         properties = read_body("Cluster", spec.properties)
         manual = properties.get("scaleSettings", {}).get("manual", {})
-        nodes = int(manual.get("targetNodeCount", 0))
-        if not 0 <= nodes <= MAX_NODES:
-            raise InvalidSpec(
-                f"must be 0 to {MAX_NODES}", field="properties.scaleSettings.manual.targetNodeCount"
-            )
+        nodes = _node_count(int(manual.get("targetNodeCount", 0)))
         world, place = self.world, spec.place
         with world.lock:
             if _workspace(place) not in world.workspaces:
@@ -180,19 +176,25 @@ class MemoryBackend:
             cluster = self._cluster(place, name)
             busy = self.world.busy(cluster)
             counts = {
-                "idle": cluster.nodes - busy,
+                "idle": max(0, cluster.nodes - busy),
                 "running": busy,
                 "preparing": 0,
                 "unusable": 0,
                 "leaving": 0,
             }
-            return ClusterStatus(cluster.id, "steady", cluster.nodes, cluster.nodes, counts)
+            return ClusterStatus(cluster.id, "steady", cluster.nodes, max(cluster.nodes, busy), counts)
 
     def _cluster(self, place: Place, name: str) -> Cluster:
         cluster = self.world.clusters.get((*_workspace(place), name))
         if cluster is None:
             raise NotFound(f"The specified cluster {name} is not found", "ClusterNotFound", 404)
         return cluster
+
+    def resize_cluster(self, place: Place, name: str, nodes: int) -> ClusterStatus:
+        """Set the number of a cluster's nodes (R); those that run a job stay until it has ended."""
+        with self.world.lock:
+            self._cluster(place, name).nodes = _node_count(nodes)
+            return self.get_cluster(place, name)
 
     def delete_cluster(self, place: Place, name: str) -> None:
         """Delete a cluster; its jobs that are not final fail (B7)."""
@@ -332,6 +334,13 @@ class MemoryBackend:
         if directory_id not in folders:
             raise NotFound(f"the job has no output directory {directory_id!r}")
         return folders[directory_id]
+
+
+def _node_count(nodes: int) -> int:
+    if not 0 <= nodes <= MAX_NODES:
+        where = "properties.scaleSettings.manual.targetNodeCount"
+        raise InvalidSpec(f"must be 0 to {MAX_NODES}", field=where)
+    return nodes
 
 
 def _workspace(place: Place) -> tuple[str, str]:

@@ -84,6 +84,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from backends.testing.checks import CHECKS
 
     given = metafunc.config.getoption("contract_backends") or getattr(metafunc.module, "BACKENDS", [])
+    if not given:
+        raise pytest.UsageError(
+            "name what to check: --backend NAME[:option=value,...], e.g. --backend memory"
+        )
     metafunc.parametrize("contract_bench", given, indirect=True, scope="session")
     checks = [pytest.param(check, id=f"{check.rule.number}-{name}") for name, check in CHECKS.items()]
     metafunc.parametrize("contract_check", checks)

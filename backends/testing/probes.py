@@ -7,6 +7,8 @@ which variable marks a process. It shares no code with what it looks at.
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,8 +93,21 @@ class LocalProbes:
 
     def describe(self) -> str:
         """Say what is looked at."""
-        docker = ", the Docker engine" if self._docker else ""
+        docker = f", {self._engine()}" if self._docker else ""
         return f"the share's folder, the home folder{docker}, the process table"
+
+    def _engine(self) -> str:
+        """Name the Docker engine and its version."""
+        import docker
+
+        try:
+            client = docker.APIClient()
+        except docker.errors.DockerException:
+            return "no Docker engine"
+        try:
+            return f"the Docker engine {client.version()['Version']}"
+        finally:
+            client.close()
 
     def share_folder(self, share: str) -> Path | None:
         """Give ``<home>/storage/<account>/<share>``."""
@@ -118,15 +133,18 @@ class LocalProbes:
             if wanted in _read(folder / "cmdline")
         ]
         found += [f"container {name}" for name in self._containers_with(secret)]
-        for path in self._home.rglob("*"):
-            if (
-                path.is_file()
-                and not path.is_symlink()
-                and path.stat().st_size < LARGE
-                and wanted in _read(path)
-            ):
-                found.append(str(path))
+        found += [str(path) for path in self._files(len(wanted)) if wanted in _read(path)]
         return found
+
+    def _files(self, least: int) -> Iterator[Path]:
+        """Give the home's files that have at least so many bytes, and are not data."""
+        for folder, _, names in os.walk(self._home):
+            for name in names:
+                path = Path(folder, name)
+                with suppress(OSError):
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode) and least <= status.st_size < LARGE:
+                        yield path
 
     def _processes(self) -> Iterator[tuple[int, str]]:
         mark = f"SCENARIO_TASK={self._home}:".encode("utf-8", "surrogateescape")
