@@ -172,8 +172,8 @@ def _try(folder: Path) -> str:
 
 
 def _bare_environment() -> dict[str, str]:
-    """Give this process's environment without what would lead a Python or the loader elsewhere."""
-    unwanted = ("PYTHON", "LD_", "VIRTUAL_ENV", "PYENV_", "OPAL_", "OMPI_", "__PYVENV")
+    """Give this process's environment without what would lead a Python or an MPI elsewhere."""
+    unwanted = ("PYTHON", "VIRTUAL_ENV", "PYENV_", "OPAL_", "OMPI_", "__PYVENV")
     return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
