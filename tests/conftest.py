@@ -11,12 +11,9 @@ import os
 import shutil
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TEST_IMAGE = "scenario-test:busybox"
 """The small image that tests run: built here from the static busybox of this machine."""
@@ -28,6 +25,7 @@ APPLETS = (
 )
 
 _exercised: set[str] = set()
+_left: list[str] = []
 
 
 def _required() -> set[str]:
@@ -146,14 +144,20 @@ def _left_below(folder: Path) -> list[str]:
     return found
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _nothing_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    yield
-    left = _left_below(tmp_path_factory.getbasetemp())
-    assert not left, f"tests left something behind: {left}"
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session that leaves a container, a network or a process of ours behind."""
+    factory: pytest.TempPathFactory | None = getattr(session.config, "_tmp_path_factory", None)
+    if factory is None or hasattr(session.config, "workerinput"):
+        return
+    _left.extend(_left_below(factory.getbasetemp()))
+    if _left and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which engines the tests exercised."""
+    """Say what was left behind, and which engines the tests exercised."""
+    for item in _left:
+        terminalreporter.write_line(f"left behind: {item}", red=True)
     names = ", ".join(sorted(_exercised)) or "none"
     terminalreporter.write_line(f"engines exercised: {names}")
