@@ -16,7 +16,7 @@ from backends.testing.rules import RULES
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester"]  # its runs are processes of their own: they import what other tests have
 
 OPTIONS = ("-p", "backends.testing.plugin", "-p", "no:cacheprovider", "--pyargs", "backends.testing")
 
@@ -39,7 +39,9 @@ def test_a_wrong_line_among_expected_failures_is_named(text: str, said: str, tmp
 
 
 def test_a_file_of_expected_failures_that_is_not_there_stops_the_session(pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest(*OPTIONS, "--backend", "memory", "--expected-failures", "nowhere.txt")
+    done = pytester.runpytest_subprocess(
+        *OPTIONS, "--backend", "memory", "--expected-failures", "nowhere.txt"
+    )
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*--expected-failures: *cannot be read*nowhere.txt*"])
 
@@ -47,7 +49,7 @@ def test_a_file_of_expected_failures_that_is_not_there_stops_the_session(pyteste
 def test_expected_failures_are_strict(pytester: pytest.Pytester) -> None:
     path = pytester.path / "expected.txt"
     path.write_text("B1.2: the model's groups are never new\n")
-    done = pytester.runpytest(
+    done = pytester.runpytest_subprocess(
         *OPTIONS, "--backend", "memory", "--expected-failures", str(path), "--conformance-report", "report"
     )
     outcomes = done.parseoutcomes()
