@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from backends.base import ClusterSpec, JobSpec, JobState, Place, Upload
-from backends.errors import ScenarioError
+from backends.errors import NotFound, ScenarioError
 from backends.testing.verdicts import BrokenRuleError, same
 from backends.testing.vocabulary import SECRET
 
@@ -169,6 +169,18 @@ class World:
         seen = self.watch(job, lambda look: look.state is JobState.RUNNING or look.state.final)
         same(seen[-1].state, JobState.RUNNING, "state of a job that goes on")
         return seen[-1]
+
+    def speaking(self, program: str = "endless", name: str = "", **more: object) -> JobStatus:
+        """Submit a job, and wait until it runs and has written."""
+        job = self.running(program, name, **more)
+
+        def begun() -> bool:
+            with suppress(NotFound):
+                return bool(self.text(job, "stdout.txt"))
+            return False
+
+        self.until("the first words of a running job", begun)
+        return job
 
     def text(self, job: JobStatus, path: str, directory: str = "stdouterr", offset: int = 0) -> str:
         """Read an output file as text."""

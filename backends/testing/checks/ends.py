@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backends.base import ClusterSpec, JobSpec, JobState
@@ -12,7 +11,6 @@ from backends.testing.vocabulary import PLAIN, SECRET
 from backends.testing.world import CLUSTER, UnprobedError, codes, variables
 
 if TYPE_CHECKING:
-    from backends.base import JobStatus
     from backends.testing.world import World
 
 
@@ -166,19 +164,12 @@ def b9_1_no_method_gives_a_secret_back(world: World) -> None:
     same(sorted(where for where, text in said.items() if SECRET in text), [], "secrets in")
 
 
-def _begun(world: World, job: JobStatus) -> bool:
-    with suppress(NotFound):
-        return bool(world.text(job, "stdout.txt"))
-    return False
-
-
 def b9_2_no_secret_shows_outside(world: World) -> None:
     """Search shares, home folder, engine and process table, while a job with a secret runs and after it."""
     if world.probes is None:
         raise UnprobedError("no probe: nothing can be looked at but through the backend")
     world.cluster()
-    job = world.running(secrets=variables({"TOKEN": SECRET}))
-    world.until("the command's first line", lambda: _begun(world, job))
+    job = world.speaking(secrets=variables({"TOKEN": SECRET}))
     same(world.probes.traces(SECRET), [], "secrets while the job runs")
     world.backend.terminate(job.id)
     same(world.probes.traces(SECRET), [], "secrets after the job")

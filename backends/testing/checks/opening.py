@@ -83,7 +83,7 @@ def b8_2_another_process_attaches_by_id(world: World) -> None:
     if world.bench.attach is None:
         raise UnprobedError("no probe: the bench says of no way to open the backend in another process")
     world.cluster()
-    job = world.running()
+    job = world.speaking()
     command = [sys.executable, "-m", "backends.testing.attach", *world.bench.attach, job.id]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     same(done.returncode, 0, f"exit code of the other process, which said {done.stderr[-300:]!r}")
