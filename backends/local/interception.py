@@ -20,7 +20,10 @@ REMOVED = (
     "AZURE_FEDERATED_TOKEN_FILE",
     "AZURE_PASSWORD",
     "AZURE_RESOURCE_MANAGER",
+    "AZURE_STORAGE_ACCOUNT",
+    "AZURE_STORAGE_CONNECTION_STRING",
     "AZURE_STORAGE_FILE_URL",
+    "AZURE_STORAGE_KEY",
     "AZURE_STORAGE_SAS_TOKEN",
     "AZURE_STORAGE_SUFFIX",
     "AZURE_USERNAME",
@@ -86,9 +89,10 @@ def _credentials() -> dict[str, str]:
         "AZURE_CLIENT_ID": development.CLIENT,
         "AZURE_CLIENT_SECRET": development.SECRET,
         "AZURE_SUBSCRIPTION_ID": development.SUBSCRIPTION,
-        "AZURE_STORAGE_ACCOUNT": development.ACCOUNT,
-        "AZURE_STORAGE_KEY": development.ACCOUNT_KEY,
-        "AZURE_STORAGE_CONNECTION_STRING": (
+        # Not AZURE_STORAGE_...: the az command line prefers those to the account that it is told to use.
+        "SCENARIO_STORAGE_ACCOUNT": development.ACCOUNT,
+        "SCENARIO_STORAGE_KEY": development.ACCOUNT_KEY,
+        "SCENARIO_STORAGE_CONNECTION_STRING": (
             f"DefaultEndpointsProtocol=https;AccountName={development.ACCOUNT};"
             f"AccountKey={development.ACCOUNT_KEY};EndpointSuffix=core.windows.net"
         ),

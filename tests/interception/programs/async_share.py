@@ -8,7 +8,7 @@ from azure.storage.fileshare.aio import ShareServiceClient
 
 async def main() -> None:
     data = bytes(range(256)) * (20 * 1024)
-    text = os.environ["AZURE_STORAGE_CONNECTION_STRING"]
+    text = os.environ["SCENARIO_STORAGE_CONNECTION_STRING"]
     async with ShareServiceClient.from_connection_string(text) as service:
         share = service.get_share_client("async")
         await share.create_share()

@@ -15,7 +15,7 @@ from azure.storage.file import FileService
 
 GROUP, WORKSPACE, EXPERIMENT, CLUSTER, JOB = "mygroup", "myworkspace", "digits", "mycluster", "myjob"
 SHARE, FOLDER = "training", "inputs"
-ACCOUNT, KEY = os.environ["AZURE_STORAGE_ACCOUNT"], os.environ["AZURE_STORAGE_KEY"]
+ACCOUNT, KEY = os.environ["SCENARIO_STORAGE_ACCOUNT"], os.environ["SCENARIO_STORAGE_KEY"]
 SUBSCRIPTION = os.environ["AZURE_SUBSCRIPTION_ID"]
 
 credential = ClientSecretCredential(
