@@ -24,6 +24,7 @@ from backends.errors import NotSupported, UserError
 from backends.planning_answers import Answer, Answers
 from backends.registry import Registry
 from backends.settings import SETTINGS, AzureSettings
+from backends.wrappers import OWN_OPTIONS, inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +66,9 @@ def whereabouts(name: str, options: BackendOptions) -> Whereabouts:
     Raises:
         UserError: an option is unknown.
     """
+    if name in OWN_OPTIONS:
+        of, inner, _ = inside(name, options)
+        return whereabouts(of, inner)
     if name == "azure":
         settings, secrets_from = _azure_settings(options), "the environment variable AZURE_{}"
     elif name == "local":
@@ -110,6 +114,9 @@ def planned_requests(
         headers = LocalChoices.read(options).headers()
         found = _planned(local_settings(NO_PORT.rstrip("/")), headers, name, calls)
         return [_with_port(request) for request in found]
+    if name in OWN_OPTIONS:
+        of, inner, _ = inside(name, options)
+        return planned_requests(of, inner, calls)
     if name == "memory":
         calls(Registry().open(name, options))
         return []

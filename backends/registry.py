@@ -22,8 +22,12 @@ GROUP = "scenario.backends"
 
 BUILT_IN = {
     "azure": "backends.azure:open_backend",
+    "faulty": "backends.wrappers:open_faulty",
     "local": "backends.local:open_backend",
     "memory": "backends.memory:open_backend",
+    "recording": "backends.wrappers:open_recording",
+    "replay": "backends.wrappers:open_replay",
+    "slow": "backends.wrappers:open_slow",
 }
 """Ours, known also in a checkout that was never installed."""
 

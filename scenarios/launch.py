@@ -51,6 +51,7 @@ def new_record(scenario: Resolved, target: Target, *, keep: bool) -> RunRecord:
         file=str(scenario.file.resolve()),
         backend=target.backend,
         options=dict(target.values),
+        faults=[text for text in target.values.get("faults", "").split(";") if text],
         parameters=dict(scenario.parameters),
         keep=keep,
         pid=os.getpid(),

@@ -28,6 +28,7 @@ from scenarios.finish import (
     note_status,
 )
 from scenarios.follow import Follower
+from scenarios.injection import note_faults
 from scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, StepRecord, now
 from scenarios.text import duration, size
 from scenarios.uploads import uploads_of
@@ -265,6 +266,7 @@ class Runner:
         """Look at a job once; True if it has ended and all its logs were read."""
         # The state first: whatever was written before the job ended is read after it.
         state = self._patience(lambda: self._backend.get_job(job.id))
+        self._note_faults()
         self._saw(name, job, state)
         if state.state is not JobState.QUEUED:
             self._patience(lambda: follower.look(last=state.state.final))
@@ -372,6 +374,7 @@ class Runner:
             yield step
             ok = step.ok
         finally:
+            self._note_faults()
             entry.ended_at, entry.ok = now(), ok
             self._run.save()
             self._reporter.handle(e.StepEnded(name, step.text, self._waiting.now() - begin, ok))
@@ -395,6 +398,9 @@ class Runner:
         return (
             duration(self._options.timeout.total_seconds()) if self._options.timeout else "the time allowed"
         )
+
+    def _note_faults(self) -> None:
+        note_faults(self._run.record, self._backend, lambda text: self._note("warning", text))
 
     def _note(self, level: str, text: str) -> None:
         self._reporter.handle(e.Note(level, text))  # type: ignore[arg-type]

@@ -93,6 +93,10 @@ class AzureBackend:
         """Close every connection (B10)."""
         self._clients.close()
 
+    def interpose(self, wrap: Callable[[BaseAdapter], BaseAdapter]) -> None:
+        """Put something between the clients and the network, before the first request."""
+        self._clients.interpose(wrap)
+
     # Places ----------------------------------------------------------------------------------------
 
     def ensure_place(self, place: Place) -> bool:

@@ -11,6 +11,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azure.core.credentials import TokenCredential
     from azure.storage.file import FileService
     from requests.adapters import BaseAdapter
@@ -50,6 +52,7 @@ class Clients:
         self.settings = settings
         self.patience = patience
         self._adapter = adapter
+        self._wrap: Callable[[BaseAdapter], BaseAdapter] = lambda inner: inner
         self._credential = credential
         self._lock = threading.RLock()
         self._made: dict[str, Any] = {}
@@ -95,6 +98,10 @@ class Clients:
         session: requests.Session = self._once("web", self._session)
         return session
 
+    def interpose(self, wrap: Callable[[BaseAdapter], BaseAdapter]) -> None:
+        """Put something between the clients and the network, for sessions made from now on."""
+        self._wrap = wrap
+
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
@@ -106,7 +113,7 @@ class Clients:
     def _session(self) -> requests.Session:
         session = requests.Session()
         session.trust_env = not self.settings.on_loopback  # no proxy stands between us and ourselves
-        adapter = self._adapter or HTTPAdapter(pool_maxsize=CONNECTIONS)
+        adapter = self._wrap(self._adapter or HTTPAdapter(pool_maxsize=CONNECTIONS))
         for scheme in ("https://", "http://"):
             session.mount(scheme, adapter)
         self._sessions.append(session)
@@ -150,17 +157,25 @@ class Clients:
         from azure.storage.file import FileService
 
         settings, patience = self.settings, self.patience
+        session = self._session()
+        session.hooks["response"].append(_name_error)
         service = FileService(
             connection_string=(  # the only way to give it an endpoint of our own
                 f"AccountName={settings.storage_account};AccountKey={settings.storage_key};"
                 f"FileEndpoint={settings.storage_url}"
             ),
-            request_session=self._session(),
+            request_session=session,
         )
         service.socket_timeout = (10.0, 120.0)
         # Its own first pause is a quarter of a minute.
         service.retry = LinearRetry(patience.pause, patience.tries, random_jitter_range=0).retry
         return service
+
+
+def _name_error(response: requests.Response, *_: object, **__: object) -> None:
+    """Name an error that has no code, as those of a proxy have none: the SDK does not cope with one."""
+    if response.status_code >= requests.codes.bad_request:
+        response.headers.setdefault("x-ms-error-code", f"Http{response.status_code}")
 
 
 def _quieten() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from backends.errors import MachineError, UserError
 from backends.memory import MemoryBackend
-from backends.registry import GROUP, Registry
+from backends.registry import BUILT_IN, GROUP, Registry
 
 if TYPE_CHECKING:
     from backends.base import BackendOptions
@@ -33,7 +33,7 @@ BROKEN = [
 def test_broken_offers_are_reported_and_harm_nobody(options: BackendOptions) -> None:
     registry = Registry(BROKEN)
     errors = {offer.name: offer.error for offer in registry.offers()}
-    assert sorted(errors) == ["azure", "broken", "empty", "local", "memory", "other", "value"]
+    assert set(errors) == {*BUILT_IN, "broken", "empty", "other", "value"}
     assert {name for name, error in errors.items() if error} == {"broken", "empty", "value"}
     assert "no_such_module" in errors["broken"]
     assert "no_such_function" in errors["empty"]
@@ -46,7 +46,7 @@ def test_a_backend_is_opened_by_name(options: BackendOptions, tmp_path: object) 
 
 
 def test_an_unknown_name_lists_the_known_ones(options: BackendOptions) -> None:
-    with pytest.raises(UserError, match="azure, local, memory, other") as refused:
+    with pytest.raises(UserError, match="azure, faulty, local, memory, other, recording") as refused:
         Registry([BROKEN[3]]).open("aws", options)
     assert refused.value.field == "backend"
 

@@ -10,6 +10,10 @@ _ABOUT = {
     "local": "the emulator on this machine: Docker containers or processes",
     "azure": "Azure Batch AI itself (retired in 2019), or whatever serves its API",
     "memory": "a model without a service, for tests",
+    "faulty": "another backend that fails as it is told (of=NAME, faults=...)",
+    "recording": "another backend, written down (of=NAME, bundle=FOLDER)",
+    "replay": "what was written down, without anything behind it (bundle=FOLDER)",
+    "slow": "another backend that answers late (of=NAME, latency=SECONDS)",
 }
 
 

@@ -38,6 +38,14 @@ def _time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> ti
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder with the original data set files, instead of the network.",
 )
+@option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND[:KEY=VALUE,...]",
+    help="Make a fault on purpose, e.g. preempt:after=5s; may be repeated (docs/parity.md).",
+)
+@option("--seed", type=click.IntRange(min=0), default=0, help="What the dice of faults begin with.")
 @option("--offline", is_flag=True, help="Use no network for data sets.")
 @json_option
 @click.pass_obj
@@ -53,6 +61,7 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
     from scenarios.datasets import DataOptions
     from scenarios.discovery import find
     from scenarios.home import cache_folder
+    from scenarios.injection import with_faults
     from scenarios.launch import Target, run_scenario
     from scenarios.parameters import parse_settings
     from scenarios.runner import RunOptions
@@ -75,7 +84,8 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
         timeout=flags["timeout"],
         download=flags["download"],
     )
-    target = Target(flags["backend"], home, values, shared["environment"])
+    backend, values = with_faults(flags["backend"], values, flags["faults"], flags["seed"])
+    target = Target(backend, home, values, shared["environment"])
     shared["told"] = True  # the reporter tells how the run ended, whatever happens
     return _listening(
         reporter,

@@ -1,0 +1,104 @@
+"""Backends around other backends: ``slow``, ``faulty``, ``recording``, and ``replay`` of what was recorded.
+
+The option ``of`` names the backend inside (``local`` by default); options that a wrapper does not know
+are for that one. Each keeps the rules of ``backends.base.Backend``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from backends.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backends.base import Backend, BackendOptions
+
+OWN_OPTIONS = {
+    "slow": ("of", "latency", "jitter", "seed"),
+    "faulty": ("of", "faults", "seed"),
+    "recording": ("of", "bundle"),
+}
+"""The wrappers, and the options that are theirs."""
+
+
+def inside(name: str, options: BackendOptions) -> tuple[str, BackendOptions, dict[str, str]]:
+    """Split a wrapper's options: the backend inside, that one's options, and the wrapper's own.
+
+    Raises:
+        UserError: a wrapper of a wrapper of its own kind.
+    """
+    own = {key: value for key, value in options.values.items() if key in OWN_OPTIONS[name]}
+    of = own.pop("of", "local")
+    if of == name:
+        raise UserError(f"the backend {name!r} cannot be around itself", field="of")
+    rest = {key: value for key, value in options.values.items() if key not in OWN_OPTIONS[name]}
+    return of, replace(options, values=rest), own
+
+
+def number(own: Mapping[str, str], name: str, default: float) -> float:
+    """Read an option that is a number, 0 or more; UserError if it is none."""
+    text = own.get(name, "")
+    try:
+        found = float(text) if text else default
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise UserError(f"{text!r} is no number, 0 or more", field=name)
+    return found
+
+
+def _inner(name: str, options: BackendOptions) -> tuple[Backend, str, dict[str, str]]:
+    from backends.registry import Registry
+
+    of, rest, own = inside(name, options)
+    return Registry().open(of, rest), of, own
+
+
+def open_slow(options: BackendOptions) -> Backend:
+    """Open a backend that answers late: ``latency`` and ``jitter`` in seconds, ``seed``."""
+    from backends.wrappers.slow import SlowBackend
+
+    _, _, own = inside("slow", options)
+    latency, jitter = number(own, "latency", 0.1), number(own, "jitter", 0.0)
+    seed = int(number(own, "seed", 0))
+    return SlowBackend(_inner("slow", options)[0], latency, jitter, seed)
+
+
+def open_faulty(options: BackendOptions) -> Backend:
+    """Open a backend that fails as told: ``faults`` separated by ``;`` (docs/parity.md), ``seed``."""
+    from backends.wrappers.faults import Rules
+    from backends.wrappers.faulty import FaultyBackend
+
+    _, _, own = inside("faulty", options)
+    rules = Rules.parse(filter(None, own.get("faults", "").split(";")), int(number(own, "seed", 0)))
+    inner, of, _ = _inner("faulty", options)
+    return FaultyBackend(inner, rules, options.home / "faults" / f"{of}.jsonl")
+
+
+def open_recording(options: BackendOptions) -> Backend:
+    """Open a backend that writes down what it does, in the folder ``bundle`` (or one of the home)."""
+    from datetime import datetime, timezone
+    from pathlib import Path
+
+    from backends.wrappers.recording import RecordingBackend
+
+    inner, _, own = _inner("recording", options)
+    stamp = f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
+    bundle = Path(own["bundle"]) if own.get("bundle") else options.home / "recordings" / stamp
+    return RecordingBackend(inner, bundle)
+
+
+def open_replay(options: BackendOptions) -> Backend:
+    """Open a recorded bundle as a backend: option ``bundle``. Nothing is sent anywhere."""
+    from pathlib import Path
+
+    from backends.registry import refuse_unknown
+    from backends.wrappers.replay import ReplayBackend
+
+    refuse_unknown("replay", options, ("bundle",))
+    if not options.values.get("bundle"):
+        raise UserError("name the folder of a recording", field="bundle", hint="--option bundle=FOLDER")
+    return ReplayBackend.read(Path(options.values["bundle"]))

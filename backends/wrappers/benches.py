@@ -1,0 +1,40 @@
+"""Benches of the wrappers, for the contract suite: that of the backend inside, with the wrapper around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.base import BackendOptions
+from backends.testing.bench import Bench, Target, make_bench
+from backends.wrappers import OWN_OPTIONS, inside, number
+from backends.wrappers.faults import Rules
+from backends.wrappers.faulty import FaultyBackend
+from backends.wrappers.recording import RecordingBackend
+from backends.wrappers.slow import SlowBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backends.base import Backend
+    from backends.testing.bench import Setting
+
+
+def wrapper_bench(target: Target, setting: Setting) -> Bench:
+    """Set up a wrapper, ``NAME:of=BACKEND,option=value``; it is opened around what the inner bench opens."""
+    of, rest, own = inside(target.name, BackendOptions(setting.folder, target.options))
+    bench = make_bench(Target(of, rest.values), setting)
+    opens = bench.open
+    count = iter(range(1_000_000))
+
+    def wrapped(more: Mapping[str, str]) -> Backend:
+        mine = {**own, **{name: value for name, value in more.items() if name in OWN_OPTIONS[target.name]}}
+        inner = opens({name: value for name, value in more.items() if name not in mine})
+        if target.name == "slow":
+            return SlowBackend(inner, number(mine, "latency", 0.001), number(mine, "jitter", 0))
+        if target.name == "recording":
+            return RecordingBackend(inner, setting.folder / f"bundle-{next(count)}")
+        rules = Rules.parse(filter(None, mine.get("faults", "").split(";")), int(number(mine, "seed", 0)))
+        return FaultyBackend(inner, rules, setting.folder / "faults.jsonl")
+
+    bench.name, bench.open, bench.attach = str(target), wrapped, None
+    return bench
