@@ -109,7 +109,7 @@ async def set_file_metadata(context: Context, call: Call) -> Response:
     root = context.root(call)
     metadata = call.metadata()
     with tree.find_file(root, call.parts) as found:
-        record, _ = read(context, call, found)
+        record, _ = check(context, call, found)
         record.metadata = metadata
         return call.answer(200, save(context, call, found, record) | _SERVER_ENCRYPTED)
 
@@ -126,7 +126,7 @@ async def set_file_properties(context: Context, call: Call) -> Response:
     if size is not None and size > MAX_SIZE:
         raise bad_header("x-ms-content-length", str(size))
     with tree.find_file(root, call.parts) as found:
-        record, _ = read(context, call, found)
+        record, _ = check(context, call, found)
         if size is not None:
             smb.check_writable(record)
         written = smb.apply(context, call, record, directory=False)
@@ -146,7 +146,7 @@ async def delete_file(context: Context, call: Call) -> Response:
     """Delete a file."""
     root = context.root(call)
     with tree.find_file(root, call.parts) as found:
-        record, _ = read(context, call, found)
+        record, _ = check(context, call, found)
         smb.check_writable(record)
     path = tree.remove(root, call.parts, directory=False)
     context.shares.records.forget_entry(call.share_key, path)
@@ -188,10 +188,24 @@ def check_replaceable(context: Context, call: Call, root: str) -> None:
 
 
 def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[str, str]]:
-    """Read a file's record and check the request's conditions against it.
+    """Read a file's record and check the request's conditions against it, as ``check`` does.
 
     Returns:
         The record, and ETag, Last-Modified, metadata, content MD5 and SMB properties as headers.
+    """
+    record, seen = check(context, call, found)
+    headers = seen | metadata_headers(record.metadata) | smb_headers(call, found, record)
+    headers["x-ms-server-encrypted"] = "true"
+    if "content-md5" in record.headers:
+        headers["content-md5"] = record.headers["content-md5"]
+    return record, headers
+
+
+def check(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[str, str]]:
+    """Read a file's record, and check the request's lease and conditions against the file.
+
+    Returns:
+        The record, and ETag and Last-Modified as headers.
 
     Raises:
         StorageError: ConditionNotMet (412, or 304 for a read), lease errors (412).
@@ -201,11 +215,7 @@ def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[
     tag = entity_tag(found.stat, record.changed)
     changed = max(record.changed, found.stat.st_mtime_ns)
     check_conditions(call, tag, changed)
-    headers = stamps(tag, changed) | metadata_headers(record.metadata) | smb_headers(call, found, record)
-    headers["x-ms-server-encrypted"] = "true"
-    if "content-md5" in record.headers:
-        headers["content-md5"] = record.headers["content-md5"]
-    return record, headers
+    return record, stamps(tag, changed)
 
 
 def save(context: Context, call: Call, found: Found, record: EntryRecord) -> dict[str, str]:

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from emulator.storage import smb, tree
-from emulator.storage.call import XML, document, element, stamps
+from emulator.storage.call import XML, document, element
 from emulator.storage.content import (
     CHUNK,
     MAX_RANGE,
@@ -23,8 +23,7 @@ from emulator.storage.content import (
     requested_range,
 )
 from emulator.storage.errors import StorageError, bad_header, failure
-from emulator.storage.file_operations import read, save
-from emulator.storage.records import entity_tag
+from emulator.storage.file_operations import check, save
 from emulator.storage.sources import find_source, open_source
 from emulator.storage.uploads import receive, write
 
@@ -57,7 +56,7 @@ async def put_range(context: Context, call: Call) -> Response:
         )
     first, last = _target(call)
     with tree.find_file(root, call.parts) as found:
-        read(context, call, found)
+        check(context, call, found)
         _check_inside(last, found.stat.st_size)
     if write == "clear":
         if call.length("content-length"):
@@ -88,7 +87,7 @@ async def put_range_from_url(context: Context, call: Call) -> Response:
         raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_RANGE))
     source = find_source(context, call, "x-ms-copy-source", "r")
     with tree.find_file(root, call.parts) as found:
-        read(context, call, found)
+        check(context, call, found)
         _check_inside(last, found.stat.st_size)
     with open_source(context, source) as found:
         clip(asked, found.stat.st_size)
@@ -116,7 +115,7 @@ async def list_ranges(context: Context, call: Call) -> Response:
     marker = call.number("marker", 0, 0, 1 << 62)
     earlier = call.query.get("prevsharesnapshot", "")
     with tree.find_file(root, call.parts) as found:
-        record, _ = read(context, call, found)
+        _, headers = check(context, call, found)
         size = found.stat.st_size
         start, end = (0, size - 1) if asked is None else clip(asked, size)
         start = max(start, marker)
@@ -129,7 +128,6 @@ async def list_ranges(context: Context, call: Call) -> Response:
                 rows = [("Range", first, last) for first, last in data_ranges(fd, start, end)]
         finally:
             os.close(fd)
-        headers = stamps(entity_tag(found.stat, record.changed), max(record.changed, found.stat.st_mtime_ns))
     following = element("NextMarker", str(rows[limit][1])) if len(rows) > limit else ""
     listed = "".join(
         f"<{tag}>{element('Start', str(first))}{element('End', str(last))}</{tag}>"
@@ -212,7 +210,7 @@ def _commit(
     """Put the draft, or zeros, into the file. Nothing else of this service runs meanwhile."""
     root = context.root(call)
     with tree.find_file(root, call.parts) as found:
-        record, _ = read(context, call, found)
+        record, _ = check(context, call, found)
         smb.check_writable(record)
         _check_inside(last, found.stat.st_size)
         kept_time = found.stat.st_mtime_ns if _keeps_time(call) else None

@@ -23,6 +23,8 @@ ENTRIES = "storage-entry"
 PERMISSIONS = "storage-permission"
 SERVICES = "storage-service"
 
+_REMEMBERED = 4096
+
 DEFAULT_QUOTA = 5120
 """GiB, when a share was made without one (service)."""
 
@@ -66,12 +68,18 @@ class EntryRecord:
 
 
 class Records:
-    """Reads and writes records; safe from any thread as far as the store is."""
+    """Reads and writes records; safe from any thread as far as the store is.
+
+    R1. What was read of a file or directory lately is remembered: one process serves a home at a time, and
+        its records are written here only. What is remembered is never changed in place.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.watchers: list[Callable[[str], None]] = []
         """Called with the key of a share or snapshot of which all is forgotten."""
+        self._recent: dict[str, dict[str, Any] | None] = {}
+        self._written = 0
 
     def share(self, key: str, stat: os.stat_result) -> ShareRecord:
         """Read a share's record by ``<account>/<share>``; a folder that somebody made has defaults."""
@@ -97,6 +105,7 @@ class Records:
             for document in self._store.list(PERMISSIONS, key):
                 self._store.delete(PERMISSIONS, document.id)
             self._store.delete(SHARES, key)
+        self._forget_recent()
         for watcher in self.watchers:
             watcher(key)
 
@@ -111,9 +120,8 @@ class Records:
 
     def entry(self, share: str, path: str, stat: os.stat_result, *, directory: bool) -> EntryRecord:
         """Read the record of what stands at ``path`` (its true path) now; defaults if none fits."""
-        document = self._store.get(ENTRIES, f"{share}/{path}")
-        if document is not None and document.body["seal"] == _seal(stat, directory=directory):
-            body = document.body
+        body = self._read(f"{share}/{path}")
+        if body is not None and body["seal"] == _seal(stat, directory=directory):
             return EntryRecord(
                 body["headers"],
                 body["metadata"],
@@ -158,6 +166,8 @@ class Records:
         if record.change_time:
             body["change_time"] = record.change_time
         self._store.put(ENTRIES, f"{share}/{path}", body, parent=share)
+        self._written += 1
+        self._recent[f"{share}/{path}"] = body
 
     def paths(self, share: str) -> list[str]:
         """List the paths in a share of which something is kept."""
@@ -173,6 +183,7 @@ class Records:
                     self._store.delete(ENTRIES, document.id)
                     moved = f"{share}/{target}{path[len(source) :]}"
                     self._store.put(ENTRIES, moved, document.body, parent=share)
+        self._forget_recent()
 
     def save_permission(self, share: str, key: str, text: str) -> None:
         """Keep a permission of a share by its key."""
@@ -186,6 +197,26 @@ class Records:
     def forget_entry(self, share: str, path: str) -> None:
         """Forget one file or directory."""
         self._store.delete(ENTRIES, f"{share}/{path}")
+        self._forget_recent()
+
+    def _read(self, key: str) -> dict[str, Any] | None:
+        """Read a document of ``ENTRIES``, from memory if it was read lately (R1)."""
+        try:
+            return self._recent[key]
+        except KeyError:
+            pass
+        written = self._written
+        document = self._store.get(ENTRIES, key)
+        body = None if document is None else document.body
+        if len(self._recent) >= _REMEMBERED:
+            self._recent.clear()
+        if written == self._written:  # else somebody wrote meanwhile
+            self._recent[key] = body
+        return body
+
+    def _forget_recent(self) -> None:
+        self._written += 1
+        self._recent.clear()
 
 
 def entity_tag(stat: os.stat_result, changed: int, *, directory: bool = False) -> str:

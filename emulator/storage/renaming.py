@@ -57,7 +57,7 @@ def _rename(context: Context, call: Call, *, directory: bool) -> Response:
     context.leases.move(f"{call.share_key}/{before}", f"{call.share_key}/{after}")
     record.metadata = metadata or record.metadata
     if not directory and call.headers.get("x-ms-content-type"):
-        record.headers["content-type"] = call.headers["x-ms-content-type"]
+        record.headers = record.headers | {"content-type": call.headers["x-ms-content-type"]}
     with tree.find(root, after.split("/")) as moved:
         smb.set_last_write(f"/proc/self/fd/{moved.fd}", written)
         return call.answer(200, _save(context, call, moved, record, directory=directory))

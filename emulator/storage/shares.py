@@ -1,10 +1,11 @@
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH114, PTH115, PTH116, PTH208 - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH114, PTH116, PTH208 - paths on the way of every request are plain strings and descriptors
 """Shares: ordinary folders, ``<home>/storage/<account>/<share>/``."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat as modes
 import tempfile
 import uuid
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ class Shares:
         self._storage = os.fspath(home.storage)
         self.staging = f"{self._storage}/.staging"
         self._snapshots = f"{self._storage}/.snapshots"
+        self._roots: dict[str, tuple[tuple[int, int], str]] = {}
         self.records = Records(store)
         os.makedirs(self._storage, mode=0o700, exist_ok=True)
         _remove_tree(self.staging)
@@ -55,13 +57,18 @@ class Shares:
                 raise bad_query("sharesnapshot", snapshot)
             folder = self.snapshot_folder(account, share, snapshot)
         try:
-            fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            status = os.stat(folder)
+            seen = (status.st_dev, status.st_ino)
+            known = self._roots.get(folder)
+            if known is not None and known[0] == seen:
+                return known[1]
+            root = os.path.realpath(folder, strict=True)
         except (FileNotFoundError, NotADirectoryError):
             raise failure("ShareSnapshotNotFound" if snapshot else "ShareNotFound") from None
-        try:
-            return os.readlink(f"/proc/self/fd/{fd}")
-        finally:
-            os.close(fd)
+        if not modes.S_ISDIR(status.st_mode):
+            raise failure("ShareNotFound")
+        self._roots[folder] = (seen, root)
+        return root
 
     def create(self, account: str, share: str, record: ShareRecord) -> ShareRecord:
         """Make a share.
