@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 KEY = "scenario-contract"
 """The user property under which a test's outcome travels to the process that writes the report."""
 
-_expected = pytest.StashKey[dict[str, str]]()
+EXPECTED_RULES = pytest.StashKey[dict[str, str]]()
+"""Where the reasons of expected failures are kept, by rule."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -63,13 +64,13 @@ def pytest_configure(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: the file is wrong; says where and how.
     """
-    config.stash[_expected] = {}
+    config.stash[EXPECTED_RULES] = {}
     if config.getoption("contract_expected"):
         from backends.errors import UserError
         from backends.testing.expected import read_expected
 
         try:
-            config.stash[_expected] = read_expected(Path(config.getoption("contract_expected")))
+            config.stash[EXPECTED_RULES] = read_expected(Path(config.getoption("contract_expected")))
         except UserError as error:
             raise pytest.UsageError(f"--expected-failures: {error}") from None
     folder = config.getoption("contract_report")
@@ -133,7 +134,7 @@ def judge(bench: Bench | str, check: Check, node: pytest.Item) -> None:
     else:
         facts = about(bench)
         outcome = run_check(check, bench)
-    reason = node.config.stash[_expected].get(check.rule.number, "")
+    reason = node.config.stash[EXPECTED_RULES].get(check.rule.number, "")
     if reason and outcome.result == FAILED:
         outcome = replace(outcome, result=EXPECTED, detail=f"{reason} ({outcome.detail})")
     elif reason and outcome.result == PASSED:
@@ -167,6 +168,8 @@ class Reporter:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the report and say where it is."""
+        if not self._backends:
+            return
         from backends.testing.report import write
 
         page = write(self._folder, list(self._backends.values()))
