@@ -165,6 +165,7 @@ def test_old_names_lead_to_the_mpi_of_the_tree(tmp_path: Path) -> None:
     add_mpi(site, tmp_path, "sys.prefix")
     assert ctypes.CDLL(str(site / "cntk" / "libs" / "libmpi.so.12")).MPI_Init
     assert ctypes.CDLL(str(site / "cntk" / "libs" / "libmpi_cxx.so.1")).ompi_mpi_cxx_op_intercept
+    assert "single_copy_mechanism = none" in (tmp_path / "etc" / "openmpi-mca-params.conf").read_text()
     assert "OPAL_PREFIX" in (site / "openmpi_prefix.pth").read_text()
 
 
