@@ -174,6 +174,7 @@ class EmulatorServer:
         """Build every room, from the innermost outwards."""
         from emulator.arm.manager import ResourceManager
         from emulator.arm.operations import Operations
+        from emulator.arm.providers import COMPANIONS, NamespaceOnly
         from emulator.gateway.app import Gateway
         from emulator.identity import development
         from emulator.identity.managed import ManagedIdentity
@@ -205,6 +206,7 @@ class EmulatorServer:
         ]
         if settings.only != "files":
             providers.insert(0, self._batch_ai(held, store, clock, operations, files))
+            providers += [NamespaceOnly(name) for name in COMPANIONS]
         tokens = Tokens(seal.key, clock)
         return Gateway(
             manager=ResourceManager(

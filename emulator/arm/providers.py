@@ -10,12 +10,34 @@ from emulator.arm.regions import REGIONS
 from emulator.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from emulator.arm.messages import ArmRequest, ResourceProvider
     from emulator.state.store import Store
 
 _KIND = "unregistered"
+
+
+COMPANIONS = ("Microsoft.Batch", "Microsoft.Compute", "Microsoft.Network")
+"""What people were told to register beside Batch AI (published quickstart, recipes)."""
+
+
+class NamespaceOnly:
+    """A provider that can be registered and looked at, and has no resources here."""
+
+    resource_types: Mapping[str, tuple[str, ...]] = {}
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+
+    def handle(self, request: ArmRequest) -> ArmResponse:
+        """Refuse: nothing of this provider is emulated."""
+        text = f"Nothing of {self.namespace} is emulated; it can be registered, that is all."
+        raise ServiceError(404, "InvalidResourceType", f"{text} ({request.path[:200]})")
+
+    def delete_group(self, subscription: str, group: str) -> bool:  # noqa: ARG002 - what providers are asked
+        """Say that nothing is left."""
+        return True
 
 
 class Registry:
@@ -68,6 +90,8 @@ class Registry:
         """
         known = self._types[provider.namespace.lower()]
         kind = "/".join(name for name, _ in request.types)
+        if request.types and not known:
+            return  # the provider itself says that it has nothing
         if request.types and kind not in known:
             text = (
                 f"The resource type '{kind}' could not be found in the namespace '{provider.namespace}' for "

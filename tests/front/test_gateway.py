@@ -174,6 +174,19 @@ def test_stopping_needs_the_key(served: Address) -> None:
     assert send(served, "GET", "/.emulator/health").status == 200
 
 
+def test_what_people_were_told_to_register_can_be_registered_and_no_more(
+    served: Address, bearer: dict[str, str]
+) -> None:
+    where = "/subscriptions/s/providers/Microsoft.Batch"
+    reply = send(served, "POST", f"{where}/register?api-version=2018-05-01", headers=bearer)
+    assert json.loads(reply.data)["registrationState"] == "Registered"
+    send(served, "PUT", GROUP, '{"location":"eastus"}', bearer)
+    path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/pools/b?api-version=2017-01-01"
+    reply = send(served, "PUT", path, '{"location":"eastus"}', bearer)
+    assert (reply.status, reply.code) == (404, "InvalidResourceType")
+    assert b"Nothing of Microsoft.Batch is emulated" in reply.data
+
+
 def test_metadata_endpoints_name_this_emulator(served: Address) -> None:
     reply = send(served, "GET", "/metadata/endpoints?api-version=2015-01-01")
     assert json.loads(reply.data)["authentication"]["loginEndpoint"] == served.url
