@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from backends.base import Backend, BackendOptions
     from backends.local.host import Host
 
-MAX_NODES = 1
+MAX_NODES = 100
 """Largest cluster that the emulator makes."""
 
 TRIES, PAUSE = 80, 0.25

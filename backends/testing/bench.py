@@ -75,7 +75,8 @@ class Bench:
     ``open`` opens it, each time like another process; it takes options beside the target's. ``probes``
     look at the world itself; None: nothing can be looked at but through the backend. ``commands`` are the
     programs of the vocabulary. ``container`` is added to jobs as ``containerSettings``. ``attach`` are the
-    arguments by which another process opens the backend; None: no other process can.
+    arguments by which another process opens the backend; None: no other process can; ``environment`` is
+    what that process needs beside this one's.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Bench:
     container: Mapping[str, Any] | None = None
     pause: Callable[[float], None] = time.sleep
     attach: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     _main: Backend | None = None
 
     @property
@@ -146,4 +148,11 @@ def plain_bench(target: Target, setting: Setting) -> Bench:
 
     container = {"imageSourceRegistry": {"image": setting.image}} if setting.image else None
     attach = (str(target), str(setting.folder / "home"))
-    return Bench(str(target), setting.folder, opens, container=container, attach=attach)
+    return Bench(
+        str(target),
+        setting.folder,
+        opens,
+        container=container,
+        attach=attach,
+        environment=setting.environment,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -85,7 +86,8 @@ def b8_2_another_process_attaches_by_id(world: World) -> None:
     world.cluster()
     job = world.speaking()
     command = [sys.executable, "-m", "backends.testing.attach", *world.bench.attach, job.id]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, **world.bench.environment}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     same(done.returncode, 0, f"exit code of the other process, which said {done.stderr[-300:]!r}")
     seen = json.loads(done.stdout)
     same((seen["id"], seen["segment"]), (job.id, job.segment))

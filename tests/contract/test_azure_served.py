@@ -1,0 +1,42 @@
+"""The backend ``azure`` keeps every rule against a served emulator, over real sockets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backends import local
+from backends.local.host import start_emulator
+from backends.testing.bench import Setting, Target, make_bench
+from backends.testing.plugin import judge
+from backends.testing.probes import LocalProbes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from backends.testing.bench import Bench
+    from backends.testing.checks import Check
+
+BACKENDS = ["azure"]
+
+
+@pytest.fixture(scope="module")
+def contract_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("served")
+    home = folder / "emulated"
+    emulator = start_emulator(home, engine="process", gpus="none")
+    bench = make_bench(Target("azure", {}), Setting(folder, local.environment(home)))
+    bench.name = "azure, against a served emulator"
+    bench.probes = LocalProbes(home, engine="process")
+    try:
+        yield bench
+    finally:
+        bench.close()
+        emulator.server.close()
+
+
+def test_contract(
+    contract_bench: Bench, contract_check: Check, exercise_process: None, request: pytest.FixtureRequest
+) -> None:
+    judge(contract_bench, contract_check, request.node)
