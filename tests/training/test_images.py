@@ -202,6 +202,14 @@ def test_an_image_is_built_on_a_base_once(docker_image: str, tag: str, heard: He
         engine.close()
     build(wanted, tag, heard)
     assert heard.last()["id"] == first["id"]
+    build(recipe(docker_image, finish="true"), tag, heard)
+    engine = docker.from_env()
+    try:
+        assert engine.images.get(tag).id == heard.last()["id"] != first["id"]
+        with pytest.raises(docker.errors.ImageNotFound):
+            engine.images.get(first["id"])
+    finally:
+        engine.close()
 
 
 @pytest.mark.docker

@@ -9,6 +9,7 @@ only when it is complete, and one build runs at a time.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import shutil
@@ -89,7 +90,7 @@ def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, fo
             image = None if force else _present(engine, tag, recipe)
             if image is None:
                 image = _build(engine, recipe, events, registry=registry)
-                engine.images.get(image).tag(*_split(tag))
+                _give_tag(engine, image, tag)
             events.done(image=tag, id=image)
     except (DockerException, RequestException) as error:
         raise Trouble(f"the engine could not build {tag}: {error}", "See the engine's own log.") from None
@@ -100,6 +101,20 @@ def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, fo
 def _split(tag: str) -> tuple[str, str]:
     repository, _, version = tag.rpartition(":")
     return (repository, version) if repository and "/" not in version else (tag, "latest")
+
+
+def _give_tag(engine: Any, image: str, tag: str) -> None:
+    """Tag an image; one of ours that had the tag before is removed, unless it is in use or has other tags."""
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        before = engine.images.get(tag)
+    except ImageNotFound:
+        before = None
+    engine.images.get(image).tag(*_split(tag))
+    if before is not None and before.id != image and RECIPE_LABEL in before.labels:
+        with contextlib.suppress(APIError):
+            engine.images.remove(before.id)
 
 
 def _present(engine: Any, tag: str, recipe: Recipe) -> str | None:
