@@ -63,7 +63,7 @@ class Outputs:
                         job.experiment,
                         job.name,
                         options,
-                        retry_on_methods=frozenset({"POST"}),
+                        retry_on_methods=frozenset({"GET", "POST"}),  # GET: the next pages
                     )
                 )
         except InvalidSpec as refused:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that lets tests spend money; it is known where this folder is named."""
+    parser.addoption("--live", action="store_true", help="run tests that cost money on Azure")
+
+
 class Command:
     """Runs commands with a home of their own."""
 
