@@ -63,6 +63,16 @@ def test_clients_of_each_kind_find_their_way(command: Command) -> None:
     ]
 
 
+@pytest.mark.usefixtures("exercise_process")
+def test_the_backend_azure_takes_the_emulator_for_azure(command: Command) -> None:
+    script = (
+        "export AZURE_STORAGE_ACCOUNT=$SCENARIO_STORAGE_ACCOUNT AZURE_STORAGE_KEY=$SCENARIO_STORAGE_KEY; "
+        f"exec {sys.executable} -m scenarios run hello --backend azure --json"
+    )
+    out = command(*EXEC, "sh", "-ec", script, env={"AZURE_POLL_SECONDS": "0.1"})
+    assert '"succeeded"' in out.splitlines()[-1]
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_curl(command: Command) -> None:
     url = "https://management.chinacloudapi.cn/metadata/endpoints?api-version=2015-01-01"
