@@ -52,7 +52,6 @@ def bare(home: Path) -> list[float]:
             env={
                 **os.environ,
                 "PATH": os.pathsep.join([*done["bin"], os.environ["PATH"]]),
-                "LD_LIBRARY_PATH": os.pathsep.join(done["library_path"]),
                 "PYTHONUNBUFFERED": "1",
             },
             stdout=subprocess.PIPE,
