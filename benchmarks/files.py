@@ -199,17 +199,13 @@ def measure(peer: Peer, rounds: int) -> dict[str, float]:
             for request in (get, put):
                 for _ in range(200):
                     wire.ask(request)
-            start = time.perf_counter()
-            for _ in range(rounds):
-                wire.ask(get)
-            result = {"GET 1 KiB, /s": rounds / (time.perf_counter() - start)}
+            begun = time.perf_counter()
+            gets = [_seconds(wire, get) for _ in range(rounds)]
+            result = {"GET 1 KiB, /s": rounds / (time.perf_counter() - begun)}
+            result["GET 1 KiB p50, ms"] = statistics.median(gets) * 1000
             result |= _with_wrk(peer, get)
-            times = []
-            for _ in range(rounds // 2):
-                start = time.perf_counter()
-                wire.ask(put)
-                times.append(time.perf_counter() - start)
-            result["PUT 1 KiB p50, ms"] = statistics.median(times) * 1000
+            puts = [_seconds(wire, put) for _ in range(rounds // 2)]
+            result["PUT 1 KiB p50, ms"] = statistics.median(puts) * 1000
             before = _peak(process.pid)
             result |= _large(peer, wire)
             result["extra memory, MiB"] = (_peak(process.pid) - before) / 1024
@@ -218,21 +214,21 @@ def measure(peer: Peer, rounds: int) -> dict[str, float]:
             process.terminate()
 
 
+def _seconds(wire: Wire, request: bytes) -> float:
+    start = time.perf_counter()
+    wire.ask(request)
+    return time.perf_counter() - start
+
+
 def _large(peer: Peer, wire: Wire) -> dict[str, float]:
     step = bytes(STEP)
     is_files = peer.account is not None and not peer.blobs
     names = {offset: "large" if is_files else f"large-{offset}" for offset in range(0, LARGE, STEP)}
     up = down = 0.0
     for offset, name in names.items():
-        request = peer.put(name, step, offset)
-        start = time.perf_counter()
-        wire.ask(request)
-        up += time.perf_counter() - start
+        up += _seconds(wire, peer.put(name, step, offset))
     for name in dict.fromkeys(names.values()):
-        request = peer.get(name)
-        start = time.perf_counter()
-        wire.ask(request)
-        down += time.perf_counter() - start
+        down += _seconds(wire, peer.get(name))
     return {"100 MiB up, MB/s": LARGE / up / 1e6, "100 MiB down, MB/s": LARGE / down / 1e6}
 
 
