@@ -47,7 +47,7 @@ REQUEST = ("429", "500", "cut")
 
 KEYS = {
     **dict.fromkeys((*CLUSTER, *START), ("times", "rate")),
-    **dict.fromkeys(MIDDLE, ("after", "times", "rate")),
+    **dict.fromkeys(MIDDLE, ("after", "times")),
     **dict.fromkeys(REQUEST, ("times", "rate")),
 }
 RATE_OF_REQUESTS = 0.1

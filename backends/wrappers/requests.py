@@ -21,6 +21,9 @@ BUSY = (
     b"<Message>The server is busy.</Message></Error>"
 )
 
+LONGEST = 80
+"""Characters of a path that are told."""
+
 
 class FaultyAdapter(BaseAdapter):
     """Carries requests through another adapter, unless a rule strikes. Sign-in is let alone."""
@@ -37,7 +40,7 @@ class FaultyAdapter(BaseAdapter):
         kind = "" if path.endswith("/token") else self._rules.strike(REQUEST)
         if not kind:
             return self._inner.send(request, *args, **more)
-        what = f"{request.method} {path}"
+        what = f"{request.method} {path if len(path) <= LONGEST else '...' + path[-LONGEST:]}"
         if kind == "cut":
             arrived = self._rules.coin()
             self._tell(kind, f"{what}, {'its answer was lost' if arrived else 'it never arrived'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -222,6 +223,46 @@ def test_an_injected_fault_shows_as_one_in_the_run_and_its_record(command: Comma
     assert (record["backend"], record["options"]["of"], record["options"]["seed"]) == ("faulty", "local", "4")
     assert record["faults"] == ["quota"]
     assert "quota: " in record["injected"][0]
+
+
+SLEEPY = """
+summary: sleeps
+place: {group: sleepy, location: eastus}
+cluster:
+  vmSize: STANDARD_D1
+  scaleSettings: {manual: {targetNodeCount: 1}}
+  nodeSetup: {mountVolumes: {azureFileShares: [{share: sleepy, relativeMountPath: files}]}}
+jobs:
+  nap:
+    nodeCount: 1
+    stdOutErrPathPrefix: $AZ_BATCHAI_MOUNT_ROOT/files
+    customToolkitSettings: {commandLine: "echo begun; sleep 60; echo ended"}
+"""
+
+
+def test_a_job_is_pre_empted_after_the_time_that_was_asked_for(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "scenario.yaml").write_text(SLEEPY)
+    out = command(
+        *("run", str(tmp_path), "--engine", "process", "--gpus", "none", "--fault", "preempt:after=1s"),
+        code=1,
+    )
+    assert "begun" in out
+    assert "NodePreempted" in out
+    assert "injected fault: preempt" in out
+    [run_file] = (command.home / "runs").glob("*/run.json")
+    job = json.loads(run_file.read_text())["jobs"]["nap"]
+    assert "exitCode" not in job
+    ran = datetime.fromisoformat(job["endedAt"][:19]) - datetime.fromisoformat(job["startedAt"][:19])
+    assert 0 <= ran.total_seconds() < 20
+
+
+def test_a_run_survives_a_busy_service_and_lost_connections(command: Command) -> None:
+    faults = ("--fault", "429:rate=0.2", "--fault", "cut:rate=0.1", "--fault", "500:rate=0.1", "--seed", "3")
+    command("run", "hello", "--engine", "process", "--gpus", "none", *faults)
+    [run_file] = (command.home / "runs").glob("*/run.json")
+    record = json.loads(run_file.read_text())
+    assert record["state"] == "succeeded"
+    assert {line.split()[1] for line in record["injected"]} == {"429:", "cut:", "500:"}
 
 
 def test_a_run_is_recorded_and_replayed_without_its_backend(command: Command, tmp_path: Path) -> None:
