@@ -19,7 +19,7 @@ IMAGE = "microsoft/cntk:2.1-gpu-python3.5-cuda8.0-cudnn6.0"
 """What the quickstarts name; the process engine needs no image."""
 
 SHARED = ["share True False", "folder True"]
-FLAT = ["group learning", *SHARED, "cluster AllocationState.steady 1", "counted True"]
+FLAT = ["group learning", *SHARED, "cluster True 1", "counted True"]
 NESTED = ["group learning", "workspace eastus", "experiment tries"]
 
 
@@ -96,7 +96,7 @@ def test_june_2018(engine: tuple[Emulated, str], environment: Callable[[str, str
         *NESTED,
         "usages True",
         *SHARED,
-        "cluster steady 1",
+        "cluster True 1",
         "counted True",
         "job succeeded 0 None",
         "stdouterr execution.log file ...",

@@ -52,7 +52,8 @@ wanted = models.ClusterCreateParameters(
 client.clusters.create(group, "nodes", wanted).result()
 cluster = client.clusters.get(group, "nodes")
 counts = cluster.node_state_counts
-print("cluster", cluster.allocation_state, cluster.scale_settings.manual.target_node_count)
+allocated = str(cluster.allocation_state) in ("AllocationState.resizing", "AllocationState.steady")
+print("cluster", allocated, cluster.scale_settings.manual.target_node_count)
 known = (counts.idle_node_count, counts.unusable_node_count, counts.running_node_count)
 print(
     "counted", all(type(n) is int for n in (*known, counts.preparing_node_count, counts.leaving_node_count))

@@ -54,7 +54,11 @@ wanted = models.ClusterCreateParameters(
 cluster = client.clusters.create(group, space, "nodes", wanted).result()
 cluster = client.clusters.get(group, space, "nodes")
 counts = cluster.node_state_counts
-print("cluster", cluster.allocation_state, cluster.scale_settings.manual.target_node_count)
+print(
+    "cluster",
+    cluster.allocation_state in ("resizing", "steady"),
+    cluster.scale_settings.manual.target_node_count,
+)
 known = (counts.idle_node_count, counts.unusable_node_count, counts.running_node_count)
 print(
     "counted", all(type(n) is int for n in (*known, counts.preparing_node_count, counts.leaving_node_count))
