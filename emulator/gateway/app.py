@@ -19,7 +19,7 @@ import hmac
 import re
 import traceback
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -203,7 +203,8 @@ class Gateway:
     async def _read(self, asked: Asked, query: Mapping[str, str]) -> ArmResponse:
         """Answer a GET; a poll of work that goes on is held for a moment.
 
-        With ``Retry-After: 0`` clients ask again at once: without this they would do nothing else.
+        With ``Retry-After: 0`` clients ask again at once: without this they would do nothing else. Those that
+        are built on azure-core take 0 for no word at all, and would wait 30 s: they are told 1.
         """
         answer = self._manage(asked, query, None)
         looks = _LOOKS
@@ -211,6 +212,8 @@ class Gateway:
             await asyncio.sleep(_LOOK_SECONDS)
             answer = self._manage(asked, query, None)
             looks -= 1
+        if _goes_on(answer) and asked.headers.get("user-agent", "").startswith("azsdk-"):
+            answer = replace(answer, headers={**answer.headers, "Retry-After": "1"})
         return answer
 
     def _manage(self, asked: Asked, query: Mapping[str, str], body: Mapping[str, Any] | None) -> ArmResponse:

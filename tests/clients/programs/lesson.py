@@ -1,5 +1,7 @@
 """What the CNTK job runs: a step of gradient descent by CNTK, and a model that CNTK saves."""
 
+from __future__ import print_function
+
 import os
 import sys
 
