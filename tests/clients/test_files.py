@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.clients.conftest import Emulated
 
-pytestmark = [pytest.mark.clients, pytest.mark.network]
+pytestmark = [pytest.mark.clients, pytest.mark.network, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.13"])

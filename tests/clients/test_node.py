@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.clients.conftest import Emulated
 
-pytestmark = [pytest.mark.clients, pytest.mark.network]
+pytestmark = [pytest.mark.clients, pytest.mark.network, pytest.mark.timeout(600)]
 
 WRITTEN = """\
 share false ShareAlreadyExists

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.clients, pytest.mark.network]
+pytestmark = [pytest.mark.clients, pytest.mark.network, pytest.mark.timeout(600)]
 
 PYTHON, SCRIPT = "3.11", str(PROGRAMS / "lesson.sh")
 IMAGE = "microsoft/cntk:2.1-gpu-python3.5-cuda8.0-cudnn6.0"
