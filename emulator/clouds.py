@@ -135,11 +135,15 @@ def storage_url(base_url: str, account: str, service: Service = "file") -> str:
     """Give an account's endpoint as the client that used ``base_url`` will reach it; no slash at its end.
 
     A client that knows Azure's addresses gets the account's own host; one that came to the emulator's
-    address gets that with the account as first part of the path.
+    address gets that with the account as first part of the path, behind ``blob/`` for containers.
     """
     place = _place_of_url(base_url)
     if place is None:
-        return f"{base_url.rstrip('/')}/{account}"
+        return (
+            f"{base_url.rstrip('/')}/{account}"
+            if service == "file"
+            else f"{base_url.rstrip('/')}/blob/{account}"
+        )
     return f"{urlsplit(base_url).scheme}://{account}.{service}.{place.cloud.storage_suffix}"
 
 

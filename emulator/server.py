@@ -183,6 +183,7 @@ class EmulatorServer:
         from emulator.state.seal import Seal
         from emulator.state.store import Store
         from emulator.storage.accounts import Accounts
+        from emulator.storage.blob.service import BlobService
         from emulator.storage.files import FilesService
         from emulator.storage.provider import StorageProvider
         from emulator.storage.shares import Shares
@@ -219,7 +220,7 @@ class EmulatorServer:
             identity=IdentityService(tokens, clock, given.clients),
             managed=ManagedIdentity(tokens),
             tokens=tokens,
-            storage={"file": files},
+            storage={"file": files, "blob": BlobService(accounts, shares, store, clock, home)},
             clock=clock,
             host=settings.host,
             health=lambda: self._health(address),

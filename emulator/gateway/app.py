@@ -6,6 +6,7 @@
 ``/metadata/endpoints``                                    what a command line asks a cloud for
 ``/MSI/token``, ``/metadata/identity/oauth2/token``        tokens for managed identities
 ``/.emulator/health``, ``/.emulator/stop``                 the emulator itself
+``/blob/{account}/...``                                    Azure Blob
 ``/{account}/...``                                         Azure Files
 =========================================================  =================================================
 
@@ -157,6 +158,9 @@ class Gateway:
             await self._describe(asked, query_of(scope), send)
         elif self._managed.owns(asked.raw_path):
             await self._machine_token(asked, query_of(scope), receive, send)
+        elif asked.first == "blob" and _ACCOUNT.fullmatch(asked.rest.partition("/")[0]):
+            account, slash, below = asked.rest.partition("/")
+            await self._store(self._storage["blob"], account, slash + below, scope, receive, send)
         elif _ACCOUNT.fullmatch(asked.first):
             below = asked.raw_path[len(asked.first) + 1 :]
             await self._store(self._storage["file"], asked.first, below, scope, receive, send)
@@ -164,7 +168,7 @@ class Gateway:
             text = (
                 f"Nothing is served at '{asked.raw_path[:200]}'. This is an emulator of Azure Batch AI: the "
                 "resource manager is at /subscriptions, tokens are at /TENANT/oauth2/token, file shares at "
-                "/ACCOUNT."
+                "/ACCOUNT, containers at /blob/ACCOUNT."
             )
             raise ServiceError(404, "NotFound", text)
 

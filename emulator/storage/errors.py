@@ -1,4 +1,4 @@
-"""Errors of the Files data plane: the service's codes, statuses and texts in one table."""
+"""Errors of the data planes of Files and Blob: the service's codes, statuses and texts in one table."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "AuthorizationResourceTypeMismatch": (403, _UNAUTHORISED.format("resource type")),
     "AuthorizationServiceMismatch": (403, _UNAUTHORISED.format("service")),
     "AuthorizationSourceIPMismatch": (403, _UNAUTHORISED.format("source IP")),
+    "BlobAlreadyExists": (409, "The specified blob already exists."),
+    "BlobNotFound": (404, "The specified blob does not exist."),
+    "BlockListTooLong": (400, "The block list may not contain more than 50,000 blocks."),
     "CannotDeleteFileOrDirectory": (409, "The file or directory could not be deleted."),
     "CannotVerifyCopySource": (
         404,
         "Could not verify the copy source.",
     ),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
+    "ContainerAlreadyExists": (409, "The specified container already exists."),
+    "ContainerNotFound": (404, "The specified container does not exist."),
     "CopyIdMismatch": (
         409,
         "The specified copy ID did not match the copy ID for the pending copy operation.",
@@ -41,6 +46,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         404,
         "The file permission of that key does not exist in the share.",
     ),
+    "InsufficientAccountPermissions": (
+        403,
+        "The account being accessed does not have sufficient permissions to execute this operation.",
+    ),
     "InternalError": (500, "The server encountered an internal error. Please retry the request."),
     "InvalidAuthenticationInfo": (
         400,
@@ -49,6 +58,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
             "Check the value of Authorization header."
         ),
     ),
+    "InvalidBlobOrBlock": (400, "The specified blob or block content is invalid."),
+    "InvalidBlockList": (400, "The specified block list is invalid."),
     "InvalidFileOrDirectoryPathName": (400, "The specified file or directory path is too long or too deep."),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidInput": (
@@ -155,6 +166,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "One of the query parameters specified in the request URI is outside the permissible range.",
     ),
     "ParentNotFound": (404, "The specified parent path does not exist."),
+    "PublicAccessNotPermitted": (409, "Public access is not permitted on this storage account."),
     "ReadOnlyAttribute": (
         409,
         "The specified resource is read-only and cannot be modified at this time.",

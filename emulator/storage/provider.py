@@ -38,7 +38,7 @@ class StorageProvider:
     """Creates, reads and deletes storage accounts; their content is served by ``FilesService``.
 
     Creation is done when it is answered; it is still answered 202 with a ``Location`` to poll, as the
-    service does (recorded traffic). Accounts have a ``file`` endpoint only: blobs, queues and tables are not
+    service does (recorded traffic). Accounts have endpoints ``blob`` and ``file``: queues and tables are not
     emulated.
     """
 
@@ -224,7 +224,9 @@ def _body(account: Account, base_url: str) -> dict[str, Any]:
         "tags": kept["tags"],
         "properties": {
             "creationTime": kept["created"],
-            "primaryEndpoints": {"file": f"{storage_url(base_url, account.name)}/"},
+            "primaryEndpoints": {
+                service: f"{storage_url(base_url, account.name, service)}/" for service in ("blob", "file")
+            },
             "primaryLocation": kept["location"],
             "provisioningState": "Succeeded",
             "statusOfPrimary": "available",

@@ -32,8 +32,11 @@ _OVERRIDES = {
 _ACCOUNT_LEVELS = {"s": "s", "c": "cl", "o": "do"}
 """What the letters of an account SAS's ``srt`` (service, container, object) open, as levels of ``Grant``."""
 
+_WITH_RESOURCE = "2018-11-09"
+"""From this ``sv`` on a SAS for Blob signs ``sr`` and the snapshot, too."""
+
 _WITH_ENCRYPTION_SCOPE = "2020-12-06"
-"""From this ``sv`` on an account SAS signs one more field, ``ses``."""
+"""From this ``sv`` on an account SAS, and one for Blob, signs one more field, ``ses``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def check_sas(
     scheme: str,
     address: str,
     policies: Callable[[str], Sequence[Mapping[str, str]]],
+    dialect: Dialect | None = None,
 ) -> Grant:
     """Check the SAS in a request's query.
 
@@ -88,6 +92,7 @@ def check_sas(
         scheme: ``http`` or ``https``.
         address: The client's IP address.
         policies: Gives the stored access policies of a share, as ``ShareRecord`` keeps them.
+        dialect: Whose SAS it is to be: that of Files by default, or ``BLOBS``.
 
     Raises:
         StorageError: AuthenticationFailed (403) for a wrong signature, a missing or malformed field or the
@@ -98,11 +103,12 @@ def check_sas(
         raise _failed("sv is mandatory. Cannot be empty.")
     if "skoid" in query:
         raise _failed("The emulator does not know user delegation keys.")
+    dialect = dialect or FILES
     is_account = "ss" in query or "srt" in query
     if is_account:
         text = _account_text(account.name, query)
     else:
-        text = _service_text(_resource(account.name, path, query), query)
+        text = dialect.text(dialect.resource(account.name, path, query), query)
     _check_signature(account, text, query["sig"])
     if query.get("si") and not is_account:
         query = _with_policy(query, policies, path.strip("/").partition("/")[0])
@@ -112,12 +118,12 @@ def check_sas(
     _check_time(query, now)
     _check_origin(query, scheme, address)
     if is_account:
-        if "f" not in query.get("ss", ""):
+        if dialect.letter not in query.get("ss", ""):
             raise failure("AuthorizationServiceMismatch")
         levels = "".join(_ACCOUNT_LEVELS.get(letter, "") for letter in query.get("srt", ""))
         return Grant(levels, query["sp"])
     overrides = {header: query[name] for name, header in _OVERRIDES.items() if name in query}
-    return Grant("ldo" if query["sr"] == "s" else "o", query["sp"], overrides)
+    return Grant("ldo" if query["sr"] == dialect.whole else "o", query["sp"], overrides)
 
 
 def file_link(
@@ -162,6 +168,45 @@ def _resource(account: str, path: str, query: Mapping[str, str]) -> str:
     if kind == "f":
         return f"/file/{account}{path}"
     raise _failed("sr is mandatory. Cannot be empty" if not kind else f"sr={kind} is not one of s and f.")
+
+
+def _blob_text(resource: str, query: Mapping[str, str]) -> str:
+    """Write what a service SAS for Blob signs: newer versions name the kind of resource, too."""
+    names = ["si", "sip", "spr", "sv"]
+    if query["sv"] >= _WITH_RESOURCE:
+        names += ["sr", "snapshot"]
+    if query["sv"] >= _WITH_ENCRYPTION_SCOPE:
+        names.append("ses")
+    fields = [query.get(name, "") for name in ("sp", "st", "se")]
+    return "\n".join([*fields, resource, *(query.get(name, "") for name in (*names, *_OVERRIDES))])
+
+
+def _blob_resource(account: str, path: str, query: Mapping[str, str]) -> str:
+    """Give what a service SAS for this URL must have signed: the blob itself, or its container."""
+    kind = query.get("sr")
+    if kind == "c":
+        return f"/blob/{account}/{path.strip('/').partition('/')[0]}"
+    if kind == "b":
+        return f"/blob/{account}{path}"
+    raise _failed(f"sr={kind} is not one of b and c." if kind else "sr is mandatory. Cannot be empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a service writes its SAS.
+
+    ``letter`` names it in ``ss`` of an account SAS; ``whole`` in ``sr`` is a share or container. ``resource``
+    gives what a service SAS for a path must have signed (account, path, query), ``text`` the whole string.
+    """
+
+    letter: str
+    whole: str
+    resource: Callable[[str, str, Mapping[str, str]], str]
+    text: Callable[[str, Mapping[str, str]], str]
+
+
+FILES = Dialect("f", "s", _resource, _service_text)
+BLOBS = Dialect("b", "c", _blob_resource, _blob_text)
 
 
 def _with_policy(

@@ -89,7 +89,10 @@ def test_an_account_is_made_polled_and_read(provider: StorageProvider) -> None:
         {"name": "Standard_LRS", "tier": "Standard"},
     )
     assert (read.body["location"], read.body["tags"]) == ("eastus", {"a": "b"})
-    assert read.body["properties"]["primaryEndpoints"] == {"file": f"{BASE}/made/"}
+    assert read.body["properties"]["primaryEndpoints"] == {
+        "blob": f"{BASE}/blob/made/",
+        "file": f"{BASE}/made/",
+    }
     assert read.body["properties"]["provisioningState"] == "Succeeded"
 
 

@@ -1,0 +1,1 @@
+"""Enough of Azure Blob storage for Batch AI's clients: containers and block blobs over plain folders."""

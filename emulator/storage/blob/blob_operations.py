@@ -1,0 +1,282 @@
+# ruff: noqa: PTH101, PTH108, PTH116 - paths are plain strings and descriptors
+"""Operations on a block blob as a whole; its blocks are in ``block_operations``."""
+
+from __future__ import annotations
+
+import base64
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from emulator.storage import content
+from emulator.storage.blob import tree
+from emulator.storage.blob.openness import is_open_for_writing
+from emulator.storage.call import metadata_headers, stamps
+from emulator.storage.conditions import check_conditions
+from emulator.storage.errors import StorageError, bad_header, failure, not_built
+from emulator.storage.records import EntryRecord, entity_tag
+from emulator.storage.tree import MODE
+from emulator.storage.uploads import receive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.responses import Response
+
+    from emulator.storage.blob.call import BlobCall, BlobContext
+    from emulator.storage.tree import Found
+
+MAX_PUT = 5000 * 1024 * 1024
+"""Bytes in one Put Blob (service)."""
+
+_CONTENT = {
+    "x-ms-blob-content-type": "content-type",
+    "x-ms-blob-content-encoding": "content-encoding",
+    "x-ms-blob-content-language": "content-language",
+    "x-ms-blob-content-disposition": "content-disposition",
+    "x-ms-blob-cache-control": "cache-control",
+    "x-ms-blob-content-md5": "content-md5",
+}
+_PLAIN = ("content-type", "content-encoding", "content-language", "cache-control")
+_DEFAULT_TYPE = "application/octet-stream"
+_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
+_FREE = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
+
+
+async def put_blob(context: BlobContext, call: BlobCall) -> Response:
+    """Write a block blob whole: streamed into a file beside the containers, which then takes its name."""
+    root = context.containers.root(call.account.name, call.share)
+    kind = call.require("x-ms-blob-type")
+    if kind in ("PageBlob", "AppendBlob"):
+        raise not_built("page blobs" if kind == "PageBlob" else "append blobs")
+    if kind != "BlockBlob":
+        raise bad_header("x-ms-blob-type", kind)
+    record = EntryRecord(content_headers(call, plain=True), call.metadata(), "Archive")
+    check_target(context, call, root)
+    with draft(context) as path:
+        digest = await receive_body(call, path, MAX_PUT)
+        check_target(context, call, root)
+        if record.metadata.get("hdi_isfolder", "").lower() == "true" and os.stat(path).st_size == 0:
+            return _put_folder(context, call, root, record)
+        record.headers["content-md5"] = record.headers.get("content-md5") or digest
+        headers = commit(context, call, root, path, record)
+    context.blocks.forget(call)
+    return call.answer(201, headers | {"content-md5": digest} | _ENCRYPTED)
+
+
+async def get_blob(context: BlobContext, call: BlobCall) -> Response:
+    """Read a blob or, with ``x-ms-range`` or ``Range``, a part of it."""
+    with find(context, call) as found:
+        _, headers = read(context, call, found)
+        size = 0 if found.is_directory else found.stat.st_size
+        asked = content.requested_range(call)
+        first, last = (0, size - 1) if asked is None else content.clip(asked, size)
+        whole_md5 = headers.pop("content-md5", None)
+        if asked is not None:
+            headers["content-range"] = f"bytes {first}-{last}/{size}"
+            if whole_md5:
+                headers["x-ms-blob-content-md5"] = whole_md5
+        elif whole_md5:
+            headers["content-md5"] = whole_md5
+        headers |= call.grant.overrides
+        headers |= {"accept-ranges": "bytes", "content-length": str(last - first + 1)}
+        digest = content.wants_md5(call, asked, first, last)
+        status = 200 if asked is None else 206
+        if found.is_directory:
+            return call.answer(status, headers)
+        fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
+        if digest:
+            headers["content-md5"] = content.range_md5(fd, first, last)
+        return content.FileBody(call.answer(status, headers), fd, first, last - first + 1)
+
+
+async def head_blob(context: BlobContext, call: BlobCall) -> Response:
+    """Read a blob's properties and metadata."""
+    with find(context, call) as found:
+        _, headers = read(context, call, found)
+        headers |= call.grant.overrides | {"accept-ranges": "bytes"}
+        headers["content-length"] = "0" if found.is_directory else str(found.stat.st_size)
+        return call.answer(200, headers)
+
+
+async def get_blob_metadata(context: BlobContext, call: BlobCall) -> Response:
+    """Read a blob's metadata."""
+    with find(context, call) as found:
+        record, headers = read(context, call, found)
+        seen = {name: headers[name] for name in ("etag", "last-modified")}
+        return call.answer(200, seen | _metadata(found, record))
+
+
+async def set_blob_metadata(context: BlobContext, call: BlobCall) -> Response:
+    """Replace a blob's metadata."""
+    metadata = call.metadata()
+    with find(context, call) as found:
+        record, _ = read(context, call, found)
+        record.metadata = metadata
+        return call.answer(200, save(context, call, found, record) | _ENCRYPTED)
+
+
+async def set_blob_properties(context: BlobContext, call: BlobCall) -> Response:
+    """Replace a blob's HTTP headers: those that the request leaves out are cleared (service)."""
+    with find(context, call) as found:
+        record, _ = read(context, call, found)
+        record.headers = content_headers(call)
+        return call.answer(200, save(context, call, found, record))
+
+
+async def delete_blob(context: BlobContext, call: BlobCall) -> Response:
+    """Delete a blob, and the directories that only its name implied."""
+    with find(context, call) as found:
+        read(context, call, found)
+        root = context.containers.root(call.account.name, call.share)
+        tree.remove(context.records, call.key, root, found)
+    context.blocks.forget(call)
+    return call.answer(202, {"x-ms-delete-type-permanent": "true"})
+
+
+def find(context: BlobContext, call: BlobCall) -> Found:
+    """Find the blob that a request names.
+
+    Raises:
+        StorageError: BlobNotFound, also for a directory that only names imply, and for a file that somebody
+            has open for writing; ContainerNotFound.
+    """
+    found = tree.find(context.containers.root(call.account.name, call.share), call.parts)
+    if tree.is_implied(context.records, call.key, found) or _is_being_written(found):
+        os.close(found.fd)
+        raise failure("BlobNotFound")
+    return found
+
+
+def read(context: BlobContext, call: BlobCall, found: Found) -> tuple[EntryRecord, dict[str, str]]:
+    """Read a blob's record, check the request's conditions, and give the headers that describe it."""
+    directory = found.is_directory
+    record = context.records.entry(call.key, found.path, found.stat, directory=directory)
+    tag = entity_tag(found.stat, record.changed, directory=directory)
+    changed = record.changed if directory else max(record.changed, found.stat.st_mtime_ns)
+    check_conditions(call, tag, changed)
+    headers = {"content-type": _DEFAULT_TYPE, **record.headers} | stamps(tag, changed)
+    headers |= _metadata(found, record) | _FREE
+    headers |= {
+        "x-ms-blob-type": "BlockBlob",
+        "x-ms-creation-time": stamps("", record.created)["last-modified"],
+        "x-ms-server-encrypted": "true",
+    }
+    return record, headers
+
+
+def save(context: BlobContext, call: BlobCall, found: Found, record: EntryRecord) -> dict[str, str]:
+    """Keep a blob's record and give the headers that say which state that is."""
+    directory = found.is_directory
+    context.records.save_entry(call.key, found.path, found.stat, record, directory=directory)
+    return stamps(entity_tag(found.stat, record.changed, directory=directory), record.changed)
+
+
+def check_target(context: BlobContext, call: BlobCall, root: str) -> None:
+    """Refuse to write where a blob stands that may not be replaced, or none that must be there.
+
+    Raises:
+        StorageError: BlobAlreadyExists (409) for ``If-None-Match: *``, ConditionNotMet, and
+            AuthorizationPermissionMismatch for a SAS that may create only.
+    """
+    try:
+        found = tree.find(root, call.parts)
+    except StorageError:
+        if "if-match" in call.headers:
+            raise failure("ConditionNotMet") from None
+        return
+    with found:
+        if tree.is_implied(context.records, call.key, found):
+            return
+        if call.headers.get("if-none-match") == "*":
+            raise failure("BlobAlreadyExists")
+        if "w" not in call.grant.permissions:
+            raise failure("AuthorizationPermissionMismatch")
+        read(context, call, found)
+
+
+def commit(context: BlobContext, call: BlobCall, root: str, path: str, record: EntryRecord) -> dict[str, str]:
+    """Let a file that has arrived whole take the blob's name, and keep its record."""
+    tree.place(context.records, call.key, root, call.parts, path)
+    with tree.find(root, call.parts) as found:
+        record.created = found.stat.st_mtime_ns
+        return save(context, call, found, record)
+
+
+def content_headers(call: BlobCall, *, plain: bool = False) -> dict[str, str]:
+    """Read the HTTP headers that a blob shall have; ``plain``: the request's own ones, too (Put Blob)."""
+    found = {name: call.headers[name] for name in _PLAIN if plain and call.headers.get(name)}
+    found |= {name: call.headers[sent] for sent, name in _CONTENT.items() if call.headers.get(sent)}
+    if "content-md5" in found:
+        content.decode_md5(found["content-md5"])
+    return found
+
+
+@contextmanager
+def draft(context: BlobContext) -> Iterator[str]:
+    """Make an empty file for data on its way in, and remove it unless it took a blob's name."""
+    path = context.containers.draft()
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+    os.chmod(path, MODE)
+    try:
+        yield path
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+async def receive_body(call: BlobCall, path: str, limit: int) -> str:
+    """Stream a request's body into a draft and give its MD5 in base64.
+
+    Raises:
+        StorageError: MissingContentLengthHeader, RequestBodyTooLarge, Md5Mismatch; InvalidHeaderValue if it
+            is not as long as it says.
+        ClientDisconnect: the client went away first.
+    """
+    length = call.length("content-length")
+    if length is None:
+        raise failure("MissingContentLengthHeader")
+    if length > limit:
+        raise failure("RequestBodyTooLarge", MaxLimit=str(limit))
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        digest = await receive(call.request, fd, length)
+    finally:
+        os.close(fd)
+    computed = base64.b64encode(digest).decode()
+    given = call.headers.get("content-md5")
+    if given is not None and content.decode_md5(given) != digest:
+        raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=computed)
+    return computed
+
+
+def _put_folder(context: BlobContext, call: BlobCall, root: str, record: EntryRecord) -> Response:
+    """Make the directory that a blob of no bytes with ``hdi_isfolder`` stands for (blobfuse)."""
+    record.attributes = "Directory"
+    try:
+        tree.make_directory(context.records, call.key, root, call.parts)
+    except FileNotFoundError:
+        raise failure(
+            "ResourceTypeMismatch", "A blob with content stands where the folder is to be."
+        ) from None
+    with tree.find(root, call.parts) as found:
+        record.created = found.stat.st_mtime_ns
+        return call.answer(201, save(context, call, found, record) | _ENCRYPTED)
+
+
+def _metadata(found: Found, record: EntryRecord) -> dict[str, str]:
+    folder = tree.FOLDER_METADATA if found.is_directory else {}
+    return metadata_headers({**folder, **record.metadata})
+
+
+def _is_being_written(found: Found) -> bool:
+    if found.is_directory:
+        return False
+    try:
+        fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return is_open_for_writing(fd)
+    finally:
+        os.close(fd)

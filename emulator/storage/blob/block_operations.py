@@ -1,0 +1,166 @@
+# ruff: noqa: PTH123 - paths are plain strings and descriptors
+"""Operations on the blocks of a blob: put one, put them together, list them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.storage.blob import tree
+from emulator.storage.blob.blob_operations import (
+    check_target,
+    commit,
+    content_headers,
+    draft,
+    find,
+    receive_body,
+)
+from emulator.storage.blob.blocks import decode_id
+from emulator.storage.call import XML, document, element, stamps
+from emulator.storage.errors import StorageError, bad_query, failure
+from emulator.storage.policies import parse_xml
+from emulator.storage.records import EntryRecord, entity_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.responses import Response
+
+    from emulator.storage.blob.call import BlobCall, BlobContext
+
+MAX_BLOCK = 4000 * 1024 * 1024
+"""Bytes in a block (service)."""
+
+MAX_BLOCKS = 50_000
+"""Blocks in a blob (service)."""
+
+_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
+
+
+class Piece(NamedTuple):
+    """A part of a new blob: ``size`` bytes from ``offset`` of the file at ``path``."""
+
+    identifier: str
+    path: str
+    offset: int
+    size: int
+
+
+async def put_block(context: BlobContext, call: BlobCall) -> Response:
+    """Keep a block until a list makes it part of its blob; one of the same identifier is replaced."""
+    context.containers.root(call.account.name, call.share)
+    identifier = call.query.get("blockid", "")
+    if not identifier:
+        raise failure("MissingRequiredQueryParameter", QueryParameterName="blockid")
+    decode_id(identifier)
+    with draft(context) as path:
+        digest = await receive_body(call, path, MAX_BLOCK)
+        context.containers.root(call.account.name, call.share)  # it may be gone by now
+        context.blocks.keep(call, identifier, path)
+    return call.answer(201, {"content-md5": digest} | _ENCRYPTED)
+
+
+async def put_block_list(context: BlobContext, call: BlobCall) -> Response:
+    """Make a blob of blocks that wait and of those that it has, in the order of the list."""
+    root = context.containers.root(call.account.name, call.share)
+    record = EntryRecord(content_headers(call), call.metadata(), "Archive")
+    wanted = _read_list(await call.block_list())
+    async with context.committing:
+        check_target(context, call, root)
+        with draft(context) as path:
+            pieces = _find_pieces(context, call, root, wanted)
+            try:
+                await asyncio.get_running_loop().run_in_executor(None, _join, pieces, path)
+            except FileNotFoundError:
+                raise failure("InvalidBlockList") from None  # it was written whole meanwhile
+            check_target(context, call, root)
+            headers = commit(context, call, root, path, record)
+        with tree.find(root, call.parts) as found:
+            context.blocks.commit(call, found.stat, [(piece.identifier, piece.size) for piece in pieces])
+    return call.answer(201, headers | _ENCRYPTED)
+
+
+async def get_block_list(context: BlobContext, call: BlobCall) -> Response:
+    """List a blob's blocks: those that it was made of, those that wait, or both."""
+    kind = call.query.get("blocklisttype", "committed").lower()
+    if kind not in ("committed", "uncommitted", "all"):
+        raise bad_query("blocklisttype", kind)
+    context.containers.root(call.account.name, call.share)
+    waiting = context.blocks.waiting(call)
+    committed: Sequence[tuple[str, int]] = ()
+    headers = {"x-ms-blob-content-length": "0"}
+    try:
+        with find(context, call) as found:
+            committed = context.blocks.committed(call, found.stat)
+            record = context.records.entry(call.key, found.path, found.stat, directory=found.is_directory)
+            changed = max(record.changed, found.stat.st_mtime_ns)
+            tag = entity_tag(found.stat, record.changed, directory=found.is_directory)
+            headers = stamps(tag, changed) | {"x-ms-blob-content-length": str(found.stat.st_size)}
+    except StorageError:
+        if not waiting:
+            raise
+    body = ""
+    if kind in ("committed", "all"):
+        body += f"<CommittedBlocks>{_rows(committed)}</CommittedBlocks>"
+    if kind in ("uncommitted", "all"):
+        body += f"<UncommittedBlocks>{_rows(list(waiting.items()))}</UncommittedBlocks>"
+    return call.answer(200, headers, document(f"<BlockList>{body}</BlockList>"), content_type=XML)
+
+
+def _rows(blocks: Sequence[tuple[str, int]]) -> str:
+    return "".join(
+        f"<Block>{element('Name', name)}{element('Size', str(size))}</Block>" for name, size in blocks
+    )
+
+
+def _read_list(data: bytes) -> list[tuple[str, str]]:
+    """Read a block list as (where to look, identifier)."""
+    wanted = []
+    for row in parse_xml(data, "BlockList"):
+        if row.tag not in ("Committed", "Uncommitted", "Latest"):
+            raise failure("UnsupportedXmlNode", XmlNodeName=row.tag)
+        wanted.append((row.tag, (row.text or "").strip()))
+    if len(wanted) > MAX_BLOCKS:
+        raise failure("BlockListTooLong")
+    return wanted
+
+
+def _find_pieces(
+    context: BlobContext, call: BlobCall, root: str, wanted: Sequence[tuple[str, str]]
+) -> list[Piece]:
+    waiting = context.blocks.waiting(call)
+    folder = context.blocks.waiting_folder(call)
+    committed: dict[str, Piece] = {}
+    try:
+        with tree.find(root, call.parts) as found:
+            offset = 0
+            for identifier, size in context.blocks.committed(call, found.stat):
+                committed[identifier] = Piece(identifier, f"{root}/{call.name}", offset, size)
+                offset += size
+    except StorageError:
+        pass  # a new blob
+    pieces = []
+    for where, identifier in wanted:
+        if where != "Committed" and identifier in waiting:
+            path = f"{folder}/{decode_id(identifier).hex()}"
+            pieces.append(Piece(identifier, path, 0, waiting[identifier]))
+        elif where != "Uncommitted" and identifier in committed:
+            pieces.append(committed[identifier])
+        else:
+            raise failure("InvalidBlockList")
+    return pieces
+
+
+def _join(pieces: Sequence[Piece], path: str) -> None:
+    """Write pieces one behind the other into a file."""
+    with open(path, "wb", buffering=0) as target:
+        for piece in pieces:
+            with open(piece.path, "rb", buffering=0) as source:
+                offset, left = piece.offset, piece.size
+                while left:
+                    sent = os.sendfile(target.fileno(), source.fileno(), offset, left)
+                    if not sent:
+                        raise FileNotFoundError(piece.path)
+                    offset += sent
+                    left -= sent

@@ -1,0 +1,84 @@
+"""One request to Blob, taken apart once, and what its operations work on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.storage.call import Call
+from emulator.storage.errors import failure
+from emulator.storage.names import MAX_NAME, decode_path
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from emulator.storage.blob.blocks import Blocks
+    from emulator.storage.blob.containers import Containers
+    from emulator.storage.records import Records
+
+MAX_BLOB_NAME = 1024
+"""Characters in a blob's name (service)."""
+
+_MAX_LIST = 8 * 1024 * 1024
+"""Bytes in a block list: 50,000 identifiers fit."""
+
+
+class BlobContext(NamedTuple):
+    """What operations work on; ``committing`` lets one block list at a time become a blob."""
+
+    containers: Containers
+    blocks: Blocks
+    records: Records
+    committing: asyncio.Lock
+
+
+class BlobCall(Call):
+    """A request to Blob: ``share`` is the container, ``parts`` the blob's name, cut at its slashes."""
+
+    __slots__ = ()
+
+    def locate(self, raw_path: str) -> None:
+        """Take apart the path below the account, as it was sent.
+
+        Raises:
+            StorageError: InvalidResourceName for a name that no file can have (our decision): with ``.`` or
+                ``..``, an empty component, or one that is too long; InvalidUri if the whole is too long.
+        """
+        path = decode_path(raw_path)
+        self.path = path if path.startswith("/") else "/" + path
+        self.share, slash, name = self.path[1:].partition("/")
+        if not slash or not name:
+            self.parts = ()
+            return
+        if len(name) > MAX_BLOB_NAME:
+            raise failure("InvalidUri")
+        parts = tuple(name.split("/"))
+        for part in parts:
+            if part in ("", ".", "..") or len(part.encode(errors="replace")) > MAX_NAME:
+                raise failure(
+                    "InvalidResourceName", "The emulator cannot keep a blob of this name in a folder."
+                )
+        self.parts = parts
+
+    @property
+    def name(self) -> str:
+        """Give the blob's name."""
+        return "/".join(self.parts)
+
+    @property
+    def key(self) -> str:
+        """Name the container among the records; no share has such a name."""
+        return container_key(self.account.name, self.share)
+
+    async def block_list(self) -> bytes:
+        """Read the body of Put Block List; StorageError RequestBodyTooLarge (8 MiB)."""
+        data = bytearray()
+        async for chunk in self.request.stream():
+            data += chunk
+            if len(data) > _MAX_LIST:
+                raise failure("RequestBodyTooLarge", MaxLimit=str(_MAX_LIST))
+        return bytes(data)
+
+
+def container_key(account: str, container: str) -> str:
+    """Name a container among the records."""
+    return f"{account}/_blob/{container}"

@@ -1,0 +1,97 @@
+"""Operations on containers, and the list of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from emulator.storage.blob.listing import service_endpoint
+from emulator.storage.call import XML, document, element, metadata_headers, stamps
+from emulator.storage.conditions import check_conditions
+from emulator.storage.errors import StorageError, failure, not_built
+from emulator.storage.records import entity_tag
+from emulator.storage.service_operations import echo, read_marker, write_marker
+from emulator.storage.times import http_date
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from emulator.storage.blob.call import BlobCall, BlobContext
+
+MAX_RESULTS = 5000
+_FREE = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
+
+
+async def create_container(context: BlobContext, call: BlobCall) -> Response:
+    """Make a container; only a private one."""
+    if "x-ms-blob-public-access" in call.headers:
+        raise failure("PublicAccessNotPermitted")
+    record, status = context.containers.create(call.account.name, call.share, call.metadata())
+    context.blocks.forget_container(call)
+    return call.answer(201, stamps(entity_tag(status, record.changed, directory=True), record.changed))
+
+
+async def get_container(context: BlobContext, call: BlobCall) -> Response:
+    """Read a container's properties and metadata."""
+    record, status = context.containers.read(call.account.name, call.share)
+    headers = stamps(entity_tag(status, record.changed, directory=True), record.changed)
+    headers |= metadata_headers(record.metadata) | _FREE
+    headers |= {"x-ms-has-immutability-policy": "false", "x-ms-has-legal-hold": "false"}
+    return call.answer(200, headers)
+
+
+async def set_container_metadata(context: BlobContext, call: BlobCall) -> Response:
+    """Replace a container's metadata."""
+    metadata = call.metadata()
+    record, status = context.containers.read(call.account.name, call.share)
+    check_conditions(call, entity_tag(status, record.changed, directory=True), record.changed)
+    record.metadata = metadata
+    context.containers.save(call.account.name, call.share, record)
+    return call.answer(200, stamps(entity_tag(status, record.changed, directory=True), record.changed))
+
+
+async def delete_container(context: BlobContext, call: BlobCall) -> Response:
+    """Delete a container with all that it holds; its name is free at once."""
+    record, status = context.containers.read(call.account.name, call.share)
+    check_conditions(call, entity_tag(status, record.changed, directory=True), record.changed)
+    aside = context.containers.delete(call.account.name, call.share)
+    context.blocks.forget_container(call)
+    await asyncio.get_running_loop().run_in_executor(None, context.containers.discard, aside)
+    return call.answer(202, {})
+
+
+async def list_containers(context: BlobContext, call: BlobCall) -> Response:
+    """List an account's containers by name, page by page."""
+    include = {word.strip().lower() for word in call.query.get("include", "").split(",") if word.strip()}
+    if include - {"metadata"}:
+        raise not_built(f"include={','.join(sorted(include - {'metadata'}))} of List Containers")
+    limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
+    prefix, start = call.query.get("prefix", ""), read_marker(call)
+    names = [
+        name
+        for name in context.containers.list(call.account.name)
+        if name.startswith(prefix) and name >= start
+    ]
+    rows = [_row(context, call, name, metadata=bool(include)) for name in names[:limit]]
+    following = write_marker(names[limit]) if len(names) > limit else ""
+    body = (
+        f"<EnumerationResults ServiceEndpoint={service_endpoint(call)}>{echo(call)}"
+        f"<Containers>{''.join(rows)}</Containers>{element('NextMarker', following)}</EnumerationResults>"
+    )
+    return call.answer(200, {}, document(body), content_type=XML)
+
+
+def _row(context: BlobContext, call: BlobCall, name: str, *, metadata: bool) -> str:
+    try:
+        record, status = context.containers.read(call.account.name, name)
+    except StorageError:
+        return ""  # it vanished meanwhile
+    properties = (
+        element("Last-Modified", http_date(record.changed // 1_000_000_000))
+        + element("Etag", entity_tag(status, record.changed, directory=True))
+        + element("LeaseStatus", "unlocked")
+        + element("LeaseState", "available")
+    )
+    told = "".join(element(key, value) for key, value in record.metadata.items()) if metadata else ""
+    extra = f"<Metadata>{told}</Metadata>" if told else ""
+    return f"<Container>{element('Name', name)}<Properties>{properties}</Properties>{extra}</Container>"

@@ -1,0 +1,131 @@
+"""List Blobs: by name, with prefix, delimiter and pages."""
+
+from __future__ import annotations
+
+import stat as modes
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+from emulator.storage.blob import tree
+from emulator.storage.blob.openness import is_being_written
+from emulator.storage.call import XML, document, element
+from emulator.storage.errors import not_built
+from emulator.storage.records import entity_tag
+from emulator.storage.service_operations import echo, read_marker, write_marker
+from emulator.storage.times import http_date
+
+if TYPE_CHECKING:
+    import os
+
+    from starlette.responses import Response
+
+    from emulator.storage.blob.call import BlobCall, BlobContext
+
+MAX_RESULTS = 5000
+_SERVED = frozenset({"metadata", "copy"})
+_TAGS = {
+    "content-type": "Content-Type",
+    "content-encoding": "Content-Encoding",
+    "content-language": "Content-Language",
+    "content-md5": "Content-MD5",
+    "cache-control": "Cache-Control",
+    "content-disposition": "Content-Disposition",
+}
+
+
+async def list_blobs(context: BlobContext, call: BlobCall) -> Response:
+    """List a container's blobs; with a delimiter, those below it stand as one prefix each."""
+    root = context.containers.root(call.account.name, call.share)
+    include = {word.strip().lower() for word in call.query.get("include", "").split(",") if word.strip()}
+    if include - _SERVED:
+        raise not_built(f"include={','.join(sorted(include - _SERVED))} of List Blobs")
+    limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
+    prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+    start = read_marker(call)
+    blobs, prefixes = collect(context, call.key, root, prefix, delimiter)
+    names = sorted(name for name in (*blobs, *prefixes) if name >= start)
+    rows: list[str] = []
+    following = ""
+    for name in names:
+        if name in prefixes:
+            row = f"<BlobPrefix>{element('Name', name)}</BlobPrefix>"
+        else:
+            row = _row(context, call, root, name, blobs[name], metadata="metadata" in include)
+        if row and len(rows) == limit:
+            following = write_marker(name)
+            break
+        if row:
+            rows.append(row)
+    told = echo(call) + (element("Delimiter", delimiter) if delimiter else "")
+    body = (
+        f"<EnumerationResults ServiceEndpoint={service_endpoint(call)} ContainerName={quoteattr(call.share)}>"
+        f"{told}<Blobs>{''.join(rows)}</Blobs>{element('NextMarker', following)}</EnumerationResults>"
+    )
+    return call.answer(200, {}, document(body), content_type=XML)
+
+
+def collect(
+    context: BlobContext, key: str, root: str, prefix: str, delimiter: str
+) -> tuple[dict[str, os.stat_result], set[str]]:
+    """Gather the names of a container that begin with ``prefix``.
+
+    Returns:
+        Blobs by name, and the prefixes that end with the delimiter. A directory on disk is a blob by its name
+        and, if it holds anything, a prefix.
+    """
+    folder = prefix.rpartition("/")[0]
+    if any(part in ("", ".", "..") for part in folder.split("/") if folder):
+        return {}, set()
+    blobs: dict[str, os.stat_result] = {}
+    prefixes: set[str] = set()
+    for name, status in tree.walk(root, folder, deep=delimiter != "/"):
+        is_directory = modes.S_ISDIR(status.st_mode)
+        grouped = is_directory and delimiter == "/" and name.startswith(prefix)
+        if grouped and next(tree.walk(root, name, deep=False), None) is not None:
+            prefixes.add(f"{name}/")
+        if not name.startswith(prefix):
+            continue
+        end = name.find(delimiter, len(prefix)) if delimiter else -1
+        if end >= 0:
+            prefixes.add(name[: end + len(delimiter)])
+        elif not is_directory or not _implied(context, key, name, status):
+            blobs[name] = status
+    return blobs, prefixes
+
+
+def _implied(context: BlobContext, key: str, name: str, status: os.stat_result) -> bool:
+    return context.records.entry(key, name, status, directory=True).attributes == tree.IMPLIED
+
+
+def _row(
+    context: BlobContext, call: BlobCall, root: str, name: str, status: os.stat_result, *, metadata: bool
+) -> str:
+    """Write one blob; nothing if it is being written."""
+    directory = modes.S_ISDIR(status.st_mode)
+    if not directory and is_being_written(f"{root}/{name}"):
+        return ""
+    record = context.records.entry(call.key, name, status, directory=directory)
+    changed = record.changed if directory else max(record.changed, status.st_mtime_ns)
+    headers = {"content-type": "application/octet-stream", **record.headers}
+    properties = (
+        element("Creation-Time", http_date(record.created // 1_000_000_000))
+        + element("Last-Modified", http_date(changed // 1_000_000_000))
+        + element("Etag", entity_tag(status, record.changed, directory=directory).strip('"'))
+        + element("Content-Length", "0" if directory else str(status.st_size))
+        + "".join(element(tag, headers.get(header, "")) for header, tag in _TAGS.items())
+        + element("BlobType", "BlockBlob")
+        + element("LeaseStatus", "unlocked")
+        + element("LeaseState", "available")
+        + element("ServerEncrypted", "true")
+    )
+    kept = {**(tree.FOLDER_METADATA if directory else {}), **record.metadata}
+    told = "".join(element(key, value) for key, value in kept.items())
+    extra = f"<Metadata>{told}</Metadata>" if metadata and told else ""
+    return f"<Blob>{element('Name', name)}<Properties>{properties}</Properties>{extra}</Blob>"
+
+
+def service_endpoint(call: BlobCall) -> str:
+    """Write the account's URL, as the client reached it, as an XML attribute."""
+    below = len(call.raw_path) - len(call.raw_path.removeprefix(f"/blob/{call.account.name}"))
+    base = f"{call.request.scope['scheme']}://{call.headers.get('host', '')}{call.raw_path[:below]}/"
+    return quoteattr(base)

@@ -1,0 +1,131 @@
+"""Which operation on containers and blobs a request asks for, and what it needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.storage.blob import blob_operations as blobs
+from emulator.storage.blob import block_operations as blocks
+from emulator.storage.blob import container_operations as containers
+from emulator.storage.blob.listing import list_blobs
+from emulator.storage.errors import bad_query, failure, not_built
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.responses import Response
+
+    from emulator.storage.blob.call import BlobCall, BlobContext
+
+
+class Operation(NamedTuple):
+    """An operation, its level in ``Grant`` and the permissions one of which it needs."""
+
+    run: Callable[[BlobContext, BlobCall], Awaitable[Response]]
+    level: str
+    permissions: str
+
+
+_SERVICE = {("GET", "", "list"): Operation(containers.list_containers, "s", "l")}
+_CONTAINER = {
+    ("PUT", "container", ""): Operation(containers.create_container, "c", "cw"),
+    ("GET", "container", ""): Operation(containers.get_container, "c", "r"),
+    ("GET", "container", "metadata"): Operation(containers.get_container, "c", "r"),
+    ("PUT", "container", "metadata"): Operation(containers.set_container_metadata, "c", "w"),
+    ("DELETE", "container", ""): Operation(containers.delete_container, "c", "d"),
+    ("GET", "container", "list"): Operation(list_blobs, "l", "l"),
+}
+_BLOB = {
+    ("PUT", "", ""): Operation(blobs.put_blob, "o", "cw"),
+    ("GET", "", ""): Operation(blobs.get_blob, "o", "r"),
+    ("HEAD", "", ""): Operation(blobs.head_blob, "o", "r"),
+    ("DELETE", "", ""): Operation(blobs.delete_blob, "o", "d"),
+    ("GET", "", "metadata"): Operation(blobs.get_blob_metadata, "o", "r"),
+    ("PUT", "", "metadata"): Operation(blobs.set_blob_metadata, "o", "w"),
+    ("PUT", "", "properties"): Operation(blobs.set_blob_properties, "o", "w"),
+    ("PUT", "", "block"): Operation(blocks.put_block, "o", "cw"),
+    ("PUT", "", "blocklist"): Operation(blocks.put_block_list, "o", "cw"),
+    ("GET", "", "blocklist"): Operation(blocks.get_block_list, "o", "r"),
+}
+_NOT_BUILT = {
+    "acl": "stored access policies and public access of containers (comp=acl)",
+    "appendblock": "append blobs (comp=appendblock)",
+    "batch": "batches of blob requests (comp=batch)",
+    "blobs": "searches by blob tags (comp=blobs)",
+    "copy": "copies of blobs (comp=copy)",
+    "expiry": "expiry of blobs (comp=expiry)",
+    "immutabilitypolicies": "immutable blobs (comp=immutabilityPolicies)",
+    "incrementalcopy": "page blobs (comp=incrementalcopy)",
+    "lease": "leases of containers and blobs (comp=lease)",
+    "legalhold": "immutable blobs (comp=legalhold)",
+    "page": "page blobs (comp=page)",
+    "pagelist": "page blobs (comp=pagelist)",
+    "query": "queries of blob contents (comp=query)",
+    "rename": "renames of containers (comp=rename)",
+    "seal": "append blobs (comp=seal)",
+    "snapshot": "snapshots of blobs (comp=snapshot)",
+    "stats": "statistics of the blob service (comp=stats)",
+    "tags": "blob tags (comp=tags)",
+    "tier": "access tiers (comp=tier)",
+    "undelete": "soft deletion (comp=undelete)",
+    "userdelegationkey": "user delegation keys (comp=userdelegationkey)",
+}
+_NOT_BUILT_KINDS = {
+    "account": "account information (restype=account)",
+    "service": "properties of the blob service (restype=service)",
+    "directory": "hierarchical namespaces (restype=directory)",
+}
+_NOT_BUILT_QUERY = {"snapshot": "snapshots of blobs (snapshot)", "versionid": "versions of blobs (versionid)"}
+_NOT_BUILT_HEADERS = {
+    "x-ms-access-tier": "access tiers (x-ms-access-tier)",
+    "x-ms-copy-source": "copies of blobs (x-ms-copy-source)",
+    "x-ms-content-crc64": "CRC64 checksums (x-ms-content-crc64)",
+    "x-ms-range-get-content-crc64": "CRC64 checksums (x-ms-range-get-content-crc64)",
+    "x-ms-default-encryption-scope": "encryption scopes (x-ms-default-encryption-scope)",
+    "x-ms-encryption-key": "keys of customers (x-ms-encryption-key)",
+    "x-ms-encryption-scope": "encryption scopes (x-ms-encryption-scope)",
+    "x-ms-immutability-policy-mode": "immutable blobs (x-ms-immutability-policy-mode)",
+    "x-ms-lease-id": "leases of containers and blobs (x-ms-lease-id)",
+    "x-ms-legal-hold": "immutable blobs (x-ms-legal-hold)",
+    "x-ms-structured-body": "structured bodies (x-ms-structured-body)",
+    "x-ms-tags": "blob tags (x-ms-tags)",
+    "x-ms-if-tags": "blob tags (x-ms-if-tags)",
+    "x-ms-blob-content-length": "page blobs (x-ms-blob-content-length)",
+    "x-ms-blob-sequence-number": "page blobs (x-ms-blob-sequence-number)",
+}
+
+
+def find_operation(call: BlobCall) -> Operation:
+    """Find the operation that a request asks for.
+
+    Raises:
+        StorageError: NotImplemented (501) for what the service has and this emulator has not, by name;
+            InvalidQueryParameterValue, InvalidUri, UnsupportedHttpVerb for what no service has.
+    """
+    kind, component = call.query.get("restype", "").lower(), call.query.get("comp", "").lower()
+    _refuse_unbuilt(call, kind, component)
+    if not call.share:
+        table = _SERVICE
+    elif kind == "container" and not call.parts:
+        table = _CONTAINER
+    elif kind == "" and call.parts:
+        table = _BLOB
+    else:
+        raise bad_query("restype", kind) if kind else failure("InvalidUri")
+    operation = table.get((call.method, kind, component))
+    if operation is None and call.method == "HEAD":
+        operation = table.get(("GET", kind, component))
+    if operation is not None:
+        return operation
+    if any(key[1:] == (kind, component) for key in table):
+        raise failure("UnsupportedHttpVerb")
+    raise bad_query("comp", component) if component else bad_query("restype", kind)
+
+
+def _refuse_unbuilt(call: BlobCall, kind: str, component: str) -> None:
+    what = _NOT_BUILT.get(component) or _NOT_BUILT_KINDS.get(kind)
+    for table, given in ((_NOT_BUILT_QUERY, call.query), (_NOT_BUILT_HEADERS, call.headers)):
+        if what is None:
+            what = next((text for name, text in table.items() if name in given), None)
+    if what is not None:
+        raise not_built(what)

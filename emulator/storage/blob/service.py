@@ -1,0 +1,107 @@
+"""Azure Blob over REST: the front of this package."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
+
+from emulator.storage.accounts import Account
+from emulator.storage.blob.blocks import Blocks
+from emulator.storage.blob.call import BlobCall, BlobContext
+from emulator.storage.blob.containers import Containers
+from emulator.storage.blob.routes import find_operation
+from emulator.storage.call import error_answer, is_version
+from emulator.storage.errors import StorageError, bad_header, failure
+from emulator.storage.sas import BLOBS, EVERYTHING, check_sas
+from emulator.storage.sharedkey import check_shared_key
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from emulator.state.clock import Clock
+    from emulator.state.home import Home
+    from emulator.state.store import Store
+    from emulator.storage.accounts import Accounts
+    from emulator.storage.shares import Shares
+
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ETXTBSY)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class BlobService:
+    """Serves containers and block blobs, beside ``FilesService`` and with its accounts.
+
+    ``handle`` answers every request, also one that goes wrong; it runs on one event loop. A blob gets its new
+    content in one step: clients and jobs see the old or the new one.
+    """
+
+    def __init__(self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, home: Home) -> None:
+        """Serve the accounts' containers; ``shares`` lends its records and its staging folder."""
+        self._accounts = accounts
+        self._clock = clock
+        self.containers = Containers(home, shares.records, shares.staging)
+        self._context = BlobContext(self.containers, Blocks(home, store), shares.records, asyncio.Lock())
+
+    async def handle(self, request: Request, account: str, raw_path: str) -> Response:
+        """Answer a request.
+
+        Args:
+            request: The request; its body has not been read.
+            account: The account that its host or path names.
+            raw_path: The path below the account, not decoded, without the query.
+        """
+        known = self._accounts.get(account)
+        call = BlobCall(request, known or Account(account, (), (), "", {}))
+        try:
+            if known is None:
+                raise failure(
+                    "AuthenticationFailed",
+                    AuthenticationErrorDetail=f"This emulator has no storage account '{account}'.",
+                )
+            call.locate(raw_path)
+            self._authorise(call)
+            operation = find_operation(call)
+            call.grant.check(operation.level, operation.permissions)
+            return await operation.run(self._context, call)
+        except StorageError as error:
+            return error_answer(call, error, self._clock.now())
+        except OSError as error:
+            if error.errno in _DENIED:
+                refused = failure("InsufficientAccountPermissions")
+            elif error.errno in _FULL:
+                refused = failure("ShareSizeLimitReached", "The disk that holds the container is full.")
+            else:
+                raise
+            return error_answer(call, refused, self._clock.now())
+        except ClientDisconnect:
+            # Nobody hears this answer.
+            return call.answer(400, {})
+
+    def _authorise(self, call: BlobCall) -> None:
+        now = self._clock.now()
+        authorization = call.headers.get("authorization")
+        if authorization is not None:
+            check_shared_key(
+                call.account, authorization, call.method, call.raw_path, call.query, call.headers, now
+            )
+            call.grant = EVERYTHING
+        elif "sig" in call.query:
+            client = call.request.client
+            call.grant = check_sas(
+                call.account,
+                call.path,
+                call.query,
+                now,
+                scheme=call.request.scope["scheme"],
+                address=client.host if client else "",
+                policies=lambda _: (),
+                dialect=BLOBS,
+            )
+        else:
+            raise failure("NoAuthenticationInformation", headers={"www-authenticate": "SharedKey"})
+        if not is_version(call.asked_version):
+            raise bad_header("x-ms-version", call.asked_version)

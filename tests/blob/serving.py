@@ -1,0 +1,46 @@
+"""Serves Files and Blob on a real socket for the tests of this folder, routed as the gateway does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure.storage.blob import BlobServiceClient
+from starlette.requests import Request
+
+from emulator.storage.blob.service import BlobService
+from tests.storage.serving import ACCOUNT, KEY, Served, Serving, assemble
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
+
+
+class BlobServing(Serving):
+    """Serves containers at ``/blob/ACCOUNT``."""
+
+    def __init__(self, root: Path) -> None:
+        served = assemble(root)
+        self.blobs = BlobService(served.accounts, served.shares, served.store, served.clock, served.home)
+        super().__init__(served)
+
+    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw_path = scope["raw_path"].decode("latin-1")
+        if not raw_path.startswith("/blob/"):
+            await super()._app(scope, receive, send)
+            return
+        account, slash, below = raw_path.removeprefix("/blob/").partition("/")
+        response = await self.blobs.handle(Request(scope, receive), account, slash + below)
+        await response(scope, receive, send)
+
+
+def blob_client(served: Served, **options: Any) -> BlobServiceClient:
+    """azure-storage-blob 12 on the served home."""
+    return BlobServiceClient.from_connection_string(connection_string(served), retry_total=0, **options)
+
+
+def connection_string(served: Served) -> str:
+    return (
+        f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+        f"BlobEndpoint={served.url}/blob/{ACCOUNT}"
+    )
