@@ -56,7 +56,7 @@ def _need_docker(request: pytest.FixtureRequest) -> None:
         return
     reason: str = request.getfixturevalue("docker_reason")
     if not reason:
-        _exercised.add("docker")
+        request.node.user_properties.append(("engine", "docker"))
     elif "docker" in _required():
         pytest.fail(f"a Docker engine is required here: {reason}")
     else:
@@ -64,9 +64,15 @@ def _need_docker(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def exercise_process() -> None:
+def exercise_process(request: pytest.FixtureRequest) -> None:
     """Note that the process engine was exercised."""
-    _exercised.add("process")
+    request.node.user_properties.append(("engine", "process"))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Hear which engine a test exercised, from whichever process ran it."""
+    if report.when == "call":
+        _exercised.update(str(value) for name, value in report.user_properties if name == "engine")
 
 
 @pytest.fixture(scope="session")
