@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from emulator.launch.plan import GpuMode
     from emulator.state.clock import Clock
     from emulator.state.store import Store
-    from emulator.storage.files import FilesService
+    from emulator.storage.volumes import Volumes
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
@@ -187,6 +187,7 @@ class EmulatorServer:
         from emulator.storage.files import FilesService
         from emulator.storage.provider import StorageProvider
         from emulator.storage.shares import Shares
+        from emulator.storage.volumes import Volumes
 
         home, settings = self._home, self._settings
         seal = Seal.at(home.seal_key)
@@ -201,12 +202,13 @@ class EmulatorServer:
         )
         shares = Shares(home, store)
         files = FilesService(accounts, shares, store, clock)
+        blobs = BlobService(accounts, shares, store, clock, home)
         operations = Operations(store, clock, strict=settings.strict)
         providers: list[ResourceProvider] = [
             StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
         ]
         if settings.only != "files":
-            providers.insert(0, self._batch_ai(held, store, clock, operations, files))
+            providers.insert(0, self._batch_ai(held, store, clock, operations, Volumes(files, blobs)))
             providers += [NamespaceOnly(name) for name in COMPANIONS]
         tokens = Tokens(seal.key, clock)
         return Gateway(
@@ -220,7 +222,7 @@ class EmulatorServer:
             identity=IdentityService(tokens, clock, given.clients),
             managed=ManagedIdentity(tokens),
             tokens=tokens,
-            storage={"file": files, "blob": BlobService(accounts, shares, store, clock, home)},
+            storage={"file": files, "blob": blobs},
             clock=clock,
             host=settings.host,
             health=lambda: self._health(address),
@@ -230,7 +232,7 @@ class EmulatorServer:
         )
 
     def _batch_ai(
-        self, held: ExitStack, store: Store, clock: Clock, operations: Operations, files: FilesService
+        self, held: ExitStack, store: Store, clock: Clock, operations: Operations, volumes: Volumes
     ) -> ResourceProvider:
         """Build what runs jobs, and the provider in front of it."""
         from emulator.batchai.provider import BatchAIProvider
@@ -246,7 +248,7 @@ class EmulatorServer:
             python=settings.python,
         )
         held.callback(engines.close)
-        controller = Controller(store, clock, engines, files)
+        controller = Controller(store, clock, engines, volumes)
         controller.start()
         held.callback(controller.close)
         return BatchAIProvider(
@@ -254,7 +256,7 @@ class EmulatorServer:
             clock,
             controller,
             operations,
-            files,
+            volumes,
             resolve_engine=lambda name: _answering(engines(name)),
             gpus=cast("GpuMode", settings.gpus),
         )

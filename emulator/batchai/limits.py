@@ -143,19 +143,25 @@ def check_cluster(definition: Mapping[str, Any]) -> None:
 
 def check_mounts(volumes: Mapping[str, Any], path: str) -> None:
     """Check ``mountVolumes``, of a cluster or of a job."""
-    for kind in ("azureBlobFileSystems", "fileServers", "unmanagedFileSystems"):
+    for kind in ("fileServers", "unmanagedFileSystems"):
         if volumes.get(kind):
             raise not_supported(f"{path}.{kind}", "mount an Azure file share (azureFileShares)")
+    given = [
+        (f"{path}.{kind}[{index}]", volume)
+        for kind in ("azureFileShares", "azureBlobFileSystems")
+        for index, volume in enumerate(volumes.get(kind) or ())
+    ]
     seen = set()
-    for index, share in enumerate(volumes.get("azureFileShares", ())):
-        where = f"{path}.azureFileShares[{index}]"
-        if "accountKeySecretReference" in share["credentials"]:
+    for where, volume in given:
+        if "accountKeySecretReference" in volume["credentials"]:
             raise not_supported(f"{where}.credentials.accountKeySecretReference", "give the accountKey")
-        if not share["credentials"].get("accountKey"):
+        if not volume["credentials"].get("accountKey"):
             raise invalid_value(f"{where}.credentials.accountKey", "it is required")
-        if not re.match(r"https?://[^/]+/.", share["azureFileUrl"]):
+        if "azureFileUrl" in volume and not re.match(r"https?://[^/]+/.", volume["azureFileUrl"]):
             raise invalid_value(f"{where}.azureFileUrl", "it is no URL of a file share")
-        mount = share["relativeMountPath"]
+        if not volume.get("containerName", "c"):
+            raise invalid_value(f"{where}.containerName", "it is required")
+        mount = volume["relativeMountPath"]
         if not mount or mount.startswith("/") or _climbs(mount):
             raise invalid_value(
                 f"{where}.relativeMountPath", "it must be a path below the mount root, without '..'"

@@ -96,7 +96,8 @@ class Launch:
         for place in places:
             journal.info(f"node {place.node} at {place.address}, engine {self.cluster.engine}")
         for volume in mounted:
-            journal.info(f"mounted share {volume.place.share} of account {volume.account} at {volume.path}")
+            what = f"container {volume.container}" if volume.container else f"share {volume.place.share}"
+            journal.info(f"mounted {what} of account {volume.account} at {volume.path}")
         container = self.job.definition.get("containerSettings") or {}
         image = (container.get("imageSourceRegistry") or {}).get("image")
         if image:
@@ -108,7 +109,7 @@ class Launch:
 def _not_prepared(error: EngineError, place: NodePlace) -> EngineError:
     """Add to a mount's failure what the service added (issue thread of 2021)."""
     problem = problem_of(error)
-    if problem.code != "AZFMountError":
+    if problem.code not in ("AZFMountError", "BFSMountError"):
         return error
     info = (
         "Failed to setup runtime for job execution: Job environment preparation failed on "

@@ -1,4 +1,4 @@
-"""The ``azureFileShares`` volumes of clusters and jobs."""
+"""The ``azureFileShares`` and ``azureBlobFileSystems`` volumes of clusters and jobs."""
 
 from __future__ import annotations
 
@@ -18,26 +18,36 @@ if TYPE_CHECKING:
     from emulator.cluster.ports import FileShares
     from emulator.errors import Problem
 
-CLUSTER_VOLUMES = ("nodeSetup", "mountVolumes", "azureFileShares")
-JOB_VOLUMES = ("mountVolumes", "azureFileShares")
+CLUSTER_VOLUMES = ("nodeSetup", "mountVolumes")
+JOB_VOLUMES = ("mountVolumes",)
+CONTAINER = "_blob/"
+"""What stands before a container's name where a share is named: no share's name begins so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """An Azure file share to be mounted at ``path`` below the cluster's or the job's mount root."""
+    """A share or container to be mounted at ``path`` below the cluster's or the job's mount root.
+
+    ``url`` is the share's; ``container`` the container's name, empty for a share.
+    """
 
     path: str
     account: str
-    url: str
+    url: str = ""
+    container: str = ""
     key: str = field(default="", repr=False)
 
     @property
     def place(self) -> ShareMount:
         """Where it stands and what it shows, without the key."""
+        if self.container:
+            return ShareMount(self.path, self.account, CONTAINER + self.container)
         return ShareMount(self.path, self.account, urlsplit(self.url).path.strip("/").rsplit("/", 1)[-1])
 
     def source(self, shares: FileShares) -> Path:
-        """Find the share's folder; EngineError ``AZFMountError`` if it cannot be mounted."""
+        """Find its folder; EngineError ``AZFMountError`` or ``BFSMountError`` if it cannot be mounted."""
+        if self.container:
+            return shares.mount_container(self.account, self.container, self.key)
         return shares.mount_source(self.account, self.url, self.key)
 
     def problem(self, shares: FileShares) -> Problem | None:
@@ -59,25 +69,28 @@ def volumes(
         where: CLUSTER_VOLUMES or JOB_VOLUMES.
         secrets: from JSON pointer to value.
     """
-    items: Any = definition
+    kinds: Any = definition
     for name in where:
-        items = items.get(name) or {}
+        kinds = kinds.get(name) or {}
     pointer = "/" + "/".join(where)
     return [
         Volume(
             path=item["relativeMountPath"].strip("/"),
             account=item["accountName"],
-            url=item["azureFileUrl"],
-            key=(secrets or {}).get(f"{pointer}/{number}/credentials/accountKey", ""),
+            url=item.get("azureFileUrl", ""),
+            container=item.get("containerName", ""),
+            key=(secrets or {}).get(f"{pointer}/{kind}/{number}/credentials/accountKey", ""),
         )
-        for number, item in enumerate(items)
+        for kind in ("azureFileShares", "azureBlobFileSystems")
+        for number, item in enumerate(kinds.get(kind) or ())
     ]
 
 
 def file_folder(job: Job, of_cluster: Iterable[ShareMount], directory: str) -> tuple[str, str, str] | None:
     """Find (account, share, path in the share) of an output directory id or ``stdouterr``.
 
-    None if the directory is not on a mounted Azure file share; KeyError if the job has no such id.
+    A container stands as ``_blob/<name>`` in the share's place.
+    None if the directory is not on a mounted share or container; KeyError if the job has no such id.
     """
     experiment = job.key.experiment
     layout = JobLayout.of(job.definition, experiment.workspace.workspace, experiment.name, job.key.name)

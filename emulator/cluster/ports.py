@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FileShares(Protocol):
-    """Turns an ``azureFileShares`` volume into a folder of this machine."""
+    """Turns a volume of a cluster or job into a folder of this machine."""
 
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         """Find the share's folder.
@@ -30,6 +30,10 @@ class FileShares(Protocol):
             EngineError: with code ``AZFMountError`` and the service's texts, if the account or the share
                 does not exist or the key is not one of the account's.
         """
+        ...
+
+    def mount_container(self, account: str, container: str, account_key: str) -> Path:
+        """Find the container's folder; EngineError ``BFSMountError``, as ``mount_source``."""
         ...
 
 
@@ -101,6 +105,7 @@ class ClusterService(Protocol):
     def file_folder(self, job: Job, directory: str) -> tuple[str, str, str] | None:
         """Find (account, share, path in the share) of an output directory id or ``stdouterr``.
 
-        None if the directory is not on a mounted Azure file share; KeyError if the job has no such id.
+        A container stands as ``_blob/<name>`` in the share's place.
+        None if the directory is not on a mounted share or container; KeyError if the job has no such id.
         """
         ...

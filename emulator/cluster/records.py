@@ -48,7 +48,7 @@ class Ending(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class ShareMount:
-    """Where a volume stands: the path below its mount root, and the share behind it."""
+    """Where a volume stands: the path below its mount root, and the share or ``_blob/<container>`` there."""
 
     path: str
     account: str

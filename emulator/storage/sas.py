@@ -146,6 +146,15 @@ def file_link(
     return f"{storage_url(base_url, account.name)}/{share}/{quote(path)}?{fields}"
 
 
+def blob_link(account: Account, container: str, name: str, *, expires: datetime, base_url: str) -> str:
+    """Make a link to one blob like ``file_link``."""
+    query = {"sv": LINK_VERSION, "sr": "b", "se": sas_time(expires), "sp": "rl"}
+    text = _blob_text(f"/blob/{account.name}/{container}/{name}", query)
+    query["sig"] = base64.b64encode(hmac.digest(account.secrets[0], text.encode(), "sha256")).decode()
+    fields = "&".join(f"{key}={quote(query[key], safe='')}" for key in ("sv", "sr", "sig", "se", "sp"))
+    return f"{storage_url(base_url, account.name, 'blob')}/{container}/{quote(name)}?{fields}"
+
+
 def _account_text(account: str, query: Mapping[str, str]) -> str:
     names = ["sp", "ss", "srt", "st", "se", "sip", "spr", "sv"]
     if query["sv"] >= _WITH_ENCRYPTION_SCOPE:

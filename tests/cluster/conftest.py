@@ -152,6 +152,9 @@ class FakeShares:
         self.missing: set[str] = set()
         self.keys: list[str] = []
 
+    def mount_container(self, account: str, container: str, account_key: str) -> Path:
+        return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
+
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         share = azure_file_url.rsplit("/", 1)[-1]
         self.keys.append(account_key)

@@ -169,6 +169,9 @@ class Shares:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def mount_container(self, account: str, container: str, account_key: str) -> Path:
+        return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
+
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
         return self.root

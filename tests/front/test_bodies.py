@@ -89,8 +89,8 @@ CLUSTERS: list[tuple[str, Any, str, str]] = [
     (
         f"properties.{MOUNTS}.azureBlobFileSystems",
         [{"accountName": "a", "containerName": "c", "credentials": {}, "relativeMountPath": "p"}],
-        "PropertyNotSupported",
-        f"properties.{MOUNTS}.azureBlobFileSystems",
+        "InvalidPropertyValue",
+        f"properties.{MOUNTS}.azureBlobFileSystems[0].credentials.accountKey",
     ),
     (
         f"properties.{MOUNTS}.fileServers",

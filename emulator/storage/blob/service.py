@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import stat
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect
 
+from emulator.errors import EngineError, Problem
 from emulator.storage.accounts import Account
 from emulator.storage.blob.blocks import Blocks
-from emulator.storage.blob.call import BlobCall, BlobContext
+from emulator.storage.blob.call import BlobCall, BlobContext, container_key
 from emulator.storage.blob.containers import Containers
+from emulator.storage.blob.listing import collect
+from emulator.storage.blob.openness import is_being_written
 from emulator.storage.blob.routes import find_operation
 from emulator.storage.call import error_answer, is_version
 from emulator.storage.errors import StorageError, bad_header, failure
-from emulator.storage.sas import BLOBS, EVERYTHING, check_sas
+from emulator.storage.files import Entry
+from emulator.storage.sas import BLOBS, EVERYTHING, blob_link, check_sas
 from emulator.storage.sharedkey import check_shared_key
 
 if TYPE_CHECKING:
@@ -81,6 +88,56 @@ class BlobService:
             # Nobody hears this answer.
             return call.answer(400, {})
 
+    def mount_source(self, account: str, container: str, account_key: str) -> Path:
+        """Find the folder of a container that a cluster or job mounts; may be called from any thread.
+
+        Raises:
+            EngineError: ``BFSMountError``: no such account or container, or not a key of the account.
+        """
+        known = self._accounts.get(account)
+        if known is None:
+            raise _mount_error(f"This emulator has no storage account '{account}'")
+        if not known.has_key(account_key):
+            raise _mount_error(f"The key is not one of account '{account}'")
+        try:
+            return Path(self.containers.root(account, container))
+        except StorageError:
+            raise _mount_error(f"Azure Blob Container '{container}' doesn't exist") from None
+
+    def link(self, account: str, container: str, path: str, *, expires: datetime, base_url: str) -> str:
+        """Make a link to a blob that needs no other authorization; KeyError if there is no such account."""
+        known = self._accounts.get(account)
+        if known is None:
+            raise KeyError(account)
+        return blob_link(known, container, path.strip("/"), expires=expires, base_url=base_url)
+
+    def list_folder(self, account: str, container: str, path: str) -> list[Entry]:
+        """List a folder by name; empty if it does not exist. May be called from any thread.
+
+        A folder that a job made stands there twice, as a file of no bytes and as a directory, as the service
+        showed it; a file that somebody has open for writing is not there yet.
+        """
+        folder = "/".join(part for part in path.split("/") if part not in ("", "."))
+        prefix = f"{folder}/" if folder else ""
+        try:
+            root = self.containers.root(account, container)
+        except StorageError:
+            return []
+        key = container_key(account, container)
+        blobs, prefixes = collect(self._context, key, root, prefix, "/")
+        entries = []
+        for name, status in blobs.items():
+            directory = stat.S_ISDIR(status.st_mode)
+            if directory or not is_being_written(f"{root}/{name}"):
+                size = 0 if directory else status.st_size
+                changed = datetime.fromtimestamp(status.st_mtime, timezone.utc)
+                entries.append(Entry(name[len(prefix) :], is_directory=False, size=size, modified=changed))
+        now = self._clock.now()
+        entries += [
+            Entry(name[len(prefix) : -1], is_directory=True, size=0, modified=now) for name in prefixes
+        ]
+        return sorted(entries, key=lambda entry: entry.name)
+
     def _authorise(self, call: BlobCall) -> None:
         now = self._clock.now()
         authorization = call.headers.get("authorization")
@@ -105,3 +162,7 @@ class BlobService:
             raise failure("NoAuthenticationInformation", headers={"www-authenticate": "SharedKey"})
         if not is_version(call.asked_version):
             raise bad_header("x-ms-version", call.asked_version)
+
+
+def _mount_error(reason: str) -> EngineError:
+    return EngineError(Problem("BFSMountError", "unable to mount blob fuse file system", (("Info", reason),)))
