@@ -196,6 +196,14 @@ def test_listing(container: ContainerClient, folder: Path) -> None:
     assert not (folder / "b").exists()
 
 
+def test_deep_folders_are_listed(container: ContainerClient, folder: Path) -> None:
+    name = "/".join(["d"] * 500) + "/f"
+    container.upload_blob(name, b"x")
+    assert [item.name for item in container.list_blobs()] == [name]
+    container.delete_blob(name)
+    assert list(folder.iterdir()) == []
+
+
 def test_folders_on_disk_are_markers_as_blobfuse_makes_them(container: ContainerClient, folder: Path) -> None:
     (folder / "made").mkdir()
     (folder / "made" / "in").write_bytes(b"x")

@@ -28,11 +28,18 @@ if TYPE_CHECKING:
 JOB = ("group", "ws", "ex", "j")
 
 
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.docker)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine that jobs run on."""
+    request.node.user_properties.append(("engine", request.param))
+    return str(request.param)
+
+
 @pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Address]:
-    """An emulator with the process engine, a workspace and an experiment."""
+def emulator(tmp_path: Path, engine: str) -> Iterator[Address]:
+    """An emulator with that engine, a workspace and an experiment."""
     with ExitStack() as held:
-        server = EmulatorServer(EmulatorSettings(tmp_path / "home", engine="process"))
+        server = EmulatorServer(EmulatorSettings(tmp_path / "home", engine=engine))
         address = server.start()
         held.callback(server.close)
         client: Any = held.enter_context(BatchAI(**options(address)))
@@ -101,8 +108,9 @@ def _listed(batchai: Any, directory: str) -> list[tuple[str, str, Any]]:
     return [(one.name, one.file_type, one) for one in found]
 
 
-@pytest.mark.usefixtures("exercise_process")
-def test_a_job_reads_and_writes_containers(batchai: Any, blobs: BlobServiceClient) -> None:
+def test_a_job_reads_and_writes_containers(
+    batchai: Any, blobs: BlobServiceClient, engine: str, request: pytest.FixtureRequest
+) -> None:
     blobs.get_blob_client("data", "in/words.txt").upload_blob(b"from a blob\n")
     made = batchai.clusters.begin_create("group", "ws", "c", _cluster("data")).result()
     (echoed,) = made.node_setup.mount_volumes.azure_blob_file_systems
@@ -113,9 +121,11 @@ def test_a_job_reads_and_writes_containers(batchai: Any, blobs: BlobServiceClien
         "mkdir made; echo x > made/file; exec 3> open.txt; echo half >&3; echo go > closed.txt; "
         "while ! test -e $AZ_BATCHAI_MOUNT_ROOT/bfs/stop; do sleep 0.05; done"
     )
+    image = request.getfixturevalue("docker_image") if engine == "docker" else "ubuntu:16.04"
     job = {
         "properties": {
             "cluster": {"id": made.id},
+            "containerSettings": {"imageSourceRegistry": {"image": image}},
             "nodeCount": 1,
             "mountVolumes": _volume("results", "res"),
             "stdOutErrPathPrefix": "$AZ_BATCHAI_JOB_MOUNT_ROOT/res",
@@ -148,7 +158,8 @@ def _final(job: Any) -> Any:
     return job if job.execution_state in ("succeeded", "failed") else None
 
 
-@pytest.mark.usefixtures("exercise_process", "blobs")
+@pytest.mark.parametrize("engine", ["process"], indirect=True)
+@pytest.mark.usefixtures("blobs")
 def test_a_container_that_is_not_there_is_told(batchai: Any) -> None:
     batchai.clusters.begin_create("group", "ws", "c", _cluster("nothere")).result()
     errors = _until(lambda: batchai.clusters.get("group", "ws", "c").errors)

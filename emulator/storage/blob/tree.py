@@ -148,30 +148,39 @@ def is_implied(records: Records, key: str, found: Found) -> bool:
 def walk(root: str, folder: str, *, deep: bool) -> Iterator[tuple[str, os.stat_result]]:
     """Give what stands below a folder of the container, as (name from the container on, status).
 
-    Links, devices and names that XML cannot hold are left out. ``deep``: directories are entered, too.
+    Left out: links, devices, names that XML cannot hold, and what directories hold that may not be read.
+    ``deep``: directories are entered, too.
     """
-    at = f"{root}/{folder}" if folder else root
-    try:
-        if folder:
+    if folder:
+        try:
             with parent_of(root, (*folder.split("/"), "")):
                 pass  # no link on the way
-        entries = list(os.scandir(at))
-    except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
+            return
+    waiting = [folder]
+    while waiting:
+        above = waiting.pop()
+        for name, status in _entries(root, above):
+            if modes.S_ISDIR(status.st_mode):
+                yield name, status
+                if deep:
+                    waiting.append(name)
+            elif modes.S_ISREG(status.st_mode):
+                yield name, status
+
+
+def _entries(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
+    try:
+        entries = list(os.scandir(f"{root}/{folder}"))
+    except OSError:
         return
     for entry in entries:
-        if not is_presentable(entry.name):
-            continue
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError:
-            continue
-        name = f"{folder}/{entry.name}" if folder else entry.name
-        if modes.S_ISDIR(status.st_mode):
-            yield name, status
-            if deep:
-                yield from walk(root, name, deep=True)
-        elif modes.S_ISREG(status.st_mode):
-            yield name, status
+        if is_presentable(entry.name):
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # it vanished meanwhile
+            yield f"{folder}/{entry.name}" if folder else entry.name, status
 
 
 def _enter(parent: int, name: str) -> int:
