@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cryptography.fernet import Fernet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 class Seal:
@@ -25,17 +27,14 @@ class Seal:
         """Open the key file, made on first use with mode 0600; two first users get the same key."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            draft = path.with_name(f"{path.name}.{os.getpid()}")
-            draft.unlink(missing_ok=True)
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(Fernet.generate_key())
+            handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
             try:
-                path.hardlink_to(draft)
-            except FileExistsError:
-                pass
+                with os.fdopen(handle, "wb") as file:
+                    file.write(Fernet.generate_key())
+                with contextlib.suppress(FileExistsError):  # another first user was quicker
+                    path.hardlink_to(draft)
             finally:
-                draft.unlink()
+                Path(draft).unlink()
         return cls(path.read_bytes())
 
     def seal(self, secrets: Mapping[str, str]) -> bytes:

@@ -120,13 +120,15 @@ class FolderEngine:
         self.steps.step()
 
     def _end(self, task: str, code: int, phase: str = "main") -> None:
-        draft = self.held / f".{task}.{threading.get_ident()}"
-        now = wire_time(SystemClock().now())
-        draft.write_text(json.dumps([phase, code, now]))
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, self.held / f"{task}.end")
-        draft.unlink()
-        with self.changed:
+        with self.changed:  # so that no end is written for a task that is removed meanwhile
+            if not (self.held / task).exists():
+                return
+            draft = self.held / f".{task}.{threading.get_ident()}"
+            now = wire_time(SystemClock().now())
+            draft.write_text(json.dumps([phase, code, now]))
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, self.held / f"{task}.end")
+            draft.unlink()
             self.changed.notify_all()
 
     def wait(self, task_id: str) -> TaskEnd:
@@ -148,14 +150,14 @@ class FolderEngine:
 
     def stop(self, task_id: str, grace: float = 5.0) -> None:
         self.steps.step()
-        if (self.held / task_id).exists():
-            self._end(task_id, 143)
+        self._end(task_id, 143)
         self.steps.step()
 
     def remove(self, task_id: str) -> None:
         self.steps.step()
-        for file in self.held.glob(f"*{task_id}*"):
-            file.unlink(missing_ok=True)
+        with self.changed:
+            for file in self.held.glob(f"*{task_id}*"):
+                file.unlink(missing_ok=True)
         self.steps.step()
 
     def tasks(self) -> list[str]:
