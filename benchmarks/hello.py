@@ -38,10 +38,12 @@ def hello(engine: str, home: str) -> tuple[float, str]:
         check=True,
     )
     events = [json.loads(line) for line in result.stdout.splitlines()]
-    times = {(event["event"], event.get("step")): _time(event["time"]) for event in events}
+    times = {
+        (event["event"], event.get("step") or event.get("state")): _time(event["time"]) for event in events
+    }
     notices = " ".join(event["text"] for event in events if event["event"] == "notice")
     image = re.search(r"running (\S+)", notices)
-    begun, ended = times["stepStarted", "submit"], times["stepEnded", "job"]
+    begun, ended = times["stepStarted", "submit"], times["jobChanged", "succeeded"]
     return (ended - begun).total_seconds(), image[1] if image else "ubuntu:16.04"
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 NOISY = ("azure", "msal", "msrest", "urllib3")
 """Libraries that log what they also raise."""
 
+FIRST_LOOK = 0.01
+"""Seconds until the first look at an operation on loopback, where most are done at once; the emulator
+says itself how long to wait before the next."""
+
 CONNECTIONS = 32
 """Connections kept for each kind of client."""
 
@@ -138,7 +142,7 @@ class Clients:
             "base_url": settings.resource_manager,
             "credential_scopes": [scope],
             "authentication_policy": policy(credential, scope),
-            "polling_interval": settings.poll_seconds,
+            "polling_interval": FIRST_LOOK if settings.on_loopback else settings.poll_seconds,
             "transport": RequestsTransport(
                 session=self._session(), session_owner=False, use_env_settings=not settings.on_loopback
             ),

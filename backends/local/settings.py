@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
 """The options and their values; the first is the default."""
 
-POLL_SECONDS = 0.05
-"""Seconds between two looks at an operation or a job on this machine."""
+POLL_SECONDS = 0.25
+"""Longest time between two looks at a job on this machine: often enough to read along, and no load."""
 
 
 @dataclass(frozen=True, slots=True)
