@@ -60,7 +60,9 @@ def make(cache: Path, python: Path | None, events: Events) -> None:
             _build(place, interpreter, fetch(wheels, root / "wheels", events), events)
             for wheel in wheels:
                 (root / "wheels" / wheel["file"]).unlink(missing_ok=True)
-    events.done(**json.loads((place / _READY).read_bytes()))
+    # Where it stands is not written into it: a cache may be moved.
+    where = {"python": str(place / "bin" / "python"), "bin": [str(place / "bin")]}
+    events.done(**{**json.loads((place / _READY).read_bytes()), **where})
 
 
 def _home() -> str:
@@ -116,8 +118,6 @@ def _build(place: Path, interpreter: Interpreter, wheels: list[Path], events: Ev
         add_pip(draft / "bin", interpreter.version[0])
         version = _try(draft)
         description = {
-            "python": str(place / "bin" / "python"),
-            "bin": [str(place / "bin")],
             "library_path": [],
             "version": version,
             "interpreter": str(interpreter.path),
