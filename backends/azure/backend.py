@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from backends.azure.clients import Clients, Patience
+from backends.azure.clients import FIRST_LOOK, Clients, Patience
 from backends.azure.errors import MISSING, service_errors, status_of
 from backends.azure.files import CONNECTIONS, Shares
 from backends.azure.ids import JobId
@@ -140,11 +140,13 @@ class AzureBackend:
 
     def _until(self, what: str, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + GONE_SECONDS
+        pause = FIRST_LOOK if self._settings.on_loopback else self._settings.poll_seconds
         with service_errors(f"wait for {what}"):
             while not reached():
                 if time.monotonic() > deadline:
                     raise BackendError(f"waited {GONE_SECONDS:.0f} s for {what}", transient=True)
-                self._pause(self._settings.poll_seconds)
+                self._pause(pause)
+                pause = min(self._settings.poll_seconds, pause * 1.5)
 
     # Shares ----------------------------------------------------------------------------------------
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
 """The options and their values; the first is the default."""
 
-POLL_SECONDS = 0.25
-"""Longest time between two looks at a job on this machine: often enough to read along, and no load."""
+POLL_SECONDS = 1.0
+"""Longest time between two looks at a job on this machine: what a training on all cores loses to being
+watched stays small. Short jobs are looked at more often (see the runner)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ CLUSTER = "nodes"
 SECONDS = 300.0
 """How long a check waits for what must happen."""
 
+QUICK = 0.02
+"""Seconds after which a check looks again at first; then longer, up to what the backend asks for."""
+
 LOOKS = 200
 """How often it looks where no time passes."""
 
@@ -124,11 +127,13 @@ class World:
     def until(self, what: str, look: Callable[[], Found]) -> Found:
         """Look until something true comes, and give it."""
         hint = self.backend.wait_hint()
-        for _ in range(int(SECONDS / hint) if hint else LOOKS):
+        pause, waited, looks = min(hint, QUICK), 0.0, 0
+        while waited < SECONDS and (hint or looks < LOOKS):
             found = look()
             if found:
                 return found
-            self.bench.pause(hint)
+            self.bench.pause(pause)
+            pause, waited, looks = min(hint, pause * 1.3), waited + pause, looks + 1
         raise BrokenRuleError(f"waited in vain for {what}")
 
     def submit(self, program: str, name: str = "", **more: object) -> JobStatus:
