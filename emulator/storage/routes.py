@@ -11,6 +11,7 @@ from emulator.storage import range_operations as ranges
 from emulator.storage import service_operations as service
 from emulator.storage import share_operations as shares
 from emulator.storage.errors import bad_query, failure, not_built
+from emulator.storage.lookup import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -141,14 +142,7 @@ def _find(call: Call, kind: str, component: str) -> Operation:
         table = _FILE
     else:
         raise bad_query("restype", kind) if kind else failure("InvalidUri")
-    operation = table.get((call.method, kind, component))
-    if operation is None and call.method == "HEAD":
-        operation = table.get(("GET", kind, component))
-    if operation is not None:
-        return operation
-    if any(key[1:] == (kind, component) for key in table):
-        raise failure("UnsupportedHttpVerb")
-    raise bad_query("comp", component) if component else bad_query("restype", kind)
+    return look_up(table, call.method, kind, component)
 
 
 def _refuse_unbuilt(call: Call, kind: str, component: str) -> None:

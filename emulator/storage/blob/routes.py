@@ -9,6 +9,7 @@ from emulator.storage.blob import block_operations as blocks
 from emulator.storage.blob import container_operations as containers
 from emulator.storage.blob.listing import list_blobs
 from emulator.storage.errors import bad_query, failure, not_built
+from emulator.storage.lookup import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -112,14 +113,7 @@ def find_operation(call: BlobCall) -> Operation:
         table = _BLOB
     else:
         raise bad_query("restype", kind) if kind else failure("InvalidUri")
-    operation = table.get((call.method, kind, component))
-    if operation is None and call.method == "HEAD":
-        operation = table.get(("GET", kind, component))
-    if operation is not None:
-        return operation
-    if any(key[1:] == (kind, component) for key in table):
-        raise failure("UnsupportedHttpVerb")
-    raise bad_query("comp", component) if component else bad_query("restype", kind)
+    return look_up(table, call.method, kind, component)
 
 
 def _refuse_unbuilt(call: BlobCall, kind: str, component: str) -> None:
