@@ -20,6 +20,8 @@ from backends.settings import SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from emulator.server import Address
+
 STOP_SECONDS = 15.0
 
 
@@ -138,30 +140,51 @@ def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
 def stop(home: Path) -> bool:
     """Stop the emulator that serves a home; False if none does. Its jobs go on.
 
+    One that is just starting is stopped when it answers, one that is just ending is waited for.
+
     Raises:
-        MachineError: it does not answer, or did not end in time.
+        MachineError: it does not answer, refuses, or does not end in time.
     """
     from emulator.server import read_address
     from emulator.state.home import Home
 
     if not is_served(home):
         return False
+    deadline = time.monotonic() + STOP_SECONDS
+    asked: Address | None = None
+    while is_served(home):
+        if asked is None:
+            found = read_address(Home(home))
+            if found is not None and _ask_to_stop(found):
+                asked = found
+        if time.monotonic() > deadline:
+            if asked is None:
+                raise MachineError(
+                    f"the process that holds {home} does not answer.", remedy="End it by its id."
+                )
+            raise MachineError(
+                f"the emulator (process {asked.pid}) does not end.", remedy="Try again, or end it by its id."
+            )
+        time.sleep(LOOK_SECONDS)
+    return True
+
+
+def _ask_to_stop(found: Address) -> bool:
+    """Ask an emulator to stop; False if it closed before it heard."""
     import requests
 
-    found = read_address(Home(home))
-    if found is None:
-        raise MachineError(f"the process that holds {home} does not answer.", remedy="End it by its id.")
     with requests.Session() as session:
         session.trust_env = False  # no proxy stands between us and ourselves
         key = {"Authorization": f"Bearer {found.stop_key}"}
-        answer = session.post(f"{found.url}/.emulator/stop", headers=key, timeout=STOP_SECONDS)
-    deadline = time.monotonic() + STOP_SECONDS
-    while is_served(home):
-        if not answer.ok or time.monotonic() > deadline:
-            raise MachineError(
-                f"the emulator (process {found.pid}) does not end.", remedy="Try again, or end it by its id."
-            )
-        time.sleep(LOOK_SECONDS)
+        try:
+            answer = session.post(f"{found.url}/.emulator/stop", headers=key, timeout=STOP_SECONDS)
+        except requests.ConnectionError:
+            return False
+    if not answer.ok:
+        raise MachineError(
+            f"the emulator (process {found.pid}) refuses to stop (HTTP {answer.status_code}).",
+            remedy="End it by its id.",
+        )
     return True
 
 

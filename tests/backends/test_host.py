@@ -18,6 +18,8 @@ from backends.errors import MachineError, UserError
 from backends.local.host import Host, Started, is_served, start_emulator
 from backends.testing.bench import Bench
 from backends.testing.world import World
+from emulator.serving import HomeLock
+from emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +126,24 @@ def test_serve_ends_with_a_signal_and_with_a_request(home: Path, served: subproc
     assert not local.status(home).serving
     with pytest.raises(MachineError, match="emulator serve"):
         local.environment(home)
+
+
+def test_an_emulator_that_is_just_ending_is_waited_for(home: Path) -> None:
+    place = Home(home)
+    place.make()
+    lock = HomeLock(place)
+    lock.take()  # as one that has taken its address away already, or has none yet
+    ending = threading.Timer(0.3, lock.release)
+    ending.start()
+    assert local.stop(home) is True
+    ending.join()
+
+
+def test_an_emulator_that_is_just_starting_is_stopped_when_it_answers(home: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(home)]) as process:
+        until(lambda: is_served(home))
+        assert local.stop(home) is True
+        assert process.wait(20) == 0
 
 
 def test_a_home_that_is_served_cannot_be_served_again(home: Path, host: Host) -> None:

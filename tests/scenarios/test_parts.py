@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,8 @@ from scenarios.waiting import Waiting
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from typing_extensions import Buffer
 
 
 @pytest.mark.parametrize(
@@ -242,14 +245,47 @@ def test_a_reader_that_leaves_does_not_end_the_run() -> None:
 
 def test_the_second_ctrl_c_leaves_at_once() -> None:
     said: list[str] = []
-    interrupts = Interrupts(
-        lambda: said.append("first"), lambda: said.append("second"), lambda code: said.append(str(code))
-    )
-    interrupts()
-    assert interrupts.stop.is_set()
-    assert said == ["first"]
-    interrupts()
+    heard = threading.Event()
+
+    def leave(code: int) -> None:
+        said.append(str(code))
+        heard.set()
+
+    interrupts = Interrupts(lambda: said.append("first"), lambda: said.append("second"), leave)
+    with interrupts.heard():
+        signal.raise_signal(signal.SIGINT)
+        assert interrupts.stop.wait(10)
+        signal.raise_signal(signal.SIGTERM)
+        assert heard.wait(10)
     assert said == ["first", "second", "130"]
+
+
+def test_ctrl_c_in_the_middle_of_a_line_is_told_after_it() -> None:
+    class Interrupted(io.RawIOBase):
+        """A stream that is interrupted while it is written to."""
+
+        lines: ClassVar[list[bytes]] = []
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Buffer) -> int:
+            self.lines.append(bytes(data))
+            if len(self.lines) == 1:
+                signal.raise_signal(signal.SIGINT)
+            return len(self.lines[-1])
+
+    reporter = JsonLines(io.TextIOWrapper(io.BufferedWriter(Interrupted()), encoding="utf-8"))
+    told = threading.Event()
+
+    def first() -> None:
+        reporter.handle(e.Note("warning", "stopping"))
+        told.set()
+
+    with Interrupts(first, lambda: None).heard():
+        reporter.handle(e.Note("info", "working"))
+        assert told.wait(10)
+    assert [json.loads(line)["text"] for line in Interrupted.lines] == ["working", "stopping"]
 
 
 def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
