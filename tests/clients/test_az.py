@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +50,9 @@ class Az:
     python: str
     folder: Path
     variables: Mapping[str, str]
-    seconds: float = 0.0
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        begun = time.monotonic()
-        done = subprocess.run(
+        return subprocess.run(
             [self.python, "-m", "azure.cli", *arguments],
             cwd=self.folder,
             env=self.variables,
@@ -65,8 +62,6 @@ class Az:
             timeout=120,
             check=False,
         )
-        self.seconds = time.monotonic() - begun
-        return done
 
     def text(self, *arguments: str) -> str:
         """Run to its end, which must be good; gives its standard output."""
@@ -112,10 +107,8 @@ def test_from_login_to_the_last_delete(az: Az) -> None:
     assert experiment["provisioningState"] == "succeeded"
     size = ("-s", "Standard_NC6", "-t", "1", "-u", "ada", "-p", "Lovelace-1")
     cluster = az("batchai", "cluster", "create", *space, "-n", "nodes", *size)
-    created = az.seconds
     assert (cluster["vmSize"], cluster["scaleSettings"]["manual"]["targetNodeCount"]) == ("STANDARD_NC6", 1)
-    az("batchai", "cluster", "show", *space, "-n", "nodes")
-    assert created - az.seconds < 2.0, "seconds that the creation took longer than just a look"
+    assert az("batchai", "cluster", "show", *space, "-n", "nodes")["name"] == "nodes"
 
     tries = (*space, "-e", "tries")
     described = ("-c", "nodes", "-f", "job.json", "--storage-account-name", "learningdata")
