@@ -7,9 +7,8 @@ so whoever finds the record later can go on from there.
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from backends.base import ClusterSpec, JobSpec, JobState
 from backends.errors import BackendError, Interrupted, JobFailed, NotFound, NotSupported, ScenarioError
@@ -25,22 +24,21 @@ from scenarios.finish import (
     find_job,
     finished,
     is_transient,
-    note_status,
 )
 from scenarios.follow import Follower
-from scenarios.injection import note_faults
-from scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, StepRecord, now
+from scenarios.journal import Journal
+from scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, now
 from scenarios.text import duration, size
 from scenarios.uploads import uploads_of
 from scenarios.waiting import Patience, Rhythm, Waiting
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
 
-    from backends.base import Backend, ClusterStatus, JobStatus
+    from backends.base import Backend, ClusterStatus
     from scenarios.datasets import DataOptions
     from scenarios.record import JobRecord, Run
     from scenarios.reporters.base import Reporter
@@ -59,15 +57,6 @@ class RunOptions:
     keep: bool = False
     timeout: timedelta | None = None
     download: Path | None = None
-
-
-class Step:
-    """A step under way; ``text`` is what came of it, ``ok`` False if that is bad though nothing raised."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.text = ""
-        self.ok = True
 
 
 class Runner:
@@ -95,13 +84,13 @@ class Runner:
         important: Mapping[str, Sequence[re.Pattern[str]]] | None = None,
     ) -> None:
         self._backend = backend
-        self._reporter = reporter
         self._run = run
         self._scenario = scenario
         self._options = options
         self._waiting = waiting or Waiting()
+        self._journal = Journal(run, backend, reporter, self._waiting)
         self._important = important or {}
-        self._patience = Patience(self._waiting, lambda text: self._note("warning", text))
+        self._patience = Patience(self._waiting, lambda text: self._journal.note("warning", text))
         self._deadline = math.inf
 
     def run(self) -> e.Finished:
@@ -117,7 +106,7 @@ class Runner:
             event = self._let_go(failure)
         else:
             event = self._end(failure)
-        self._reporter.handle(event)
+        self._journal.tell(event)
         if failure is not None and not isinstance(failure, (ScenarioError, KeyboardInterrupt)):
             raise failure
         return event
@@ -128,7 +117,7 @@ class Runner:
         record = self._run.record
         self._check_capabilities()
         made = self._make_data()
-        with self._step("place", "Create resource group, workspace and share") as step:
+        with self._journal.step("place", "Create resource group, workspace and share") as step:
             self._make_place()
             step.text = f"{record.place.group} in {record.place.location}"
         self._upload(made)
@@ -150,16 +139,16 @@ class Runner:
         wanted = {item.dataset: item.program for item in self._scenario.uploads if item.program is not None}
         made = {}
         for name, program in wanted.items():
-            with self._step("data", f"Prepare data set {name}") as step:
+            with self._journal.step("data", f"Prepare data set {name}") as step:
                 made[name] = make_dataset(
                     name,
                     program,
                     self._options.data,
                     waiting=self._waiting,
-                    progress=lambda file, done, total: self._reporter.handle(
+                    progress=lambda file, done, total: self._journal.tell(
                         e.Progress("data", file, done, total, "")
                     ),
-                    note=lambda text: self._note("info", text),
+                    note=lambda text: self._journal.note("info", text),
                 )
                 total = sum(file.stat().st_size for file in made[name])
                 step.text = f"{len(made[name])} files, {size(total)}"
@@ -185,10 +174,10 @@ class Runner:
             return
 
         def progress(path: str, done: int, total: int) -> None:
-            self._reporter.handle(e.Progress("upload", path, done, total))
+            self._journal.tell(e.Progress("upload", path, done, total))
             self._waiting.check()
 
-        with self._step("upload", "Upload what changed") as step:
+        with self._journal.step("upload", "Upload what changed") as step:
             report = self._patience(lambda: self._backend.upload(files, progress))
             step.text = f"{report.sent} sent ({size(report.sent_bytes)}), {report.unchanged} unchanged"
             self._run.record.uploads = {
@@ -200,17 +189,18 @@ class Runner:
     def _create_cluster(self) -> None:
         record = self._run.record
         spec = ClusterSpec(record.place.place, record.cluster.name, with_user_account(self._scenario.cluster))
-        with self._step("cluster", "Create cluster") as step:
+        with self._journal.step("cluster", "Create cluster") as step:
             record.cluster.requested = True
             self._run.save()
             status = self._patience(lambda: self._backend.create_cluster(spec))
-            self._tell_cluster(spec.name, status)
+            self._journal.tell_cluster(spec.name, status)
             vm_size = self._scenario.cluster.get("vmSize", "")
             step.text = f"{status.target} x {vm_size}" if vm_size else ""
         wanted = min(self._scenario.nodes, status.target)
         if wanted == 0:  # an automatic scale grows when a job is queued
             return
-        with self._step("nodes", "Wait for a node" if wanted == 1 else f"Wait for {wanted} nodes") as step:
+        text = "Wait for a node" if wanted == 1 else f"Wait for {wanted} nodes"
+        with self._journal.step("nodes", text) as step:
             status = self._wait_for_nodes(spec, status, wanted)
             step.text = _nodes(status)
 
@@ -225,36 +215,36 @@ class Runner:
             rhythm.pause()
             status = self._patience(lambda: self._backend.get_cluster(spec.place, spec.name))
             if (status.allocation, status.nodes) != (shown.allocation, shown.nodes):
-                self._tell_cluster(spec.name, status)
+                self._journal.tell_cluster(spec.name, status)
                 shown = status
         for problem in status.errors:
-            self._note("warning", f"cluster: {problem.code}: {problem.message}")
+            self._journal.note("warning", f"cluster: {problem.code}: {problem.message}")
         return status
 
     def _run_job(self, name: str) -> None:
         record = self._run.record
         job = record.jobs[name]
         spec = JobSpec(record.place.place, name, record.cluster.name, self._scenario.jobs[name])
-        with self._step("submit", f"Submit job {name}"):
+        with self._journal.step("submit", f"Submit job {name}"):
             self._waiting.check()
             job.state = "submitting"
             self._run.save()
             status = self._patience(lambda: self._backend.submit(spec))
-            self._saw(name, job, status)
-        with self._step("job", f"Run job {name}") as step:
+            self._journal.saw(name, job, status)
+        with self._journal.step("job", f"Run job {name}") as step:
             try:
                 self._follow(name, job)
             finally:
                 step.text = job.state if job.exit_code is None else f"{job.state}, exit code {job.exit_code}"
                 step.ok = job.state == SUCCEEDED
-        reasons = collect(self._backend, self._run, name, self._reporter.handle)
+        reasons = collect(self._backend, self._run, name, self._journal.tell)
         if reasons:
             raise JobFailed(reasons[0], tuple(reasons))
 
     def _follow(self, name: str, job: JobRecord) -> None:
         """Pass on the logs until the job has ended and all of them were read."""
         follower = Follower(
-            name, files_of(self._backend, job), self._reporter.handle, self._important.get(name, ())
+            name, files_of(self._backend, job), self._journal.tell, self._important.get(name, ())
         )
         rhythm = Rhythm(self._waiting, self._backend.wait_hint())
         while not self._look(name, job, follower):
@@ -266,8 +256,8 @@ class Runner:
         """Look at a job once; True if it has ended and all its logs were read."""
         # The state first: whatever was written before the job ended is read after it.
         state = self._patience(lambda: self._backend.get_job(job.id))
-        self._note_faults()
-        self._saw(name, job, state)
+        self._journal.note_faults()
+        self._journal.saw(name, job, state)
         if state.state is not JobState.QUEUED:
             self._patience(lambda: follower.look(last=state.state.final))
             job.notices = follower.notices
@@ -276,7 +266,7 @@ class Runner:
     def _give_up(self, name: str, job: JobRecord, follower: Follower) -> None:
         """End a job that takes too long."""
         text = f"job {name} did not end within {self._limit()}; it was terminated"
-        self._note("error", text)
+        self._journal.note("error", text)
         self._terminate(name, job)
         follower.look(last=True)
         raise JobFailed(text, (text,))
@@ -331,22 +321,22 @@ class Runner:
             job.state = "planned"  # the request never arrived
             return
         if not status.state.final:
-            with self._step("terminate", f"Terminate job {name}"):
+            with self._journal.step("terminate", f"Terminate job {name}"):
                 self._backend.terminate(status.id)
             status = self._backend.get_job(status.id)
-        self._saw(name, job, status)
+        self._journal.saw(name, job, status)
 
     def _download(self, folder: Path) -> list[str]:
         try:
-            with self._step("download", f"Download outputs to {folder}"):
-                download(self._backend, self._run.record, folder, self._reporter.handle)
+            with self._journal.step("download", f"Download outputs to {folder}"):
+                download(self._backend, self._run.record, folder, self._journal.tell)
         except (ScenarioError, OSError) as error:
             return [f"outputs could not be downloaded: {error}"]
         return []
 
     def _clean_up(self) -> list[str]:
         record = self._run.record
-        with self._step(
+        with self._journal.step(
             "cleanup", "Delete job, cluster and workspace" if record.place.ours else "Delete job and cluster"
         ):
             return clean_up(self._backend, self._run)
@@ -360,36 +350,6 @@ class Runner:
 
     # --- helpers ---------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _step(self, name: str, text: str) -> Iterator[Step]:
-        """Tell and write down a step; one that raises has failed."""
-        entry = StepRecord(step=name, text=text, started_at=now())
-        self._run.record.timeline.append(entry)
-        self._run.save()
-        self._reporter.handle(e.StepStarted(name, text))
-        begin = self._waiting.now()
-        step = Step(name)
-        ok = False
-        try:
-            yield step
-            ok = step.ok
-        finally:
-            self._note_faults()
-            entry.ended_at, entry.ok = now(), ok
-            self._run.save()
-            self._reporter.handle(e.StepEnded(name, step.text, self._waiting.now() - begin, ok))
-
-    def _saw(self, name: str, job: JobRecord, status: JobStatus) -> None:
-        before = job.state
-        note_status(self._run.record, job, status)
-        if job.state != before:
-            self._run.save()
-            self._reporter.handle(e.JobChanged(name, job.state, job.id, job.exit_code))
-
-    def _tell_cluster(self, name: str, status: ClusterStatus) -> None:
-        nodes: dict[str, Any] = {state: count for state, count in status.nodes.items() if count}
-        self._reporter.handle(e.ClusterChanged(name, status.allocation, status.target, status.current, nodes))
-
     def _check_deadline(self, what: str) -> None:
         if self._waiting.now() > self._deadline:
             raise BackendError(f"{what} within {self._limit()}")
@@ -398,12 +358,6 @@ class Runner:
         return (
             duration(self._options.timeout.total_seconds()) if self._options.timeout else "the time allowed"
         )
-
-    def _note_faults(self) -> None:
-        note_faults(self._run.record, self._backend, lambda text: self._note("warning", text))
-
-    def _note(self, level: str, text: str) -> None:
-        self._reporter.handle(e.Note(level, text))  # type: ignore[arg-type]
 
 
 def _nodes(status: ClusterStatus) -> str:
