@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, cast
 
 from backends.errors import MachineError, ScenarioError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from importlib.metadata import EntryPoint
 
     from backends.base import Backend, BackendOptions, OpensBackend
 
@@ -52,9 +52,8 @@ class Registry:
         self._entries = None if entries is None else list(entries)
 
     def _targets(self) -> dict[str, str]:
-        entries = entry_points(group=GROUP) if self._entries is None else self._entries
         found = dict(BUILT_IN)
-        for entry in entries:
+        for entry in _installed() if self._entries is None else self._entries:
             found.setdefault(entry.name, entry.value)
         return found
 
@@ -78,6 +77,12 @@ class Registry:
             known = ", ".join(sorted(targets))
             raise UserError(f"there is no backend {name!r}; known are {known}", field="backend")
         return _load(name, targets[name])(options)
+
+
+def _installed() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points  # heavy, and most of this module's users look for no backend
+
+    return entry_points(group=GROUP)
 
 
 def _fault(name: str, target: str) -> str:

@@ -8,8 +8,7 @@ import threading
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from emulator import __version__
 from emulator.credentials import NO_CREDENTIALS, Credentials
@@ -26,17 +25,13 @@ from emulator.state.home import Home
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
+    from pathlib import Path
 
-    from emulator.arm.messages import ResourceProvider
-    from emulator.arm.operations import Operations
-    from emulator.engines.base import Engine
-    from emulator.engines.images import PullPolicy
     from emulator.gateway.app import Gateway
     from emulator.gateway.log import EmulatorLog
-    from emulator.launch.plan import GpuMode
+    from emulator.rooms import Rooms
     from emulator.state.clock import Clock
-    from emulator.state.store import Store
-    from emulator.storage.volumes import Volumes
+    from emulator.state.seal import Seal
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
@@ -122,7 +117,10 @@ class EmulatorServer:
         from emulator.gateway.log import EmulatorLog
         from emulator.gateway.web import serve
         from emulator.listening import listen
+        from emulator.rooms import furnish, warm_up
         from emulator.state.clock import SystemClock, wire_time
+        from emulator.state.seal import Seal
+        from emulator.state.store import Store
 
         self._home.make()
         lock = HomeLock(self._home)
@@ -143,13 +141,16 @@ class EmulatorServer:
         address = self._address(listener, proxies, wire_time(clock.now()))
         log = EmulatorLog(self._home.database.parent / "emulator.log")
         held.callback(log.close)
-        gateway = self._assemble(held, clock, address, log)
+        seal = Seal.at(self._home.seal_key)
+        store = Store(self._home.database, seal)
+        held.callback(store.close)
+        rooms = furnish(held, self._home, settings, store, clock)
+        gateway = self._gateway(rooms, seal, clock, address, log)
         authority = Authority(self._home, clock)
         serve(held, gateway, listener, authority=authority, report=log.error, proxies=proxies)
         write_address(self._home, address)
         held.callback(remove_address, self._home, address.instance)
-        if self._settings.only != "files":
-            threading.Thread(target=_warm_up, name="emulator-warm-up", daemon=True).start()
+        warm_up(held, rooms.steps(), log.error)
         return address
 
     @staticmethod
@@ -170,95 +171,25 @@ class EmulatorServer:
             passthrough_port=proxies[True].getsockname()[1],
         )
 
-    def _assemble(self, held: ExitStack, clock: Clock, address: Address, log: EmulatorLog) -> Gateway:
-        """Build every room, from the innermost outwards."""
-        from emulator.arm.manager import ResourceManager
-        from emulator.arm.operations import Operations
-        from emulator.arm.providers import COMPANIONS, NamespaceOnly
+    def _gateway(self, rooms: Rooms, seal: Seal, clock: Clock, address: Address, log: EmulatorLog) -> Gateway:
         from emulator.gateway.app import Gateway
-        from emulator.identity import development
         from emulator.identity.managed import ManagedIdentity
         from emulator.identity.service import IdentityService
         from emulator.identity.tokens import Tokens
-        from emulator.state.seal import Seal
-        from emulator.state.store import Store
-        from emulator.storage.accounts import Accounts
-        from emulator.storage.blob.service import BlobService
-        from emulator.storage.files import FilesService
-        from emulator.storage.provider import StorageProvider
-        from emulator.storage.shares import Shares
-        from emulator.storage.volumes import Volumes
 
-        home, settings = self._home, self._settings
-        seal = Seal.at(home.seal_key)
-        store = Store(home.database, seal)
-        held.callback(store.close)
-        given = settings.credentials
-        accounts = Accounts(
-            store,
-            home,
-            development=(development.ACCOUNT, development.ACCOUNT_KEY),
-            given=given.accounts,
-        )
-        shares = Shares(home, store)
-        files = FilesService(accounts, shares, store, clock)
-        blobs = BlobService(accounts, shares, store, clock, home)
-        operations = Operations(store, clock, strict=settings.strict)
-        providers: list[ResourceProvider] = [
-            StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
-        ]
-        if settings.only != "files":
-            providers.insert(0, self._batch_ai(held, store, clock, operations, Volumes(files, blobs)))
-            providers += [NamespaceOnly(name) for name in COMPANIONS]
         tokens = Tokens(seal.key, clock)
         return Gateway(
-            manager=ResourceManager(
-                store,
-                providers,
-                tenant=development.TENANT,
-                subscription=development.SUBSCRIPTION,
-                retry_after=operations.retry_after,
-            ),
-            identity=IdentityService(tokens, clock, given.clients),
+            manager=rooms.manager,
+            identity=IdentityService(tokens, clock, self._settings.credentials.clients),
             managed=ManagedIdentity(tokens),
             tokens=tokens,
-            storage={"file": files, "blob": blobs},
+            storage=rooms.storage,
             clock=clock,
-            host=settings.host,
+            host=self._settings.host,
             health=lambda: self._health(address),
             stop_key=address.stop_key,
             stop=lambda: threading.Thread(target=self.close, name="emulator-stop").start(),
             report=log.error,
-        )
-
-    def _batch_ai(
-        self, held: ExitStack, store: Store, clock: Clock, operations: Operations, volumes: Volumes
-    ) -> ResourceProvider:
-        """Build what runs jobs, and the provider in front of it."""
-        from emulator.batchai.provider import BatchAIProvider
-        from emulator.cluster.controller import Controller
-        from emulator.engines.choose import Engines
-
-        settings = self._settings
-        engines = Engines(
-            self._home,
-            settings.training or _training(),
-            settings.engine,
-            pull=cast("PullPolicy", settings.pull),
-            python=settings.python,
-        )
-        held.callback(engines.close)
-        controller = Controller(store, clock, engines, volumes)
-        controller.start()
-        held.callback(controller.close)
-        return BatchAIProvider(
-            store,
-            clock,
-            controller,
-            operations,
-            volumes,
-            resolve_engine=lambda name: _answering(engines(name)),
-            gpus=cast("GpuMode", settings.gpus),
         )
 
     def _health(self, address: Address) -> dict[str, Any]:
@@ -275,31 +206,3 @@ class EmulatorServer:
             "accounts": sorted(self._settings.credentials.accounts),
             "clients": sorted(self._settings.credentials.clients),
         }
-
-
-def _answering(engine: Engine) -> str:
-    """Name an engine that answers; EngineUnavailable before anything is made if it does not."""
-    engine.info()
-    return engine.name
-
-
-def _training() -> Path:
-    """Find the folder of training programs, which is data that lies beside this package."""
-    from importlib.util import find_spec
-
-    found = find_spec("training")
-    places = found.submodule_search_locations if found is not None else None
-    if not places:
-        raise FileNotFoundError("the package 'training' is not installed")
-    return Path(next(iter(places)))
-
-
-def _warm_up() -> None:
-    """Import what the first requests need, while the client is still getting ready."""
-    import jwt  # noqa: F401
-    from anyio import to_thread  # noqa: F401
-
-    from emulator.batchai import schema
-
-    schema.ClusterCreate.model_rebuild()
-    schema.JobCreate.model_rebuild()

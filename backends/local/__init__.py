@@ -1,25 +1,48 @@
 """The backend ``local``: the client of ``backends.azure``, pointed at an emulator on this machine.
 
-This package alone imports ``emulator``, to start and to control it. Its entry points import what they
-need when they are called.
+This package alone imports ``emulator``, to start and to control it. What it offers is imported when it is
+first used: serving an emulator needs no client, and the other way round. (Not so ``interception``, which is
+light, and shares its name with its module.)
 """
 
 from __future__ import annotations
 
-from backends.local.backend import open_backend
-from backends.local.control import (
-    EmulatorStatus,
-    environment,
-    gc,
-    reset,
-    serve,
-    status,
-    stop,
-)
-from backends.local.execution import CannotExecuteError, execute
-from backends.local.interception import REMOVED, found_address, interception
-from backends.local.tools import EngineProbe, Image, build_image, list_images, probe_engines
+from importlib import import_module
+from typing import TYPE_CHECKING
 
+from backends.local.interception import REMOVED, found_address, interception
+
+if TYPE_CHECKING:
+    from backends.local.backend import open_backend
+    from backends.local.control import (
+        EmulatorStatus,
+        environment,
+        gc,
+        reset,
+        serve,
+        status,
+        stop,
+    )
+    from backends.local.execution import CannotExecuteError, execute
+    from backends.local.tools import EngineProbe, Image, build_image, list_images, probe_engines
+
+_PLACES = {
+    "open_backend": "backend",
+    "EmulatorStatus": "control",
+    "environment": "control",
+    "gc": "control",
+    "reset": "control",
+    "serve": "control",
+    "status": "control",
+    "stop": "control",
+    "CannotExecuteError": "execution",
+    "execute": "execution",
+    "EngineProbe": "tools",
+    "Image": "tools",
+    "build_image": "tools",
+    "list_images": "tools",
+    "probe_engines": "tools",
+}
 __all__ = [
     "REMOVED",
     "CannotExecuteError",
@@ -40,3 +63,12 @@ __all__ = [
     "status",
     "stop",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is offered here (PEP 562)."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = found
+    return found

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 from backends.errors import MachineError, UserError
 from backends.local.host import LOOK_SECONDS, HomeTakenError, is_served, locked, start_emulator
-from backends.local.settings import local_settings
-from backends.local.tools import ENGINES, build_engine
-from backends.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emulator.server import Address
+    from backends.local.host import Serving
+    from emulator.serving import Address
 
 STOP_SECONDS = 15.0
 
@@ -66,39 +64,56 @@ def serve(
         UserError: one of these cannot be read.
         MachineError: the home or the port is taken.
     """
-    started = start_emulator(
-        home,
-        host=host,
-        port=port,
-        engine=engine,
-        gpus=gpus,
-        strict=strict,
-        accounts=accounts,
-        clients=clients,
-        only=only,
-    )
+    from emulator.serving import last_address
+    from emulator.state.home import Home
+
+    ending = threading.Event()
 
     def end(*_: object) -> None:
-        threading.Thread(target=started.server.close, name="emulator-end").start()
+        ending.set()
 
+    # From the first moment: whoever sees it answer may end it at once.
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        if ready is not None:
-            ready(status(home))
-        started.server.serve_forever()
+        started = start_emulator(
+            home,
+            host=host,
+            port=port,
+            engine=engine,
+            gpus=gpus,
+            strict=strict,
+            accounts=accounts,
+            clients=clients,
+            only=only,
+        )
+        threading.Thread(target=_close_after, args=(ending, started.server), name="emulator-end").start()
+        try:
+            if ready is not None:
+                ready(_described(home, last_address(Home(home))))
+            started.server.serve_forever()
+        finally:
+            started.server.close()
+            ending.set()
     finally:
-        started.server.close()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
+def _close_after(ending: threading.Event, server: Serving) -> None:
+    ending.wait()
+    server.close()
+
+
 def status(home: Path) -> EmulatorStatus:
     """Look at a home; starts nothing."""
-    from emulator.server import read_address
+    from emulator.serving import read_address
     from emulator.state.home import Home
 
+    return _described(home, read_address(Home(home)))
+
+
+def _described(home: Path, found: Address | None) -> EmulatorStatus:
     clusters, jobs = _live(home)
-    found = read_address(Home(home))
     if found is None:
         return EmulatorStatus(home, serving=is_served(home), clusters=len(clusters), running_jobs=jobs)
     return EmulatorStatus(
@@ -145,7 +160,7 @@ def stop(home: Path) -> bool:
     Raises:
         MachineError: it does not answer, refuses, or does not end in time.
     """
-    from emulator.server import read_address
+    from emulator.serving import read_address
     from emulator.state.home import Home
 
     if not is_served(home):
@@ -233,6 +248,7 @@ def gc(home: Path) -> list[str]:
 
 
 def _sweep(home: Path, keep: frozenset[str]) -> list[str]:
+    from backends.local.tools import ENGINES, build_engine
     from emulator.errors import EngineUnavailable
 
     def swept(name: str) -> list[str]:
@@ -250,6 +266,9 @@ def environment(home: Path) -> dict[str, str]:
     Raises:
         MachineError: none serves it.
     """
+    from backends.local.settings import local_settings
+    from backends.settings import SETTINGS
+
     found = status(home)
     if not found.url:
         raise MachineError(f"no emulator serves {home}.", remedy="Start one with 'scenario emulator serve'.")

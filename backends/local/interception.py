@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,6 +100,8 @@ def _credentials() -> dict[str, str]:
 
 def _bundle(certificate: Path, environment: Mapping[str, str]) -> Path:
     """Write a file that holds the authority's certificate and those that a program would trust without us."""
+    import ssl  # heavy, and this module is imported with its package
+
     chosen = [Path(environment[name]) for name in _BUNDLES if environment.get(name)]
     others = [file for file in chosen if file.is_file() and file.parent != certificate.parent]
     system = ssl.get_default_verify_paths().cafile

@@ -20,7 +20,8 @@ import hmac
 import re
 import traceback
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -51,16 +52,18 @@ if TYPE_CHECKING:
     from emulator.identity.managed import ManagedIdentity
     from emulator.identity.service import IdentityService
     from emulator.identity.tokens import Tokens
+    from emulator.later import Later
     from emulator.state.clock import Clock
 
 _ARM = frozenset({"subscriptions", "providers", "tenants"})
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _TOKEN_LIMIT = 64 * 1024
+_STORAGE = ("file", "blob")
 _LOOK_SECONDS = 0.02
 _LOOKS = 10
 
 
-class Storage(Protocol):
+class StorageService(Protocol):
     """A storage service: takes everything under an account's name."""
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
@@ -68,34 +71,62 @@ class Storage(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request asks for, apart from its body; ``headers`` have lower-case names."""
+class Storage(Protocol):
+    """The storage services, by the kind of their hosts."""
 
-    method: str
-    raw_path: str
-    first: str
-    rest: str
-    headers: Mapping[str, str]
-    base_url: str
+    @property
+    def file(self) -> StorageService:
+        """Azure Files."""
+        ...
+
+    @property
+    def blob(self) -> StorageService:
+        """Azure Blob."""
+        ...
+
+
+class Asked:
+    """What a request asks for, apart from its body.
+
+    ``raw_path`` is not decoded and has no query; ``first`` is its first component, ``rest`` what follows;
+    ``host`` is empty without that header.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.method: str = scope["method"]
+        self.raw_path: str = scope["raw_path"].decode("latin-1").partition("?")[0]
+        self.first, _, self.rest = self.raw_path.removeprefix("/").partition("/")
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        self.host: str = hosts[-1].decode("latin-1") if hosts else ""
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """Give the headers, names in lower case."""
+        return headers_of(self._scope)
+
+    @property
+    def base_url(self) -> str:
+        """Give scheme and host as the client used them."""
+        return base_url_of(self._scope, self.headers)
 
 
 class Gateway:
     """The application.
 
     ``host`` is the address that it listens on; ``health`` gives the body of the health answer; ``stop`` is
-    called to stop the emulator; ``storage`` are the services by the kind of their hosts (``file``, ``blob``);
-    ``report`` gets what nobody expected, for the emulator's own log.
+    called to stop the emulator; ``manager`` and ``storage`` are built when they are first needed; ``report``
+    gets what nobody expected, for the emulator's own log.
     """
 
     def __init__(
         self,
         *,
-        manager: ResourceManager,
+        manager: Later[ResourceManager],
         identity: IdentityService,
         managed: ManagedIdentity,
         tokens: Tokens,
-        storage: Mapping[str, Storage],
+        storage: Later[Storage],
         clock: Clock,
         host: str,
         health: Callable[[], Mapping[str, Any]],
@@ -141,11 +172,11 @@ class Gateway:
             await self._refuse(scope, watched, ServiceError(500, "InternalServerError", text))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = _asked(scope)
-        if self._on_loopback and not is_own_host(asked.headers.get("host", "")):
+        asked = Asked(scope)
+        if self._on_loopback and not is_own_host(asked.host):
             text = "This emulator answers to addresses of this machine and to Azure's names only."
             raise ServiceError(421, "MisdirectedRequest", text)
-        place = place_of(asked.headers.get("host", ""))
+        place = place_of(asked.host)
         if place is not None:
             await self._at_azure(place, asked, scope, receive, send)
         elif asked.first.lower() in _ARM:
@@ -160,10 +191,10 @@ class Gateway:
             await self._machine_token(asked, query_of(scope), receive, send)
         elif asked.first == "blob" and _ACCOUNT.fullmatch(asked.rest.partition("/")[0]):
             account, slash, below = asked.rest.partition("/")
-            await self._store(self._storage["blob"], account, slash + below, scope, receive, send)
+            await self._store("blob", account, slash + below, scope, receive, send)
         elif _ACCOUNT.fullmatch(asked.first):
             below = asked.raw_path[len(asked.first) + 1 :]
-            await self._store(self._storage["file"], asked.first, below, scope, receive, send)
+            await self._store("file", asked.first, below, scope, receive, send)
         else:
             text = (
                 f"Nothing is served at '{asked.raw_path[:200]}'. This is an emulator of Azure Batch AI: the "
@@ -174,9 +205,8 @@ class Gateway:
 
     async def _at_azure(self, place: Place, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what was meant for a host of Azure's."""
-        service = self._storage.get(place.kind)
-        if service is not None:
-            await self._store(service, place.account, asked.raw_path, scope, receive, send)
+        if place.kind in _STORAGE:
+            await self._store(place.kind, place.account, asked.raw_path, scope, receive, send)
         elif place.kind == "management" and asked.first.lower() in _ARM:
             await self._arm(asked, query_of(scope), receive, send)
         elif place.kind == "management" and asked.raw_path == "/metadata/endpoints":
@@ -189,6 +219,7 @@ class Gateway:
 
     async def _arm(self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send) -> None:
         self._tokens.check(asked.headers.get("authorization", ""), asked.base_url)
+        await self._manager.wait()
         if asked.method in ("GET", "HEAD"):
             answer = await self._read(asked, query)
         else:
@@ -221,7 +252,7 @@ class Gateway:
         return answer
 
     def _manage(self, asked: Asked, query: Mapping[str, str], body: Mapping[str, Any] | None) -> ArmResponse:
-        return self._manager.handle(
+        return self._manager().handle(
             asked.method,
             asked.raw_path,
             query=query,
@@ -253,12 +284,13 @@ class Gateway:
         body = cloud_metadata(asked.base_url, query.get("api-version", ""))
         await _json(send, 200, body)
 
-    @staticmethod
     async def _store(  # noqa: PLR0917 - a service, what is asked of it, and the ASGI triple
-        service: Storage, account: str, raw_path: str, scope: Scope, receive: Receive, send: Send
+        self, kind: str, account: str, raw_path: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
         from starlette.requests import Request
 
+        services = await self._storage.wait()
+        service = services.blob if kind == "blob" else services.file
         response = await service.handle(Request(scope, receive), account, raw_path)
         await response(scope, receive, send)
 
@@ -287,13 +319,6 @@ def _goes_on(answer: ArmResponse) -> bool:
     if answer.headers.get("Retry-After") != "0":
         return False
     return answer.status == HTTPStatus.ACCEPTED or (answer.body or {}).get("status") == "InProgress"
-
-
-def _asked(scope: Scope) -> Asked:
-    raw_path = scope["raw_path"].decode("latin-1").partition("?")[0]
-    first, _, rest = raw_path.removeprefix("/").partition("/")
-    headers = headers_of(scope)
-    return Asked(scope["method"], raw_path, first, rest, headers, base_url_of(scope, headers))
 
 
 async def _json(

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import tempfile
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cryptography.fernet import Fernet
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptography.fernet import Fernet
+
+_KEY_BYTES = 32
 
 
 class Seal:
     """Seals and opens small dictionaries of secrets (Fernet: AES-128-CBC with HMAC-SHA256)."""
 
     def __init__(self, key: bytes) -> None:
-        self._box = Fernet(key)
+        if len(base64.urlsafe_b64decode(key)) != _KEY_BYTES:
+            raise ValueError("the seal key must be 32 bytes, in url-safe base64")
         self.key = key
+
+    @cached_property
+    def _box(self) -> Fernet:
+        """Import what seals when there is something to seal: most starts of an emulator never need it."""
+        from cryptography.fernet import Fernet
+
+        return Fernet(self.key)
 
     @classmethod
     def at(cls, path: Path) -> Seal:
@@ -30,7 +42,7 @@ class Seal:
             handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(Fernet.generate_key())
+                    file.write(base64.urlsafe_b64encode(os.urandom(_KEY_BYTES)))
                 with contextlib.suppress(FileExistsError):  # another first user was quicker
                     path.hardlink_to(draft)
             finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -17,30 +18,31 @@ _CONTAINER = "_blob/"
 class Volumes:
     """Is ``FileShares`` to the cluster room and ``OutputFiles`` to the provider; callable from any thread.
 
-    Where a share is named, ``_blob/<name>`` is a container: no share's name begins so.
+    Where a share is named, ``_blob/<name>`` is a container: no share's name begins so. The services are
+    asked for when they are needed.
     """
 
-    def __init__(self, files: FilesService, blobs: BlobService) -> None:
+    def __init__(self, files: Callable[[], FilesService], blobs: Callable[[], BlobService]) -> None:
         self._files = files
         self._blobs = blobs
 
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         """Find the folder of a share; EngineError ``AZFMountError``."""
-        return self._files.mount_source(account, azure_file_url, account_key)
+        return self._files().mount_source(account, azure_file_url, account_key)
 
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         """Find the folder of a container; EngineError ``BFSMountError``."""
-        return self._blobs.mount_source(account, container, account_key)
+        return self._blobs().mount_source(account, container, account_key)
 
     def list_folder(self, account: str, share: str, path: str) -> list[Entry]:
         """List one level of a folder; empty if it does not exist."""
         if share.startswith(_CONTAINER):
-            return self._blobs.list_folder(account, share.removeprefix(_CONTAINER), path)
-        return self._files.list_folder(account, share, path)
+            return self._blobs().list_folder(account, share.removeprefix(_CONTAINER), path)
+        return self._files().list_folder(account, share, path)
 
     def link(self, account: str, share: str, path: str, *, expires: datetime, base_url: str) -> str:
         """Make a link to a file that needs no other authorization; KeyError if there is no such account."""
         if share.startswith(_CONTAINER):
             container = share.removeprefix(_CONTAINER)
-            return self._blobs.link(account, container, path, expires=expires, base_url=base_url)
-        return self._files.link(account, share, path, expires=expires, base_url=base_url)
+            return self._blobs().link(account, container, path, expires=expires, base_url=base_url)
+        return self._files().link(account, share, path, expires=expires, base_url=base_url)

@@ -14,6 +14,7 @@ import pytest
 from emulator.gateway.app import Gateway
 from emulator.gateway.reading import is_own_host
 from emulator.identity import development
+from emulator.later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,11 +209,11 @@ def test_what_nobody_expected_is_written_down_and_not_shown() -> None:
     sent: list[Any] = []
     broken: Any = Broken()
     gateway = Gateway(
-        manager=broken,
+        manager=Later(lambda: broken),
         identity=broken,
         tokens=broken,
         managed=broken,
-        storage={},
+        storage=Later(lambda: broken),
         clock=ManualClock(),
         host="127.0.0.1",
         health=dict,
@@ -286,11 +287,11 @@ def polled(ends_after: int, user_agent: bytes = b"") -> tuple[list[float], dict[
 
     fake: Any = Fake()
     gateway = Gateway(
-        manager=fake,
+        manager=Later(lambda: fake),
         identity=fake,
         tokens=fake,
         managed=fake,
-        storage={},
+        storage=Later(lambda: fake),
         clock=ManualClock(),
         host="127.0.0.1",
         health=dict,

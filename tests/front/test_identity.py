@@ -165,6 +165,14 @@ def test_tokens_that_are_not_good_are_refused_with_the_reason(tokens: Tokens, cl
     assert "'6/6/2018 1:00:00 PM'" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "text", ["", ".", "..", "...", "a.b", "a.b.c.d", "é.é.é", "=.=.=", "e30.e30.", "\ud800.a.b"]
+)
+def test_what_is_no_token_is_refused(tokens: Tokens, text: str) -> None:
+    with pytest.raises(ServiceError, match="InvalidAuthenticationToken"):
+        tokens.check(f"Bearer x{text}", BASE)
+
+
 def test_an_unsigned_token_is_refused(tokens: Tokens) -> None:
     header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
     claims = base64.urlsafe_b64encode(b'{"aud":"https://management.azure.com","exp":9999999999}').decode()

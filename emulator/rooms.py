@@ -1,0 +1,189 @@
+"""The rooms behind the door, put together. What only requests enter is built when the first one comes."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from emulator.later import Later
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import ExitStack
+
+    from emulator.arm.manager import ResourceManager
+    from emulator.arm.messages import ResourceProvider
+    from emulator.cluster.controller import Controller
+    from emulator.engines.base import Engine
+    from emulator.engines.images import PullPolicy
+    from emulator.launch.plan import GpuMode
+    from emulator.server import EmulatorSettings
+    from emulator.state.clock import Clock
+    from emulator.state.home import Home
+    from emulator.state.store import Store
+    from emulator.storage.blob.service import BlobService
+    from emulator.storage.files import FilesService
+    from emulator.storage.volumes import Volumes
+
+
+_WARM_UP_AFTER = 0.2
+"""Seconds after the start: by then whoever waited for it has asked whether we are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The storage services. They are made together: each minds what the other deletes."""
+
+    file: FilesService
+    blob: BlobService
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Storage, and the resource manager with the providers behind it."""
+
+    storage: Later[Storage]
+    manager: Later[ResourceManager]
+    only_storage: bool
+
+    def steps(self) -> list[Callable[[], object]]:
+        """Give what the first requests need, in steps: what is not there yet is built, the rest imported."""
+        rest: list[Callable[[], object]] = [self.manager, _read_schema]
+        return [self.storage, *([] if self.only_storage else rest)]
+
+
+def _read_schema() -> None:
+    from emulator.batchai import schema
+
+    schema.ClusterCreate.model_rebuild()
+    schema.JobCreate.model_rebuild()
+
+
+def warm_up(held: ExitStack, steps: Sequence[Callable[[], object]], report: Callable[[str], None]) -> None:
+    """Take steps in a thread, but not in the way of whoever waits for the start; unwinding ``held`` ends it.
+
+    ``report`` hears what fails; the request that needs it is told again.
+    """
+    ending = threading.Event()
+
+    def take() -> None:
+        for number, step in enumerate(steps):
+            if ending.wait(0 if number else _WARM_UP_AFTER):
+                return
+            try:
+                step()
+            except Exception:  # noqa: BLE001 - reported
+                report(traceback.format_exc())
+
+    thread = threading.Thread(target=take, name="emulator-warm-up", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        ending.set()
+        thread.join()  # a process that ends while a thread imports compiled code may crash
+
+    held.callback(end)
+
+
+def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Store, clock: Clock) -> Rooms:
+    """Put the rooms together, and take up the jobs that an earlier emulator left; ``held`` ends it all."""
+    from emulator.identity import development
+    from emulator.storage.accounts import Accounts
+    from emulator.storage.shares import Shares
+    from emulator.storage.volumes import Volumes
+
+    accounts = Accounts(
+        store,
+        home,
+        development=(development.ACCOUNT, development.ACCOUNT_KEY),
+        given=settings.credentials.accounts,
+    )
+    shares = Shares(home, store)
+
+    def make_storage() -> Storage:
+        from emulator.storage.blob.service import BlobService
+        from emulator.storage.files import FilesService
+
+        return Storage(
+            FilesService(accounts, shares, store, clock), BlobService(accounts, shares, store, clock, home)
+        )
+
+    storage: Later[Storage] = Later(make_storage)
+    volumes = Volumes(lambda: storage().file, lambda: storage().blob)
+    batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, clock, volumes)
+
+    def make_manager() -> ResourceManager:
+        from emulator.arm.manager import ResourceManager
+        from emulator.arm.operations import Operations
+        from emulator.arm.providers import COMPANIONS, NamespaceOnly
+        from emulator.storage.provider import StorageProvider
+
+        storage()  # what is deleted by a provider, it minds
+        operations = Operations(store, clock, strict=settings.strict)
+        providers: list[ResourceProvider] = [
+            StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
+        ]
+        if batch_ai is not None:
+            from emulator.batchai.provider import BatchAIProvider
+
+            controller, engines = batch_ai
+            served = BatchAIProvider(
+                store,
+                clock,
+                controller,
+                operations,
+                volumes,
+                resolve_engine=lambda name: _answering(engines(name)),
+                gpus=cast("GpuMode", settings.gpus),
+            )
+            providers = [served, *providers, *(NamespaceOnly(name) for name in COMPANIONS)]
+        return ResourceManager(
+            store,
+            providers,
+            tenant=development.TENANT,
+            subscription=development.SUBSCRIPTION,
+            retry_after=operations.retry_after,
+        )
+
+    return Rooms(storage, Later(make_manager), only_storage=batch_ai is None)
+
+
+def _clusters(  # noqa: PLR0917 - what every room is made of
+    held: ExitStack, home: Home, settings: EmulatorSettings, store: Store, clock: Clock, volumes: Volumes
+) -> tuple[Controller, Callable[[str], Engine]]:
+    """Build what runs jobs, and let it go on where it left."""
+    from emulator.cluster.controller import Controller
+    from emulator.engines.choose import Engines
+
+    engines = Engines(
+        home,
+        settings.training or _training(),
+        settings.engine,
+        pull=cast("PullPolicy", settings.pull),
+        python=settings.python,
+    )
+    held.callback(engines.close)
+    controller = Controller(store, clock, engines, volumes)
+    controller.start()
+    held.callback(controller.close)
+    return controller, engines
+
+
+def _answering(engine: Engine) -> str:
+    """Name an engine that answers; EngineUnavailable before anything is made if it does not."""
+    engine.info()
+    return engine.name
+
+
+def _training() -> Path:
+    """Find the folder of training programs, which is data that lies beside this package."""
+    from importlib.util import find_spec
+
+    found = find_spec("training")
+    places = found.submodule_search_locations if found is not None else None
+    if not places:
+        raise FileNotFoundError("the package 'training' is not installed")
+    return Path(next(iter(places)))
