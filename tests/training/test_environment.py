@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,39 +189,42 @@ def _make(cache: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
+def _made(cache: Path, environment: dict[str, str]) -> list[dict[str, Any]]:
+    """Make it to the end; gives the events."""
+    with _make(cache, environment) as process:
+        events = [json.loads(line) for line in process.stdout or ()]
+    assert events[-1]["event"] == "done", events[-1]
+    return events
+
+
 @pytest.mark.cntk
 @pytest.mark.network
 @pytest.mark.timeout(900)
-def test_an_environment_that_was_killed_half_made_is_made_and_computes(tmp_path: Path) -> None:
+def test_an_environment_that_was_killed_half_made_is_made_and_computes_also_when_moved(
+    tmp_path: Path,
+) -> None:
     environment = {**os.environ, "HOME": ""}
-    with _make(tmp_path, environment) as first:
+    cache = tmp_path / "cache"
+    with _make(cache, environment) as first:
         for line in first.stdout or ():
             event = json.loads(line)
             if event["event"] == "error":
                 pytest.fail(event["message"])
             if event.get("file", "").startswith("unpacking"):
                 first.kill()
-    assert not list((tmp_path / "toolkits" / "cntk").glob("cntk-*/environment.json"))
-    with _make(tmp_path, environment) as second:
-        assert second.stdout is not None
-        last = json.loads(second.stdout.readlines()[-1])
-    assert last["event"] == "done", last
-    assert last["version"] == "2.7"
-    root = tmp_path / "toolkits" / "cntk"
+    root = cache / "toolkits" / "cntk"
+    assert not list(root.glob("cntk-*/environment.json"))
+    assert _made(cache, environment)[-1]["version"] == "2.7"
     assert [entry.name for entry in root.iterdir() if entry.suffix == ".new"] == []
+
+    moved = cache.rename(tmp_path / "moved")
+    events = _made(moved, environment)
+    assert {event["event"] for event in events} == {"done"}, "nothing is made again"
+    (folder,) = events[-1]["bin"]
+    assert Path(folder).is_relative_to(moved)
     code = "import cntk; print(cntk.Communicator.num_workers()); cntk.Communicator.finalize()"
-    command = [
-        "mpirun",
-        "--allow-run-as-root",
-        "--oversubscribe",
-        "-n",
-        "2",
-        "python",
-        "-W",
-        "ignore",
-        "-c",
-        code,
-    ]
-    bare = {"PATH": ":".join([*last["bin"], "/usr/bin", "/bin"])}
+    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"]
+    command += ["python", "-W", "ignore", "-c", code]
+    bare = {"PATH": f"{folder}:/usr/bin:/bin"}
     done = subprocess.run(command, env=bare, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout.split() == ["2", "2"], done.stderr
