@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from emulator.gateway.protocol import MetadataProtocol
+from emulator.gateway.protocol import HttpProtocol
 from emulator.gateway.proxy import Interceptor
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def serve(
             application,
             lifespan="off",
             ws="none",
-            http=MetadataProtocol,
+            http=HttpProtocol,
             log_config=None,
             log_level="critical",
             access_log=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
@@ -42,8 +43,7 @@ PERMISSION_KEY = "13400857325829863413*7225182421306353545"
 XML = "application/xml"
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 _MAX_METADATA = 8192
-
-
+_NO_QUERY: Mapping[str, str] = MappingProxyType({})
 _MAX_BODY = 64 * 1024
 
 
@@ -96,12 +96,7 @@ class Call:
         self.share = ""
         self.parts: tuple[str, ...] = ()
         self.grant = NOTHING
-        self.query: dict[str, str] = {}
-        if scope["query_string"]:
-            pairs: dict[str, list[str]] = {}
-            for name, value in parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True):
-                pairs.setdefault(name.lower(), []).append(value)
-            self.query = {name: ",".join(sorted(values)) for name, values in pairs.items()}
+        self.query = _parse_query(scope["query_string"]) if scope["query_string"] else _NO_QUERY
         headers: dict[str, str] = {}
         for raw_name, raw_value in scope["headers"]:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
@@ -218,7 +213,7 @@ class Call:
         """
         found = {}
         size = 0
-        # ``MetadataProtocol`` notes names as they were sent; without it they are in lower case.
+        # ``HttpProtocol`` notes names as they were sent; without it they are in lower case.
         spelled: Mapping[str, str] = self.request.scope.get("metadata_names", {})
         for name, value in self.headers.items():
             if not name.startswith("x-ms-meta-"):
@@ -238,16 +233,13 @@ class Call:
         self, status: int, headers: Mapping[str, str], body: bytes = b"", *, content_type: str = ""
     ) -> Response:
         """Make an answer with the headers that every answer has."""
-        response = Response(None, status)
         raw = [(_header_name(name), value.encode("latin-1")) for name, value in headers.items()]
         raw += self.common_headers()
         if content_type:
             raw.append((b"content-type", content_type.encode()))
         if status not in (204, 304) and "content-length" not in headers:
             raw.append((b"content-length", str(len(body)).encode()))
-        response.raw_headers = raw
-        response.body = body
-        return response
+        return Answer(status, raw, body)
 
     def common_headers(self) -> list[tuple[bytes, bytes]]:
         """Give the headers that every answer has."""
@@ -264,6 +256,24 @@ class Call:
         if client and self.version >= ECHO_VERSION:
             raw.append((b"x-ms-client-request-id", client.encode("latin-1")))
         return raw
+
+
+class Answer(Response):
+    """A short answer: like Starlette's, but its headers stand there from the start."""
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status_code = status
+        self.raw_headers = headers
+        self.body = body
+        self.background = None
+
+
+@lru_cache(maxsize=128)
+def _parse_query(text: bytes) -> Mapping[str, str]:
+    pairs: dict[str, list[str]] = {}
+    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
+        pairs.setdefault(name.lower(), []).append(value)
+    return MappingProxyType({name: ",".join(sorted(values)) for name, values in pairs.items()})
 
 
 class Spelled(bytes):

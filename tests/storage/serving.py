@@ -18,7 +18,7 @@ import uvicorn
 from azure.storage.file import FileService
 from starlette.requests import Request
 
-from emulator.gateway.protocol import MetadataProtocol
+from emulator.gateway.protocol import HttpProtocol
 from emulator.state.clock import SystemClock
 from emulator.state.home import Home
 from emulator.state.seal import Seal
@@ -180,7 +180,7 @@ class Serving:
         self.served = served
         config = uvicorn.Config(
             self._app,
-            http=MetadataProtocol,
+            http=HttpProtocol,
             log_level="warning",
             lifespan="off",
             ws="none",
