@@ -98,10 +98,26 @@ def decode_md5(text: str) -> bytes:
     return value
 
 
+def encode_md5(digest: bytes) -> str:
+    """Write an MD5 in base64."""
+    return base64.b64encode(digest).decode()
+
+
+def check_md5(call: Call, digest: bytes) -> None:
+    """Compare the MD5 of a body with the request's ``Content-MD5``, if it has one.
+
+    Raises:
+        StorageError: Md5Mismatch, InvalidMd5.
+    """
+    given = call.headers.get("content-md5")
+    if given is not None and decode_md5(given) != digest:
+        raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=encode_md5(digest))
+
+
 def range_md5(fd: int, first: int, last: int) -> str:
     """Compute the MD5 of a range of at most 4 MiB, in base64."""
     data = os.pread(fd, last - first + 1, first)
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+    return encode_md5(hashlib.md5(data, usedforsecurity=False).digest())
 
 
 def data_ranges(fd: int, first: int, last: int) -> Iterator[tuple[int, int]]:
@@ -137,24 +153,25 @@ class FileBody(Response):
         self.background = None
         self.status_code = head.status_code
         self.raw_headers = head.raw_headers
-        self._file = open(fd, "rb", buffering=0)  # noqa: SIM115 - closed when it was sent
+        self._fd = fd
         self._first = first
         self._length = length
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; stop when the client has gone."""
-        with self._file as file:
-            await send(
-                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-            )
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        try:
+            await send(start)
             if self._length > CHUNK:
                 gone = asyncio.ensure_future(_disconnected(receive))
                 try:
-                    await self._send_chunks(file.fileno(), send, gone)
+                    await self._send_chunks(self._fd, send, gone)
                 finally:
                     gone.cancel()
             else:
-                await self._send_last(file.fileno(), send, self._first, self._length)
+                await self._send_last(self._fd, send, self._first, self._length)
+        finally:
+            os.close(self._fd)
 
     async def _send_chunks(self, fd: int, send: Send, gone: asyncio.Future[None]) -> None:
         position, left = self._first, self._length

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import ctypes
 import errno
 import hashlib
@@ -16,16 +15,18 @@ from emulator.storage.call import XML, document, element
 from emulator.storage.content import (
     CHUNK,
     MAX_RANGE,
+    check_md5,
     clip,
     data_ranges,
     decode_md5,
+    encode_md5,
     parse_range,
     requested_range,
 )
 from emulator.storage.errors import StorageError, bad_header, failure
 from emulator.storage.file_operations import check, save
 from emulator.storage.sources import find_source, open_source
-from emulator.storage.uploads import receive, write
+from emulator.storage.uploads import receiving, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,15 +62,16 @@ async def put_range(context: Context, call: Call) -> Response:
     if write == "clear":
         if call.length("content-length"):
             raise bad_header("content-length", call.headers["content-length"])
-        return _commit(context, call, None, first, last)
+        return call.answer(201, _commit(context, call, None, first, last))
     _check_length(call, last - first + 1)
     with context.drafts.take() as draft:
-        digest = await receive(call.request, draft, last - first + 1)
-        computed = base64.b64encode(digest).decode()
-        given = call.headers.get("content-md5")
-        if given is not None and decode_md5(given) != digest:
-            raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=computed)
-        return _commit(context, call, draft, first, last, md5=computed)
+        async with receiving(call.request, draft, last - first + 1) as digest:
+            if "content-md5" in call.headers:
+                check_md5(call, await digest.value())
+            # Unless the client wants it checked, its MD5 need not be known before the bytes are in place.
+            headers = _commit(context, call, draft, first, last)
+            headers["content-md5"] = encode_md5(await digest.value())
+    return call.answer(201, headers)
 
 
 async def put_range_from_url(context: Context, call: Call) -> Response:
@@ -99,8 +101,9 @@ async def put_range_from_url(context: Context, call: Call) -> Response:
             os.close(fd)
     with context.drafts.take() as draft:
         write(draft, data, 0)
-        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        return _commit(context, call, draft, first, last, md5=digest)
+        headers = _commit(context, call, draft, first, last)
+    headers["content-md5"] = encode_md5(hashlib.md5(data, usedforsecurity=False).digest())
+    return call.answer(201, headers)
 
 
 async def list_ranges(context: Context, call: Call) -> Response:
@@ -204,10 +207,11 @@ def _check_length(call: Call, length: int) -> None:
         decode_md5(call.headers["content-md5"])
 
 
-def _commit(
-    context: Context, call: Call, draft: int | None, first: int, last: int, *, md5: str = ""
-) -> Response:
-    """Put the draft, or zeros, into the file. Nothing else of this service runs meanwhile."""
+def _commit(context: Context, call: Call, draft: int | None, first: int, last: int) -> dict[str, str]:
+    """Put the draft, or zeros, into the file, and give the answer's headers.
+
+    Nothing else of this service runs meanwhile.
+    """
     root = context.root(call)
     with tree.find_file(root, call.parts) as found:
         record, _ = check(context, call, found)
@@ -226,9 +230,7 @@ def _commit(
             smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)
         record.copy = {}
         headers = save(context, call, found, record)
-    if md5:
-        headers["content-md5"] = md5
-    return call.answer(201, headers | {"x-ms-request-server-encrypted": "true"})
+    return headers | {"x-ms-request-server-encrypted": "true"}
 
 
 def _copy(source: int, target: int, offset: int, length: int) -> None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from emulator.storage.content import CHUNK
 from emulator.storage.errors import bad_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from starlette.requests import Request
 
-_STEP = 1024 * 1024
-"""Bytes handed to the hashing thread at a time: hashing takes longer than receiving and writing together."""
+_STEP = 256 * 1024
+"""Bytes that are worth a thread; fewer are hashed where they are."""
 
 _KEPT = 4
 """Drafts kept for the next body: writing over old blocks costs a fifth of getting new ones."""
@@ -52,36 +52,66 @@ class Drafts:
         self.close()
 
 
-async def receive(request: Request, draft: int, length: int) -> bytes:
-    """Stream a body into a draft.
-
-    Returns:
-        The MD5 of what came.
+@asynccontextmanager
+async def receiving(request: Request, draft: int, length: int) -> AsyncIterator[Digest]:
+    """Stream a body into a draft; inside the context all of it is there, and its MD5 is on its way.
 
     Raises:
         ClientDisconnect: the client went away first.
         StorageError: InvalidHeaderValue if the body is not ``length`` bytes long.
     """
-    digest = hashlib.md5(usedforsecurity=False)
-    loop = asyncio.get_running_loop()
-    received = hashed = 0
-    pending: asyncio.Future[None] | None = None
+    digest = Digest(draft)
+    received = 0
     try:
         async for chunk in request.stream():
             write(draft, chunk, received)
             received += len(chunk)
-            if received - hashed >= _STEP:
-                if pending is not None:
-                    await pending
-                pending = loop.run_in_executor(None, _hash, digest, draft, hashed, received)
-                hashed = received
+            digest.extend(received)
+        if received != length:
+            raise bad_header("content-length", str(received))
+        yield digest
     finally:
-        if pending is not None:
-            await pending
-    if received != length:
-        raise bad_header("content-length", str(received))
-    _hash(digest, draft, hashed, received)
-    return digest.digest()
+        await digest.settle()
+
+
+class Digest:
+    """The MD5 of a draft, computed in a thread beside what fills the draft and what is done with it then.
+
+    Hashing takes longer than all else that is done with a body. The thread reads what it hashes from the
+    draft, so neither waits for the other and no bytes are held for it.
+    """
+
+    def __init__(self, draft: int) -> None:
+        self._draft = draft
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self._hashed = self._end = 0
+        self._work: asyncio.Future[None] | None = None
+
+    def extend(self, end: int) -> None:
+        """Tell that the draft now holds ``end`` bytes."""
+        self._end = end
+        if end - self._hashed >= _STEP and (self._work is None or self._work.done()):
+            self._work = asyncio.get_running_loop().run_in_executor(None, self._catch_up)
+
+    async def value(self) -> bytes:
+        """Give the MD5 of all that the draft holds."""
+        while self._work is not None and self._end - self._hashed >= _STEP:
+            await self._work
+            self.extend(self._end)
+        if self._work is not None:
+            await self._work
+        self._catch_up()
+        return self._digest.digest()
+
+    async def settle(self) -> None:
+        """Wait until the draft is read no more."""
+        if self._work is not None:
+            await asyncio.wait([self._work])
+
+    def _catch_up(self) -> None:
+        while (count := min(CHUNK, self._end - self._hashed)) > 0:
+            self._digest.update(os.pread(self._draft, count, self._hashed))
+            self._hashed += count
 
 
 def write(fd: int, data: bytes | memoryview, offset: int) -> None:
@@ -92,8 +122,3 @@ def write(fd: int, data: bytes | memoryview, offset: int) -> None:
             return
         offset += written
         data = memoryview(data)[written:]
-
-
-def _hash(digest: hashlib._Hash, fd: int, first: int, end: int) -> None:
-    for position in range(first, end, CHUNK):
-        digest.update(os.pread(fd, min(CHUNK, end - position), position))

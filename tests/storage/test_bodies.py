@@ -44,6 +44,14 @@ def test_a_range_of_any_size_is_written_whole(served: Served, size: int) -> None
     assert (served.folder("data") / "f").read_bytes() == b"\0" + data + b"\0"
 
 
+def test_a_long_range_whose_md5_differs_leaves_the_file_as_it_was(served: Served) -> None:
+    before = os.urandom(4 * MIB)
+    served.make("/data/f", before)
+    answer = served.put("/data/f", 0, bytes(4 * MIB), {"content-md5": _md5(b"other")})
+    assert (answer.status, answer.headers["x-ms-error-code"]) == (400, "Md5Mismatch")
+    assert (served.folder("data") / "f").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status", "code"),
     [

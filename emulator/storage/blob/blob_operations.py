@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from emulator.storage.conditions import check_conditions
 from emulator.storage.errors import StorageError, bad_header, failure, not_built
 from emulator.storage.records import EntryRecord, entity_tag
 from emulator.storage.tree import MODE
-from emulator.storage.uploads import receive
+from emulator.storage.uploads import receiving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,14 +239,12 @@ async def receive_body(call: BlobCall, path: str, limit: int) -> str:
         raise failure("RequestBodyTooLarge", MaxLimit=str(limit))
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        digest = await receive(call.request, fd, length)
+        async with receiving(call.request, fd, length) as received:
+            digest = await received.value()
     finally:
         os.close(fd)
-    computed = base64.b64encode(digest).decode()
-    given = call.headers.get("content-md5")
-    if given is not None and content.decode_md5(given) != digest:
-        raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=computed)
-    return computed
+    content.check_md5(call, digest)
+    return content.encode_md5(digest)
 
 
 def _put_folder(context: BlobContext, call: BlobCall, root: str, record: EntryRecord) -> Response:
