@@ -112,6 +112,14 @@ class Store:
         text = json.dumps(body, separators=(",", ":"))
         sealed = None if secrets is None else self._seal.seal(secrets)
         with self._lock:
+            if sealed is None:
+                # The frequent case, and a third of the work of the general one: indexes stay as they are.
+                replaced = self._db.execute(
+                    "UPDATE documents SET body = ? WHERE kind = ? AND id = ? AND parent = ?",
+                    (text, kind, id, parent),
+                )
+                if replaced.rowcount:
+                    return
             self._db.execute(
                 "INSERT INTO documents (kind, id, parent, body, sealed) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (kind, id) DO UPDATE SET parent = excluded.parent, body = excluded.body, "

@@ -78,6 +78,15 @@ def test_documents_are_listed_by_age_and_replacing_keeps_it_s3(tmp_path: Path) -
     store.close()
 
 
+def test_a_document_can_move_to_another_parent(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    store.put("k", "a", {"n": 1}, parent="p")
+    store.put("k", "a", {"n": 2}, parent="q")
+    assert store.list("k", "p") == []
+    assert [document.body for document in store.list("k", "q")] == [{"n": 2}]
+    store.close()
+
+
 def test_secrets_are_sealed_and_kept_s4(tmp_path: Path) -> None:
     store = make(tmp_path)
     store.put("k", "a", {}, secrets={"/p": "hunter2"})
