@@ -1,7 +1,7 @@
 """The control folder of a task: what its supervisor is told, and what it left behind.
 
 It stands on the node's disk, outside the node agent's tree, so that a job that wipes its temporary folder
-cannot lose its own end. Files: ``supervisor.sh``, ``plan`` (shell), ``environment`` (shell, 0600, deleted
+cannot lose its own end. Files: ``supervisor.sh``, ``plan`` (shell), ``environment`` (shell, 0600, emptied
 by the supervisor before anything else), ``log`` (what the supervisor could not do), ``begun``, ``phase``
 and ``status``.
 """
@@ -81,8 +81,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def _environment(values: Mapping[str, str]) -> str:
-    """Write exports. ``command`` keeps a shell alive that holds a name to be read-only, as bash does UID."""
-    return "".join(f"command export {name}={shlex.quote(value)}\n" for name, value in values.items())
+    """Write exports, for the job's shell alone: the supervisor's own gets them as the text of a variable.
+
+    ``command`` keeps a shell alive that holds a name to be read-only, as bash does UID.
+    """
+    exports = "".join(f"command export {name}={shlex.quote(value)}\n" for name, value in values.items())
+    return f"environment={shlex.quote(exports)}\n"
 
 
 def _plan(task: NodeTask, owner: Owner | None, scope: Scope) -> str:
@@ -95,10 +99,12 @@ def _plan(task: NodeTask, owner: Owner | None, scope: Scope) -> str:
         *_step("main", task.main),
     ]
     commands = (
-        [f"mkdir -p -- {' '.join(_quote(path) for path in task.directories)}"] if task.directories else []
+        [f"$with_signals mkdir -p -- {' '.join(_quote(path) for path in task.directories)}"]
+        if task.directories
+        else []
     )
     commands += [f"printf %s {shlex.quote(text)} >{_quote(path)}" for path, text in task.files]
-    lines.append("make_directories() {\n    " + " &&\n    ".join(commands or ["true"]) + "\n}")
+    lines.append("make_directories() {\n    " + " &&\n    ".join(commands or ["$with_signals true"]) + "\n}")
     lines.append(f"give_back() {{\n    {give_back_command(owner, [m.target for m in task.mounts])}\n}}")
     return "\n".join(lines) + "\n"
 

@@ -10,7 +10,7 @@ user= group=
 exec 2>>"$control/log"
 
 bind() {
-    mkdir -p "$2"
+    [ -d "$2" ] || mkdir -p "$2"
     mount --bind "$1" "$2"
 }
 

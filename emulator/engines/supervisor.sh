@@ -2,9 +2,10 @@
 # The first process of a task: supervisor.sh CONTROL-FOLDER
 #
 # Runs job preparation, then the job's command; each stream goes straight into its file. Its last act is
-# to write CONTROL/status in one piece: "<phase> <exit code> <ok|failed> end". "failed" means that the step
+# to write CONTROL/status, in one piece: "<phase> <exit code> <ok|failed> end". "failed" means that the step
 # could not be run at all, for the reason in CONTROL/log. When it began and ended is the time at which
-# CONTROL/begun and CONTROL/status were written. Needs POSIX sh (dash, bash, busybox), cat, rm and mkdir.
+# CONTROL/begun and CONTROL/status were written. Needs POSIX sh (dash, bash, busybox) and mkdir. On a small
+# job every program that is started here shows: it starts few.
 #
 # TERM and INT are passed on to the job; USR1 kills it. CONTROL/plan sets: uid, gid (whose the files are to
 # be, empty: leave them), scope (alone: nothing but the task lives in this PID namespace; session),
@@ -19,10 +20,8 @@ finish() { # exit code, ok|failed
     trap '' TERM INT USR1
     end_everything
     [ -z "$uid" ] || give_back
-    # Written over room that was taken at the beginning, so it succeeds on a disk that is full by now.
-    {
-        printf '%s\n' "$phase $1 $2 end" 1<>"$control/status.new" && mv -f "$control/status.new" "$control/status"
-    } || printf '%s\n' "$phase $1 $2 end" >"$control/status"
+    # One write over room that was taken at the beginning, so it succeeds on a disk that is full by now.
+    printf '%s\n' "$phase $1 $2 end" 1<>"$control/status" || printf '%s\n' "$phase $1 $2 end" >"$control/status"
     exit "$1"
 }
 
@@ -63,14 +62,23 @@ await() { # process -> $code, also if signals come meanwhile
 # A session of its own protects the supervisor from a job that signals its process group; INT and QUIT,
 # which a shell ignores for what it starts in the background, are put back where env can do that.
 find_launcher() {
-    launcher=$(command -v setsid) || launcher=
-    if env --default-signal=INT,QUIT true 2>/dev/null; then
-        launcher="$launcher $(command -v env) --default-signal=INT,QUIT"
+    find_program setsid
+    launcher=$program
+    if [ -n "$with_signals" ]; then
+        find_program env
+        launcher="$launcher $program --default-signal=INT,QUIT"
     fi
     # Commands run under a bash that reads ~/.bashrc, which preparation may have written.
     profile='[ ! -r ~/.bashrc ] || . ~/.bashrc
 '
-    shell=$(command -v bash) || { shell=/bin/sh profile=; }
+    find_program bash
+    shell=$program
+    [ -n "$shell" ] || shell=/bin/sh profile=
+}
+
+find_program() { # name -> $program, empty if there is none; asks the shell only where it must, for that forks
+    program=/usr/bin/$1
+    [ -x "$program" ] || program=$(command -v "$1") || program=
 }
 
 step() { # command, file for stdout, file for stderr -> $code
@@ -97,15 +105,17 @@ step() { # command, file for stdout, file for stderr -> $code
 trap 'stop TERM' TERM
 trap 'stop INT' INT
 trap 'stop KILL' USR1
-uid= scope=session groups=
+uid= scope=session groups= environment=
 # shellcheck source=/dev/null
-environment=$(cat "$control/environment") && rm -f "$control/environment" && . "$control/plan" ||
+[ -r "$control/environment" ] && . "$control/environment" && : >"$control/environment" && . "$control/plan" ||
     finish 125 failed
-printf '%64s\n' '' >"$control/status.new"
 true >"$control/begun"
+printf '%64s\n' '' >"$control/status"
 if [ "$scope" = alone ] && [ "$$" != 1 ] && [ "$PPID" != 1 ]; then scope=session; fi
 
-make_directories || finish 1 failed
+# What makes the directories shows at the same time whether env can put signals back.
+with_signals="env --default-signal=INT,QUIT"
+make_directories 2>/dev/null || { with_signals= && make_directories; } || finish 1 failed
 code=0
 if [ -n "$preparation" ]; then
     phase=preparation
