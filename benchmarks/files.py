@@ -1,20 +1,24 @@
-"""Azure Files beside its peers: Azurite (blobs, npm) and moto's server (S3, PyPI), in one run.
+"""Azure Files beside its peers: Azurite (blobs, npm), moto's server (S3, PyPI) and a floor, in one run.
 
     python benchmarks/files.py --install --peers /tmp/peers     # once: needs npm and the package index
     python benchmarks/files.py --peers /tmp/peers
 
 Each does the same with requests that are signed as it demands (moto checks no signature): a GET of 1 KiB on
 one connection, a PUT of 1 KiB, 100 MiB up in steps of 4 MiB and down, from Files at once, from the others in
-the objects that the steps made. Peers that are not installed are left out. The figures of one run may be
-compared with each other; look at the load average before you believe them.
+the objects that the steps made. Peers that are not installed are left out.
+
+The floor is the same web server as ours with twenty lines behind it, which check and keep nothing but the
+bytes: what it reaches is what this program, or wrk, can measure here.
+
+All take turns, and the medians of the turns are told. The figures of one run may be compared with each other;
+look at the load average before you believe them. CPU is that of the server, so it minds a busy machine least.
 """
 
 from __future__ import annotations
 
 import argparse
-import base64
-import hmac
 import json
+import os
 import re
 import shutil
 import socket
@@ -23,103 +27,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from email.utils import formatdate
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.common import load
-from emulator.identity import development
-from emulator.storage.sharedkey import string_to_sign
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-MIB = 1024 * 1024
-STEP = 4 * MIB
-LARGE = 100 * MIB
-SMALL = bytes(1024)
-AZURITE = (
-    "devstoreaccount1",
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
-)
-SMB = {
-    "x-ms-file-attributes": "None",
-    "x-ms-file-creation-time": "now",
-    "x-ms-file-last-write-time": "now",
-    "x-ms-file-permission": "Inherit",
-}
-SERVE = (
-    "import sys, pathlib; from emulator.server import *; "
-    "home, port = pathlib.Path(sys.argv[1]), int(sys.argv[2]); "
-    "EmulatorServer(EmulatorSettings(home=home, port=port, only='files')).serve_forever()"
-)
-
-
-@dataclass
-class Peer:
-    """A server to measure: how it is started, and how a request to it is written."""
-
-    name: str
-    command: list[str]
-    port: int
-    account: tuple[str, str] | None = None
-    blobs: bool = False
-
-    def request(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-        """Write a request, signed if the peer has an account."""
-        sent = {"host": f"127.0.0.1:{self.port}", "content-length": str(len(body)), **headers}
-        if self.account is not None:
-            name, key = self.account
-            sent |= {"x-ms-version": "2019-02-02", "x-ms-date": formatdate(usegmt=True)}
-            target = f"/{name}{target}"
-            path, _, query = target.partition("?")
-            pairs = dict(pair.split("=") for pair in query.split("&")) if query else {}
-            text = string_to_sign(name, method, path, pairs, sent)
-            signature = base64.b64encode(hmac.digest(base64.b64decode(key), text.encode(), "sha256")).decode()
-            sent["authorization"] = f"SharedKey {name}:{signature}"
-        else:
-            # moto checks no signature, but lets nobody read without a name.
-            sent["authorization"] = (
-                "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request, "
-                "SignedHeaders=host, Signature=none"
-            )
-        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items()), "", ""]
-        return "\r\n".join(lines).encode() + body
-
-    def prepare(self, wire: Wire) -> None:
-        """Make what holds the files."""
-        if self.blobs:
-            wire.ask(self.request("PUT", "/bench?restype=container", {}))
-        elif self.account is not None:
-            wire.ask(self.request("PUT", "/bench?restype=share", {}))
-            self.make(wire, "small", len(SMALL))
-            self.make(wire, "large", LARGE)
-        else:
-            wire.ask(self.request("PUT", "/bench", {}))
-        wire.ask(self.put("small", SMALL, 0))
-
-    def make(self, wire: Wire, name: str, size: int) -> None:
-        """Make an empty file (Files alone needs that)."""
-        headers = {"x-ms-type": "file", "x-ms-content-length": str(size), **SMB}
-        wire.ask(self.request("PUT", f"/bench/{name}", headers))
-
-    def get(self, name: str) -> bytes:
-        """Write a GET."""
-        return self.request("GET", f"/bench/{name}", {})
-
-    def put(self, name: str, body: bytes, offset: int) -> bytes:
-        """Write a PUT; blobs and objects are put whole, under a name for each step."""
-        if self.account is not None and not self.blobs:
-            span = f"bytes={offset}-{offset + len(body) - 1}"
-            headers = {"x-ms-write": "update", "x-ms-range": span}
-            return self.request("PUT", f"/bench/{name}?comp=range", headers, body)
-        kind = {"content-type": "application/octet-stream"}
-        headers = {"x-ms-blob-type": "BlockBlob"} if self.blobs else kind
-        return self.request("PUT", f"/bench/{name}", headers, body)
+from benchmarks.peers import LARGE, MIB, SMALL, STEP, Peer, install, peers
 
 
 class Wire:
@@ -165,47 +79,24 @@ class Wire:
         return data
 
 
-def peers(folder: Path, work: Path) -> list[Peer]:
-    """List what can be measured."""
-    ports = iter(_free_ports(3))
-    ours = next(ports)
-    found = [
-        Peer(
-            "scenario emulator (Files)",
-            [sys.executable, "-c", SERVE, str(work / "home"), str(ours)],
-            ours,
-            (development.ACCOUNT, development.ACCOUNT_KEY),
-        )
-    ]
-    azurite = folder / "node_modules" / ".bin" / "azurite-blob"
-    if azurite.exists():
-        port = next(ports)
-        command = [str(azurite), "--blobPort", str(port), "--location", str(work / "azurite"), "--silent"]
-        found.append(Peer("Azurite (blobs)", [*command, "--skipApiVersionCheck"], port, AZURITE, blobs=True))
-    moto = folder / "moto" / "bin" / "moto_server"
-    if moto.exists():
-        port = next(ports)
-        found.append(Peer("moto (S3)", [str(moto), "-H", "127.0.0.1", "-p", str(port)], port))
-    return found
-
-
 def measure(peer: Peer, rounds: int) -> dict[str, float]:
     """Measure one peer, which runs: requests a second, seconds, bytes a second, MiB of memory."""
     with subprocess.Popen(peer.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             wire = _connect(peer.port)
-            peer.prepare(wire)
+            peer.prepare(wire.ask)
             get, put = peer.get("small"), peer.put("small", SMALL, 0)
             for request in (get, put):
                 for _ in range(200):
                     wire.ask(request)
-            begun = time.perf_counter()
-            gets = [_seconds(wire, get) for _ in range(rounds)]
-            result = {"GET 1 KiB, /s": rounds / (time.perf_counter() - begun)}
-            result["GET 1 KiB p50, ms"] = statistics.median(gets) * 1000
+            result: dict[str, float] = {}
+            for title, request, count in (("GET", get, rounds), ("PUT", put, rounds // 2)):
+                begun, used = time.perf_counter(), _cpu(process.pid)
+                times = [_seconds(wire, request) for _ in range(count)]
+                result[f"{title} 1 KiB, /s"] = count / (time.perf_counter() - begun)
+                result[f"{title} 1 KiB p50, ms"] = statistics.median(times) * 1000
+                result[f"{title} 1 KiB, ms of CPU"] = (_cpu(process.pid) - used) / count * 1000
             result |= _with_wrk(peer, get)
-            puts = [_seconds(wire, put) for _ in range(rounds // 2)]
-            result["PUT 1 KiB p50, ms"] = statistics.median(puts) * 1000
             before = _peak(process.pid)
             result |= _large(peer, wire)
             result["extra memory, MiB"] = (_peak(process.pid) - before) / 1024
@@ -259,12 +150,6 @@ def _connect(port: int) -> Wire:
         time.sleep(0.1)
 
 
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [taken.getsockname()[1] for taken in sockets]
-
-
 def _peak(pid: int) -> int:
     """Give the most memory that a process and its children ever held, in KiB."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -273,14 +158,12 @@ def _peak(pid: int) -> int:
     return own + sum(_peak(int(child)) for child in children)
 
 
-def install(folder: Path) -> None:
-    """Install the peers into a folder of their own."""
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        ["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", "azurite@3.35"], check=True
-    )
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "moto")], check=True)
-    subprocess.run([str(folder / "moto/bin/pip"), "install", "--quiet", "moto[server,s3]"], check=True)
+def _cpu(pid: int) -> float:
+    """Give the seconds of CPU that a process and its children have used."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(_cpu(int(child)) for child in children)
 
 
 def main() -> None:
@@ -288,18 +171,24 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, default=Path(tempfile.gettempdir()) / "scenario-peers")
     parser.add_argument("--install", action="store_true", help="install the peers first, and do no more")
     parser.add_argument("--rounds", type=int, default=4000, help="GETs; half as many PUTs")
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--json", action="store_true", dest="as_json")
     chosen = parser.parse_args()
     if chosen.install:
         install(chosen.peers)
         return
-    before = load()
-    with tempfile.TemporaryDirectory() as work:
-        results = {peer.name: measure(peer, chosen.rounds) for peer in peers(chosen.peers, Path(work))}
+    loads = [load()]
+    turns: dict[str, list[dict[str, float]]] = {}
+    for _ in range(chosen.turns):
+        with tempfile.TemporaryDirectory() as work:
+            for peer in peers(chosen.peers, Path(work)):
+                turns.setdefault(peer.name, []).append(measure(peer, chosen.rounds))
+        loads.append(load())
+    results = {name: _medians(measured) for name, measured in turns.items()}
     if chosen.as_json:
-        print(json.dumps({"load": [before, load()], "results": results}, indent=2))
+        print(json.dumps({"load": loads, "results": results}, indent=2))
         return
-    print(f"before: {before}\nafter:  {load()}")
+    print("\n".join(loads))
     ours = next(iter(results.values()))
     for title, own in ours.items():
         print(title)
@@ -308,6 +197,10 @@ def main() -> None:
             if value is not None:
                 ratio = "" if result is ours or not value else f"   ours is {own / value:.2f} of it"
                 print(f"  {name:28} {value:10.2f}{ratio}")
+
+
+def _medians(measured: list[dict[str, float]]) -> dict[str, float]:
+    return {title: statistics.median(turn[title] for turn in measured) for title in measured[0]}
 
 
 if __name__ == "__main__":
