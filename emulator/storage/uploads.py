@@ -8,7 +8,6 @@ import os
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from emulator.storage.content import CHUNK
 from emulator.storage.errors import bad_header
 
 if TYPE_CHECKING:
@@ -16,8 +15,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-_STEP = 256 * 1024
+_STEP = 128 * 1024
 """Bytes that are worth a thread; fewer are hashed where they are."""
+
+_BLOCK = 512 * 1024
+"""Bytes hashed at a time: the smaller, the more often the thread and the event loop wait for each other."""
 
 _KEPT = 4
 """Drafts kept for the next body: writing over old blocks costs a fifth of getting new ones."""
@@ -109,7 +111,7 @@ class Digest:
             await asyncio.wait([self._work])
 
     def _catch_up(self) -> None:
-        while (count := min(CHUNK, self._end - self._hashed)) > 0:
+        while (count := min(_BLOCK, self._end - self._hashed)) > 0:
             self._digest.update(os.pread(self._draft, count, self._hashed))
             self._hashed += count
 
