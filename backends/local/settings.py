@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
 """The options and their values; the first is the default."""
 
-POLL_SECONDS = 1.0
-"""Longest time between two looks at a job on this machine: what a training on all cores loses to being
-watched stays small. Short jobs are looked at more often (see the runner)."""
+POLL_SECONDS = 2.0
+"""Longest time between two looks at a job on this machine: a training on all cores loses less than
+a percent of one to being watched. Short jobs are looked at more often (see the runner)."""
 
 
 @dataclass(frozen=True, slots=True)

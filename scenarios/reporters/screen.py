@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import chop_cells
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 _STATE_STYLES = {"succeeded": "bold green", "failed": "bold red", "interrupted": "bold yellow"}
 _SPEED_AFTER = 0.5
 """Seconds after which a transfer's speed is worth showing."""
+_QUICK, _SLOW = 1 / 12, 1.0
+"""Seconds between two drawings of what stands at the bottom: while it is new, and afterwards."""
+_NEW_SECONDS = 10.0
+"""Seconds for which a change there is new. Longer steps are trainings, which lose what drawing costs."""
 
 
 class Screen(Reporter):
@@ -40,7 +45,7 @@ class Screen(Reporter):
         self._console = console or Console(highlight=False, soft_wrap=False)
         self._lock = threading.RLock()
         self._step: e.StepStarted | None = None
-        self._since = 0.0
+        self._since = self._news = 0.0
         self._status = ""
         self._state = ""
         self._far: e.Progress | None = None
@@ -49,6 +54,8 @@ class Screen(Reporter):
         self._metrics: list[e.Metric] = []
         self._told: set[str] = set()
         self._live: Live | None = None
+        self._mover: threading.Thread | None = None
+        self._taken_down = threading.Event()
 
     # --- what stays at the bottom ----------------------------------------------------------------------
 
@@ -98,12 +105,25 @@ class Screen(Reporter):
             self._live = Live(
                 get_renderable=self._render,
                 console=self._console,
-                refresh_per_second=12,
+                auto_refresh=False,
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
             self._live.start()
+            self._taken_down.clear()
+            self._mover = threading.Thread(target=self._move, args=(self._live,), name="screen", daemon=True)
+            self._mover.start()
+
+    def _move(self, live: Live) -> None:
+        """Draw what stands at the bottom anew until it is taken down: often only while that is new."""
+        with suppress(OSError):  # the terminal is gone; the run goes on
+            while not self._taken_down.wait(self._pace()):
+                live.refresh()
+
+    def _pace(self) -> float:
+        """Give seconds to the next time that it is drawn."""
+        return _QUICK if time.monotonic() - self._news < _NEW_SECONDS else _SLOW
 
     # --- events ----------------------------------------------------------------------------------------
 
@@ -119,7 +139,8 @@ class Screen(Reporter):
     def step_started(self, event: e.StepStarted) -> None:
         """Begin a step at the bottom."""
         with self._lock:
-            self._step, self._since = event, time.monotonic()
+            self._step = event
+            self._since = self._news = time.monotonic()
             self._status, self._far = "", None
         self._show()
 
@@ -136,18 +157,21 @@ class Screen(Reporter):
     def progress(self, event: e.Progress) -> None:
         """Move the bar."""
         with self._lock:
+            self._news = time.monotonic()
             if self._far is None or self._far.what != event.what:
-                self._far_since = time.monotonic()
+                self._far_since = self._news
             self._far = event
 
     def cluster_changed(self, event: e.ClusterChanged) -> None:
         """Show where the nodes are."""
         with self._lock:
+            self._news = time.monotonic()
             self._status = f"{event.allocation}, {nodes_text(event.nodes)}"
 
     def job_changed(self, event: e.JobChanged) -> None:
         """Show where the job is."""
         with self._lock:
+            self._news = time.monotonic()
             self._status = self._state = event.state
 
     def note(self, event: e.Note) -> None:
@@ -218,6 +242,10 @@ class Screen(Reporter):
 
     def close(self) -> None:
         """Take down what stands at the bottom and give the cursor back."""
+        self._taken_down.set()
+        if self._mover is not None:
+            self._mover.join()
+            self._mover = None
         live, self._live = self._live, None
         if live is not None:
             live.stop()
