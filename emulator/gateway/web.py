@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
@@ -11,7 +13,6 @@ from emulator.gateway.protocol import HttpProtocol
 from emulator.gateway.proxy import Interceptor
 
 if TYPE_CHECKING:
-    import asyncio
     import socket
     from collections.abc import Callable
     from contextlib import ExitStack
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _READY_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep idle connections, so that they close them and not we."""
+_TICKS = 10
+"""What uvicorn counts as a second."""
 
 
 class _Server(uvicorn.Server):
@@ -36,6 +39,7 @@ class _Server(uvicorn.Server):
     ) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self._ending: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._listeners = proxies
         self._proxies = [
             Interceptor(authority, self._serve_http, report, passthrough=passthrough)
@@ -46,7 +50,24 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         for proxy in self._proxies:
             await proxy.start(self._listeners[proxy.passthrough])
+        self._ending = asyncio.get_running_loop(), asyncio.Event()
         self.ready.set()
+
+    async def main_loop(self) -> None:
+        """Tick once a second, for the date that stands on answers: ten times would wake an idle machine."""
+        tick = 0
+        while self._ending is not None and not await self.on_tick(tick):
+            tick += _TICKS
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._ending[1].wait(), 1.0)
+
+    def end(self) -> None:
+        """Have the loop end, from another thread."""
+        self.should_exit = True
+        if self._ending is not None:
+            loop, event = self._ending
+            with suppress(RuntimeError):  # it has ended already
+                loop.call_soon_threadsafe(event.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for proxy in self._proxies:
@@ -103,7 +124,7 @@ def serve(
     thread.start()
 
     def stop() -> None:
-        server.should_exit = True
+        server.end()
         thread.join()
 
     held.callback(stop)
