@@ -152,7 +152,7 @@ class Capabilities:
     """What a backend can do; what it cannot, it refuses by name.
 
     ``engines``: values of its ``engine`` option. ``max_nodes``: largest cluster. ``real_time``: jobs
-    take real time and run real programs.
+    take real time and run real programs. ``urls``: output files have URLs.
     """
 
     max_nodes: int
@@ -161,6 +161,7 @@ class Capabilities:
     resize: bool = False
     faults: bool = False
     real_time: bool = True
+    urls: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class MemoryBackend:
 
     def capabilities(self) -> Capabilities:
         """Say what this backend can do."""
-        return Capabilities(max_nodes=MAX_NODES, gpus=False, resize=True, real_time=False)
+        return Capabilities(max_nodes=MAX_NODES, gpus=False, resize=True, real_time=False, urls=False)
 
     def details(self) -> dict[str, str]:
         """Say where this is."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from backends.base import BackendOptions
 from backends.errors import MachineError, UserError
 from backends.registry import Registry
+from backends.testing.fetching import fetch_url
+from backends.testing.rules import LOOKS
 from backends.testing.vocabulary import COMMANDS
 
 if TYPE_CHECKING:
@@ -19,11 +21,13 @@ if TYPE_CHECKING:
 
     from backends.base import Backend
     from backends.testing.probes import Probes
+    from backends.testing.rules import Rule
 
 GROUP = "scenario.benches"
 """The entry-point group of benches, for backends that need more than ``plain_bench``; by backend's name."""
 
 BUILT_IN = {
+    "azure": "backends.testing.benches:azure_bench",
     "local": "backends.testing.benches:local_bench",
     "memory": "backends.testing.benches:memory_bench",
 }
@@ -76,7 +80,10 @@ class Bench:
     look at the world itself; None: nothing can be looked at but through the backend. ``commands`` are the
     programs of the vocabulary. ``container`` is added to jobs as ``containerSettings``. ``attach`` are the
     arguments by which another process opens the backend; None: no other process can; ``environment`` is
-    what that process needs beside this one's.
+    what that process needs beside this one's. ``fetch`` reads a URL, or a range of it, as anybody can.
+    ``unseen`` declares the looks that this bench does not offer (keys of ``rules.LOOKS``), each with the
+    reason: a look that is neither offered nor declared absent fails its rules. ``note`` tells the report's
+    readers what stands behind this bench.
     """
 
     name: str
@@ -88,7 +95,22 @@ class Bench:
     pause: Callable[[float], None] = time.sleep
     attach: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fetch: Callable[[str, str], bytes] = fetch_url
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
     _main: Backend | None = None
+
+    def absent(self, rule: Rule) -> str:
+        """Say what is declared absent that a rule needs, and why; empty if the rule must be kept.
+
+        Raises:
+            UserError: the bench declares a look that there is not, or gives no reason.
+        """
+        for look, reason in self.unseen.items():
+            if look not in LOOKS or not reason.strip():
+                said = f"{look!r} is no look" if look not in LOOKS else "the reason is missing"
+                raise UserError(f"{said}; looks are {', '.join(LOOKS)}", field=f"unseen of {self.name}")
+        return rule.absent(self.main.capabilities(), self.unseen)
 
     @property
     def main(self) -> Backend:
@@ -138,7 +160,7 @@ def make_bench(target: Target, setting: Setting) -> Bench:
 
 
 def plain_bench(target: Target, setting: Setting) -> Bench:
-    """Set up a backend that runs shell commands, opened by its name; there are no probes."""
+    """Set up a backend that runs shell commands, opened by its name; nothing looks past its interface."""
 
     def opens(more: Mapping[str, str]) -> Backend:
         options = {**target.options, **more}
@@ -155,4 +177,5 @@ def plain_bench(target: Target, setting: Setting) -> Bench:
         container=container,
         attach=attach,
         environment=setting.environment,
+        unseen=dict.fromkeys(("folder", "traces"), f"no bench of {target.name!r} offers probes"),
     )

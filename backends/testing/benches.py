@@ -1,4 +1,4 @@
-"""The benches of our own backends: the model with its programs, and ``local`` with its probes."""
+"""The benches of our own backends: the model with its programs, ``local`` with its probes, and ``azure``."""
 
 from __future__ import annotations
 
@@ -25,11 +25,29 @@ def memory_bench(target: Target, setting: Setting) -> Bench:
         open_backend(BackendOptions(setting.folder, {**target.options, **more}))  # refuses what it must
         return MemoryBackend(PROGRAMS, model)
 
-    return Bench(str(target), setting.folder, opens, ModelProbes(model), pause=lambda _: None)
+    return Bench(
+        str(target),
+        setting.folder,
+        opens,
+        ModelProbes(model),
+        pause=lambda _: None,
+        unseen={"folder": "the model's shares are no folders"},
+        note="the reference model: jobs are Python functions, and no time passes",
+    )
 
 
 def local_bench(target: Target, setting: Setting) -> Bench:
     """Set up ``local`` in a home of its own, with a look at shares, engine and process table."""
     bench = plain_bench(target, setting)
+    bench.unseen = {}
+    bench.note = "an emulator of Batch AI and Azure Files in the suite's own process"
     bench.probes = LocalProbes(setting.folder / "home", engine=target.options.get("engine", "auto"))
+    return bench
+
+
+def azure_bench(target: Target, setting: Setting) -> Bench:
+    """Set up ``azure``: its shares and nodes are the service's, where the suite cannot look."""
+    bench = plain_bench(target, setting)
+    reason = "shares and nodes stand behind the service, out of sight"
+    bench.unseen = dict.fromkeys(("folder", "traces"), reason)
     return bench

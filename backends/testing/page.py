@@ -56,15 +56,21 @@ def _card(backend: Mapping[str, Any], total: int) -> str:
         "took": f"{backend['seconds']:.1f} s",
     }
     facts |= {name: text for name, text in backend.get("details", {}).items() if name not in facts and text}
+    facts |= {"checked": backend.get("checked", "")}
     listed = "".join(
         f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(str(text))}</dd>"
         for name, text in facts.items()
         if text
     )
+    lacks = "".join(
+        f"<li>{escape(name)}: {escape(why)}</li>" for name, why in backend.get("absent", {}).items()
+    )
+    absent = f"<p class=absent>declared absent</p><ul>{lacks}</ul>" if lacks else ""
+    note = f"<p class=note>{escape(backend['note'])}</p>" if backend.get("note") else ""
     state = "bad" if counts.get("failed") else "good"
     return (
-        f"<section class='card {state}'><h2>{escape(backend['name'])}</h2><div class=bar>{bar}</div>"
-        f"<p class=counts>{said} of {total} rules</p><dl>{listed}</dl></section>"
+        f"<section class='card {state}'><h2>{escape(backend['name'])}</h2>{note}<div class=bar>{bar}</div>"
+        f"<p class=counts>{said} of {total} rules</p><dl>{listed}</dl>{absent}</section>"
     )
 
 

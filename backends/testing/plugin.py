@@ -89,7 +89,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(
             "name what to check: --backend NAME[:option=value,...], e.g. --backend memory"
         )
-    metafunc.parametrize("contract_bench", given, indirect=True, scope="session")
+    metafunc.parametrize("contract_bench", given, indirect=True)  # as long as the fixture lives
     checks = [pytest.param(check, id=f"{check.rule.number}-{name}") for name, check in CHECKS.items()]
     metafunc.parametrize("contract_check", checks)
 
@@ -125,12 +125,12 @@ def contract_bench(
 def judge(bench: Bench | str, check: Check, node: pytest.Item) -> None:
     """Run a check on a bench, note its outcome for the report, and end the test accordingly."""
     from backends.testing.report import about
-    from backends.testing.runner import EXPECTED, FAILED, PASSED, SKIPPED, Outcome, run_check
+    from backends.testing.runner import EXPECTED, FAILED, NOT_RUN, PASSED, SKIPPED, Outcome, run_check
 
     if isinstance(bench, str):
         facts: dict[str, Any] = {"name": bench.partition(": ")[0]}
         first = check.rule.number == "B0.1"
-        outcome = Outcome(check.name, check.rule.number, FAILED if first else SKIPPED, bench)
+        outcome = Outcome(check.name, check.rule.number, FAILED if first else NOT_RUN, bench)
     else:
         facts = about(bench)
         outcome = run_check(check, bench)
@@ -145,7 +145,7 @@ def judge(bench: Bench | str, check: Check, node: pytest.Item) -> None:
         pytest.fail(f"{check.rule.number} {check.rule.sentence}\n{outcome.detail}", pytrace=False)
     if outcome.result == EXPECTED:
         pytest.xfail(outcome.detail)
-    if outcome.result == SKIPPED:
+    if outcome.result in (SKIPPED, NOT_RUN):
         pytest.skip(outcome.detail)
 
 
@@ -153,7 +153,10 @@ class Reporter:
     """Gathers what tests noted, in the controlling process also under pytest-xdist, and writes the report."""
 
     def __init__(self, folder: Path) -> None:
+        from backends.testing.merge import INCLUDED
+
         self._folder = folder
+        self._included = INCLUDED
         self._backends: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -165,6 +168,8 @@ class Reporter:
                 facts = noted["backend"]
                 entry = self._backends.setdefault(facts["name"], {**facts, "outcomes": []})
                 entry["outcomes"].append(noted["outcome"])
+            elif name == self._included and isinstance(noted, dict):
+                self._backends[noted["name"]] = noted
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the report and say where it is."""

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from backends.testing.page import render
-from backends.testing.rules import CHAPTERS, RULES
-from backends.testing.runner import EXPECTED, FAILED, PASSED, SKIPPED
+from backends.testing.rules import CHAPTERS, NEEDS, RULES, absences
+from backends.testing.runner import EXPECTED, FAILED, NOT_RUN, PASSED, SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,24 +19,29 @@ if TYPE_CHECKING:
 
     from backends.testing.bench import Bench
 
-NOT_RUN = "not run"
-_WORST = (FAILED, EXPECTED, SKIPPED, PASSED)
+_WORST = (FAILED, EXPECTED, NOT_RUN, SKIPPED, PASSED)
 
 
 def about(bench: Bench) -> dict[str, Any]:
     """Give the facts of a backend that belong into the report; never a secret."""
-    details = dict(bench.main.details())
+    details, capabilities = dict(bench.main.details()), bench.main.capabilities()
     return {
         "name": bench.name,
+        "note": bench.note,
         "engine": details.get("engine", ""),
         "details": details,
-        "capabilities": asdict(bench.main.capabilities()),
+        "capabilities": asdict(capabilities),
+        "absent": {NEEDS[need]: reason for need, reason in absences(capabilities, bench.unseen).items()},
         "probes": bench.probes.describe() if bench.probes else "none: checked through its interface only",
     }
 
 
 def document(backends: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
-    """Give the report as JSON data; each of ``backends`` is what ``about`` gave, with its ``outcomes``."""
+    """Give the report as JSON data.
+
+    Each of ``backends`` is what ``about`` gave, with its ``outcomes``, or comes from another report, with
+    its ``results``. They stand in the order of their names: tests run in any.
+    """
     return {
         "date": now.isoformat(timespec="seconds"),
         "versions": {
@@ -49,7 +54,7 @@ def document(backends: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, 
             {"number": rule.number, "chapter": CHAPTERS[rule.chapter], "sentence": rule.sentence}
             for rule in RULES.values()
         ],
-        "backends": [_judged(backend) for backend in backends],
+        "backends": [_judged(backend) for backend in sorted(backends, key=lambda one: str(one["name"]))],
     }
 
 
@@ -62,23 +67,29 @@ def _version(package: str) -> str:
 
 def _judged(backend: Mapping[str, Any]) -> dict[str, Any]:
     """Give a backend with each rule's result: the worst of its checks'."""
-    outcomes: Sequence[Mapping[str, Any]] = backend["outcomes"]
-    results: dict[str, dict[str, Any]] = {}
-    for number in RULES:
-        own = [outcome for outcome in outcomes if outcome["rule"] == number]
-        worst = sorted(own, key=lambda outcome: _WORST.index(outcome["result"]))
-        results[number] = {
-            "result": worst[0]["result"] if worst else NOT_RUN,
-            "detail": worst[0]["detail"] if worst else "",
-            "checks": [outcome["check"] for outcome in own],
-            "seconds": round(sum(outcome["seconds"] for outcome in own), 3),
-        }
+    outcomes: Sequence[Mapping[str, Any]] = backend.get("outcomes", ())
+    known: Mapping[str, dict[str, Any]] = backend.get("results", {})
+    results = {
+        number: known.get(number) or _result([it for it in outcomes if it["rule"] == number])
+        for number in RULES
+    }
     counts: dict[str, int] = {}
     for result in results.values():
         counts[result["result"]] = counts.get(result["result"], 0) + 1
     seconds = round(sum(result["seconds"] for result in results.values()), 1)
     facts = {name: value for name, value in backend.items() if name != "outcomes"}
     return {**facts, "counts": counts, "seconds": seconds, "results": results}
+
+
+def _result(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Give a rule's result from the outcomes of its checks."""
+    worst = sorted(outcomes, key=lambda outcome: _WORST.index(outcome["result"]))
+    return {
+        "result": worst[0]["result"] if worst else NOT_RUN,
+        "detail": worst[0]["detail"] if worst else "",
+        "checks": [outcome["check"] for outcome in outcomes],
+        "seconds": round(sum(outcome["seconds"] for outcome in outcomes), 3),
+    }
 
 
 def write(folder: Path, backends: Iterable[Mapping[str, Any]], now: datetime | None = None) -> Path:

@@ -1,16 +1,18 @@
 """The rules of the backend interface as data: a number, a sentence, and the power that it needs.
 
 Numbers are ``<chapter>.<rule>``. Chapters B0 to B15 hold for every backend (``backends.base.Backend``); R, G,
-N and F are optional powers, held to their rules by whoever declares them in ``capabilities()``.
+N and F are optional powers, held to their rules by whoever declares them in ``capabilities()``. Some rules
+are proved by a look past the interface: a bench offers that look, or declares why it cannot.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from backends.base import Capabilities
 
@@ -38,43 +40,68 @@ CHAPTERS = {
 }
 """Every chapter and its title, in the order of a report."""
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: its number, one sentence, and the power that it needs (empty: none)."""
+    """A rule: its number, one sentence, the power and the look past the interface that it needs, if any."""
 
     number: str
     sentence: str
     power: str = ""
+    look: str = ""
 
     @property
     def chapter(self) -> str:
         """The chapter's key."""
         return self.number.partition(".")[0]
 
-    def absent(self, capabilities: Capabilities) -> str:
-        """Say why a backend need not keep this rule; empty if it must."""
-        if not self.power or POWERS[self.power].declared(capabilities):
-            return ""
-        return f"declared absent: {POWERS[self.power].absent}"
+    def absent(self, capabilities: Capabilities, unseen: Mapping[str, str] = NOTHING) -> str:
+        """Say why a backend need not keep this rule; empty if it must.
+
+        ``unseen`` is what the bench declares that it cannot look at: reasons by look.
+        """
+        declared = absences(capabilities, unseen)
+        what = next((need for need in (self.power, self.look) if need in declared), "")
+        return f"declared absent: {NEEDS[what]}: {declared[what]}" if what else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What not every backend has: how it is declared, and what its absence is called."""
+    """What not every backend has: its name, how it is declared, and how its absence is."""
 
+    name: str
     declared: Callable[[Capabilities], bool]
     absent: str
 
 
 POWERS = {
-    "real": Power(lambda can: can.real_time, "capabilities().real_time is False, it runs no real programs"),
-    "resize": Power(lambda can: can.resize, "capabilities().resize is False"),
-    "gpus": Power(lambda can: can.gpus, "capabilities().gpus is False"),
-    "nodes": Power(lambda can: can.max_nodes > 1, "capabilities().max_nodes is 1"),
-    "faults": Power(lambda can: can.faults, "capabilities().faults is False"),
+    "real": Power("real programs", lambda can: can.real_time, "capabilities().real_time is False"),
+    "urls": Power("URLs of output files", lambda can: can.urls, "capabilities().urls is False"),
+    "resize": Power("resizing", lambda can: can.resize, "capabilities().resize is False"),
+    "gpus": Power("GPUs", lambda can: can.gpus, "capabilities().gpus is False"),
+    "nodes": Power("several nodes", lambda can: can.max_nodes > 1, "capabilities().max_nodes is 1"),
+    "faults": Power("faults on demand", lambda can: can.faults, "capabilities().faults is False"),
 }
 """Every power that a rule may need."""
+
+LOOKS = {
+    "folder": "a look at the share as a folder",
+    "traces": "a search for secrets past the interface",
+    "process": "another process that opens the backend",
+}
+"""Every look past the interface that a rule may need, which a bench offers or declares absent."""
+
+NEEDS = {**{key: power.name for key, power in POWERS.items()}, **LOOKS}
+"""What rules may need, in words."""
+
+
+def absences(capabilities: Capabilities, unseen: Mapping[str, str]) -> dict[str, str]:
+    """Give the reasons of all that is declared absent, by power and look."""
+    powers = {key: power.absent for key, power in POWERS.items() if not power.declared(capabilities)}
+    return {**powers, **unseen}
+
 
 _RULES = (
     Rule("B0.1", "A backend opens by its name and options, and describes itself."),
@@ -88,7 +115,7 @@ _RULES = (
     Rule("B2.4", "Listing or reading what a share does not hold is NotFound."),
     Rule("B2.5", "Names of folders and files keep every character of any script."),
     Rule("B2.6", "An empty file is a file of 0 bytes."),
-    Rule("B2.7", "An uploaded file stands in the share's own folder."),
+    Rule("B2.7", "An uploaded file stands in the share's own folder.", look="folder"),
     Rule("B3.1", "Submitting under a name that is taken gives the job that has it."),
     Rule("B3.2", "A job that was submitted can be read and listed at once."),
     Rule("B3.3", "Jobs are listed by age."),
@@ -111,8 +138,8 @@ _RULES = (
     Rule("B5.10", "A folder of 10,000 files is listed whole."),
     Rule("B5.11", "A sparse file of 2 GiB has its size, and its end is read without the rest.", "real"),
     Rule("B5.12", "Outputs stand on the share, below the job's segment, as they are listed."),
-    Rule("B5.13", "Files that a job wrote belong to the user who runs the backend."),
-    Rule("B5.14", "A file's URL is read without credentials, also in ranges."),
+    Rule("B5.13", "Files that a job wrote belong to the user who runs the backend.", look="folder"),
+    Rule("B5.14", "A file's URL is read without credentials, also in ranges.", "urls"),
     Rule("B6.1", "A running job that is terminated is failed, without an exit code, with JobTerminated."),
     Rule("B6.2", "Nothing of a job runs when terminate returns, and its node is free."),
     Rule("B6.3", "A queued job that is terminated is failed and never runs."),
@@ -124,10 +151,14 @@ _RULES = (
     Rule("B7.4", "A job's files outlive it."),
     Rule("B7.5", "Deleting a place deletes all that is in it and nothing else."),
     Rule("B8.1", "Another client finds place, cluster, job and outputs by name and id."),
-    Rule("B8.2", "Another process attaches to a job by its id alone.", "real"),
+    Rule("B8.2", "Another process attaches to a job by its id alone.", "real", "process"),
     Rule("B8.3", "Reading what does not exist is NotFound."),
     Rule("B9.1", "No method gives a secret back."),
-    Rule("B9.2", "No secret shows on shares, in the home folder, on the engine or in the process table."),
+    Rule(
+        "B9.2",
+        "No secret shows on shares, in the home folder, on the engine or in the process table.",
+        look="traces",
+    ),
     Rule("B10.1", "A job goes on when the client that submitted it is closed."),
     Rule("B11.1", "Names have up to 64 letters, digits, '-' and '_'."),
     Rule("B11.2", "Any other name is refused, and nothing is created."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from backends.base import ClusterSpec, JobSpec, JobState, Place, Upload
 from backends.errors import NotFound, ScenarioError
+from backends.testing.rules import NEEDS
 from backends.testing.verdicts import BrokenRuleError, same
 from backends.testing.vocabulary import SECRET
 
@@ -34,7 +35,17 @@ LOOKS = 200
 
 
 class UnprobedError(Exception):
-    """A check needs a look past the backend that this bench has not; the text says which."""
+    """A check needs a look past the backend that this bench does not offer.
+
+    ``look`` is its key in ``rules.LOOKS``. A bench that declared it absent is not asked for it.
+    """
+
+    def __init__(self, look: str) -> None:
+        super().__init__(
+            f"skipped without a declaration: the bench offers no {NEEDS[look].partition(' ')[2]}, and its "
+            f"'unseen' says nothing of {look!r}"
+        )
+        self.look = look
 
 
 @dataclass
@@ -203,7 +214,7 @@ class World:
         """
         folder = self.probes.share_folder(self.share) if self.probes else None
         if folder is None:
-            raise UnprobedError("no probe: the share is no folder that the suite can look at")
+            raise UnprobedError("folder")
         return folder
 
     # Bodies ----------------------------------------------------------------------------------------

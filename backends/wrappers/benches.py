@@ -37,4 +37,5 @@ def wrapper_bench(target: Target, setting: Setting) -> Bench:
         return FaultyBackend(inner, rules, setting.folder / "faults.jsonl")
 
     bench.name, bench.open, bench.attach = str(target), wrapped, None
+    bench.unseen = {**bench.unseen, "process": "a wrapper stands around an object of this process"}
     return bench

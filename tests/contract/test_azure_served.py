@@ -27,8 +27,9 @@ def contract_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     home = folder / "emulated"
     emulator = start_emulator(home, engine="process", gpus="none")
     bench = make_bench(Target("azure", {}), Setting(folder, local.environment(home)))
-    bench.name = "azure, against a served emulator"
-    bench.probes = LocalProbes(home, engine="process")
+    bench.name = "azure (b), a served emulator"
+    bench.note = "an emulator of this package, over real sockets at its own address"
+    bench.probes, bench.unseen = LocalProbes(home, engine="process"), {}
     try:
         yield bench
     finally:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from backends.errors import MachineError, UserError
-from backends.testing.bench import Setting, Target, make_bench
+from backends.memory import MemoryBackend
+from backends.memory import World as Model
+from backends.testing.bench import Bench, Setting, Target, make_bench
 from backends.testing.checks import CHECKS
 from backends.testing.expected import read_expected
 from backends.testing.plugin import EXPECTED_RULES, judge
-from backends.testing.report import write
+from backends.testing.report import about, write
 from backends.testing.rules import RULES
+from backends.testing.runner import run_check, run_checks
+from backends.testing.vocabulary import PROGRAMS
 from tests.contract import twins
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from backends.base import Capabilities
 
 pytest_plugins = ["pytester"]  # its runs are processes of their own: they import what other tests have
 
@@ -95,6 +102,63 @@ def test_a_backend_whose_entry_point_fails_is_named(tmp_path: Path, monkeypatch:
     with pytest.raises(MachineError, match="a_module_that_is_not_there"):
         make_bench(Target.parse("broken"), Setting(tmp_path))
     assert make_bench(Target.parse("memory"), Setting(tmp_path)).main.name == "memory"
+
+
+NEEDED = {"B2.7": "folder", "B5.13": "folder", "B8.2": "process", "B9.2": "traces"}
+"""What rules need beside the interface."""
+
+
+@pytest.mark.parametrize("rule", NEEDED)
+def test_a_look_that_is_neither_offered_nor_declared_absent_fails_its_rule(rule: str, tmp_path: Path) -> None:
+    """Nothing is skipped in silence: a bench says what it does not offer, or breaks the rule."""
+    model = Model()
+    silent = Bench("silent", tmp_path, lambda _: RealModel(PROGRAMS, model), pause=lambda _: None)
+    (check,) = [it for it in CHECKS.values() if it.rule.number == rule]
+    outcome = run_check(check, silent)
+    assert outcome.result == "failed"
+    assert "skipped without a declaration" in outcome.detail
+    silent.unseen = {NEEDED[rule]: "it is far away"}
+    outcome = run_check(check, silent)
+    assert (outcome.result, outcome.detail.rpartition(": ")[2]) == ("skipped", "it is far away")
+
+
+class RealModel(MemoryBackend):
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities(), real_time=True)
+
+
+class Linked(MemoryBackend):
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities(), urls=True)
+
+
+def test_a_url_that_is_missing_though_declared_breaks_its_rule(tmp_path: Path) -> None:
+    model = Model()
+    bench = Bench("linked", tmp_path, lambda _: Linked(PROGRAMS, model), pause=lambda _: None)
+    outcome = run_check(CHECKS["b5_14_a_url_is_read_without_credentials"], bench)
+    assert (outcome.result, outcome.detail) == (
+        "failed",
+        "the file has no URL, and capabilities().urls is not False",
+    )
+
+
+@pytest.mark.parametrize("unseen", [{"folders": "misspelt"}, {"folder": " "}])
+def test_a_declaration_without_a_look_or_a_reason_is_refused(unseen: dict[str, str], tmp_path: Path) -> None:
+    bench = Bench("wrong", tmp_path, lambda _: MemoryBackend(), unseen=unseen)
+    with pytest.raises(UserError, match="looks are folder, traces, process"):
+        run_check(CHECKS["b1_2_says_whether_the_group_is_new"], bench)
+
+
+def test_all_that_is_skipped_was_declared_and_stands_in_the_report(tmp_path: Path) -> None:
+    bench = make_bench(Target("memory", {}), Setting(tmp_path / "bench"))
+    outcomes = [it.as_data() for it in run_checks(bench)]
+    page = write(tmp_path, [{**about(bench), "outcomes": outcomes}]).read_text()
+    skipped = [it for it in outcomes if it["result"] == "skipped"]
+    assert skipped
+    assert all(it["detail"].startswith("declared absent: ") for it in skipped)
+    assert "a look at the share as a folder: the model&#x27;s shares are no folders" in page
+    assert "real programs: capabilities().real_time is False" in page
+    assert bench.note in page
 
 
 def test_the_report_lists_every_rule_and_escapes_what_it_shows(tmp_path: Path) -> None:

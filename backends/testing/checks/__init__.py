@@ -1,7 +1,8 @@
 """The checks: plain functions of a ``World``, each named after the rule that it proves.
 
 ``b4_2_ends_once`` proves rule B4.2. A check raises ``BrokenRuleError`` if the backend breaks its rule, and
-``UnprobedError`` if it needs a look past the backend that the bench has not. A check looks at nothing but
+``UnprobedError`` if it needs a look past the backend that the bench neither offers nor declares absent: that
+fails its rule. A check looks at nothing but
 its own rule, so that a backend that breaks one rule fails there and nowhere else.
 """
 

@@ -167,7 +167,7 @@ def b9_1_no_method_gives_a_secret_back(world: World) -> None:
 def b9_2_no_secret_shows_outside(world: World) -> None:
     """Search shares, home folder, engine and process table, while a job with a secret runs and after it."""
     if world.probes is None:
-        raise UnprobedError("no probe: nothing can be looked at but through the backend")
+        raise UnprobedError("traces")
     world.cluster()
     job = world.speaking(secrets=variables({"TOKEN": SECRET}))
     same(world.probes.traces(SECRET), [], "secrets while the job runs")

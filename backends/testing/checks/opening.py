@@ -82,7 +82,7 @@ def b8_1_another_client_finds_everything(world: World) -> None:
 def b8_2_another_process_attaches_by_id(world: World) -> None:
     """Start a process that knows the backend's options and the job's id, nothing else."""
     if world.bench.attach is None:
-        raise UnprobedError("no probe: the bench says of no way to open the backend in another process")
+        raise UnprobedError("process")
     world.cluster()
     job = world.speaking()
     command = [sys.executable, "-m", "backends.testing.attach", *world.bench.attach, job.id]

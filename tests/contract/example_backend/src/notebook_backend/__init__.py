@@ -38,7 +38,7 @@ class NotebookBackend(MemoryBackend):
 
     def capabilities(self) -> Capabilities:
         """Declare what there is; everything else may be skipped, and only that."""
-        return Capabilities(max_nodes=self._nodes, gpus=False, real_time=False)
+        return Capabilities(max_nodes=self._nodes, gpus=False, real_time=False, urls=False)
 
     def details(self) -> dict[str, str]:
         """Say where this is, for records and reports."""

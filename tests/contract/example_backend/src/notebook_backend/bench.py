@@ -26,4 +26,12 @@ def make_bench(target: Target, setting: Setting) -> Bench:
         options = BackendOptions(setting.folder, {**target.options, **more}, setting.environment)
         return NotebookBackend(options_of(options), PROGRAMS, world)
 
-    return Bench(str(target), setting.folder, opens, ModelProbes(world), pause=lambda _: None)
+    return Bench(
+        str(target),
+        setting.folder,
+        opens,
+        ModelProbes(world),
+        pause=lambda _: None,
+        unseen={"folder": "a notebook's shares are dictionaries"},
+        note="jobs are Python functions of the suite's own process",
+    )
