@@ -192,7 +192,10 @@ class AzureBackend:
         body = {"properties": {"scaleSettings": {"manual": {"targetNodeCount": nodes}}}}
         with service_errors(f"resize the cluster {name!r}"):
             clusters = self._clients.batchai.clusters
-            return cluster_status(clusters.update(place.group, place.workspace, name, body))
+            found = clusters.update(
+                place.group, place.workspace, name, body, retry_on_methods=frozenset({"PATCH"})
+            )
+            return cluster_status(found)
 
     def delete_cluster(self, place: Place, name: str) -> None:
         """Delete a cluster, ending what runs on it (B7)."""

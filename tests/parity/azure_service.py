@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 import requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     import responses
 
@@ -44,16 +45,20 @@ ENVIRONMENT = {
 
 @dataclass
 class Service:
-    """Azure in memory. ``trouble`` may answer a request in its place: (number from 1, request) -> answer."""
+    """Azure in memory. ``trouble`` may answer a request in its place: (number from 1, request) -> answer.
+
+    Lists have ``page`` entries at a time; those of files ``file_page`` if it is given.
+    """
 
     trouble: Callable[[int, requests.PreparedRequest], Any] = lambda _number, _request: None
     page: int = 2
+    file_page: int = 0
     token_seconds: int = 3600
     sent: list[requests.PreparedRequest] = field(default_factory=list)
     tokens: int = 0
     stale: int = 0
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, bytes | None] = field(default_factory=dict)
+    files: MutableMapping[str, bytes | None] = field(default_factory=dict)
     md5: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, bytes] = field(
         default_factory=lambda: {
@@ -141,13 +146,16 @@ class Service:
             return self._paged(path, query, below)
         return missing(path) if method == "GET" else (404, {}, b"")
 
-    def _paged(self, path: str, query: dict[str, list[str]], items: list[dict[str, Any]]) -> Answer:
+    def _paged(
+        self, path: str, query: dict[str, list[str]], items: list[dict[str, Any]], size: int = 0
+    ) -> Answer:
         """Give a page; ``nextLink`` where there are more."""
         first = int(query.get("$skiptoken", ["0"])[0])
-        page: dict[str, Any] = {"value": items[first : first + self.page]}
-        if first + self.page < len(items):
+        end = first + (size or self.page)
+        page: dict[str, Any] = {"value": items[first:end]}
+        if end < len(items):
             rest = "&".join(f"{name}={value[0]}" for name, value in query.items() if name != "$skiptoken")
-            page["nextLink"] = f"{MANAGEMENT}{path}?{rest}&$skiptoken={first + self.page}"
+            page["nextLink"] = f"{MANAGEMENT}{path}?{rest}&$skiptoken={end}"
         return as_json(200, page)
 
     def _put(self, path: str, body: dict[str, Any]) -> Answer:
@@ -214,8 +222,11 @@ class Service:
 
     # Files -----------------------------------------------------------------------------------------
 
+    def _linked(self, path: str, _request: requests.PreparedRequest) -> bytes:
+        return self.outputs[path.rpartition("/")[2]]
+
     def _link(self, path: str, request: requests.PreparedRequest) -> Answer:
-        content = self.outputs[path.rpartition("/")[2]]
+        content = self._linked(path, request)
         asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
         if asked is None:
             return 200, FILE_HEADERS, content
@@ -241,6 +252,9 @@ class Service:
                 return error_xml(
                     409, "ShareAlreadyExists" if path.count("/") == 1 else "ResourceAlreadyExists"
                 )
+            parent = path.rpartition("/")[0]
+            if parent and parent not in self.files:
+                return error_xml(404, "ParentNotFound")
             size = request.headers.get("x-ms-content-length")
             self.files[path] = None if size is None else bytes(int(size))
             self.md5.pop(path, None)
@@ -268,14 +282,15 @@ class Service:
             return error_xml(404, "ShareNotFound")
         names = sorted(name for name in self.files if name.rpartition("/")[0] == path)
         first = int(query.get("marker", ["0"])[0])
+        end = first + (self.file_page or self.page)
         entries = "".join(
-            f"<Directory><Name>{name.rpartition('/')[2]}</Name><Properties/></Directory>"
+            f"<Directory><Name>{escape(name.rpartition('/')[2])}</Name><Properties/></Directory>"
             if (content := self.files[name]) is None
-            else f"<File><Name>{name.rpartition('/')[2]}</Name><Properties>"
+            else f"<File><Name>{escape(name.rpartition('/')[2])}</Name><Properties>"
             f"<Content-Length>{len(content)}</Content-Length></Properties></File>"
-            for name in names[first : first + self.page]
+            for name in names[first:end]
         )
-        more = first + self.page if first + self.page < len(names) else ""
+        more = end if end < len(names) else ""
         text = (
             f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Entries>{entries}</Entries>'
             f"<NextMarker>{more}</NextMarker></EnumerationResults>"

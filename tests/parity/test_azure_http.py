@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 import responses
 
 from backends.azure.backend import AzureBackend
@@ -23,11 +22,14 @@ from backends.errors import (
     UserError,
 )
 from backends.settings import AzureSettings
-from tests.parity.azure_service import ENVIRONMENT, FILES, Service, as_json, error_xml, refused
+from tests.parity.azure_service import ENVIRONMENT, Service, as_json, error_xml, refused
+from tests.parity.trouble import TROUBLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import requests
 
 PLACE = Place("group", "eastus", "workspace", "experiment")
 MOUNT = {
@@ -126,25 +128,6 @@ def test_every_operation_against_answers_in_the_services_shape(tmp_path: Path) -
     for method in ("HEAD", "GET", "PUT", "POST", "DELETE"):
         assert f"{method} https://" in sent
     assert service.tokens == 1
-
-
-TROUBLES: dict[str, Callable[[requests.PreparedRequest], Any]] = {
-    "429": lambda it: busy(it) if files(it) else refused(429, "TooManyRequests", **{"Retry-After": "0"}),
-    "500": lambda it: error_xml(500, "InternalError") if files(it) else refused(500, "InternalServerError"),
-    "504": lambda it: busy(it) if files(it) else refused(504, "GatewayTimeout"),
-    "502 of a proxy": lambda _: (502, {"Content-Type": "text/html"}, b"<html>Bad Gateway</html>"),
-    "no connection": lambda _: requests.ConnectionError("refused"),
-    "answer lost": lambda _: "lost",
-    "no answer in time": lambda _: requests.ReadTimeout("slow"),
-}
-
-
-def files(request: requests.PreparedRequest) -> bool:
-    return str(request.url).startswith(FILES) and "sig=" not in str(request.url)
-
-
-def busy(_: requests.PreparedRequest) -> Any:
-    return error_xml(503, "ServerBusy")
 
 
 @pytest.mark.parametrize("name", TROUBLES)
