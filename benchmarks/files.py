@@ -97,6 +97,7 @@ def measure(peer: Peer, rounds: int) -> dict[str, float]:
                 result[f"{title} 1 KiB p50, ms"] = statistics.median(times) * 1000
                 result[f"{title} 1 KiB, ms of CPU"] = (_cpu(process.pid) - used) / count * 1000
             result |= _with_wrk(peer, get)
+            wire = _connect(peer.port)  # no server keeps an idle connection for ever
             before = _peak(process.pid)
             result |= _large(peer, wire)
             result["extra memory, MiB"] = (_peak(process.pid) - before) / 1024
