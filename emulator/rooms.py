@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -51,7 +52,8 @@ class Rooms:
 
     def steps(self) -> list[Callable[[], object]]:
         """Give what the first requests need, in steps: what is not there yet is built, the rest imported."""
-        rest: list[Callable[[], object]] = [self.manager, _read_schema]
+        planning = "emulator.launch.build"
+        rest: list[Callable[[], object]] = [self.manager, _read_schema, lambda: import_module(planning)]
         return [self.storage, *([] if self.only_storage else rest)]
 
 

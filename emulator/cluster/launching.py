@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 from emulator.cluster.executionlog import ExecutionLog, place_for
 from emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUMES, volumes
 from emulator.cluster.room import problem_of
-from emulator.engines.base import TaskEnd
 from emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
-from emulator.launch.build import plan_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from emulator.cluster.mounts import Volume
     from emulator.cluster.ports import FileShares
     from emulator.cluster.records import LogPlace
-    from emulator.engines.base import Engine, NodePlace
+    from emulator.engines.base import Engine, NodePlace, TaskEnd
     from emulator.launch.plan import LaunchPlan
     from emulator.state.clock import Clock
 
@@ -71,6 +69,8 @@ class Launch:
     def _plan(
         self, places: Sequence[NodePlace], of_cluster: Sequence[Volume], of_job: Sequence[Volume]
     ) -> LaunchPlan:
+        from emulator.launch.build import plan_job  # only a job needs it; an emulator starts without
+
         key = self.job.key
         try:
             return plan_job(
@@ -138,6 +138,8 @@ def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Cloc
         raise
     except EngineError as error:
         problem = problem_of(error)
+    from emulator.engines.base import TaskEnd
+
     now = clock.now()
     return TaskEnd("main", None, now, now, problem)
 
