@@ -8,9 +8,9 @@ from emulator.cluster.endings import ask_to_end
 from emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
 from emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from emulator.cluster.records import Ending
-from emulator.cluster.room import move_nodes, problem_of, target_of
+from emulator.cluster.room import move_nodes, problem_of, staying, target_of
 from emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
-from emulator.errors import EngineError
+from emulator.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
     from emulator.cluster.loop import Outcome
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emulator.engines.base import NodePlace
     from emulator.errors import Problem
 
-Placed = tuple[list["NodePlace"], "Problem | None"]
+Placed = tuple[list["NodePlace"], "EngineError | None"]
 
 _LEAVING_ORDER = (NodeState.UNUSABLE, NodeState.PREPARING, NodeState.IDLE, NodeState.RUNNING)
 
@@ -31,7 +31,8 @@ class Allocation:
     ``reconcile`` looks at what is on disk and begins what is missing; it is called after every change
     and after a restart alike. Nodes that the engine will not place stand in the cluster's errors, the
     cluster is steady with what it has, and jobs stay queued (as the service did without quota: recorded
-    notebooks); it is tried again on the next resize, the next job, or the next start of the emulator.
+    notebooks); it is tried again on the next resize, the next job, or the next start of the emulator, and
+    of itself after an engine that did not answer.
     A share that cannot be mounted makes the nodes unusable and stands in the cluster's errors; resizing
     to 0 and back tries again (the service's own advice; our decision for mounts).
     """
@@ -40,6 +41,7 @@ class Allocation:
         self._room = room
         self._resting: set[str] = set()
         self._fresh: set[str] = set()
+        self._retrying: set[str] = set()
 
     def reconcile(self, cluster: str) -> None:
         """Begin what is missing for a cluster (by id)."""
@@ -57,11 +59,22 @@ class Allocation:
         state = ALLOCATION.move(record.cluster.allocation_state, AllocationEvent.RESIZE)
         return record.but(allocation_state=state, allocation_changed_at=self._room.clock.now())
 
+    def retry(self, cluster: str) -> None:
+        """Try again to place nodes that could not be had; then look at the cluster (by id)."""
+        record = self._room.records.clusters.get(cluster)
+        if (
+            record is not None
+            and record.cluster.provisioning_state is not ProvisioningState.DELETING
+            and record.cluster.allocation_state is AllocationState.STEADY
+            and staying(record.cluster) < target_of(record.cluster)
+        ):
+            self._room.records.save_cluster(self.resize(record))
+        self._room.settle(cluster)
+
     def _resize(self, record: ClusterRecord) -> None:
         if self._room.workers.busy(("place", record.cluster.guid)):
             return  # its end comes back here
-        staying = sum(node.state is not NodeState.LEAVING for node in record.cluster.nodes)
-        missing = target_of(record.cluster) - staying
+        missing = target_of(record.cluster) - staying(record.cluster)
         if record.placing and missing < len(record.placing):
             record = self._give_up(record)
         if record.placing:
@@ -73,7 +86,7 @@ class Allocation:
             self._place(record)
         elif missing < 0:
             self._shrink(record, -missing)
-        elif staying == len(record.cluster.nodes):
+        elif staying(record.cluster) == len(record.cluster.nodes):
             self._room.records.save_cluster(self._settled(record))
 
     def _give_up(self, record: ClusterRecord) -> ClusterRecord:
@@ -114,7 +127,7 @@ class Allocation:
                 for node in ids:
                     places.append(engine.place_node(cluster.guid, node))  # noqa: PERF401 - kept on errors
             except EngineError as error:
-                return places, problem_of(error)
+                return places, error
             return places, None
 
         room.workers.begin(("place", cluster.guid), work, lambda outcome: self._placed(key, fresh, outcome))
@@ -125,7 +138,7 @@ class Allocation:
             self._room.records.save_cluster(record.but(engine=engine))
 
     def _placed(self, key: str, fresh: bool, outcome: Outcome[Placed]) -> None:  # noqa: FBT001
-        places, problem = ([], problem_of(outcome)) if isinstance(outcome, Exception) else outcome
+        places, error = ([], outcome) if isinstance(outcome, Exception) else outcome
         record = self._room.records.clusters[key]
         nodes = tuple(Node(place.node, NodeState.PREPARING, place.address) for place in places)
         # What failed here left nothing. What an earlier emulator began may be on the engine: keep its name.
@@ -133,13 +146,21 @@ class Allocation:
         maybe = () if fresh else tuple(node for node in record.placing if node not in placed)
         record = record.but(placing=maybe, nodes=(*record.cluster.nodes, *nodes), errors=())
         self._fresh.discard(record.cluster.guid)
-        if problem is not None:
-            record = record.but(errors=(problem,))
-        surplus = len(record.cluster.nodes) - target_of(record.cluster)
-        if surplus == 0 or (problem is not None and surplus < 0):
+        if error is not None:
+            record = record.but(errors=(problem_of(error),))
+        missing = target_of(record.cluster) - staying(record.cluster)
+        leaving = len(record.cluster.nodes) - staying(record.cluster)
+        if (error is not None and missing > 0) or missing == leaving == 0:
             record = self._settled(record)
         self._room.records.save_cluster(record)
+        if isinstance(error, EngineUnavailable) and key not in self._retrying:
+            self._retrying.add(key)
+            self._room.loop.later(lambda: self._retry_after_silence(key))
         self._room.settle(key)
+
+    def _retry_after_silence(self, key: str) -> None:
+        self._retrying.discard(key)
+        self.retry(key)
 
     def _prepare(self, record: ClusterRecord) -> None:
         preparing = [node.id for node in record.cluster.nodes if node.state is NodeState.PREPARING]

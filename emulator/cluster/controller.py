@@ -23,7 +23,7 @@ from emulator.cluster.model import (
 )
 from emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
 from emulator.cluster.records import ClusterRecord, Ending, JobRecord, Records
-from emulator.cluster.room import Room, target_of
+from emulator.cluster.room import Room, staying, target_of
 from emulator.cluster.scheduler import Waiting, schedule
 from emulator.launch.layout import output_segment
 
@@ -156,7 +156,7 @@ class Controller:
                 return None if record is None else record.cluster
             definition = {**record.cluster.definition, **copy.deepcopy(dict(changes))}
             record = record.but(definition=definition, changed_at=self._clock.now())
-            if target_of(record.cluster) != len(record.cluster.nodes):
+            if target_of(record.cluster) != staying(record.cluster):
                 record = self._allocation.resize(record)
             self._records.save_cluster(record)
             self._loop.post(lambda: self._settle(key.id))
@@ -198,7 +198,7 @@ class Controller:
             if owner is None or owner.cluster.provisioning_state is ProvisioningState.DELETING:
                 record = ask_to_end(record, Ending.CLUSTER_DELETED, self._clock.now())
             self._records.save_job(record, secrets)
-            self._loop.post(lambda: self._try_nodes(cluster.id))
+            self._loop.post(lambda: self._allocation.retry(cluster.id))
             return record.job, True
 
         return self._loop.ask(create)
@@ -296,21 +296,9 @@ class Controller:
 
     def _recover(self) -> None:
         for cluster in list(self._records.clusters):
-            self._try_nodes(cluster)
+            self._allocation.retry(cluster)
         for job in list(self._records.jobs.values()):
             self._settle(job.job.cluster.lower())  # also those whose cluster is gone
-
-    def _try_nodes(self, key: str) -> None:
-        """Try again to place nodes that could not be had; then look at the cluster."""
-        record = self._records.clusters.get(key)
-        if (
-            record is not None
-            and record.cluster.provisioning_state is not ProvisioningState.DELETING
-            and record.cluster.allocation_state is AllocationState.STEADY
-            and len(record.cluster.nodes) < target_of(record.cluster)
-        ):
-            self._records.save_cluster(self._allocation.resize(record))
-        self._settle(key)
 
     def _settle(self, cluster: str) -> None:
         """Do what is due for a cluster and its jobs; asked again while it works, it does another round."""

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emulator.cluster.model import NodeState
 from emulator.cluster.transitions import NODE
 from emulator.errors import EngineError, EngineUnavailable, Problem
 
@@ -45,6 +46,11 @@ def target_of(cluster: Cluster) -> int:
     """Tell how many nodes the cluster should have; 0 without a target (SDK 2.0.0: default 0)."""
     manual = cluster.definition.get("scaleSettings", {}).get("manual", {})
     return int(manual.get("targetNodeCount", 0))
+
+
+def staying(cluster: Cluster) -> int:
+    """Count the nodes that are not on their way out."""
+    return sum(node.state is not NodeState.LEAVING for node in cluster.nodes)
 
 
 def move_nodes(cluster: Cluster, moves: dict[str, NodeEvent], job: str | None = None) -> tuple[Node, ...]:

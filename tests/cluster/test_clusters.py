@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from emulator.cluster.model import Cluster
     from tests.cluster.conftest import World
 
 STEADY, RESIZING = AllocationState.STEADY, AllocationState.RESIZING
@@ -94,6 +95,15 @@ def test_a_missing_engine_stands_in_the_cluster_with_its_remedy_and_jobs_wait(wo
     assert world.cluster_when(key, lambda c: c.nodes).errors == ()
 
 
+def test_an_engine_that_answers_again_gives_the_nodes_without_being_asked(world: World) -> None:
+    world.engine.down = True
+    key = world.cluster(target=2)
+    world.cluster_when(key, lambda cluster: cluster.errors)
+    world.engine.down = False
+    world.clock.advance(seconds=6)
+    world.cluster_when(key, lambda cluster: len(cluster.nodes) == 2 and not cluster.errors)
+
+
 def test_a_share_that_cannot_be_mounted_makes_nodes_unusable_until_resized(world: World) -> None:
     world.shares.missing.add("share")
     key = world.cluster()
@@ -123,6 +133,29 @@ def test_growing_and_shrinking(world: World) -> None:
     assert one.nodes[0].id == three.nodes[0].id
     assert set(world.engine.nodes) == {one.nodes[0].id}
     assert world.scale(ClusterKey(key.workspace, "no"), {}) is None
+
+
+def _idle(cluster: Cluster) -> int:
+    return sum(node.state is NodeState.IDLE for node in cluster.nodes)
+
+
+def test_growing_while_a_silent_engine_keeps_nodes_that_leave(world: World) -> None:
+    key = world.cluster(target=3)
+    world.cluster_when(key, lambda cluster: _idle(cluster) == 3)
+    world.engine.down = True
+    world.scale(key, {"manual": {"targetNodeCount": 1}})
+    world.cluster_when(key, lambda cluster: cluster.errors and cluster.allocation_state is RESIZING)
+    world.scale(key, {"manual": {"targetNodeCount": 3}})
+    world.cluster_when(key, lambda cluster: cluster.errors and cluster.allocation_state is STEADY)
+    world.engine.down = False
+
+    def whole() -> bool:
+        world.clock.advance(seconds=6)
+        cluster = world.controller.get_cluster(key)
+        return cluster is not None and cluster.allocation_state is STEADY and _idle(cluster) == 3
+
+    world.controller.wait_until(whole, 10)
+    assert len(world.engine.nodes) == 3
 
 
 def test_shrinking_puts_a_running_job_back_in_the_queue_and_it_runs_again(world: World) -> None:
