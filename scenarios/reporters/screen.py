@@ -243,9 +243,9 @@ class Screen(Reporter):
     def close(self) -> None:
         """Take down what stands at the bottom and give the cursor back."""
         self._taken_down.set()
-        if self._mover is not None:
-            self._mover.join()
-            self._mover = None
+        mover, self._mover = self._mover, None
+        if mover is not None:
+            mover.join()
         live, self._live = self._live, None
         if live is not None:
             live.stop()
