@@ -40,6 +40,7 @@ class Allocation:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._resting: set[str] = set()
+        self._stuck: dict[str, Problem] = {}
         self._fresh: set[str] = set()
         self._retrying: set[str] = set()
 
@@ -243,11 +244,14 @@ class Allocation:
         record = room.records.clusters[key]
         if isinstance(outcome, Exception):
             self._resting.add(node)
-            room.records.save_cluster(record.but(errors=(problem_of(outcome),)))
+            self._stuck[node] = problem_of(outcome)
+            room.records.save_cluster(record.but(errors=(self._stuck[node],)))
             room.loop.later(lambda: self._try_again(key, node))
             return
+        solved = self._stuck.pop(node, None)
         remaining = tuple(item for item in record.cluster.nodes if item.id != node)
-        room.records.save_cluster(record.but(nodes=remaining))
+        errors = tuple(problem for problem in record.cluster.errors if problem != solved)
+        room.records.save_cluster(record.but(nodes=remaining, errors=errors))
         room.settle(key)
 
     def _try_again(self, key: str, node: str) -> None:

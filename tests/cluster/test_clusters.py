@@ -135,6 +135,18 @@ def test_growing_and_shrinking(world: World) -> None:
     assert world.scale(ClusterKey(key.workspace, "no"), {}) is None
 
 
+def test_a_problem_with_nodes_that_leave_is_forgotten_when_they_have_left(world: World) -> None:
+    key = world.cluster(target=2)
+    world.cluster_when(key, lambda cluster: _idle(cluster) == 2)
+    world.engine.down = True
+    world.scale(key, {"manual": {"targetNodeCount": 1}})
+    world.cluster_when(key, lambda cluster: cluster.errors)
+    world.engine.down = False
+    world.clock.advance(seconds=6)
+    cluster = world.cluster_when(key, lambda cluster: len(cluster.nodes) == 1)
+    assert cluster.errors == ()
+
+
 def _idle(cluster: Cluster) -> int:
     return sum(node.state is NodeState.IDLE for node in cluster.nodes)
 
