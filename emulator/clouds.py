@@ -131,6 +131,10 @@ def _place_of_url(url: str) -> Place | None:
     return place_of(urlsplit(url).netloc.rpartition("@")[2])
 
 
+OWN_PATHS = frozenset({"blob", "metadata", "providers", "subscriptions", "tenants"})
+"""First parts of paths at the emulator's own address that are no account's; no account may be called so."""
+
+
 def storage_url(base_url: str, account: str, service: Service = "file") -> str:
     """Give an account's endpoint as the client that used ``base_url`` will reach it; no slash at its end.
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from emulator.clouds import OWN_PATHS
 from emulator.errors import CredentialsInvalid
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Credentials:
         """Read ``NAME:KEY`` and ``ID:SECRET``; of a name given twice the last counts.
 
         Raises:
-            CredentialsInvalid: one that is not of this form, a name that no account can have, a key that is
-                not base64.
+            CredentialsInvalid: one that is not of this form, a name that no account can have here, a key that
+                is not base64.
         """
         found = dict(_account(text) for text in accounts)
         return cls(found, dict(_client(text) for text in clients))
@@ -45,6 +46,8 @@ def _account(text: str) -> tuple[str, str]:
         raise CredentialsInvalid(
             "account", "write NAME:KEY; names have 3 to 24 lower-case letters and digits"
         )
+    if name in OWN_PATHS:
+        raise CredentialsInvalid("account", f"'{name}' is a path of the emulator's own; take another name")
     try:
         known = base64.b64decode(key, validate=True)
     except binascii.Error:

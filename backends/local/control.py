@@ -185,7 +185,7 @@ def stop(home: Path) -> bool:
 
 
 def _ask_to_stop(found: Address) -> bool:
-    """Ask an emulator to stop; False if it closed before it heard."""
+    """Ask an emulator to stop; False if it closed before it heard, or said nothing."""
     import requests
 
     with requests.Session() as session:
@@ -193,7 +193,7 @@ def _ask_to_stop(found: Address) -> bool:
         key = {"Authorization": f"Bearer {found.stop_key}"}
         try:
             answer = session.post(f"{found.url}/.emulator/stop", headers=key, timeout=STOP_SECONDS)
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
     if not answer.ok:
         raise MachineError(

@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emulator.clouds import OWN_PATHS
 from emulator.storage.names import is_account_name
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ class Accounts:
         """Find an account (A1)."""
         return self._accounts.get(name)
 
+    def is_taken(self, name: str) -> bool:
+        """Tell whether no new account may have this name: one has it, or the emulator's own paths do."""
+        return name in OWN_PATHS or name in self._accounts
+
     def list(self, scope: str) -> list[Account]:
         """List the accounts below a scope (``subscription`` or ``subscription/group``), by name."""
         below = scope + "/"
@@ -109,13 +114,13 @@ class Accounts:
 
         Raises:
             ValueError: the name breaks the rules.
-            AccountExists: the name is taken.
+            AccountExists: the name is taken, if only by the emulator's own paths.
         """
         if not is_account_name(name):
             raise ValueError(name)
         keys = tuple(_new_key() for _ in KEY_NAMES)
         with self._lock:
-            if name in self._accounts:
+            if self.is_taken(name):
                 raise AccountExists(name)
             self._folder(name)
             return self._put(_account(name, keys, scope, definition))

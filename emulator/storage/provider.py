@@ -178,7 +178,7 @@ class StorageProvider:
         name = str((request.body or {}).get("name", ""))
         if not is_account_name(name):
             reason, message = "AccountNameInvalid", _INVALID_NAME.format(name)
-        elif self._accounts.get(name) is not None:
+        elif self._accounts.is_taken(name):
             reason, message = "AlreadyExists", _TAKEN.format(name)
         else:
             return ArmResponse(200, {"nameAvailable": True})

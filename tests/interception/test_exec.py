@@ -200,6 +200,7 @@ def test_given_credentials_are_known(command: Command, where: str) -> None:
         (("--account", "x:bXk="), "NAME:KEY"),
         (("--account", "abc"), "NAME:KEY"),
         (("--account", "abc:hunter2!"), "not base64"),
+        (("--account", "blob:aHVudGVyMg=="), "take another name"),
         (("--client", "abc"), "ID:SECRET"),
         (("--client", ":hunter2!"), "ID:SECRET"),
     ],

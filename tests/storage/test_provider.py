@@ -134,6 +134,7 @@ def test_keys_are_listed_and_renewed(provider: StorageProvider) -> None:
         ("made", {"group": "other"}, 409, "StorageAccountAlreadyTaken"),
         ("made", {"subscription": "other"}, 409, "StorageAccountAlreadyTaken"),
         (ACCOUNT, {}, 409, "StorageAccountAlreadyTaken"),
+        ("blob", {}, 409, "StorageAccountAlreadyTaken"),
         ("Upper", {}, 400, "AccountNameInvalid"),
         ("no", {}, 400, "AccountNameInvalid"),
         ("with-dash", {}, 400, "AccountNameInvalid"),
@@ -158,7 +159,8 @@ def test_a_location_is_demanded(provider: StorageProvider) -> None:
 
 def test_names_are_checked(provider: StorageProvider) -> None:
     _put(provider, "made")
-    for name, expected in (("free", None), ("made", "AlreadyExists"), ("Not/one", "AccountNameInvalid")):
+    taken = [(name, "AlreadyExists") for name in ("made", "blob", "tenants")]
+    for name, expected in (("free", None), *taken, ("Not/one", "AccountNameInvalid")):
         body = {"name": name, "type": "Microsoft.Storage/storageAccounts"}
         answer = _ask(provider, "POST", action="checkNameAvailability", group="", body=body).body
         assert answer is not None
