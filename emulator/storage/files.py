@@ -9,27 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from starlette.requests import ClientDisconnect
-
 from emulator.errors import EngineError, Problem
 from emulator.storage import tree
-from emulator.storage.accounts import Account
-from emulator.storage.call import Call, Context, error_answer, is_version
-from emulator.storage.errors import StorageError, bad_header, failure
+from emulator.storage.call import Call, Context
+from emulator.storage.errors import StorageError, failure
+from emulator.storage.front import Front
 from emulator.storage.leases import Leases
 from emulator.storage.names import split_path
 from emulator.storage.routes import find_operation
-from emulator.storage.sas import EVERYTHING, check_sas, file_link
-from emulator.storage.sharedkey import check_shared_key
+from emulator.storage.sas import FILES, file_link
 from emulator.storage.uploads import Drafts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from emulator.state.clock import Clock
     from emulator.state.store import Store
-    from emulator.storage.accounts import Accounts
+    from emulator.storage.accounts import Account, Accounts
     from emulator.storage.shares import Shares
 
 _OS_ERRORS = {
@@ -63,6 +62,8 @@ class FilesService:
     F2. ``mount_source``, ``link`` and ``list_folder`` may be called from any thread.
     """
 
+    dialect = FILES
+
     def __init__(self, accounts: Accounts, shares: Shares, store: Store, clock: Clock) -> None:
         """Serve the accounts' shares; ``store`` is where ``shares`` keeps its records."""
         self._accounts = accounts
@@ -72,6 +73,7 @@ class FilesService:
         leases = Leases(store, clock)
         shares.records.watchers.append(leases.forget_below)
         self._context = Context(accounts, shares, leases, Drafts(shares.draft), clock)
+        self._front: Front[Call] = Front(self, accounts, clock)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.
@@ -81,58 +83,30 @@ class FilesService:
             account: The account that its host or path names.
             raw_path: The path below the account, not decoded, without the query.
         """
-        known = self._accounts.get(account)
-        call = Call(request, known or Account(account, (), (), "", {}))
-        try:
-            if known is None:
-                raise failure(
-                    "AuthenticationFailed",
-                    AuthenticationErrorDetail=f"This emulator has no storage account '{account}'.",
-                )
-            call.locate(raw_path)
-            self._authorise(call)
-            operation = find_operation(call)
-            call.grant.check(operation.level, operation.permissions)
-            return await operation.run(self._context, call)
-        except StorageError as error:
-            return error_answer(call, error, self._clock.now())
-        except OSError as error:
-            code = _OS_ERRORS.get(error.errno or 0)
-            if code is None:
-                raise
-            return error_answer(call, failure(code), self._clock.now())
-        except ClientDisconnect:
-            # Nobody hears this answer.
-            return call.answer(400, {})
+        return await self._front.handle(request, account, raw_path)
+
+    def call(self, request: Request, account: Account) -> Call:
+        """Begin to take a request apart."""
+        return Call(request, account)
+
+    def policies(self, account: str, container: str) -> Sequence[Mapping[str, str]]:
+        """Give the stored access policies of a share."""
+        return self._shares.policies(account, container)
+
+    async def run(self, call: Call) -> Response:
+        """Do what is asked, if the call's grant lets it."""
+        operation = find_operation(call)
+        call.grant.check(operation.level, operation.permissions)
+        return await operation.run(self._context, call)
+
+    def refusal(self, error: OSError) -> StorageError | None:
+        """Put an error of the disk into the service's words; None if nobody expected it."""
+        code = _OS_ERRORS.get(error.errno or 0)
+        return None if code is None else failure(code)
 
     def close(self) -> None:
         """Close what is kept open between requests; the service may be used again."""
         self._context.drafts.close()
-
-    def _authorise(self, call: Call) -> None:
-        now = self._clock.now()
-        authorization = call.headers.get("authorization")
-        if authorization is not None:
-            check_shared_key(
-                call.account, authorization, call.method, call.raw_path, call.query, call.headers, now
-            )
-            call.grant = EVERYTHING
-        elif "sig" in call.query:
-            client = call.request.client
-            account = call.account.name
-            call.grant = check_sas(
-                call.account,
-                call.path,
-                call.query,
-                now,
-                scheme=call.request.scope["scheme"],
-                address=client.host if client else "",
-                policies=lambda share: self._shares.policies(account, share),
-            )
-        else:
-            raise failure("NoAuthenticationInformation", headers={"www-authenticate": "SharedKey"})
-        if not is_version(call.asked_version):
-            raise bad_header("x-ms-version", call.asked_version)
 
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         """Find the folder of a share that a cluster or job mounts.

@@ -28,9 +28,9 @@ FILE = "/data/out/log.txt"
 def clock(served: Served) -> Iterator[ManualClock]:
     """The service's clock, which stands in 2018."""
     clock, real = ManualClock(NOW), served.clock
-    served.clock = served.service._clock = clock
+    served.clock = served.service._front._clock = clock
     yield clock
-    served.clock = served.service._clock = real
+    served.clock = served.service._front._clock = real
 
 
 @pytest.fixture(autouse=True)

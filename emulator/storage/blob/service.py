@@ -9,30 +9,28 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect
-
 from emulator.errors import EngineError, Problem
-from emulator.storage.accounts import Account
 from emulator.storage.blob.blocks import Blocks
 from emulator.storage.blob.call import BlobCall, BlobContext, container_key
 from emulator.storage.blob.containers import Containers
 from emulator.storage.blob.listing import collect
 from emulator.storage.blob.openness import is_being_written
 from emulator.storage.blob.routes import find_operation
-from emulator.storage.call import error_answer, is_version
-from emulator.storage.errors import StorageError, bad_header, failure
+from emulator.storage.errors import StorageError, failure
 from emulator.storage.files import Entry
-from emulator.storage.sas import BLOBS, EVERYTHING, blob_link, check_sas
-from emulator.storage.sharedkey import check_shared_key
+from emulator.storage.front import Front
+from emulator.storage.sas import BLOBS, blob_link
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from starlette.requests import Request
     from starlette.responses import Response
 
     from emulator.state.clock import Clock
     from emulator.state.home import Home
     from emulator.state.store import Store
-    from emulator.storage.accounts import Accounts
+    from emulator.storage.accounts import Account, Accounts
     from emulator.storage.shares import Shares
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ETXTBSY)
@@ -46,12 +44,15 @@ class BlobService:
     content in one step: clients and jobs see the old or the new one.
     """
 
+    dialect = BLOBS
+
     def __init__(self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, home: Home) -> None:
         """Serve the accounts' containers; ``shares`` lends its records and its staging folder."""
         self._accounts = accounts
         self._clock = clock
         self.containers = Containers(home, shares.records, shares.staging)
         self._context = BlobContext(self.containers, Blocks(home, store), shares.records, asyncio.Lock())
+        self._front: Front[BlobCall] = Front(self, accounts, clock)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.
@@ -61,32 +62,29 @@ class BlobService:
             account: The account that its host or path names.
             raw_path: The path below the account, not decoded, without the query.
         """
-        known = self._accounts.get(account)
-        call = BlobCall(request, known or Account(account, (), (), "", {}))
-        try:
-            if known is None:
-                raise failure(
-                    "AuthenticationFailed",
-                    AuthenticationErrorDetail=f"This emulator has no storage account '{account}'.",
-                )
-            call.locate(raw_path)
-            self._authorise(call)
-            operation = find_operation(call)
-            call.grant.check(operation.level, operation.permissions)
-            return await operation.run(self._context, call)
-        except StorageError as error:
-            return error_answer(call, error, self._clock.now())
-        except OSError as error:
-            if error.errno in _DENIED:
-                refused = failure("InsufficientAccountPermissions")
-            elif error.errno in _FULL:
-                refused = failure("ShareSizeLimitReached", "The disk that holds the container is full.")
-            else:
-                raise
-            return error_answer(call, refused, self._clock.now())
-        except ClientDisconnect:
-            # Nobody hears this answer.
-            return call.answer(400, {})
+        return await self._front.handle(request, account, raw_path)
+
+    def call(self, request: Request, account: Account) -> BlobCall:
+        """Begin to take a request apart."""
+        return BlobCall(request, account)
+
+    def policies(self, account: str, container: str) -> Sequence[Mapping[str, str]]:  # noqa: ARG002 - as the front asks
+        """Give the stored access policies of a container: these are not kept."""
+        return ()
+
+    async def run(self, call: BlobCall) -> Response:
+        """Do what is asked, if the call's grant lets it."""
+        operation = find_operation(call)
+        call.grant.check(operation.level, operation.permissions)
+        return await operation.run(self._context, call)
+
+    def refusal(self, error: OSError) -> StorageError | None:
+        """Put an error of the disk into the service's words; None if nobody expected it."""
+        if error.errno in _DENIED:
+            return failure("InsufficientAccountPermissions")
+        if error.errno in _FULL:
+            return failure("ShareSizeLimitReached", "The disk that holds the container is full.")
+        return None
 
     def mount_source(self, account: str, container: str, account_key: str) -> Path:
         """Find the folder of a container that a cluster or job mounts; may be called from any thread.
@@ -137,31 +135,6 @@ class BlobService:
             Entry(name[len(prefix) : -1], is_directory=True, size=0, modified=now) for name in prefixes
         ]
         return sorted(entries, key=lambda entry: entry.name)
-
-    def _authorise(self, call: BlobCall) -> None:
-        now = self._clock.now()
-        authorization = call.headers.get("authorization")
-        if authorization is not None:
-            check_shared_key(
-                call.account, authorization, call.method, call.raw_path, call.query, call.headers, now
-            )
-            call.grant = EVERYTHING
-        elif "sig" in call.query:
-            client = call.request.client
-            call.grant = check_sas(
-                call.account,
-                call.path,
-                call.query,
-                now,
-                scheme=call.request.scope["scheme"],
-                address=client.host if client else "",
-                policies=lambda _: (),
-                dialect=BLOBS,
-            )
-        else:
-            raise failure("NoAuthenticationInformation", headers={"www-authenticate": "SharedKey"})
-        if not is_version(call.asked_version):
-            raise bad_header("x-ms-version", call.asked_version)
 
 
 def _mount_error(reason: str) -> EngineError:

@@ -1,0 +1,112 @@
+"""The front of a storage service: who asks, whether they may, and the answer to what goes wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from starlette.requests import ClientDisconnect
+
+from emulator.storage.accounts import Account
+from emulator.storage.call import Call, error_answer, is_version
+from emulator.storage.errors import StorageError, bad_header, failure
+from emulator.storage.sas import EVERYTHING, check_sas
+from emulator.storage.sharedkey import check_shared_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from emulator.state.clock import Clock
+    from emulator.storage.accounts import Accounts
+    from emulator.storage.sas import Dialect
+
+Asked = TypeVar("Asked", bound=Call)
+
+
+class Behind(Protocol[Asked]):
+    """What a service does with requests that may be made of its accounts."""
+
+    dialect: Dialect
+
+    def call(self, request: Request, account: Account) -> Asked:
+        """Begin to take a request apart."""
+        ...
+
+    def policies(self, account: str, container: str) -> Sequence[Mapping[str, str]]:
+        """Give the stored access policies of a share or container."""
+        ...
+
+    async def run(self, call: Asked) -> Response:
+        """Do what is asked, if the call's grant lets it."""
+        ...
+
+    def refusal(self, error: OSError) -> StorageError | None:
+        """Put an error of the disk into the service's words; None if nobody expected it."""
+        ...
+
+
+class Front(Generic[Asked]):
+    """Answers every request of a service, also one that goes wrong."""
+
+    def __init__(self, behind: Behind[Asked], accounts: Accounts, clock: Clock) -> None:
+        self._behind = behind
+        self._accounts = accounts
+        self._clock = clock
+
+    async def handle(self, request: Request, account: str, raw_path: str) -> Response:
+        """Answer a request.
+
+        Args:
+            request: The request; its body has not been read.
+            account: The account that its host or path names.
+            raw_path: The path below the account, not decoded, without the query.
+        """
+        known = self._accounts.get(account)
+        call = self._behind.call(request, known or Account(account, (), (), "", {}))
+        try:
+            if known is None:
+                raise failure(
+                    "AuthenticationFailed",
+                    AuthenticationErrorDetail=f"This emulator has no storage account '{account}'.",
+                )
+            call.locate(raw_path)
+            self._authorise(call, self._clock.now())
+            return await self._behind.run(call)
+        except StorageError as error:
+            return error_answer(call, error, self._clock.now())
+        except OSError as error:
+            refused = self._behind.refusal(error)
+            if refused is None:
+                raise
+            return error_answer(call, refused, self._clock.now())
+        except ClientDisconnect:
+            # Nobody hears this answer.
+            return call.answer(400, {})
+
+    def _authorise(self, call: Call, now: datetime) -> None:
+        authorization = call.headers.get("authorization")
+        if authorization is not None:
+            check_shared_key(
+                call.account, authorization, call.method, call.raw_path, call.query, call.headers, now
+            )
+            call.grant = EVERYTHING
+        elif "sig" in call.query:
+            client = call.request.client
+            account = call.account.name
+            call.grant = check_sas(
+                call.account,
+                call.path,
+                call.query,
+                now,
+                scheme=call.request.scope["scheme"],
+                address=client.host if client else "",
+                policies=lambda container: self._behind.policies(account, container),
+                dialect=self._behind.dialect,
+            )
+        else:
+            raise failure("NoAuthenticationInformation", headers={"www-authenticate": "SharedKey"})
+        if not is_version(call.asked_version):
+            raise bad_header("x-ms-version", call.asked_version)
