@@ -68,8 +68,6 @@ class FilesService:
         """Serve the accounts' shares; ``store`` is where ``shares`` keeps its records."""
         self._accounts = accounts
         self._shares = shares
-        self._store = store
-        self._clock = clock
         leases = Leases(store, clock)
         shares.records.watchers.append(leases.forget_below)
         self._context = Context(accounts, shares, leases, Drafts(shares.draft), clock)
