@@ -10,7 +10,7 @@ import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import InvalidSpec
+from batchai_scenario.backends.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

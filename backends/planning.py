@@ -19,17 +19,17 @@ from azure.core.credentials import AccessToken
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from backends.base import BackendOptions, PlannedRequest
-from backends.errors import NotSupported, UserError
-from backends.planning_answers import Answer, Answers
-from backends.registry import Registry
-from backends.settings import SETTINGS, AzureSettings
-from backends.wrappers import OWN_OPTIONS, inside
+from batchai_scenario.backends.base import BackendOptions, PlannedRequest
+from batchai_scenario.backends.errors import NotSupported, UserError
+from batchai_scenario.backends.planning_answers import Answer, Answers
+from batchai_scenario.backends.registry import Registry
+from batchai_scenario.backends.settings import SETTINGS, AzureSettings
+from batchai_scenario.backends.wrappers import OWN_OPTIONS, inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from backends.base import Backend
+    from batchai_scenario.backends.base import Backend
 
 UNSEEN = frozenset(
     {
@@ -72,7 +72,7 @@ def whereabouts(name: str, options: BackendOptions) -> Whereabouts:
     if name == "azure":
         settings, secrets_from = _azure_settings(options), "the environment variable AZURE_{}"
     elif name == "local":
-        from backends.local.settings import local_settings
+        from batchai_scenario.backends.local.settings import local_settings
 
         settings, secrets_from = local_settings("http://127.0.0.1:<port>"), "the development {}"
     else:
@@ -109,7 +109,7 @@ def planned_requests(
     if name == "azure":
         return _planned(_azure_settings(options), {}, name, calls)
     if name == "local":
-        from backends.local.settings import LocalChoices, local_settings
+        from batchai_scenario.backends.local.settings import LocalChoices, local_settings
 
         headers = LocalChoices.read(options).headers()
         found = _planned(local_settings(NO_PORT.rstrip("/")), headers, name, calls)
@@ -144,7 +144,7 @@ def _azure_settings(options: BackendOptions) -> AzureSettings:
 def _planned(
     settings: AzureSettings, headers: dict[str, str], name: str, calls: Callable[[Backend], object]
 ) -> list[PlannedRequest]:
-    from backends.azure.backend import AzureBackend
+    from batchai_scenario.backends.azure.backend import AzureBackend
 
     adapter = RecordingAdapter(settings)
     backend = AzureBackend(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backends.base import ClusterStatus, Place
+    from batchai_scenario.backends.base import ClusterStatus, Place
 
 
 class ResizesClusters(Protocol):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from backends.base import Backend
-    from backends.settings import AzureSettings
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.settings import AzureSettings
 
 ENGINES = ("auto", "docker", "process")
 SCOPES = ("function", "class", "module", "package", "session")
@@ -58,7 +58,7 @@ class Emulated:
     @property
     def environment(self) -> Mapping[str, str]:
         """Give the variables that lead ``scenario --backend azure``, or a program of yours, here."""
-        from backends.settings import SETTINGS
+        from batchai_scenario.backends.settings import SETTINGS
 
         found = {
             setting.variable: str(getattr(self.settings, setting.name))
@@ -77,12 +77,12 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
     Raises:
         MachineError: it cannot be started.
     """
-    from backends.azure.backend import AzureBackend
-    from backends.azure.clients import Clients, Patience
-    from backends.base import Capabilities
-    from backends.local.backend import MAX_NODES
-    from backends.local.host import start_emulator
-    from backends.local.settings import local_settings
+    from batchai_scenario.backends.azure.backend import AzureBackend
+    from batchai_scenario.backends.azure.clients import Clients, Patience
+    from batchai_scenario.backends.base import Capabilities
+    from batchai_scenario.backends.local.backend import MAX_NODES
+    from batchai_scenario.backends.local.host import start_emulator
+    from batchai_scenario.backends.local.settings import local_settings
 
     with ExitStack() as held:
         held.callback(_erase, home)
@@ -102,7 +102,7 @@ def _erase(home: Path) -> None:
     """Delete a home; what its clusters still run, or hold on the engine, first."""
     nodes = home / "nodes"
     if nodes.is_dir() and any(nodes.iterdir()):
-        from backends.local.control import reset
+        from batchai_scenario.backends.local.control import reset
 
         reset(home, force=True)
     shutil.rmtree(home, ignore_errors=True)

@@ -9,25 +9,25 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from backends.errors import MachineError, ScenarioError, UserError
+from batchai_scenario.backends.errors import MachineError, ScenarioError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
-    from backends.base import Backend, BackendOptions, OpensBackend
+    from batchai_scenario.backends.base import Backend, BackendOptions, OpensBackend
 
 GROUP = "scenario.backends"
 """The entry-point group; each entry names an ``OpensBackend``."""
 
 BUILT_IN = {
-    "azure": "backends.azure:open_backend",
-    "faulty": "backends.wrappers:open_faulty",
-    "local": "backends.local:open_backend",
-    "memory": "backends.memory:open_backend",
-    "recording": "backends.wrappers:open_recording",
-    "replay": "backends.wrappers:open_replay",
-    "slow": "backends.wrappers:open_slow",
+    "azure": "batchai_scenario.backends.azure:open_backend",
+    "faulty": "batchai_scenario.backends.wrappers:open_faulty",
+    "local": "batchai_scenario.backends.local:open_backend",
+    "memory": "batchai_scenario.backends.memory:open_backend",
+    "recording": "batchai_scenario.backends.wrappers:open_recording",
+    "replay": "batchai_scenario.backends.wrappers:open_replay",
+    "slow": "batchai_scenario.backends.wrappers:open_slow",
 }
 """Ours, known also in a checkout that was never installed."""
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from backends.errors import MissingSettings, UserError
-from backends.registry import refuse_unknown
+from batchai_scenario.backends.errors import MissingSettings, UserError
+from batchai_scenario.backends.registry import refuse_unknown
 
 if TYPE_CHECKING:
-    from backends.base import BackendOptions
+    from batchai_scenario.backends.base import BackendOptions
 
 RETIRED = "Azure retired Batch AI in 2019"
 

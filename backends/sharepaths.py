@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.errors import UserError
+from batchai_scenario.backends.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backends.base import Upload
+    from batchai_scenario.backends.base import Upload
 
 
 def check_uploads(files: Sequence[Upload]) -> None:

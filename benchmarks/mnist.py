@@ -16,10 +16,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 from common import load
+
+from batchai_scenario.training.installed import training_folder
 
 SCENARIO = str(Path(sys.executable).with_name("scenario"))
 EPOCH = re.compile(r"^Epoch \d+ of \d+: .* in (\d+\.\d+) s", re.MULTILINE)
@@ -37,7 +38,7 @@ def inside(home: Path) -> list[float]:
 
 def bare(home: Path) -> list[float]:
     """Run the script by hand; gives seconds of each epoch."""
-    training = Path(next(iter(find_spec("training").submodule_search_locations)))  # type: ignore[union-attr,arg-type]
+    training = training_folder()
     made = subprocess.run(
         [sys.executable, training / "toolkits/cntk/make_environment.py", "--cache", home / "cache", "--json"],
         stdout=subprocess.PIPE,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from emulator.identity import development
-from emulator.storage.sharedkey import string_to_sign
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.storage.sharedkey import string_to_sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ SMB = {
     "x-ms-file-permission": "Inherit",
 }
 SERVE = (
-    "import sys, pathlib; from emulator.server import *; "
+    "import sys, pathlib; from batchai_scenario.emulator.server import *; "
     "home, port = pathlib.Path(sys.argv[1]), int(sys.argv[2]); "
     "EmulatorServer(EmulatorSettings(home=home, port=port, only='files')).serve_forever()"
 )

@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 from common import alternate, load, spread
 
-from emulator.identity import development
+from batchai_scenario.emulator.identity import development
 
 SCENARIO = str(Path(sys.executable).with_name("scenario"))
 

@@ -22,8 +22,8 @@ from azure.storage.file import FileService
 from common import alternate, load, spread
 from requests.adapters import BaseAdapter
 
-from emulator.identity.development import ACCOUNT, ACCOUNT_KEY
-from emulator.server import EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.identity.development import ACCOUNT, ACCOUNT_KEY
+from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 
 SHARE = "benchmark"
 

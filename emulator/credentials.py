@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from emulator.clouds import OWN_PATHS
-from emulator.errors import CredentialsInvalid
+from batchai_scenario.emulator.clouds import OWN_PATHS
+from batchai_scenario.emulator.errors import CredentialsInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

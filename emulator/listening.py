@@ -7,7 +7,7 @@ import errno
 import socket
 from pathlib import Path
 
-from emulator.errors import AddressInUse
+from batchai_scenario.emulator.errors import AddressInUse
 
 _BACKLOG = 256
 _LISTENING = "0A"

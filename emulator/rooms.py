@@ -6,28 +6,28 @@ import threading
 import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from emulator.later import Later
+from batchai_scenario.emulator.later import Later
+from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import ExitStack
 
-    from emulator.arm.manager import ResourceManager
-    from emulator.arm.messages import ResourceProvider
-    from emulator.cluster.controller import Controller
-    from emulator.engines.base import Engine
-    from emulator.engines.images import PullPolicy
-    from emulator.launch.plan import GpuMode
-    from emulator.server import EmulatorSettings
-    from emulator.state.clock import Clock
-    from emulator.state.home import Home
-    from emulator.state.store import Store
-    from emulator.storage.blob.service import BlobService
-    from emulator.storage.files import FilesService
-    from emulator.storage.volumes import Volumes
+    from batchai_scenario.emulator.arm.manager import ResourceManager
+    from batchai_scenario.emulator.arm.messages import ResourceProvider
+    from batchai_scenario.emulator.cluster.controller import Controller
+    from batchai_scenario.emulator.engines.base import Engine
+    from batchai_scenario.emulator.engines.images import PullPolicy
+    from batchai_scenario.emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.server import EmulatorSettings
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.storage.blob.service import BlobService
+    from batchai_scenario.emulator.storage.files import FilesService
+    from batchai_scenario.emulator.storage.volumes import Volumes
 
 
 _WARM_UP_AFTER = 0.2
@@ -52,13 +52,13 @@ class Rooms:
 
     def steps(self) -> list[Callable[[], object]]:
         """Give what the first requests need, in steps: what is not there yet is built, the rest imported."""
-        planning = "emulator.launch.build"
+        planning = "batchai_scenario.emulator.launch.build"
         rest: list[Callable[[], object]] = [self.manager, _read_schema, lambda: import_module(planning)]
         return [self.storage, *([] if self.only_storage else rest)]
 
 
 def _read_schema() -> None:
-    from emulator.batchai import schema
+    from batchai_scenario.emulator.batchai import schema
 
     schema.ClusterCreate.model_rebuild()
     schema.JobCreate.model_rebuild()
@@ -92,10 +92,10 @@ def warm_up(held: ExitStack, steps: Sequence[Callable[[], object]], report: Call
 
 def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Store, clock: Clock) -> Rooms:
     """Put the rooms together, and take up the jobs that an earlier emulator left; ``held`` ends it all."""
-    from emulator.identity import development
-    from emulator.storage.accounts import Accounts
-    from emulator.storage.shares import Shares
-    from emulator.storage.volumes import Volumes
+    from batchai_scenario.emulator.identity import development
+    from batchai_scenario.emulator.storage.accounts import Accounts
+    from batchai_scenario.emulator.storage.shares import Shares
+    from batchai_scenario.emulator.storage.volumes import Volumes
 
     accounts = Accounts(
         store,
@@ -106,8 +106,8 @@ def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Stor
     shares = Shares(home, store)
 
     def make_storage() -> Storage:
-        from emulator.storage.blob.service import BlobService
-        from emulator.storage.files import FilesService
+        from batchai_scenario.emulator.storage.blob.service import BlobService
+        from batchai_scenario.emulator.storage.files import FilesService
 
         return Storage(
             FilesService(accounts, shares, store, clock), BlobService(accounts, shares, store, clock, home)
@@ -118,10 +118,10 @@ def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Stor
     batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, clock, volumes)
 
     def make_manager() -> ResourceManager:
-        from emulator.arm.manager import ResourceManager
-        from emulator.arm.operations import Operations
-        from emulator.arm.providers import COMPANIONS, NamespaceOnly
-        from emulator.storage.provider import StorageProvider
+        from batchai_scenario.emulator.arm.manager import ResourceManager
+        from batchai_scenario.emulator.arm.operations import Operations
+        from batchai_scenario.emulator.arm.providers import COMPANIONS, NamespaceOnly
+        from batchai_scenario.emulator.storage.provider import StorageProvider
 
         storage()  # what is deleted by a provider, it minds
         operations = Operations(store, clock, strict=settings.strict)
@@ -129,7 +129,7 @@ def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Stor
             StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
         ]
         if batch_ai is not None:
-            from emulator.batchai.provider import BatchAIProvider
+            from batchai_scenario.emulator.batchai.provider import BatchAIProvider
 
             controller, engines = batch_ai
             served = BatchAIProvider(
@@ -157,12 +157,12 @@ def _clusters(  # noqa: PLR0917 - what every room is made of
     held: ExitStack, home: Home, settings: EmulatorSettings, store: Store, clock: Clock, volumes: Volumes
 ) -> tuple[Controller, Callable[[str], Engine]]:
     """Build what runs jobs, and let it go on where it left."""
-    from emulator.cluster.controller import Controller
-    from emulator.engines.choose import Engines
+    from batchai_scenario.emulator.cluster.controller import Controller
+    from batchai_scenario.emulator.engines.choose import Engines
 
     engines = Engines(
         home,
-        settings.training or _training(),
+        settings.training or training_folder(),
         settings.engine,
         pull=cast("PullPolicy", settings.pull),
         python=settings.python,
@@ -178,14 +178,3 @@ def _answering(engine: Engine) -> str:
     """Name an engine that answers; EngineUnavailable before anything is made if it does not."""
     engine.info()
     return engine.name
-
-
-def _training() -> Path:
-    """Find the folder of training programs, which is data that lies beside this package."""
-    from importlib.util import find_spec
-
-    found = find_spec("training")
-    places = found.submodule_search_locations if found is not None else None
-    if not places:
-        raise FileNotFoundError("the package 'training' is not installed")
-    return Path(next(iter(places)))

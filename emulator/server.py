@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulator import __version__
-from emulator.credentials import NO_CREDENTIALS, Credentials
-from emulator.serving import (
+from batchai_scenario import __version__
+from batchai_scenario.emulator.credentials import NO_CREDENTIALS, Credentials
+from batchai_scenario.emulator.serving import (
     Address,
     HomeLock,
     last_address,
@@ -20,18 +20,18 @@ from emulator.serving import (
     remove_address,
     write_address,
 )
-from emulator.state.home import Home
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
     from pathlib import Path
 
-    from emulator.gateway.app import Gateway
-    from emulator.gateway.log import EmulatorLog
-    from emulator.rooms import Rooms
-    from emulator.state.clock import Clock
-    from emulator.state.seal import Seal
+    from batchai_scenario.emulator.gateway.app import Gateway
+    from batchai_scenario.emulator.gateway.log import EmulatorLog
+    from batchai_scenario.emulator.rooms import Rooms
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.seal import Seal
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
@@ -113,14 +113,14 @@ class EmulatorServer:
 
     def _start(self, held: ExitStack) -> Address:
         """Take what is needed in order; ``held`` gives it back in reverse."""
-        from emulator.gateway.authority import Authority
-        from emulator.gateway.log import EmulatorLog
-        from emulator.gateway.web import serve
-        from emulator.listening import listen
-        from emulator.rooms import furnish, warm_up
-        from emulator.state.clock import SystemClock, wire_time
-        from emulator.state.seal import Seal
-        from emulator.state.store import Store
+        from batchai_scenario.emulator.gateway.authority import Authority
+        from batchai_scenario.emulator.gateway.log import EmulatorLog
+        from batchai_scenario.emulator.gateway.web import serve
+        from batchai_scenario.emulator.listening import listen
+        from batchai_scenario.emulator.rooms import furnish, warm_up
+        from batchai_scenario.emulator.state.clock import SystemClock, wire_time
+        from batchai_scenario.emulator.state.seal import Seal
+        from batchai_scenario.emulator.state.store import Store
 
         self._home.make()
         lock = HomeLock(self._home)
@@ -172,10 +172,10 @@ class EmulatorServer:
         )
 
     def _gateway(self, rooms: Rooms, seal: Seal, clock: Clock, address: Address, log: EmulatorLog) -> Gateway:
-        from emulator.gateway.app import Gateway
-        from emulator.identity.managed import ManagedIdentity
-        from emulator.identity.service import IdentityService
-        from emulator.identity.tokens import Tokens
+        from batchai_scenario.emulator.gateway.app import Gateway
+        from batchai_scenario.emulator.identity.managed import ManagedIdentity
+        from batchai_scenario.emulator.identity.service import IdentityService
+        from batchai_scenario.emulator.identity.tokens import Tokens
 
         tokens = Tokens(seal.key, clock)
         return Gateway(

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from emulator.errors import HomeInUse
+from batchai_scenario.emulator.errors import HomeInUse
 
 if TYPE_CHECKING:
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.state.home import Home
 
 _HEALTH_SECONDS = 2.0
 _LOCK_SECONDS = 0.15

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from scenarios.cli import main
+from batchai_scenario.scenarios.cli import main
 
 sys.exit(main())

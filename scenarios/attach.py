@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.errors import NotFound
-from scenarios.finish import clean_up, collect, files_of, find_job, finished, note_status
-from scenarios.follow import Follower
-from scenarios.record import DETACHED, FAILED, INTERRUPTED, SUCCEEDED, now
-from scenarios.waiting import Patience, Rhythm, Waiting
+from batchai_scenario.backends.errors import NotFound
+from batchai_scenario.scenarios.finish import clean_up, collect, files_of, find_job, finished, note_status
+from batchai_scenario.scenarios.follow import Follower
+from batchai_scenario.scenarios.record import DETACHED, FAILED, INTERRUPTED, SUCCEEDED, now
+from batchai_scenario.scenarios.waiting import Patience, Rhythm, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from backends.base import Backend
-    from scenarios.events import Event, Finished
-    from scenarios.record import JobRecord, Run
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.scenarios.events import Event, Finished
+    from batchai_scenario.scenarios.record import JobRecord, Run
 
 
 def settle(run: Run, backend: Backend, emit: Callable[[Event], None]) -> Finished | None:

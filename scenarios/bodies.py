@@ -7,13 +7,13 @@ import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import InvalidScenario
+from batchai_scenario.backends.errors import InvalidScenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from scenarios.strict import Path_, Source
+    from batchai_scenario.scenarios.strict import Path_, Source
 
 _OLD_PLACEHOLDERS = (
     ("https://<AZURE_BATCHAI_STORAGE_ACCOUNT>.file.core.windows.net", "$STORAGE_URL"),

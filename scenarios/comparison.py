@@ -12,14 +12,14 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from scenarios.record import timings
+from batchai_scenario.scenarios.record import timings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from backends.base import PlannedRequest
-    from scenarios.planned import Plan
-    from scenarios.record import JobRecord, RunRecord
+    from batchai_scenario.backends.base import PlannedRequest
+    from batchai_scenario.scenarios.planned import Plan
+    from batchai_scenario.scenarios.record import JobRecord, RunRecord
 
 ABSENT = "-"
 LONGEST = 60

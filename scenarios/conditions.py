@@ -6,12 +6,12 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any
 
-from scenarios.text import did_you_mean
+from batchai_scenario.scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from scenarios.parameters import Value
+    from batchai_scenario.scenarios.parameters import Value
 
 _COMPARISON = re.compile(r"\s*([A-Za-z_]\w*)\s*(<=|>=|==|!=|<|>)\s*(\S.*?)\s*")
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from backends.errors import MachineError
-from scenarios.text import clean
+from batchai_scenario.backends.errors import MachineError
+from batchai_scenario.scenarios.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from scenarios.waiting import Waiting
+    from batchai_scenario.scenarios.waiting import Waiting
 
 _LOOK = 0.2
 """Seconds between two looks at whether the user wants to stop."""

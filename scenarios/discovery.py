@@ -12,9 +12,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.errors import InvalidScenario, UserError
-from scenarios.scenario import FILE_NAME, Scenario
-from scenarios.text import did_you_mean
+from batchai_scenario.backends.errors import InvalidScenario, UserError
+from batchai_scenario.scenarios.scenario import FILE_NAME, Scenario
+from batchai_scenario.scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from scenarios.conditions import holds
-from scenarios.events import Checked, Metric
-from scenarios.files import STANDARD
+from batchai_scenario.scenarios.conditions import holds
+from batchai_scenario.scenarios.events import Checked, Metric
+from batchai_scenario.scenarios.files import STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from scenarios.parameters import Value
-    from scenarios.record import JobRecord, OutputRecord
-    from scenarios.schema import ExpectSection, LimitSection, MetricSection, OutputSection
+    from batchai_scenario.scenarios.parameters import Value
+    from batchai_scenario.scenarios.record import JobRecord, OutputRecord
+    from batchai_scenario.scenarios.schema import ExpectSection, LimitSection, MetricSection, OutputSection
 
 Lines = "Callable[[str, str], Iterable[str] | None]"
 """Gives the lines of a file of an output directory, or None if there is no such file."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from backends.base import OutputFile
-from backends.errors import BackendError, NotFound
+from batchai_scenario.backends.base import OutputFile
+from batchai_scenario.backends.errors import BackendError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from backends.base import Backend
+    from batchai_scenario.backends.base import Backend
 
 STANDARD = "stdouterr"
 

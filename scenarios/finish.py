@@ -9,23 +9,23 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backends.errors import BackendError, NotFound, ScenarioError
-from scenarios.bodies import directory_ids, image_of, share_folders
-from scenarios.events import Checked, Finished, Metric, Output, Saved
-from scenarios.expect import check_metrics, check_outputs, check_state
-from scenarios.files import STANDARD, JobFiles, safe_target
-from scenarios.follow import is_progress, is_service_log, notices
-from scenarios.record import ErrorRecord, OutputRecord, StateRecord, metrics, now, timings
-from scenarios.schema import ExpectSection
-from scenarios.text import clean
+from batchai_scenario.backends.errors import BackendError, NotFound, ScenarioError
+from batchai_scenario.scenarios.bodies import directory_ids, image_of, share_folders
+from batchai_scenario.scenarios.events import Checked, Finished, Metric, Output, Saved
+from batchai_scenario.scenarios.expect import check_metrics, check_outputs, check_state
+from batchai_scenario.scenarios.files import STANDARD, JobFiles, safe_target
+from batchai_scenario.scenarios.follow import is_progress, is_service_log, notices
+from batchai_scenario.scenarios.record import ErrorRecord, OutputRecord, StateRecord, metrics, now, timings
+from batchai_scenario.scenarios.schema import ExpectSection
+from batchai_scenario.scenarios.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from backends.base import Backend, JobStatus
-    from scenarios.events import Event
-    from scenarios.record import JobRecord, Run, RunRecord
+    from batchai_scenario.backends.base import Backend, JobStatus
+    from batchai_scenario.scenarios.events import Event
+    from batchai_scenario.scenarios.record import JobRecord, Run, RunRecord
 
 LONGEST_SEARCHED = 1_000_000
 """Bytes of a standard output up to which it is searched for variables."""

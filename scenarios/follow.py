@@ -6,16 +6,16 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from backends.errors import NotFound
-from scenarios.events import LogLine, Notice
-from scenarios.files import STANDARD
-from scenarios.text import clean
+from batchai_scenario.backends.errors import NotFound
+from batchai_scenario.scenarios.events import LogLine, Notice
+from batchai_scenario.scenarios.files import STANDARD
+from batchai_scenario.scenarios.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from scenarios.events import Event
-    from scenarios.files import JobFiles
+    from batchai_scenario.scenarios.events import Event
+    from batchai_scenario.scenarios.files import JobFiles
 
 _SERVICE_LINE = re.compile(r"(\S+Z) (INFO|NOTICE|ERROR) (.*)")
 _PERCENT = re.compile(r"\b\d{1,3} ?%$")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.wrappers.faults import Rules, TellsFaults
+from batchai_scenario.backends.wrappers.faults import Rules, TellsFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from backends.base import Backend
-    from scenarios.record import RunRecord
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.scenarios.record import RunRecord
 
 
 def with_faults(

@@ -5,18 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from scenarios import events as e
-from scenarios.finish import note_status
-from scenarios.injection import note_faults
-from scenarios.record import StepRecord, now
+from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.finish import note_status
+from batchai_scenario.scenarios.injection import note_faults
+from batchai_scenario.scenarios.record import StepRecord, now
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backends.base import Backend, ClusterStatus, JobStatus
-    from scenarios.record import JobRecord, Run
-    from scenarios.reporters.base import Reporter
-    from scenarios.waiting import Waiting
+    from batchai_scenario.backends.base import Backend, ClusterStatus, JobStatus
+    from batchai_scenario.scenarios.record import JobRecord, Run
+    from batchai_scenario.scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.waiting import Waiting
 
 
 class Step:

@@ -6,22 +6,32 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.base import BackendOptions
-from backends.errors import ScenarioError
-from scenarios import events as e
-from scenarios.bodies import redacted
-from scenarios.finish import error_of, finished
-from scenarios.record import FAILED, ClusterRecord, JobRecord, PlaceRecord, Run, RunRecord, new_id, now, stem
-from scenarios.runner import Runner, RunOptions
-from scenarios.waiting import Waiting
+from batchai_scenario.backends.base import BackendOptions
+from batchai_scenario.backends.errors import ScenarioError
+from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.bodies import redacted
+from batchai_scenario.scenarios.finish import error_of, finished
+from batchai_scenario.scenarios.record import (
+    FAILED,
+    ClusterRecord,
+    JobRecord,
+    PlaceRecord,
+    Run,
+    RunRecord,
+    new_id,
+    now,
+    stem,
+)
+from batchai_scenario.scenarios.runner import Runner, RunOptions
+from batchai_scenario.scenarios.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from backends.base import Backend
-    from scenarios.reporters.base import Reporter
-    from scenarios.scenario import Resolved, Scenario
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.scenario import Resolved, Scenario
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal, Union
 
 from pydantic import Field, model_validator
 
-from backends.errors import InvalidScenario, UserError
-from scenarios.strict import Strict, wrong
-from scenarios.text import did_you_mean
+from batchai_scenario.backends.errors import InvalidScenario, UserError
+from batchai_scenario.scenarios.strict import Strict, wrong
+from batchai_scenario.scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

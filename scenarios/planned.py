@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backends.base import ClusterSpec, JobSpec
-from backends.planning import Whereabouts, planned_requests, whereabouts
-from scenarios.bodies import directory_ids, own_shares, with_user_account
-from scenarios.uploads import uploads_of
+from batchai_scenario.backends.base import ClusterSpec, JobSpec
+from batchai_scenario.backends.planning import Whereabouts, planned_requests, whereabouts
+from batchai_scenario.scenarios.bodies import directory_ids, own_shares, with_user_account
+from batchai_scenario.scenarios.uploads import uploads_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from backends.base import Backend, PlannedRequest
-    from scenarios.launch import Target
-    from scenarios.record import RunRecord
-    from scenarios.scenario import Resolved
+    from batchai_scenario.backends.base import Backend, PlannedRequest
+    from batchai_scenario.scenarios.launch import Target
+    from batchai_scenario.scenarios.record import RunRecord
+    from batchai_scenario.scenarios.scenario import Resolved
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from backends.base import Place
-from backends.errors import UserError
-from scenarios.home import runs_folder
-from scenarios.schema import ExpectSection  # noqa: TC001 - pydantic looks at it
-from scenarios.text import did_you_mean
+from batchai_scenario.backends.base import Place
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.scenarios.home import runs_folder
+from batchai_scenario.scenarios.schema import ExpectSection  # noqa: TC001 - pydantic looks at it
+from batchai_scenario.scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backends.base import Problem
+    from batchai_scenario.backends.base import Problem
 
 RUNNING, SUCCEEDED, FAILED, INTERRUPTED = "running", "succeeded", "failed", "interrupted"
 DETACHED = "detached"

@@ -10,12 +10,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backends.base import ClusterSpec, JobSpec, JobState
-from backends.errors import BackendError, Interrupted, JobFailed, NotFound, NotSupported, ScenarioError
-from scenarios import events as e
-from scenarios.bodies import own_shares, with_user_account
-from scenarios.datasets import make_dataset
-from scenarios.finish import (
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState
+from batchai_scenario.backends.errors import (
+    BackendError,
+    Interrupted,
+    JobFailed,
+    NotFound,
+    NotSupported,
+    ScenarioError,
+)
+from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.bodies import own_shares, with_user_account
+from batchai_scenario.scenarios.datasets import make_dataset
+from batchai_scenario.scenarios.finish import (
     clean_up,
     collect,
     download,
@@ -25,12 +32,12 @@ from scenarios.finish import (
     finished,
     is_transient,
 )
-from scenarios.follow import Follower
-from scenarios.journal import Journal
-from scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, now
-from scenarios.text import duration, size
-from scenarios.uploads import uploads_of
-from scenarios.waiting import Patience, Rhythm, Waiting
+from batchai_scenario.scenarios.follow import Follower
+from batchai_scenario.scenarios.journal import Journal
+from batchai_scenario.scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, now
+from batchai_scenario.scenarios.text import duration, size
+from batchai_scenario.scenarios.uploads import uploads_of
+from batchai_scenario.scenarios.waiting import Patience, Rhythm, Waiting
 
 if TYPE_CHECKING:
     import re
@@ -38,11 +45,11 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from backends.base import Backend, ClusterStatus
-    from scenarios.datasets import DataOptions
-    from scenarios.record import JobRecord, Run
-    from scenarios.reporters.base import Reporter
-    from scenarios.scenario import Resolved
+    from batchai_scenario.backends.base import Backend, ClusterStatus
+    from batchai_scenario.scenarios.datasets import DataOptions
+    from batchai_scenario.scenarios.record import JobRecord, Run
+    from batchai_scenario.scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.scenario import Resolved
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,21 +8,21 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import InvalidScenario
-from scenarios.bodies import directory_ids, load_body
-from scenarios.parameters import values_of
-from scenarios.schema import ScenarioFile, Sections
-from scenarios.strict import Source
-from scenarios.templates import substitute
-from scenarios.text import did_you_mean
-from scenarios.uploads import Item, plan_uploads
+from batchai_scenario.backends.errors import InvalidScenario
+from batchai_scenario.scenarios.bodies import directory_ids, load_body
+from batchai_scenario.scenarios.parameters import values_of
+from batchai_scenario.scenarios.schema import ScenarioFile, Sections
+from batchai_scenario.scenarios.strict import Source
+from batchai_scenario.scenarios.templates import substitute
+from batchai_scenario.scenarios.text import did_you_mean
+from batchai_scenario.scenarios.uploads import Item, plan_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from scenarios.parameters import Parameter, Value
-    from scenarios.schema import ExpectSection, PlaceSection
+    from batchai_scenario.scenarios.parameters import Parameter, Value
+    from batchai_scenario.scenarios.schema import ExpectSection, PlaceSection
 
 FILE_NAME = "scenario.yaml"
 _SECTIONS = ("place", "uploads", "cluster", "jobs", "expect", "highlight")

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from scenarios.conditions import problem_of
-from scenarios.parameters import Parameter, Value  # noqa: TC001 - pydantic looks at them
-from scenarios.strict import Strict, wrong
+from batchai_scenario.scenarios.conditions import problem_of
+from batchai_scenario.scenarios.parameters import Parameter, Value  # noqa: TC001 - pydantic looks at them
+from batchai_scenario.scenarios.strict import Strict, wrong
 
 Body = dict[str, Any]
 """The service's own 2018-05-01 ``properties``, or ``{file: job.json}``."""

@@ -8,8 +8,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from backends.errors import InvalidScenario
-from scenarios.text import did_you_mean
+from batchai_scenario.backends.errors import InvalidScenario
+from batchai_scenario.scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from scenarios.text import did_you_mean
+from batchai_scenario.scenarios.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from scenarios.parameters import Value
-    from scenarios.strict import Path_, Source
+    from batchai_scenario.scenarios.parameters import Value
+    from batchai_scenario.scenarios.strict import Path_, Source
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.base import Upload
-from backends.errors import InvalidScenario, MachineError
-from scenarios.text import did_you_mean
+from batchai_scenario.backends.base import Upload
+from batchai_scenario.backends.errors import InvalidScenario
+from batchai_scenario.scenarios.text import did_you_mean
+from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from scenarios.schema import UploadSection
-    from scenarios.strict import Path_, Source
+    from batchai_scenario.scenarios.schema import UploadSection
+    from batchai_scenario.scenarios.strict import Path_, Source
 
 DATASET = "dataset:"
 TRAINING = "training:"
@@ -34,15 +34,6 @@ class Item:
     file: Path | None = None
     dataset: str = ""
     program: Path | None = None
-
-
-def training_folder() -> Path:
-    """Find the training programs that came with this package: a folder of scripts, never imported."""
-    spec = importlib.util.find_spec("training")
-    places = list(spec.submodule_search_locations or []) if spec else []
-    if not places:
-        raise MachineError("the training programs are not installed.", "Install the package again.")
-    return Path(places[0])
 
 
 def plan_uploads(sections: Sequence[UploadSection], folder: Path, source: Source) -> list[Item]:

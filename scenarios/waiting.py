@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
-from backends.errors import BackendError, Interrupted
+from batchai_scenario.backends.errors import BackendError, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.settings import AzureSettings
+from batchai_scenario.backends.settings import AzureSettings
 
 if TYPE_CHECKING:
-    from backends.base import Backend, BackendOptions
+    from batchai_scenario.backends.base import Backend, BackendOptions
 
 __all__ = ["open_backend"]
 
@@ -20,6 +20,6 @@ def open_backend(options: BackendOptions) -> Backend:
         UserError: an option or a value that cannot be.
     """
     settings = AzureSettings.read(options)  # before the SDKs are imported: a refusal is quick
-    from backends.azure.backend import AzureBackend
+    from batchai_scenario.backends.azure.backend import AzureBackend
 
     return AzureBackend(settings)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from backends.azure.clients import FIRST_LOOK, Clients, Patience
-from backends.azure.errors import MISSING, service_errors, status_of
-from backends.azure.files import CONNECTIONS, Shares
-from backends.azure.ids import JobId
-from backends.azure.outputs import Outputs
-from backends.azure.status import cluster_status, job_status
-from backends.base import Capabilities
-from backends.bodies import check, check_name, filled
-from backends.errors import BackendError, InvalidSpec, NotFound
+from batchai_scenario.backends.azure.clients import FIRST_LOOK, Clients, Patience
+from batchai_scenario.backends.azure.errors import MISSING, service_errors, status_of
+from batchai_scenario.backends.azure.files import CONNECTIONS, Shares
+from batchai_scenario.backends.azure.ids import JobId
+from batchai_scenario.backends.azure.outputs import Outputs
+from batchai_scenario.backends.azure.status import cluster_status, job_status
+from batchai_scenario.backends.base import Capabilities
+from batchai_scenario.backends.bodies import check, check_name, filled
+from batchai_scenario.backends.errors import BackendError, InvalidSpec, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from requests.adapters import BaseAdapter
 
-    from backends.base import (
+    from batchai_scenario.backends.base import (
         ClusterSpec,
         ClusterStatus,
         JobSpec,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         Upload,
         UploadReport,
     )
-    from backends.settings import AzureSettings
+    from batchai_scenario.backends.settings import AzureSettings
 
 API_VERSION = "2018-05-01"
 MAX_NODES = 100

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from azure.storage.file import FileService
     from requests.adapters import BaseAdapter
 
-    from backends.settings import AzureSettings
+    from batchai_scenario.backends.settings import AzureSettings
 
 NOISY = ("azure", "msal", "msrest", "urllib3")
 """Libraries that log what they also raise."""
@@ -128,7 +128,7 @@ class Clients:
         from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryMode, RetryPolicy
         from azure.core.pipeline.transport import RequestsTransport
 
-        from backends.azure.credentials import LoopbackBearerPolicy, credential_for
+        from batchai_scenario.backends.azure.credentials import LoopbackBearerPolicy, credential_for
 
         settings, patience = self.settings, self.patience
         credential = self._once(

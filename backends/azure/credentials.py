@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.core.pipeline import PipelineRequest
 
-    from backends.settings import AzureSettings
+    from batchai_scenario.backends.settings import AzureSettings
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to wait for an answer."""

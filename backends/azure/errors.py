@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 )
 from msrest.exceptions import ClientException
 
-from backends.errors import (
+from batchai_scenario.backends.errors import (
     BackendError,
     InvalidSpec,
     MachineError,
@@ -26,7 +26,7 @@ from backends.errors import (
     Unreachable,
     UserError,
 )
-from backends.settings import RETIRED
+from batchai_scenario.backends.settings import RETIRED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,10 @@ from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from backends.azure.errors import MISSING, service_errors, status_of
-from backends.base import ShareFile, Upload, UploadReport
-from backends.errors import BackendError, UserError
-from backends.sharepaths import check_uploads, inside_share
+from batchai_scenario.backends.azure.errors import MISSING, service_errors, status_of
+from batchai_scenario.backends.base import ShareFile, Upload, UploadReport
+from batchai_scenario.backends.errors import BackendError, UserError
+from batchai_scenario.backends.sharepaths import check_uploads, inside_share
 
 if TYPE_CHECKING:
     import os
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from azure.storage.file import FileService
 
-    from backends.azure.clients import Clients
+    from batchai_scenario.backends.azure.clients import Clients
 
 CONNECTIONS = 4
 """Connections over which one file is sent."""

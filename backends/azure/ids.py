@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from backends.errors import NotFound
+from batchai_scenario.backends.errors import NotFound
 
 _JOB = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.BatchAI"

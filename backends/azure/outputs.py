@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from backends.azure.errors import service_errors
-from backends.base import OutputFile
-from backends.errors import BackendError, InvalidSpec, NotFound, Unreachable
+from batchai_scenario.backends.azure.errors import service_errors
+from batchai_scenario.backends.base import OutputFile
+from batchai_scenario.backends.errors import BackendError, InvalidSpec, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from backends.azure.clients import Clients
-    from backends.azure.ids import JobId
+    from batchai_scenario.backends.azure.clients import Clients
+    from batchai_scenario.backends.azure.ids import JobId
 
 LINK_MINUTES = 60
 """Minutes for which a link is asked."""

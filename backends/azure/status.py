@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backends.base import ClusterStatus, JobState, JobStatus, Problem
-from backends.errors import BackendError
+from batchai_scenario.backends.base import ClusterStatus, JobState, JobStatus, Problem
+from batchai_scenario.backends.errors import BackendError
 
 if TYPE_CHECKING:
     # The SDK annotates its models with what it sends, not with what it reads.

@@ -10,11 +10,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from backends.local.interception import REMOVED, found_address, interception
+from batchai_scenario.backends.local.interception import REMOVED, found_address, interception
 
 if TYPE_CHECKING:
-    from backends.local.backend import open_backend
-    from backends.local.control import (
+    from batchai_scenario.backends.local.backend import open_backend
+    from batchai_scenario.backends.local.control import (
         EmulatorStatus,
         environment,
         gc,
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
         status,
         stop,
     )
-    from backends.local.execution import CannotExecuteError, execute
-    from backends.local.tools import EngineProbe, Image, build_image, list_images, probe_engines
+    from batchai_scenario.backends.local.execution import CannotExecuteError, execute
+    from batchai_scenario.backends.local.tools import (
+        EngineProbe,
+        Image,
+        build_image,
+        list_images,
+        probe_engines,
+    )
 
 _PLACES = {
     "open_backend": "backend",

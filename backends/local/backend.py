@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.base import Capabilities
-from backends.local.settings import CHOICES, LocalChoices, local_settings
+from batchai_scenario.backends.base import Capabilities
+from batchai_scenario.backends.local.settings import CHOICES, LocalChoices, local_settings
 
 if TYPE_CHECKING:
-    from backends.base import Backend, BackendOptions
-    from backends.local.host import Host
+    from batchai_scenario.backends.base import Backend, BackendOptions
+    from batchai_scenario.backends.local.host import Host
 
 MAX_NODES = 100
 """Largest cluster that the emulator makes."""
@@ -26,7 +26,7 @@ def open_backend(options: BackendOptions) -> Backend:
         MachineError: the emulator cannot be started.
     """
     choices = LocalChoices.read(options)  # before anything heavy is imported
-    from backends.local.host import Host, start_emulator
+    from batchai_scenario.backends.local.host import Host, start_emulator
 
     host = Host(options.home, lambda port: start_emulator(options.home, port=port))
     host.open()
@@ -38,8 +38,8 @@ def open_backend(options: BackendOptions) -> Backend:
 
 
 def _client(host: Host, choices: LocalChoices) -> Backend:
-    from backends.azure.backend import AzureBackend
-    from backends.azure.clients import Patience
+    from batchai_scenario.backends.azure.backend import AzureBackend
+    from batchai_scenario.backends.azure.clients import Patience
 
     class LocalBackend(AzureBackend):
         """The client of ``backends.azure`` with an emulator that it keeps alive."""

@@ -11,14 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.errors import MachineError, UserError
-from backends.local.host import LOOK_SECONDS, HomeTakenError, is_served, locked, start_emulator
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.local.host import (
+    LOOK_SECONDS,
+    HomeTakenError,
+    is_served,
+    locked,
+    start_emulator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from backends.local.host import Serving
-    from emulator.serving import Address
+    from batchai_scenario.backends.local.host import Serving
+    from batchai_scenario.emulator.serving import Address
 
 STOP_SECONDS = 15.0
 
@@ -64,8 +70,8 @@ def serve(
         UserError: one of these cannot be read.
         MachineError: the home or the port is taken.
     """
-    from emulator.serving import last_address
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.serving import last_address
+    from batchai_scenario.emulator.state.home import Home
 
     ending = threading.Event()
 
@@ -106,8 +112,8 @@ def _close_after(ending: threading.Event, server: Serving) -> None:
 
 def status(home: Path) -> EmulatorStatus:
     """Look at a home; starts nothing."""
-    from emulator.serving import read_address
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.serving import read_address
+    from batchai_scenario.emulator.state.home import Home
 
     return _described(home, read_address(Home(home)))
 
@@ -130,10 +136,10 @@ def _described(home: Path, found: Address | None) -> EmulatorStatus:
 
 def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
     """Read (guids of clusters, names of jobs that are not final) from a home's state."""
-    from emulator.cluster.records import Records
-    from emulator.state.home import Home
-    from emulator.state.seal import Seal
-    from emulator.state.store import Store, StoreTooNew
+    from batchai_scenario.emulator.cluster.records import Records
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.seal import Seal
+    from batchai_scenario.emulator.state.store import Store, StoreTooNew
 
     place = Home(home)
     if not place.database.exists():
@@ -160,8 +166,8 @@ def stop(home: Path) -> bool:
     Raises:
         MachineError: it does not answer, refuses, or does not end in time.
     """
-    from emulator.serving import read_address
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.serving import read_address
+    from batchai_scenario.emulator.state.home import Home
 
     if not is_served(home):
         return False
@@ -212,7 +218,7 @@ def reset(home: Path, *, force: bool = False) -> list[str]:
         UserError: jobs run, and ``force`` is not set.
         MachineError: the emulator could not be stopped.
     """
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.state.home import Home
 
     running = status(home).running_jobs
     if running and not force:
@@ -248,8 +254,8 @@ def gc(home: Path) -> list[str]:
 
 
 def _sweep(home: Path, keep: frozenset[str]) -> list[str]:
-    from backends.local.tools import ENGINES, build_engine
-    from emulator.errors import EngineUnavailable
+    from batchai_scenario.backends.local.tools import ENGINES, build_engine
+    from batchai_scenario.emulator.errors import EngineUnavailable
 
     def swept(name: str) -> list[str]:
         try:
@@ -266,8 +272,8 @@ def environment(home: Path) -> dict[str, str]:
     Raises:
         MachineError: none serves it.
     """
-    from backends.local.settings import local_settings
-    from backends.settings import SETTINGS
+    from batchai_scenario.backends.local.settings import local_settings
+    from batchai_scenario.backends.settings import SETTINGS
 
     found = status(home)
     if not found.url:

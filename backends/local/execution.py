@@ -16,15 +16,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from backends.errors import MachineError, UserError
-from backends.local.host import LOOK_SECONDS, READY_SECONDS, HomeTakenError
-from backends.local.interception import REMOVED, interception
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.local.host import LOOK_SECONDS, READY_SECONDS, HomeTakenError
+from batchai_scenario.backends.local.interception import REMOVED, interception
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from emulator.server import Address
+    from batchai_scenario.emulator.server import Address
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a command that cannot be run, as shells give them."""
@@ -62,9 +62,9 @@ def execute(
         UserError: a credential that cannot be read, or that the emulator which serves was not given.
         MachineError: no emulator can be started, or the command cannot be run.
     """
-    from emulator.credentials import Credentials
-    from emulator.errors import CredentialsInvalid
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.credentials import Credentials
+    from batchai_scenario.emulator.errors import CredentialsInvalid
+    from batchai_scenario.emulator.state.home import Home
 
     try:
         given = Credentials.read(accounts, clients)
@@ -111,8 +111,8 @@ def _use(file: Path) -> int:
 
 def _serving(home: Path, lock: int, settings: Mapping[str, Any]) -> Address:
     """Find the emulator of a home, or start one."""
-    from emulator.server import read_address
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.server import read_address
+    from batchai_scenario.emulator.state.home import Home
 
     deadline = time.monotonic() + READY_SECONDS
     while True:
@@ -152,8 +152,8 @@ def _start(home: Path, lock: int, settings: Mapping[str, Any]) -> str:
 
 def _serve(home: Path, writing: int, settings: Mapping[str, Any]) -> None:
     """Be the emulator: say so, serve until no program uses it, or until it is told to stop."""
-    from backends.local.control import serve
-    from emulator.state.home import Home
+    from batchai_scenario.backends.local.control import serve
+    from batchai_scenario.emulator.state.home import Home
 
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - a device
         for stream in (0, 1, 2):

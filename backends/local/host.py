@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from backends.errors import MachineError, UserError
+from batchai_scenario.backends.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -73,10 +73,10 @@ def start_emulator(
         HomeTakenError: another emulator serves this home.
         MachineError: the port is taken, or the state cannot be read.
     """
-    from emulator.credentials import Credentials
-    from emulator.errors import CredentialsInvalid, EmulatorError, HomeInUse
-    from emulator.server import EmulatorServer, EmulatorSettings
-    from emulator.state.store import StoreTooNew
+    from batchai_scenario.emulator.credentials import Credentials
+    from batchai_scenario.emulator.errors import CredentialsInvalid, EmulatorError, HomeInUse
+    from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
+    from batchai_scenario.emulator.state.store import StoreTooNew
 
     try:
         credentials = Credentials.read(accounts, clients)
@@ -120,7 +120,7 @@ def locked(root: Path) -> Iterator[None]:
     Raises:
         HomeTakenError: an emulator serves it.
     """
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.state.home import Home
 
     try:
         file = Home(root).lock_file.open("rb")
@@ -161,8 +161,8 @@ class Host:
         Raises:
             MachineError: it cannot be started, or another process holds the home and does not answer.
         """
-        from emulator.server import read_address
-        from emulator.state.home import Home
+        from batchai_scenario.emulator.server import read_address
+        from batchai_scenario.emulator.state.home import Home
 
         deadline = time.monotonic() + READY_SECONDS
         while True:

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.errors import MachineError
+from batchai_scenario.backends.errors import MachineError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.server import Address
+    from batchai_scenario.emulator.server import Address
 
 REMOVED = (
     "AZURE_AUTHORITY_HOST",
@@ -38,8 +38,8 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 def found_address(home: Path) -> Address:
     """Find the emulator that serves a home; MachineError if none does."""
-    from emulator.server import read_address
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.server import read_address
+    from batchai_scenario.emulator.state.home import Home
 
     found = read_address(Home(home))
     if found is None:
@@ -59,9 +59,9 @@ def interception(
             through, and the folder of the ``az`` command line if somebody chose one.
         passthrough: Let other hosts through.
     """
-    from emulator.gateway.authority import Authority
-    from emulator.state.clock import SystemClock
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.gateway.authority import Authority
+    from batchai_scenario.emulator.state.clock import SystemClock
+    from batchai_scenario.emulator.state.home import Home
 
     certificate = Authority(Home(home), SystemClock()).certificate()
     trusted = _bundle(certificate, environment) if passthrough else certificate
@@ -81,7 +81,7 @@ def interception(
 
 
 def _credentials() -> dict[str, str]:
-    from emulator.identity import development
+    from batchai_scenario.emulator.identity import development
 
     return {
         "AZURE_TENANT_ID": development.TENANT,

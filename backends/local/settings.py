@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backends.errors import UserError
-from backends.registry import refuse_unknown
-from backends.settings import AzureSettings
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.registry import refuse_unknown
+from batchai_scenario.backends.settings import AzureSettings
 
 if TYPE_CHECKING:
-    from backends.base import BackendOptions
+    from batchai_scenario.backends.base import BackendOptions
 
 CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
 """The options and their values; the first is the default."""
@@ -48,7 +48,7 @@ class LocalChoices:
 
 def local_settings(url: str) -> AzureSettings:
     """Give the client's settings for an emulator: its published development credentials."""
-    from emulator.identity import development
+    from batchai_scenario.emulator.identity import development
 
     return AzureSettings(
         tenant_id=development.TENANT,

@@ -6,16 +6,16 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import MachineError, UserError
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from emulator.engines.base import Engine
+    from batchai_scenario.emulator.engines.base import Engine
 
 ENGINES = ("docker", "process")
 
@@ -43,31 +43,19 @@ class Image:
     id: str = ""
 
 
-def training_folder() -> Path:
-    """Find the folder ``training``: data and programs, never imported.
-
-    Raises:
-        MachineError: the installation lacks it.
-    """
-    spec = find_spec("training")
-    if spec is None or not spec.submodule_search_locations:
-        raise MachineError("the folder 'training' is not installed.", remedy="Install the package again.")
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
 def build_engine(home: Path, name: str) -> Engine:
     """Make an engine for a home.
 
     Raises:
         EngineUnavailable: it does not answer.
     """
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.state.home import Home
 
     if name == "docker":
-        from emulator.engines.docker import DockerEngine
+        from batchai_scenario.emulator.engines.docker import DockerEngine
 
         return DockerEngine(Home(home), training=training_folder())
-    from emulator.engines.process import ProcessEngine
+    from batchai_scenario.emulator.engines.process import ProcessEngine
 
     return ProcessEngine(Home(home), training=training_folder())
 
@@ -78,7 +66,7 @@ def probe_engines(home: Path) -> list[EngineProbe]:
 
 
 def _probe(home: Path, name: str) -> EngineProbe:
-    from emulator.errors import EngineUnavailable
+    from batchai_scenario.emulator.errors import EngineUnavailable
 
     try:
         info = build_engine(home, name).info()
@@ -106,7 +94,7 @@ def list_images() -> list[Image]:
 
 def image_tag(name: str) -> str:
     """Give the tag under which an image that is built here is kept: where the engine looks for it."""
-    from emulator.engines.substitutes import built_reference
+    from batchai_scenario.emulator.engines.substitutes import built_reference
 
     return built_reference(name)
 

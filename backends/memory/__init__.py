@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.memory.backend import MemoryBackend
-from backends.memory.world import Call, Program, Result, World
-from backends.registry import refuse_unknown
+from batchai_scenario.backends.memory.backend import MemoryBackend
+from batchai_scenario.backends.memory.world import Call, Program, Result, World
+from batchai_scenario.backends.registry import refuse_unknown
 
 if TYPE_CHECKING:
-    from backends.base import Backend, BackendOptions
+    from batchai_scenario.backends.base import Backend, BackendOptions
 
 __all__ = ["Call", "MemoryBackend", "Program", "Result", "World", "open_backend"]
 

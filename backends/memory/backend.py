@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from backends.base import (
+from batchai_scenario.backends.base import (
     Capabilities,
     ClusterStatus,
     JobState,
@@ -15,9 +15,9 @@ from backends.base import (
     ShareFile,
     UploadReport,
 )
-from backends.bodies import check_name
-from backends.errors import InvalidSpec, NotFound, NotSupported
-from backends.memory.reading import (
+from batchai_scenario.backends.bodies import check_name
+from batchai_scenario.backends.errors import InvalidSpec, NotFound, NotSupported
+from batchai_scenario.backends.memory.reading import (
     MOUNT_ROOT,
     VALUES,
     commands_of,
@@ -27,13 +27,13 @@ from backends.memory.reading import (
     priority_of,
     read_body,
 )
-from backends.memory.world import Call, Cluster, Job, Result, World
-from backends.sharepaths import check_uploads, inside_share
+from batchai_scenario.backends.memory.world import Call, Cluster, Job, Result, World
+from batchai_scenario.backends.sharepaths import check_uploads, inside_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from backends.base import ClusterSpec, JobSpec, Place, Upload
+    from batchai_scenario.backends.base import ClusterSpec, JobSpec, Place, Upload
 
 CLUSTER_DELETED = Problem(
     "ClusterDeleted", "The cluster of the specified job was deleted before the job ended"

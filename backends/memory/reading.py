@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backends.bodies import check, filled
-from backends.errors import InvalidSpec, NotSupported
+from batchai_scenario.backends.bodies import check, filled
+from batchai_scenario.backends.errors import InvalidSpec, NotSupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from backends.memory.world import Cluster
+    from batchai_scenario.backends.memory.world import Cluster
 
 VALUES = {"ACCOUNT": "memory", "KEY": "bWVtb3J5", "URL": "memory://shares"}
 """What the placeholders stand for."""

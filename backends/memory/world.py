@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from backends.base import JobState, JobStatus, Place, Problem
+from batchai_scenario.backends.base import JobState, JobStatus, Place, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

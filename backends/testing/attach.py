@@ -1,6 +1,6 @@
 """A process of its own that attaches to a job by its id.
 
-``python -m backends.testing.attach TARGET HOME ID`` prints what it sees as JSON;
+``python -m batchai_scenario.backends.testing.attach TARGET HOME ID`` prints what it sees as JSON;
 credentials come from the environment.
 """
 
@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from backends.base import BackendOptions
-from backends.registry import Registry
-from backends.testing.bench import Target
+from batchai_scenario.backends.base import BackendOptions
+from batchai_scenario.backends.registry import Registry
+from batchai_scenario.backends.testing.bench import Target
 
 
 def main(target: str, home: str, job_id: str) -> None:

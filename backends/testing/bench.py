@@ -8,28 +8,28 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from backends.base import BackendOptions
-from backends.errors import MachineError, UserError
-from backends.registry import Registry
-from backends.testing.fetching import fetch_url
-from backends.testing.rules import LOOKS
-from backends.testing.vocabulary import COMMANDS
+from batchai_scenario.backends.base import BackendOptions
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.registry import Registry
+from batchai_scenario.backends.testing.fetching import fetch_url
+from batchai_scenario.backends.testing.rules import LOOKS
+from batchai_scenario.backends.testing.vocabulary import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from backends.base import Backend
-    from backends.testing.probes import Probes
-    from backends.testing.rules import Rule
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.testing.probes import Probes
+    from batchai_scenario.backends.testing.rules import Rule
 
 GROUP = "scenario.benches"
 """The entry-point group of benches, for backends that need more than ``plain_bench``; by backend's name."""
 
 BUILT_IN = {
-    "azure": "backends.testing.benches:azure_bench",
-    "local": "backends.testing.benches:local_bench",
-    "memory": "backends.testing.benches:memory_bench",
+    "azure": "batchai_scenario.backends.testing.benches:azure_bench",
+    "local": "batchai_scenario.backends.testing.benches:local_bench",
+    "memory": "batchai_scenario.backends.testing.benches:memory_bench",
 }
 
 

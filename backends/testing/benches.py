@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.base import BackendOptions
-from backends.memory import MemoryBackend, World, open_backend
-from backends.testing.bench import Bench, plain_bench
-from backends.testing.probes import LocalProbes, ModelProbes
-from backends.testing.vocabulary import PROGRAMS
+from batchai_scenario.backends.base import BackendOptions
+from batchai_scenario.backends.memory import MemoryBackend, World, open_backend
+from batchai_scenario.backends.testing.bench import Bench, plain_bench
+from batchai_scenario.backends.testing.probes import LocalProbes, ModelProbes
+from batchai_scenario.backends.testing.vocabulary import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backends.base import Backend
-    from backends.testing.bench import Setting, Target
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.testing.bench import Setting, Target
 
 
 def memory_bench(target: Target, setting: Setting) -> Bench:

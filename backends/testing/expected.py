@@ -9,8 +9,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from backends.errors import UserError
-from backends.testing.rules import RULES
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.testing.rules import RULES
 
 if TYPE_CHECKING:
     from pathlib import Path

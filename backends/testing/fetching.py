@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 
-from backends.testing.verdicts import BrokenRuleError
+from batchai_scenario.backends.testing.verdicts import BrokenRuleError
 
 
 def fetch_url(url: str, span: str) -> bytes:

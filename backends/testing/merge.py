@@ -1,6 +1,6 @@
 """Several conformance reports in one: backends that were checked apart stand side by side.
 
-    python -m backends.testing.merge FOLDER REPORT.json...
+    python -m batchai_scenario.backends.testing.merge FOLDER REPORT.json...
 
 writes the report of all of them into FOLDER. From a test that ran the suite in a process of its own,
 ``include`` brings what that wrote into the report of the running session.
@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import UserError
-from backends.testing.report import write
-from backends.testing.runner import EXPECTED, FAILED, NOT_RUN, PASSED, SKIPPED
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.testing.report import write
+from batchai_scenario.backends.testing.runner import EXPECTED, FAILED, NOT_RUN, PASSED, SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +90,7 @@ def include(node: pytest.Item, path: Path, *, name: str = "", note: str = "") ->
 def main(arguments: Sequence[str] | None = None) -> int:
     """Merge reports from the command line."""
     parser = argparse.ArgumentParser(
-        "python -m backends.testing.merge", description="Merge conformance reports."
+        "python -m batchai_scenario.backends.testing.merge", description="Merge conformance reports."
     )
     parser.add_argument("folder", type=Path, help="where conformance.json and conformance.html are written")
     parser.add_argument("reports", type=Path, nargs="+", help="conformance.json of each run")

@@ -16,8 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backends.testing.bench import Bench
-    from backends.testing.checks import Check
+    from batchai_scenario.backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.checks import Check
 
 KEY = "scenario-contract"
 """The user property under which a test's outcome travels to the process that writes the report."""
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME[:option=value,...]",
         dest="contract_backends",
-        help="check this backend with 'pytest --pyargs backends.testing'; may be repeated",
+        help="check this backend with 'pytest --pyargs batchai_scenario.backends.testing'; may be repeated",
     )
     group.addoption(
         "--expected-failures",
@@ -66,8 +66,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.stash[EXPECTED_RULES] = {}
     if config.getoption("contract_expected"):
-        from backends.errors import UserError
-        from backends.testing.expected import read_expected
+        from batchai_scenario.backends.errors import UserError
+        from batchai_scenario.backends.testing.expected import read_expected
 
         try:
             config.stash[EXPECTED_RULES] = read_expected(Path(config.getoption("contract_expected")))
@@ -82,7 +82,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every check to every backend: those of the command line, else the module's ``BACKENDS``."""
     if "contract_check" not in metafunc.fixturenames:
         return
-    from backends.testing.checks import CHECKS
+    from batchai_scenario.backends.testing.checks import CHECKS
 
     given = metafunc.config.getoption("contract_backends") or getattr(metafunc.module, "BACKENDS", [])
     if not given:
@@ -106,8 +106,8 @@ def contract_bench(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench | str]:
     """One backend on its bench for all checks; a text that says why, if it does not open."""
-    from backends.errors import ScenarioError
-    from backends.testing.bench import Setting, Target, make_bench
+    from batchai_scenario.backends.errors import ScenarioError
+    from batchai_scenario.backends.testing.bench import Setting, Target, make_bench
 
     folder = tmp_path_factory.mktemp("contract")
     image = request.getfixturevalue("contract_image")
@@ -124,8 +124,16 @@ def contract_bench(
 
 def judge(bench: Bench | str, check: Check, node: pytest.Item) -> None:
     """Run a check on a bench, note its outcome for the report, and end the test accordingly."""
-    from backends.testing.report import about
-    from backends.testing.runner import EXPECTED, FAILED, NOT_RUN, PASSED, SKIPPED, Outcome, run_check
+    from batchai_scenario.backends.testing.report import about
+    from batchai_scenario.backends.testing.runner import (
+        EXPECTED,
+        FAILED,
+        NOT_RUN,
+        PASSED,
+        SKIPPED,
+        Outcome,
+        run_check,
+    )
 
     if isinstance(bench, str):
         facts: dict[str, Any] = {"name": bench.partition(": ")[0]}
@@ -153,7 +161,7 @@ class Reporter:
     """Gathers what tests noted, in the controlling process also under pytest-xdist, and writes the report."""
 
     def __init__(self, folder: Path) -> None:
-        from backends.testing.merge import INCLUDED
+        from batchai_scenario.backends.testing.merge import INCLUDED
 
         self._folder = folder
         self._included = INCLUDED
@@ -175,7 +183,7 @@ class Reporter:
         """Write the report and say where it is."""
         if not self._backends:
             return
-        from backends.testing.report import write
+        from batchai_scenario.backends.testing.report import write
 
         page = write(self._folder, list(self._backends.values()))
         terminalreporter.write_line(f"conformance report: {page}")

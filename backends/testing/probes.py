@@ -12,12 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from backends.base import JobState
+from batchai_scenario.backends.base import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backends.memory import World
+    from batchai_scenario.backends.memory import World
 
 LARGE = 32 * 1024 * 1024
 """Files above this many bytes are data, and not searched for secrets."""

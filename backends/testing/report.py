@@ -9,15 +9,15 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from backends.testing.page import render
-from backends.testing.rules import CHAPTERS, NEEDS, RULES, absences
-from backends.testing.runner import EXPECTED, FAILED, NOT_RUN, PASSED, SKIPPED
+from batchai_scenario.backends.testing.page import render
+from batchai_scenario.backends.testing.rules import CHAPTERS, NEEDS, RULES, absences
+from batchai_scenario.backends.testing.runner import EXPECTED, FAILED, NOT_RUN, PASSED, SKIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.bench import Bench
 
 _WORST = (FAILED, EXPECTED, NOT_RUN, SKIPPED, PASSED)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from backends.base import Capabilities
+    from batchai_scenario.backends.base import Capabilities
 
 CHAPTERS = {
     "B0": "Opening",

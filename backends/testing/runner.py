@@ -6,14 +6,14 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from backends.testing.checks import CHECKS, Check
-from backends.testing.verdicts import BrokenRuleError
-from backends.testing.world import UnprobedError, World
+from batchai_scenario.backends.testing.checks import CHECKS, Check
+from batchai_scenario.backends.testing.verdicts import BrokenRuleError
+from batchai_scenario.backends.testing.world import UnprobedError, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.bench import Bench
 
 PASSED, FAILED, SKIPPED, EXPECTED = "passed", "failed", "skipped", "expected failure"
 NOT_RUN = "not run"

@@ -1,16 +1,16 @@
-"""The suite as tests: ``pytest --pyargs backends.testing --backend NAME[:option=value,...]``."""
+"""``pytest --pyargs batchai_scenario.backends.testing --backend NAME[:option=value,...]``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.testing.plugin import judge
+from batchai_scenario.backends.testing.plugin import judge
 
 if TYPE_CHECKING:
     import pytest
 
-    from backends.testing.bench import Bench
-    from backends.testing.checks import Check
+    from batchai_scenario.backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.checks import Check
 
 
 def test_contract(contract_bench: Bench | str, contract_check: Check, request: pytest.FixtureRequest) -> None:

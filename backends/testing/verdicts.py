@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backends.errors import ScenarioError
+    from batchai_scenario.backends.errors import ScenarioError
 
 
 class BrokenRuleError(AssertionError):

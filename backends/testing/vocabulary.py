@@ -9,12 +9,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from backends.memory.world import Result
+from batchai_scenario.backends.memory.world import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from backends.memory.world import Call
+    from batchai_scenario.backends.memory.world import Call
 
 SECRET = "a-secret-that-nobody-sees"  # noqa: S105 - that is what the checks look for
 PLAIN = "in plain 'sight', $HOME"

@@ -7,19 +7,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.base import ClusterSpec, JobSpec, JobState, Place, Upload
-from backends.errors import NotFound, ScenarioError
-from backends.testing.rules import NEEDS
-from backends.testing.verdicts import BrokenRuleError, same
-from backends.testing.vocabulary import SECRET
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState, Place, Upload
+from batchai_scenario.backends.errors import NotFound, ScenarioError
+from batchai_scenario.backends.testing.rules import NEEDS
+from batchai_scenario.backends.testing.verdicts import BrokenRuleError, same
+from batchai_scenario.backends.testing.vocabulary import SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from backends.base import Backend, ClusterStatus, JobStatus
-    from backends.testing.bench import Bench
-    from backends.testing.probes import Probes
+    from batchai_scenario.backends.base import Backend, ClusterStatus, JobStatus
+    from batchai_scenario.backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.probes import Probes
 
 Found = TypeVar("Found")
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backends.errors import UserError
+from batchai_scenario.backends.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backends.base import Backend, BackendOptions
+    from batchai_scenario.backends.base import Backend, BackendOptions
 
 OWN_OPTIONS = {
     "slow": ("of", "latency", "jitter", "seed"),
@@ -51,7 +51,7 @@ def number(own: Mapping[str, str], name: str, default: float) -> float:
 
 
 def _inner(name: str, options: BackendOptions) -> tuple[Backend, str, dict[str, str]]:
-    from backends.registry import Registry
+    from batchai_scenario.backends.registry import Registry
 
     of, rest, own = inside(name, options)
     return Registry().open(of, rest), of, own
@@ -59,7 +59,7 @@ def _inner(name: str, options: BackendOptions) -> tuple[Backend, str, dict[str, 
 
 def open_slow(options: BackendOptions) -> Backend:
     """Open a backend that answers late: ``latency`` and ``jitter`` in seconds, ``seed``."""
-    from backends.wrappers.slow import SlowBackend
+    from batchai_scenario.backends.wrappers.slow import SlowBackend
 
     _, _, own = inside("slow", options)
     latency, jitter = number(own, "latency", 0.1), number(own, "jitter", 0.0)
@@ -69,8 +69,8 @@ def open_slow(options: BackendOptions) -> Backend:
 
 def open_faulty(options: BackendOptions) -> Backend:
     """Open a backend that fails as told: ``faults`` separated by ``;`` (docs/parity.md), ``seed``."""
-    from backends.wrappers.faults import Rules
-    from backends.wrappers.faulty import FaultyBackend
+    from batchai_scenario.backends.wrappers.faults import Rules
+    from batchai_scenario.backends.wrappers.faulty import FaultyBackend
 
     _, _, own = inside("faulty", options)
     rules = Rules.parse(filter(None, own.get("faults", "").split(";")), int(number(own, "seed", 0)))
@@ -83,7 +83,7 @@ def open_recording(options: BackendOptions) -> Backend:
     from datetime import datetime, timezone
     from pathlib import Path
 
-    from backends.wrappers.recording import RecordingBackend
+    from batchai_scenario.backends.wrappers.recording import RecordingBackend
 
     inner, _, own = _inner("recording", options)
     stamp = f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
@@ -95,8 +95,8 @@ def open_replay(options: BackendOptions) -> Backend:
     """Open a recorded bundle as a backend: option ``bundle``. Nothing is sent anywhere."""
     from pathlib import Path
 
-    from backends.registry import refuse_unknown
-    from backends.wrappers.replay import ReplayBackend
+    from batchai_scenario.backends.registry import refuse_unknown
+    from batchai_scenario.backends.wrappers.replay import ReplayBackend
 
     refuse_unknown("replay", options, ("bundle",))
     if not options.values.get("bundle"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from backends.base import (
+    from batchai_scenario.backends.base import (
         Backend,
         Capabilities,
         ClusterSpec,

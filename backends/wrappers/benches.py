@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.base import BackendOptions
-from backends.testing.bench import Bench, Target, make_bench
-from backends.wrappers import OWN_OPTIONS, inside, number
-from backends.wrappers.faults import Rules
-from backends.wrappers.faulty import FaultyBackend
-from backends.wrappers.recording import RecordingBackend
-from backends.wrappers.slow import SlowBackend
+from batchai_scenario.backends.base import BackendOptions
+from batchai_scenario.backends.testing.bench import Bench, Target, make_bench
+from batchai_scenario.backends.wrappers import OWN_OPTIONS, inside, number
+from batchai_scenario.backends.wrappers.faults import Rules
+from batchai_scenario.backends.wrappers.faulty import FaultyBackend
+from batchai_scenario.backends.wrappers.recording import RecordingBackend
+from batchai_scenario.backends.wrappers.slow import SlowBackend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backends.base import Backend
-    from backends.testing.bench import Setting
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.testing.bench import Setting
 
 
 def wrapper_bench(target: Target, setting: Setting) -> Bench:

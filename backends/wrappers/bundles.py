@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backends import base, errors
+from batchai_scenario.backends import base, errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from backends.base import Problem
-from backends.errors import UserError
+from batchai_scenario.backends.base import Problem
+from batchai_scenario.backends.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

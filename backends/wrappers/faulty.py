@@ -9,11 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from backends.base import ClusterSpec, JobState, Problem
-from backends.errors import BackendError, NotFound, Unreachable
-from backends.wrappers.base import Wrapper
-from backends.wrappers.faults import CLUSTER, FAULTS, MIDDLE, PROBLEMS, REQUEST, START, Rules, listed
-from backends.wrappers.requests import FaultyAdapter
+from batchai_scenario.backends.base import ClusterSpec, JobState, Problem
+from batchai_scenario.backends.errors import BackendError, NotFound, Unreachable
+from batchai_scenario.backends.wrappers.base import Wrapper
+from batchai_scenario.backends.wrappers.faults import (
+    CLUSTER,
+    FAULTS,
+    MIDDLE,
+    PROBLEMS,
+    REQUEST,
+    START,
+    Rules,
+    listed,
+)
+from batchai_scenario.backends.wrappers.requests import FaultyAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 
     from requests.adapters import BaseAdapter
 
-    from backends.base import Backend, Capabilities, ClusterStatus, JobSpec, JobStatus, Place
+    from batchai_scenario.backends.base import Backend, Capabilities, ClusterStatus, JobSpec, JobStatus, Place
 
 T = TypeVar("T")
 TRIES = 5

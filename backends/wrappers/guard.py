@@ -8,15 +8,15 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.base import Place
-from backends.errors import NotFound, ScenarioError, UserError
-from backends.wrappers.base import Wrapper
+from batchai_scenario.backends.base import Place
+from batchai_scenario.backends.errors import NotFound, ScenarioError, UserError
+from batchai_scenario.backends.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from backends.base import Backend, ClusterSpec, ClusterStatus
+    from batchai_scenario.backends.base import Backend, ClusterSpec, ClusterStatus
 
 T = TypeVar("T")
 DELETING = ("delete_place", "delete_cluster", "delete_job", "terminate")

@@ -8,15 +8,15 @@ import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.errors import BackendError, MachineError, UserError
-from backends.wrappers.base import Wrapper
-from backends.wrappers.bundles import FORMAT, pack, pack_error
+from batchai_scenario.backends.errors import BackendError, MachineError, UserError
+from batchai_scenario.backends.wrappers.base import Wrapper
+from batchai_scenario.backends.wrappers.bundles import FORMAT, pack, pack_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from backends.base import Backend
+    from batchai_scenario.backends.base import Backend
 
 T = TypeVar("T")
 

@@ -7,15 +7,15 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from backends.errors import BackendError, NotFound, UserError
-from backends.wrappers.base import Wrapper
-from backends.wrappers.bundles import FORMAT, pack, unpack, unpack_error
+from batchai_scenario.backends.errors import BackendError, NotFound, UserError
+from batchai_scenario.backends.wrappers.base import Wrapper
+from batchai_scenario.backends.wrappers.bundles import FORMAT, pack, unpack, unpack_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from backends.base import Capabilities
+    from batchai_scenario.backends.base import Capabilities
 
 NAMED = ("ensure_place", "ensure_share")
 """The calls by which a run says its own names: these stand for the recorded ones from then on."""

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import BaseAdapter
 
-from backends.wrappers.faults import REQUEST
+from batchai_scenario.backends.wrappers.faults import REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backends.wrappers.faults import Rules
+    from batchai_scenario.backends.wrappers.faults import Rules
 
 BUSY = (
     b'<?xml version="1.0" encoding="utf-8"?><Error><Code>ServerBusy</Code>'

@@ -7,12 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.wrappers.base import Wrapper
+from batchai_scenario.backends.wrappers.base import Wrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from backends.base import Backend
+    from batchai_scenario.backends.base import Backend
 
 T = TypeVar("T")
 

@@ -8,16 +8,16 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.bodies import read_location, read_tags
-from emulator.arm.messages import ArmResponse
-from emulator.arm.regions import REGIONS, normal_region
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.bodies import read_location, read_tags
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emulator.arm.messages import ArmRequest, ResourceProvider
-    from emulator.state.store import Document, Store
+    from batchai_scenario.emulator.arm.messages import ArmRequest, ResourceProvider
+    from batchai_scenario.emulator.state.store import Document, Store
 
 _KIND = "group"
 _NAME = re.compile(r"[-\w.()]{1,89}[-\w()]|[-\w()]")

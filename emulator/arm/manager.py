@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.groups import Groups
-from emulator.arm.messages import ArmRequest, ArmResponse
-from emulator.arm.paths import ArmPath, not_found, parse
-from emulator.arm.providers import Registry, listable
-from emulator.arm.regions import REGIONS, normal_region
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.groups import Groups
+from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
+from batchai_scenario.emulator.arm.paths import ArmPath, not_found, parse
+from batchai_scenario.emulator.arm.providers import Registry, listable
+from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emulator.arm.messages import ResourceProvider
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.arm.messages import ResourceProvider
+    from batchai_scenario.emulator.state.store import Store
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")
 _SUBSCRIPTION = re.compile(r"[-\w.]{1,64}")

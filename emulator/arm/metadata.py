@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from emulator.clouds import AUDIENCES, CLOUDS, Cloud, place_of
+from batchai_scenario.emulator.clouds import AUDIENCES, CLOUDS, Cloud, place_of
 
 LISTED_SINCE = "2019-05-01"
 """From this api-version on the answer is a list of clouds and says more of each."""

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.messages import ArmResponse
-from emulator.errors import ServiceError
-from emulator.state.clock import parse_time, wire_time
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.state.clock import Clock
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Store
 
 _KIND = "operation"
 _KEPT = timedelta(days=7)

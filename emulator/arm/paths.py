@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.errors import ServiceError
 
 Types = tuple[tuple[str, str], ...]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.messages import ArmResponse
-from emulator.arm.paths import not_found
-from emulator.arm.regions import REGIONS
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.arm.paths import not_found
+from batchai_scenario.emulator.arm.regions import REGIONS
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emulator.arm.messages import ArmRequest, ResourceProvider
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.arm.messages import ArmRequest, ResourceProvider
+    from batchai_scenario.emulator.state.store import Store
 
 _KIND = "unregistered"
 

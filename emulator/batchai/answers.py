@@ -7,14 +7,14 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from emulator.arm.messages import ArmResponse
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterable, Mapping
 
-    from emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.arm.messages import ArmRequest
 
 _TOKEN = "$skiptoken"  # noqa: S105 - the name of a query parameter
 _FLAT_ONLY = ("priority", "experimentName")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.batchai.tree import NAMESPACE
+from batchai_scenario.emulator.batchai.tree import NAMESPACE
 
 _FLAT = (
     "clusters/read",

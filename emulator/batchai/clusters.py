@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from emulator.arm.messages import ArmResponse
-from emulator.batchai.answers import check_name, check_same, conflict, entity, no_method, not_found, page
-from emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
-from emulator.batchai.versions import wire_of
-from emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
-from emulator.errors import EngineUnavailable, ServiceError
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.batchai.answers import (
+    check_name,
+    check_same,
+    conflict,
+    entity,
+    no_method,
+    not_found,
+    page,
+)
+from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
+from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
+from batchai_scenario.emulator.errors import EngineUnavailable, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.arm.operations import Operations
-    from emulator.batchai.tree import Tree
-    from emulator.cluster.model import Cluster, RemoteLogin
-    from emulator.cluster.ports import ClusterService
-    from emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.arm.operations import Operations
+    from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.cluster.model import Cluster, RemoteLogin
+    from batchai_scenario.emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.launch.plan import GpuMode
 
 _ENGINES = ("auto", "docker", "process")
 _GPUS = ("auto", "none", "required")

@@ -5,21 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.messages import ArmResponse
-from emulator.batchai.answers import check_name, check_same, entity, no_method, not_found, page
-from emulator.batchai.tree import FILE_SERVER, NAMESPACE, age, check_open, workspace_key
-from emulator.batchai.versions import wire_of
-from emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
-from emulator.state.clock import parse_time, wire_time
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.batchai.answers import (
+    check_name,
+    check_same,
+    entity,
+    no_method,
+    not_found,
+    page,
+)
+from batchai_scenario.emulator.batchai.tree import FILE_SERVER, NAMESPACE, age, check_open, workspace_key
+from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
+from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.arm.operations import Operations
-    from emulator.batchai.tree import Tree
-    from emulator.state.clock import Clock
-    from emulator.state.store import Document
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.arm.operations import Operations
+    from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Document
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.bodies import read_location
-from emulator.arm.messages import ArmResponse
-from emulator.arm.regions import normal_region
-from emulator.batchai import odata
-from emulator.batchai.answers import conflict, no_method, page
-from emulator.batchai.migrated import EXPERIMENT_NAME, home_key, is_home
-from emulator.batchai.tree import EXPERIMENT, FILE_SERVER, WORKSPACE, group_id, workspace_key
-from emulator.batchai.versions import wire_of
-from emulator.cluster.model import ClusterKey, ExperimentKey, JobKey
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.bodies import read_location
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.arm.regions import normal_region
+from batchai_scenario.emulator.batchai import odata
+from batchai_scenario.emulator.batchai.answers import conflict, no_method, page
+from batchai_scenario.emulator.batchai.migrated import EXPERIMENT_NAME, home_key, is_home
+from batchai_scenario.emulator.batchai.tree import EXPERIMENT, FILE_SERVER, WORKSPACE, group_id, workspace_key
+from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.cluster.model import ClusterKey, ExperimentKey, JobKey
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.batchai.fileservers import FileServers
-    from emulator.batchai.tree import Tree
-    from emulator.batchai.workspaces import Experiments, Workspaces
-    from emulator.cluster.model import Cluster, WorkspaceKey
-    from emulator.cluster.ports import ClusterService
-    from emulator.state.store import Document
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.batchai.fileservers import FileServers
+    from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.batchai.workspaces import Experiments, Workspaces
+    from batchai_scenario.emulator.cluster.model import Cluster, WorkspaceKey
+    from batchai_scenario.emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.state.store import Document
 
     Handler = Callable[[ArmRequest], ArmResponse]
 

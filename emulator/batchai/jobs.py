@@ -6,8 +6,8 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.messages import ArmResponse
-from emulator.batchai.answers import (
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.batchai.answers import (
     check_name,
     check_same,
     conflict,
@@ -17,25 +17,37 @@ from emulator.batchai.answers import (
     number,
     page,
 )
-from emulator.batchai.clusters import logins
-from emulator.batchai.limits import cluster_names, flat_cluster_names
-from emulator.batchai.migrated import location_of
-from emulator.batchai.tree import EXPERIMENT, NAMESPACE, WORKSPACE, check_open, experiment_key
-from emulator.batchai.validation import invalid_value
-from emulator.batchai.versions import wire_of
-from emulator.cluster.model import ClusterKey, ExperimentKey, JobKey, ProvisioningState, WorkspaceKey
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.batchai.clusters import logins
+from batchai_scenario.emulator.batchai.limits import cluster_names, flat_cluster_names
+from batchai_scenario.emulator.batchai.migrated import location_of
+from batchai_scenario.emulator.batchai.tree import (
+    EXPERIMENT,
+    NAMESPACE,
+    WORKSPACE,
+    check_open,
+    experiment_key,
+)
+from batchai_scenario.emulator.batchai.validation import invalid_value
+from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.cluster.model import (
+    ClusterKey,
+    ExperimentKey,
+    JobKey,
+    ProvisioningState,
+    WorkspaceKey,
+)
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.arm.operations import Operations
-    from emulator.batchai.ports import FolderEntry, OutputFiles
-    from emulator.batchai.tree import Tree
-    from emulator.cluster.model import Cluster, Job
-    from emulator.cluster.ports import ClusterService
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.arm.operations import Operations
+    from batchai_scenario.emulator.batchai.ports import FolderEntry, OutputFiles
+    from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.cluster.model import Cluster, Job
+    from batchai_scenario.emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.state.clock import Clock
 
 
 class Jobs:

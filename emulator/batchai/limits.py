@@ -11,8 +11,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from emulator.batchai.validation import invalid_value
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.batchai.validation import invalid_value
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from emulator.cluster.model import WorkspaceKey
+from batchai_scenario.emulator.cluster.model import WorkspaceKey
 
 if TYPE_CHECKING:
-    from emulator.state.store import Document
+    from batchai_scenario.emulator.state.store import Document
 
 EXPERIMENT_NAME = "migrated"
 

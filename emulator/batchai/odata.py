@@ -13,7 +13,7 @@ import operator
 import re
 from typing import TYPE_CHECKING, Any
 
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.arm.messages import ArmResponse
-from emulator.batchai.answers import not_found
-from emulator.batchai.catalogue import operations as list_operations
-from emulator.batchai.clusters import Clusters
-from emulator.batchai.fileservers import FileServers
-from emulator.batchai.flat import KINDS, Flat
-from emulator.batchai.jobs import Jobs
-from emulator.batchai.tree import NAMESPACE, Tree
-from emulator.batchai.usages import usages
-from emulator.batchai.versions import WIRES, wire_of
-from emulator.batchai.workspaces import Experiments, Workspaces
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.batchai.answers import not_found
+from batchai_scenario.emulator.batchai.catalogue import operations as list_operations
+from batchai_scenario.emulator.batchai.clusters import Clusters
+from batchai_scenario.emulator.batchai.fileservers import FileServers
+from batchai_scenario.emulator.batchai.flat import KINDS, Flat
+from batchai_scenario.emulator.batchai.jobs import Jobs
+from batchai_scenario.emulator.batchai.tree import NAMESPACE, Tree
+from batchai_scenario.emulator.batchai.usages import usages
+from batchai_scenario.emulator.batchai.versions import WIRES, wire_of
+from batchai_scenario.emulator.batchai.workspaces import Experiments, Workspaces
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.arm.operations import Operations
-    from emulator.batchai.ports import OutputFiles
-    from emulator.cluster.ports import ClusterService
-    from emulator.launch.plan import GpuMode
-    from emulator.state.clock import Clock
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.arm.operations import Operations
+    from batchai_scenario.emulator.batchai.ports import OutputFiles
+    from batchai_scenario.emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Store
 
 _NESTED = tuple(version for version, wire in WIRES.items() if not wire.FLAT)
 _FLAT = tuple(version for version, wire in WIRES.items() if wire.FLAT)

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from emulator.batchai import schema
-from emulator.batchai.schema import Body, lower
+from batchai_scenario.emulator.batchai import schema
+from batchai_scenario.emulator.batchai.schema import Body, lower
 
 _ENTITY = frozenset({"id", "name", "type"})
 

@@ -1,6 +1,7 @@
 """Every operation of the three published descriptions: what answers is tested by asking for each.
 
-``python -m emulator.batchai.served`` prints the page ``docs/operations.md``; a test holds the two together.
+``python -m batchai_scenario.emulator.batchai.served`` prints the page ``docs/operations.md``; a test holds
+the two together.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 _HEAD = """# Batch AI: operations
 
-Made by `python -m emulator.batchai.served > docs/operations.md`: do not edit. Names are those of the
-published descriptions. A row that is not *served* says with what error it is refused. Each is tested. What
-a body may say is told in [front.md](front.md) and [api-versions.md](api-versions.md). The operations of Azure
-Files have a page of their own, [files-operations.md](files-operations.md).
+Made by `python -m batchai_scenario.emulator.batchai.served > docs/operations.md`: do not edit.
+Names are those of the published descriptions. A row that is not *served* says with what error it is refused.
+Each is tested. What a body may say is told in [front.md](front.md) and [api-versions.md](api-versions.md).
+The operations of Azure Files have a page of their own, [files-operations.md](files-operations.md).
 
 `P` is `/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.BatchAI`, and
 `S` is `/subscriptions/{subscriptionId}/providers/Microsoft.BatchAI`.

@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from emulator.batchai.answers import conflict, not_found
-from emulator.cluster.model import ExperimentKey, ProvisioningState, WorkspaceKey
-from emulator.state.clock import wire_time
+from batchai_scenario.emulator.batchai.answers import conflict, not_found
+from batchai_scenario.emulator.cluster.model import ExperimentKey, ProvisioningState, WorkspaceKey
+from batchai_scenario.emulator.state.clock import wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.arm.messages import ArmRequest, ArmResponse
-    from emulator.arm.operations import Operations
-    from emulator.cluster.ports import ClusterService
-    from emulator.state.clock import Clock
-    from emulator.state.store import Document, Store
+    from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
+    from batchai_scenario.emulator.arm.operations import Operations
+    from batchai_scenario.emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Document, Store
 
 NAMESPACE = "Microsoft.BatchAI"
 WORKSPACE = "workspace"

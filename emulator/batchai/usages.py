@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.messages import ArmResponse
-from emulator.batchai.tree import WORKSPACE, workspace_key
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.batchai.tree import WORKSPACE, workspace_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.batchai.tree import Tree
-    from emulator.cluster.model import Cluster
-    from emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.cluster.model import Cluster
+    from batchai_scenario.emulator.cluster.ports import ClusterService
 
 _CLUSTERS = 20
 _CORES = 24

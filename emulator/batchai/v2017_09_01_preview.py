@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.batchai import v2018_03_01 as newer
-from emulator.batchai.validation import read
+from batchai_scenario.emulator.batchai import v2018_03_01 as newer
+from batchai_scenario.emulator.batchai.validation import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.batchai.fileservers import FileServer
-    from emulator.batchai.ports import FolderEntry
-    from emulator.cluster.model import Job
+    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.ports import FolderEntry
+    from batchai_scenario.emulator.cluster.model import Job
 
     Read = tuple[dict[str, Any], dict[str, str]]
 
@@ -37,14 +37,14 @@ _TEXTS = {"Job failed with non-zero exit code": " job failed with non-zero exit 
 
 def read_cluster(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
-    from emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
     return newer.finish_cluster(schema_flat.PreviewCluster, body, VERSION)
 
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
     definition = read(schema_flat.PreviewJob, body)
     del definition["constraints"]["maxRetryCount"]
@@ -53,7 +53,7 @@ def read_job(body: Mapping[str, Any] | None) -> Read:
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
-    from emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
     return newer.finish_file_server(schema_flat.PreviewFileServer, body, VERSION)
 

@@ -11,18 +11,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.bodies import read_tags
-from emulator.batchai import limits, migrated
-from emulator.batchai import v2018_05_01 as newer
-from emulator.batchai.validation import read
+from batchai_scenario.emulator.arm.bodies import read_tags
+from batchai_scenario.emulator.batchai import limits, migrated
+from batchai_scenario.emulator.batchai import v2018_05_01 as newer
+from batchai_scenario.emulator.batchai.validation import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.batchai.fileservers import FileServer
-    from emulator.batchai.ports import FolderEntry
-    from emulator.batchai.schema import Body
-    from emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
+    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.ports import FolderEntry
+    from batchai_scenario.emulator.batchai.schema import Body
+    from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
 
     Read = tuple[dict[str, Any], dict[str, str]]
 
@@ -41,14 +41,14 @@ _UNKNOWN = frozenset({"customMpiSettings", "horovodSettings"})
 
 def read_cluster(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
-    from emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
     return finish_cluster(schema_flat.MarchCluster, body, VERSION)
 
 
 def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a cluster's PATCH: ``scaleSettings``, ``tags``, or both; ServiceError 400."""
-    from emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
     changes = read(schema_flat.ClusterUpdate, body)
     if "scaleSettings" in changes:
@@ -59,14 +59,14 @@ def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
     return finish_job(read(schema_flat.MarchJob, body), body, VERSION)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
-    from emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
     return finish_file_server(schema_flat.FileServer, body, VERSION)
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from emulator.batchai import limits
-from emulator.batchai.validation import invalid_value, read, split_secrets
-from emulator.cluster.model import ExecutionState, NodeState
-from emulator.state.clock import wire_time
+from batchai_scenario.emulator.batchai import limits
+from batchai_scenario.emulator.batchai.validation import invalid_value, read, split_secrets
+from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
+from batchai_scenario.emulator.state.clock import wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emulator.batchai.fileservers import FileServer
-    from emulator.batchai.ports import FolderEntry
-    from emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
-    from emulator.errors import Problem
+    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.ports import FolderEntry
+    from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
+    from batchai_scenario.emulator.errors import Problem
 
 VERSION = "2018-05-01"
 FLAT = False
@@ -33,7 +33,7 @@ _SCALE = {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "requeue"}}
 
 def read_cluster(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
-    from emulator.batchai import schema  # pydantic: only where a body is read
+    from batchai_scenario.emulator.batchai import schema  # pydantic: only where a body is read
 
     return finish_cluster(read(schema.ClusterCreate, body))
 
@@ -49,7 +49,7 @@ def finish_cluster(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str
 
 def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a cluster's PATCH: its ``scaleSettings``; ServiceError 400."""
-    from emulator.batchai import schema
+    from batchai_scenario.emulator.batchai import schema
 
     changes = read(schema.ClusterUpdate, body)
     limits.check_scale(changes["scaleSettings"], "properties.scaleSettings")
@@ -58,7 +58,7 @@ def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def read_job(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from emulator.batchai import schema
+    from batchai_scenario.emulator.batchai import schema
 
     return finish_job(read(schema.JobCreate, body))
 
@@ -75,7 +75,7 @@ def finish_job(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, st
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
-    from emulator.batchai import schema
+    from batchai_scenario.emulator.batchai import schema
 
     return finish_file_server(read(schema.FileServerCreate, body))
 

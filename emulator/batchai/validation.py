@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.bodies import invalid_content
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.bodies import invalid_content
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic import ValidationError
 
-    from emulator.batchai.schema import Body
+    from batchai_scenario.emulator.batchai.schema import Body
 
 _SECRETS = frozenset({"accountKey", "adminUserPassword", "password", "instrumentationKey"})
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emulator.batchai import v2017_09_01_preview, v2018_03_01, v2018_05_01
+from batchai_scenario.emulator.batchai import v2017_09_01_preview, v2018_03_01, v2018_05_01
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.batchai.fileservers import FileServer
-    from emulator.batchai.ports import FolderEntry
-    from emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.ports import FolderEntry
+    from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
 
     Read = tuple[dict[str, Any], dict[str, str]]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.bodies import read_location, read_tags
-from emulator.arm.messages import ArmResponse
-from emulator.arm.regions import normal_region
-from emulator.batchai import v2018_05_01 as wire
-from emulator.batchai.answers import check_name, conflict, entity, no_method, page
-from emulator.batchai.tree import (
+from batchai_scenario.emulator.arm.bodies import read_location, read_tags
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.arm.regions import normal_region
+from batchai_scenario.emulator.batchai import v2018_05_01 as wire
+from batchai_scenario.emulator.batchai.answers import check_name, conflict, entity, no_method, page
+from batchai_scenario.emulator.batchai.tree import (
     EXPERIMENT,
     WORKSPACE,
     age,
@@ -18,16 +18,16 @@ from emulator.batchai.tree import (
     group_id,
     workspace_key,
 )
-from emulator.cluster.model import ExperimentKey, ProvisioningState, WorkspaceKey
-from emulator.state.clock import parse_time, wire_time
+from batchai_scenario.emulator.cluster.model import ExperimentKey, ProvisioningState, WorkspaceKey
+from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.batchai.tree import Tree
-    from emulator.state.clock import Clock
-    from emulator.state.store import Document
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Document
 
 
 class Workspaces:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.cluster.endings import ask_to_end
-from emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
-from emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
-from emulator.cluster.records import Ending
-from emulator.cluster.room import move_nodes, problem_of, staying, target_of
-from emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
-from emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.cluster.endings import ask_to_end
+from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
+from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
+from batchai_scenario.emulator.cluster.records import Ending
+from batchai_scenario.emulator.cluster.room import move_nodes, problem_of, staying, target_of
+from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
-    from emulator.cluster.loop import Outcome
-    from emulator.cluster.model import Cluster
-    from emulator.cluster.records import ClusterRecord
-    from emulator.cluster.room import Room
-    from emulator.engines.base import NodePlace
-    from emulator.errors import Problem
+    from batchai_scenario.emulator.cluster.loop import Outcome
+    from batchai_scenario.emulator.cluster.model import Cluster
+    from batchai_scenario.emulator.cluster.records import ClusterRecord
+    from batchai_scenario.emulator.cluster.room import Room
+    from batchai_scenario.emulator.engines.base import NodePlace
+    from batchai_scenario.emulator.errors import Problem
 
 Placed = tuple[list["NodePlace"], "EngineError | None"]
 

@@ -6,11 +6,11 @@ import copy
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from emulator.cluster.allocation import Allocation
-from emulator.cluster.endings import ask_to_end
-from emulator.cluster.jobs import JobRunner
-from emulator.cluster.loop import Loop, Workers
-from emulator.cluster.model import (
+from batchai_scenario.emulator.cluster.allocation import Allocation
+from batchai_scenario.emulator.cluster.endings import ask_to_end
+from batchai_scenario.emulator.cluster.jobs import JobRunner
+from batchai_scenario.emulator.cluster.loop import Loop, Workers
+from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
     ClusterKey,
@@ -21,21 +21,21 @@ from emulator.cluster.model import (
     ProvisioningState,
     RemoteLogin,
 )
-from emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
-from emulator.cluster.records import ClusterRecord, Ending, JobRecord, Records
-from emulator.cluster.room import Room, staying, target_of
-from emulator.cluster.scheduler import Waiting, schedule
-from emulator.launch.layout import output_segment
+from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
+from batchai_scenario.emulator.cluster.records import ClusterRecord, Ending, JobRecord, Records
+from batchai_scenario.emulator.cluster.room import Room, staying, target_of
+from batchai_scenario.emulator.cluster.scheduler import Waiting, schedule
+from batchai_scenario.emulator.launch.layout import output_segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emulator.cluster.model import ExperimentKey, WorkspaceKey
-    from emulator.cluster.ports import FileShares
-    from emulator.engines.base import Engine
-    from emulator.launch.plan import GpuMode
-    from emulator.state.clock import Clock
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.cluster.model import ExperimentKey, WorkspaceKey
+    from batchai_scenario.emulator.cluster.ports import FileShares
+    from batchai_scenario.emulator.engines.base import Engine
+    from batchai_scenario.emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Store
 
 T = TypeVar("T")
 

@@ -17,18 +17,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from emulator.cluster.model import ExecutionState
-from emulator.cluster.records import Ending
-from emulator.cluster.transitions import JOB, JobEvent
-from emulator.errors import Problem
+from batchai_scenario.emulator.cluster.model import ExecutionState
+from batchai_scenario.emulator.cluster.records import Ending
+from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent
+from batchai_scenario.emulator.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from emulator.cluster.model import Job
-    from emulator.cluster.records import JobRecord
-    from emulator.engines.base import TaskEnd
+    from batchai_scenario.emulator.cluster.model import Job
+    from batchai_scenario.emulator.cluster.records import JobRecord
+    from batchai_scenario.emulator.engines.base import TaskEnd
 
 NO_EXIT_CODE = -1
 """Exit code of a job that the machine failed (recorded for mounts)."""

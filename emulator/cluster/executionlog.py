@@ -8,15 +8,15 @@ import os
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from emulator.cluster.records import LogPlace
-from emulator.launch.layout import locate
-from emulator.state.clock import wire_time
+from batchai_scenario.emulator.cluster.records import LogPlace
+from batchai_scenario.emulator.launch.layout import locate
+from batchai_scenario.emulator.state.clock import wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emulator.launch.plan import Mount
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.launch.plan import Mount
+    from batchai_scenario.emulator.state.clock import Clock
 
 NAME = "execution.log"
 

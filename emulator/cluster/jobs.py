@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.cluster.endings import ask_to_end, deadline, failure, finished, judge
-from emulator.cluster.executionlog import ExecutionLog
-from emulator.cluster.launching import Launch, clean_up, stop_all, wait_for
-from emulator.cluster.model import ExecutionState
-from emulator.cluster.records import Ending
-from emulator.cluster.room import move_nodes, problem_of
-from emulator.cluster.transitions import JOB, JobEvent, NodeEvent
-from emulator.errors import EngineUnavailable
+from batchai_scenario.emulator.cluster.endings import ask_to_end, deadline, failure, finished, judge
+from batchai_scenario.emulator.cluster.executionlog import ExecutionLog
+from batchai_scenario.emulator.cluster.launching import Launch, clean_up, stop_all, wait_for
+from batchai_scenario.emulator.cluster.model import ExecutionState
+from batchai_scenario.emulator.cluster.records import Ending
+from batchai_scenario.emulator.cluster.room import move_nodes, problem_of
+from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
+from batchai_scenario.emulator.errors import EngineUnavailable
 
 if TYPE_CHECKING:
-    from emulator.cluster.endings import Verdict
-    from emulator.cluster.loop import Outcome
-    from emulator.cluster.records import ClusterRecord, JobRecord, LogPlace
-    from emulator.cluster.room import Room
-    from emulator.cluster.scheduler import Assignment
-    from emulator.engines.base import TaskEnd
+    from batchai_scenario.emulator.cluster.endings import Verdict
+    from batchai_scenario.emulator.cluster.loop import Outcome
+    from batchai_scenario.emulator.cluster.records import ClusterRecord, JobRecord, LogPlace
+    from batchai_scenario.emulator.cluster.room import Room
+    from batchai_scenario.emulator.cluster.scheduler import Assignment
+    from batchai_scenario.emulator.engines.base import TaskEnd
 
 
 class JobRunner:

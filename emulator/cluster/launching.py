@@ -6,21 +6,21 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from emulator.cluster.executionlog import ExecutionLog, place_for
-from emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUMES, volumes
-from emulator.cluster.room import problem_of
-from emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
+from batchai_scenario.emulator.cluster.executionlog import ExecutionLog, place_for
+from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUMES, volumes
+from batchai_scenario.emulator.cluster.room import problem_of
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from emulator.cluster.model import Cluster, Job
-    from emulator.cluster.mounts import Volume
-    from emulator.cluster.ports import FileShares
-    from emulator.cluster.records import LogPlace
-    from emulator.engines.base import Engine, NodePlace, TaskEnd
-    from emulator.launch.plan import LaunchPlan
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.cluster.model import Cluster, Job
+    from batchai_scenario.emulator.cluster.mounts import Volume
+    from batchai_scenario.emulator.cluster.ports import FileShares
+    from batchai_scenario.emulator.cluster.records import LogPlace
+    from batchai_scenario.emulator.engines.base import Engine, NodePlace, TaskEnd
+    from batchai_scenario.emulator.launch.plan import LaunchPlan
+    from batchai_scenario.emulator.state.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,9 @@ class Launch:
     def _plan(
         self, places: Sequence[NodePlace], of_cluster: Sequence[Volume], of_job: Sequence[Volume]
     ) -> LaunchPlan:
-        from emulator.launch.build import plan_job  # only a job needs it; an emulator starts without
+        from batchai_scenario.emulator.launch.build import (
+            plan_job,  # only a job needs it; an emulator starts without
+        )
 
         key = self.job.key
         try:
@@ -138,7 +140,7 @@ def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Cloc
         raise
     except EngineError as error:
         problem = problem_of(error)
-    from emulator.engines.base import TaskEnd
+    from batchai_scenario.emulator.engines.base import TaskEnd
 
     now = clock.now()
     return TaskEnd("main", None, now, now, problem)

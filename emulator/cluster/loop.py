@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from datetime import datetime
 
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.clock import Clock
 
 T = TypeVar("T")
 Outcome = Union[T, Exception]  # noqa: UP007 - an alias with a variable, on Python 3.10 too

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from emulator.errors import Problem
-    from emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.errors import Problem
+    from batchai_scenario.emulator.launch.plan import GpuMode
 
 
 class AllocationState(str, Enum):

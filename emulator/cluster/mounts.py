@@ -6,17 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from emulator.cluster.records import ShareMount
-from emulator.errors import EngineError, ServiceError
-from emulator.launch.layout import JobLayout, locate_index, output_directory
+from batchai_scenario.emulator.cluster.records import ShareMount
+from batchai_scenario.emulator.errors import EngineError, ServiceError
+from batchai_scenario.emulator.launch.layout import JobLayout, locate_index, output_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from emulator.cluster.model import Job
-    from emulator.cluster.ports import FileShares
-    from emulator.errors import Problem
+    from batchai_scenario.emulator.cluster.model import Job
+    from batchai_scenario.emulator.cluster.ports import FileShares
+    from batchai_scenario.emulator.errors import Problem
 
 CLUSTER_VOLUMES = ("nodeSetup", "mountVolumes")
 JOB_VOLUMES = ("mountVolumes",)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from emulator.cluster.model import (
+    from batchai_scenario.emulator.cluster.model import (
         Cluster,
         ClusterKey,
         ExperimentKey,
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         RemoteLogin,
         WorkspaceKey,
     )
-    from emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.launch.plan import GpuMode
 
 
 class FileShares(Protocol):

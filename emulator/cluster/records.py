@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from emulator.cluster.model import (
+from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
     ClusterKey,
@@ -21,14 +21,14 @@ from emulator.cluster.model import (
     ProvisioningState,
     WorkspaceKey,
 )
-from emulator.errors import Problem
-from emulator.state.clock import parse_time, wire_time
+from batchai_scenario.emulator.errors import Problem
+from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.state.store import Store
 
 CLUSTER = "cluster"
 JOB = "job"

@@ -7,20 +7,20 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulator.cluster.model import NodeState
-from emulator.cluster.transitions import NODE
-from emulator.errors import EngineError, EngineUnavailable, Problem
+from batchai_scenario.emulator.cluster.model import NodeState
+from batchai_scenario.emulator.cluster.transitions import NODE
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emulator.cluster.loop import Loop, Workers
-    from emulator.cluster.model import Cluster, Node
-    from emulator.cluster.ports import FileShares
-    from emulator.cluster.records import JobRecord, Records
-    from emulator.cluster.transitions import NodeEvent
-    from emulator.engines.base import Engine
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.cluster.loop import Loop, Workers
+    from batchai_scenario.emulator.cluster.model import Cluster, Node
+    from batchai_scenario.emulator.cluster.ports import FileShares
+    from batchai_scenario.emulator.cluster.records import JobRecord, Records
+    from batchai_scenario.emulator.cluster.transitions import NodeEvent
+    from batchai_scenario.emulator.engines.base import Engine
+    from batchai_scenario.emulator.state.clock import Clock
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from emulator.cluster.model import AllocationState, ExecutionState, NodeState
+from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState, NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

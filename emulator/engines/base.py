@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path, PurePosixPath
 
-    from emulator.errors import Problem
-    from emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.errors import Problem
+    from batchai_scenario.emulator.launch.plan import NodeTask
 
 
 @dataclass(frozen=True, slots=True)

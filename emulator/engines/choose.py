@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from emulator.errors import EngineUnavailable, Problem
+from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emulator.engines.base import Engine
-    from emulator.engines.docker import DockerEngine
-    from emulator.engines.images import PullPolicy
-    from emulator.engines.process import ProcessEngine
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.engines.base import Engine
+    from batchai_scenario.emulator.engines.docker import DockerEngine
+    from batchai_scenario.emulator.engines.images import PullPolicy
+    from batchai_scenario.emulator.engines.process import ProcessEngine
+    from batchai_scenario.emulator.state.home import Home
 
 ENGINE_NAMES = ("auto", "docker", "process")
 
@@ -79,11 +79,11 @@ class Engines:
     def _get(self, name: str) -> DockerEngine | ProcessEngine:
         if name not in self._made:
             if name == "docker":
-                from emulator.engines.docker import DockerEngine
+                from batchai_scenario.emulator.engines.docker import DockerEngine
 
                 self._made[name] = DockerEngine(self._home, training=self._training, pull=self._pull)
             else:
-                from emulator.engines.process import ProcessEngine
+                from batchai_scenario.emulator.engines.process import ProcessEngine
 
                 self._made[name] = ProcessEngine(self._home, training=self._training, python=self._python)
         return self._made[name]

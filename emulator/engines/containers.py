@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from emulator.engines.control import Owner, give_back_command
-from emulator.engines.dockerapi import (
+from batchai_scenario.emulator.engines.control import Owner, give_back_command
+from batchai_scenario.emulator.engines.dockerapi import (
     CONTROL,
     LABEL_TASK,
     Facts,
@@ -17,14 +17,14 @@ from emulator.engines.dockerapi import (
     labels,
     network_name,
 )
-from emulator.engines.gpu import count_listed
-from emulator.launch.plan import Mount, NodeTask
+from batchai_scenario.emulator.engines.gpu import count_listed
+from batchai_scenario.emulator.launch.plan import Mount, NodeTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from emulator.engines.dockerapi import Api
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.state.home import Home
 
 _NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
 _FRACTION = re.compile(r"\.(\d+)")

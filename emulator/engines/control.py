@@ -17,15 +17,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from emulator.engines.base import TaskEnd
-from emulator.errors import Problem
+from batchai_scenario.emulator.engines.base import TaskEnd
+from batchai_scenario.emulator.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import PurePosixPath
 
-    from emulator.launch.plan import NodeTask, Step
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.launch.plan import NodeTask, Step
+    from batchai_scenario.emulator.state.home import Home
 
 Phase = Literal["start", "preparation", "main"]
 Scope = Literal["alone", "session"]

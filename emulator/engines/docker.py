@@ -13,9 +13,9 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from emulator.engines import containers
-from emulator.engines.base import EngineInfo, NodePlace, TaskEnd
-from emulator.engines.control import (
+from batchai_scenario.emulator.engines import containers
+from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.engines.control import (
     Owner,
     control_folder,
     find_control_folder,
@@ -24,7 +24,7 @@ from emulator.engines.control import (
     recorded_end,
     write_control,
 )
-from emulator.engines.dockerapi import (
+from batchai_scenario.emulator.engines.dockerapi import (
     LABEL_CLUSTER,
     LABEL_HOME,
     LABEL_IMAGE,
@@ -39,21 +39,21 @@ from emulator.engines.dockerapi import (
     translated,
     unavailable,
 )
-from emulator.engines.gpu import decide_gpus, engine_offers_gpus
-from emulator.engines.images import Images, PullPolicy, failed_starting
-from emulator.engines.networks import Networks
-from emulator.engines.nodes import disks, drop_disk, make_disk, read_note, ready_tree
-from emulator.errors import EngineError, Problem
-from emulator.launch.environment import gpu_variables
-from emulator.launch.layout import NODE_ROOT
+from batchai_scenario.emulator.engines.gpu import decide_gpus, engine_offers_gpus
+from batchai_scenario.emulator.engines.images import Images, PullPolicy, failed_starting
+from batchai_scenario.emulator.engines.networks import Networks
+from batchai_scenario.emulator.engines.nodes import disks, drop_disk, make_disk, read_note, ready_tree
+from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.launch.environment import gpu_variables
+from batchai_scenario.emulator.launch.layout import NODE_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from emulator.engines.dockerapi import Api, Facts
-    from emulator.launch.plan import NodeTask
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.engines.dockerapi import Api, Facts
+    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.state.home import Home
 
 _LAST_WORDS = 5.0
 _ENGINE_GONE_SECONDS = 60.0

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from emulator.errors import EngineError, EngineUnavailable, Problem
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from docker.errors import APIError
 
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.state.home import Home
 
 Api: TypeAlias = Any
 """A docker.APIClient, whose published types are half written."""

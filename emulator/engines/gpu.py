@@ -6,12 +6,12 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from emulator.errors import EngineUnavailable, Problem
+from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.launch.plan import GpuMode
 
 _SECONDS = 20.0
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from emulator.engines.programs import Throttle, run_program, share_done
-from emulator.engines.substitutes import Candidate, candidates_for
-from emulator.errors import EngineError, Problem
-from emulator.launch.plan import ImageRequest
+from batchai_scenario.emulator.engines.programs import Throttle, run_program, share_done
+from batchai_scenario.emulator.engines.substitutes import Candidate, candidates_for
+from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.launch.plan import ImageRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from emulator.engines.dockerapi import Api
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.state.home import Home
 
 PullPolicy = Literal["missing", "never"]
 

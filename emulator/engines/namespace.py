@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emulator.launch.plan import Mount
+    from batchai_scenario.emulator.launch.plan import Mount
 
 _SCRIPT = Path(__file__).with_name("namespace.sh")
 _PROBE_SECONDS = 20.0
@@ -45,7 +45,7 @@ def namespaces_missing() -> str:
     """Say why namespaces cannot be used here; empty if they can. Tries it for real, in about 20 ms."""
     from pathlib import PurePosixPath
 
-    from emulator.launch.plan import Mount
+    from batchai_scenario.emulator.launch.plan import Mount
 
     if shutil.which("unshare") is None or shutil.which("mount") is None:
         return "the commands unshare and mount (util-linux) are not installed"

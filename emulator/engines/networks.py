@@ -5,15 +5,15 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from emulator.engines.dockerapi import LABEL_HOME, is_orphan, labels, network_name
-from emulator.engines.nodes import disks, read_note
-from emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.engines.dockerapi import LABEL_HOME, is_orphan, labels, network_name
+from batchai_scenario.emulator.engines.nodes import disks, read_note
+from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.engines.dockerapi import Api
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.state.home import Home
 
 _FIXED = "scenario.subnet"
 _FIRST_NODE = 4

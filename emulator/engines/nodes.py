@@ -12,14 +12,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emulator.errors import EngineError, Problem
-from emulator.launch.layout import NODE_TREE
+from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.launch.layout import NODE_TREE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emulator.launch.plan import NodeTask
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.state.home import Home
 
 _NOTE = "node.json"
 _NOT_PLAIN = re.compile(r"[^\w/.,:=@%+~-]")

@@ -20,8 +20,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from emulator.engines.base import EngineInfo, NodePlace, TaskEnd
-from emulator.engines.control import (
+from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.engines.control import (
     control_folder,
     control_folders,
     find_control_folder,
@@ -30,9 +30,9 @@ from emulator.engines.control import (
     recorded_end,
     write_control,
 )
-from emulator.engines.gpu import decide_gpus, machine_gpus
-from emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
-from emulator.engines.nodes import (
+from batchai_scenario.emulator.engines.gpu import decide_gpus, machine_gpus
+from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
+from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_dangling_links,
     drop_disk,
@@ -42,17 +42,17 @@ from emulator.engines.nodes import (
     read_note,
     ready_tree,
 )
-from emulator.engines.proc import MARKER, family, marked, send
-from emulator.engines.programs import run_program
-from emulator.errors import EngineError, Problem
-from emulator.launch.environment import gpu_variables
-from emulator.launch.layout import NODE_ROOT, NODE_TREE
+from batchai_scenario.emulator.engines.proc import MARKER, family, marked, send
+from batchai_scenario.emulator.engines.programs import run_program
+from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.launch.environment import gpu_variables
+from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from emulator.launch.plan import NodeTask
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.state.home import Home
 
 _KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
 _KEPT_TAILS = ("_proxy", "_PROXY")

@@ -14,7 +14,7 @@ import tempfile
 import time
 from typing import TYPE_CHECKING, Any
 
-from emulator.errors import EngineError, EngineUnavailable, Problem
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

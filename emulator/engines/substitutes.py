@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Literal, cast
 
-from emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -25,10 +25,10 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emulator.arm.metadata import cloud_metadata
-from emulator.clouds import place_of
-from emulator.errors import ServiceError
-from emulator.gateway.reading import (
+from batchai_scenario.emulator.arm.metadata import cloud_metadata
+from batchai_scenario.emulator.clouds import place_of
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.gateway.reading import (
     base_url_of,
     headers_of,
     is_loopback,
@@ -37,7 +37,7 @@ from emulator.gateway.reading import (
     query_of,
     read_body,
 )
-from emulator.gateway.rendering import arm_headers, encoded, json_body, service_error_body
+from batchai_scenario.emulator.gateway.rendering import arm_headers, encoded, json_body, service_error_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
-    from emulator.arm.manager import ResourceManager
-    from emulator.arm.messages import ArmResponse
-    from emulator.clouds import Place
-    from emulator.identity.managed import ManagedIdentity
-    from emulator.identity.service import IdentityService
-    from emulator.identity.tokens import Tokens
-    from emulator.later import Later
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.arm.manager import ResourceManager
+    from batchai_scenario.emulator.arm.messages import ArmResponse
+    from batchai_scenario.emulator.clouds import Place
+    from batchai_scenario.emulator.identity.managed import ManagedIdentity
+    from batchai_scenario.emulator.identity.service import IdentityService
+    from batchai_scenario.emulator.identity.tokens import Tokens
+    from batchai_scenario.emulator.later import Later
+    from batchai_scenario.emulator.state.clock import Clock
 
 _ARM = frozenset({"subscriptions", "providers", "tenants"})
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")

@@ -10,7 +10,7 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from emulator.clouds import fixed_hosts, storage_domains
+from batchai_scenario.emulator.clouds import fixed_hosts, storage_domains
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-    from emulator.state.clock import Clock
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.home import Home
 
 LIFETIME = timedelta(days=5 * 365)
 """How long the authority is good for."""

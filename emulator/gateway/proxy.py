@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from emulator.clouds import place_of
-from emulator.gateway.tunnel import connect_through
+from batchai_scenario.emulator.clouds import place_of
+from batchai_scenario.emulator.gateway.tunnel import connect_through
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
 
-    from emulator.gateway.authority import Authority
+    from batchai_scenario.emulator.gateway.authority import Authority
 
 METADATA_HOST = "169.254.169.254"
 """Where machines in Azure ask for their identity; plain HTTP."""

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from emulator.arm.bodies import invalid_content
-from emulator.clouds import place_of
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.arm.bodies import invalid_content
+from batchai_scenario.emulator.clouds import place_of
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

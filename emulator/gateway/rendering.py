@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from emulator.errors import ServiceError
+    from batchai_scenario.emulator.errors import ServiceError
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
-from emulator.gateway.protocol import HttpProtocol
-from emulator.gateway.proxy import Interceptor
+from batchai_scenario.emulator.gateway.protocol import HttpProtocol
+from batchai_scenario.emulator.gateway.proxy import Interceptor
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from contextlib import ExitStack
 
-    from emulator.gateway.app import Gateway
-    from emulator.gateway.authority import Authority
+    from batchai_scenario.emulator.gateway.app import Gateway
+    from batchai_scenario.emulator.gateway.authority import Authority
 
 _READY_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 75

@@ -11,13 +11,13 @@ import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from emulator.identity import development
-from emulator.identity.service import Answer
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.identity.service import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.identity.tokens import Tokens
+    from batchai_scenario.emulator.identity.tokens import Tokens
 
 IMDS_PATH = "/metadata/identity/oauth2/token"
 MSI_PATH = "/MSI/token"

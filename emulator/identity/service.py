@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from emulator.clouds import CLOUDS, place_of
-from emulator.identity import development
+from batchai_scenario.emulator.clouds import CLOUDS, place_of
+from batchai_scenario.emulator.identity import development
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.identity.tokens import Tokens
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.identity.tokens import Tokens
+    from batchai_scenario.emulator.state.clock import Clock
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TENANT = re.compile(rf"{_GUID.pattern}|common|organizations|[\w-]+(\.[\w-]+)+", re.IGNORECASE)

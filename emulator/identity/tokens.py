@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from emulator.clouds import AUDIENCES, login_url
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.clouds import AUDIENCES, login_url
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.clock import Clock
 
 LIFETIME = timedelta(hours=1)
 """How long a token is good for; the service's own figure at the time."""

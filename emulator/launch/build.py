@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
-from emulator.launch.environment import environment
-from emulator.launch.layout import (
+from batchai_scenario.emulator.launch.environment import environment
+from batchai_scenario.emulator.launch.layout import (
     NODE_TREE,
     JobLayout,
     mount_targets,
@@ -14,8 +14,8 @@ from emulator.launch.layout import (
     refuse,
     stdouterr_directory,
 )
-from emulator.launch.plan import GpuMode, ImageRequest, LaunchPlan, Mount, NodeTask, Step
-from emulator.launch.toolkits import toolkit_command
+from batchai_scenario.emulator.launch.plan import GpuMode, ImageRequest, LaunchPlan, Mount, NodeTask, Step
+from batchai_scenario.emulator.launch.toolkits import toolkit_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from emulator.launch.layout import (
+from batchai_scenario.emulator.launch.layout import (
     JobLayout,
     expand,
     node_path,

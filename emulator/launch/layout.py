@@ -26,12 +26,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from emulator.launch.plan import Mount
+    from batchai_scenario.emulator.launch.plan import Mount
 
 NODE_ROOT = PurePosixPath("/mnt/batch/tasks/shared/LS_root")
 """The node agent's tree on the service; an engine that cannot give this path says so in its NodePlace."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.errors import ServiceError
-from emulator.launch.layout import refuse
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.launch.layout import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from emulator.state.seal import Seal
+    from batchai_scenario.emulator.state.seal import Seal
 
 FORMAT = 1
 """Version of the file's layout; a file of a newer version is refused, an older one is migrated."""

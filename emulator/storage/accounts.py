@@ -10,14 +10,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulator.clouds import OWN_PATHS
-from emulator.storage.names import is_account_name
+from batchai_scenario.emulator.clouds import OWN_PATHS
+from batchai_scenario.emulator.storage.names import is_account_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.state.home import Home
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.store import Store
 
 KIND = "storage-account"
 KEY_NAMES = ("key1", "key2")

@@ -11,10 +11,10 @@ from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
-from emulator.storage.errors import bad_header, bad_query, failure
-from emulator.storage.names import decode_path, split_path
-from emulator.storage.sas import NOTHING
-from emulator.storage.times import http_date, parse_sas_time, smb_time
+from batchai_scenario.emulator.storage.errors import bad_header, bad_query, failure
+from batchai_scenario.emulator.storage.names import decode_path, split_path
+from batchai_scenario.emulator.storage.sas import NOTHING
+from batchai_scenario.emulator.storage.times import http_date, parse_sas_time, smb_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from emulator.state.clock import Clock
-    from emulator.storage.accounts import Account, Accounts
-    from emulator.storage.errors import StorageError
-    from emulator.storage.leases import Leases
-    from emulator.storage.records import EntryRecord
-    from emulator.storage.shares import Shares
-    from emulator.storage.tree import Found
-    from emulator.storage.uploads import Drafts
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.errors import StorageError
+    from batchai_scenario.emulator.storage.leases import Leases
+    from batchai_scenario.emulator.storage.records import EntryRecord
+    from batchai_scenario.emulator.storage.shares import Shares
+    from batchai_scenario.emulator.storage.tree import Found
+    from batchai_scenario.emulator.storage.uploads import Drafts
 
 ECHO_VERSION = "2019-02-02"
 """From this version on answers echo ``x-ms-client-request-id`` and have SMB properties (recorded)."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import bad_header, failure
-from emulator.storage.times import parse_http_date
+from batchai_scenario.emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage.times import parse_http_date
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.call import Call
 
 _NAMES = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage.errors import bad_header, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.types import Receive, Scope, Send
 
-    from emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.call import Call
 
 CHUNK = 256 * 1024
 """Bytes read from a file at a time: more does not make it faster, less does make it slower."""

@@ -10,20 +10,20 @@ import os
 import uuid
 from typing import TYPE_CHECKING
 
-from emulator.storage import permissions, smb, tree
-from emulator.storage.errors import bad_header, failure
-from emulator.storage.file_operations import check_replaceable, save
-from emulator.storage.snapshots import copy_content
-from emulator.storage.sources import find_source, open_source
-from emulator.storage.times import http_date
+from batchai_scenario.emulator.storage import permissions, smb, tree
+from batchai_scenario.emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage.file_operations import check_replaceable, save
+from batchai_scenario.emulator.storage.snapshots import copy_content
+from batchai_scenario.emulator.storage.sources import find_source, open_source
+from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
-    from emulator.storage.records import EntryRecord
-    from emulator.storage.sources import Source
-    from emulator.storage.tree import Found
+    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.records import EntryRecord
+    from batchai_scenario.emulator.storage.sources import Source
+    from batchai_scenario.emulator.storage.tree import Found
 
 
 async def copy_file(context: Context, call: Call) -> Response:

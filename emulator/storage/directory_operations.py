@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from emulator.storage import smb, tree
-from emulator.storage.call import (
+from batchai_scenario.emulator.storage import smb, tree
+from batchai_scenario.emulator.storage.call import (
     PERMISSION_KEY,
     XML,
     document,
@@ -16,16 +16,22 @@ from emulator.storage.call import (
     smb_headers,
     stamps,
 )
-from emulator.storage.errors import bad_header, bad_query, failure
-from emulator.storage.records import EntryRecord, entity_tag
-from emulator.storage.service_operations import MAX_RESULTS, echo, read_marker, service_endpoint, write_marker
-from emulator.storage.times import http_date, smb_time
+from batchai_scenario.emulator.storage.errors import bad_header, bad_query, failure
+from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
+from batchai_scenario.emulator.storage.service_operations import (
+    MAX_RESULTS,
+    echo,
+    read_marker,
+    service_endpoint,
+    write_marker,
+)
+from batchai_scenario.emulator.storage.times import http_date, smb_time
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
-    from emulator.storage.tree import Found, Listed
+    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.tree import Found, Listed
 
 _IDS_SINCE = "2020-04-08"
 _INCLUDES = {"timestamps", "etag", "attributes", "permissionkey"}

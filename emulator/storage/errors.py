@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.errors import ServiceError
 
 _UNAUTHORISED = "This request is not authorized to perform this operation using this {}."
 

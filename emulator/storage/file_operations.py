@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from emulator.storage import content, smb, tree
-from emulator.storage.call import metadata_headers, smb_headers, stamps
-from emulator.storage.conditions import check_conditions
-from emulator.storage.errors import StorageError, bad_header, failure
-from emulator.storage.records import EntryRecord, entity_tag
+from batchai_scenario.emulator.storage import content, smb, tree
+from batchai_scenario.emulator.storage.call import metadata_headers, smb_headers, stamps
+from batchai_scenario.emulator.storage.conditions import check_conditions
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
+from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
-    from emulator.storage.tree import Found
+    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.tree import Found
 
 MAX_SIZE = 4 * 1024**4
 """Bytes in a file (service, since 2020)."""

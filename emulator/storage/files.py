@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from emulator.errors import EngineError, Problem
-from emulator.storage import tree
-from emulator.storage.call import Call, Context
-from emulator.storage.errors import StorageError, failure
-from emulator.storage.front import Front
-from emulator.storage.leases import Leases
-from emulator.storage.names import split_path
-from emulator.storage.routes import find_operation
-from emulator.storage.sas import FILES, file_link
-from emulator.storage.uploads import Drafts
+from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.storage import tree
+from batchai_scenario.emulator.storage.call import Call, Context
+from batchai_scenario.emulator.storage.errors import StorageError, failure
+from batchai_scenario.emulator.storage.front import Front
+from batchai_scenario.emulator.storage.leases import Leases
+from batchai_scenario.emulator.storage.names import split_path
+from batchai_scenario.emulator.storage.routes import find_operation
+from batchai_scenario.emulator.storage.sas import FILES, file_link
+from batchai_scenario.emulator.storage.uploads import Drafts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from emulator.state.clock import Clock
-    from emulator.state.store import Store
-    from emulator.storage.accounts import Account, Accounts
-    from emulator.storage.shares import Shares
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.shares import Shares
 
 _OS_ERRORS = {
     errno.EACCES: "SharingViolation",

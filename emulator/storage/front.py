@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect
 
-from emulator.storage.accounts import Account
-from emulator.storage.call import Call, error_answer, is_version
-from emulator.storage.errors import StorageError, bad_header, failure
-from emulator.storage.sas import EVERYTHING, check_sas
-from emulator.storage.sharedkey import check_shared_key
+from batchai_scenario.emulator.storage.accounts import Account
+from batchai_scenario.emulator.storage.call import Call, error_answer, is_version
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
+from batchai_scenario.emulator.storage.sas import EVERYTHING, check_sas
+from batchai_scenario.emulator.storage.sharedkey import check_shared_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from emulator.state.clock import Clock
-    from emulator.storage.accounts import Accounts
-    from emulator.storage.sas import Dialect
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.storage.accounts import Accounts
+    from batchai_scenario.emulator.storage.sas import Dialect
 
 Asked = TypeVar("Asked", bound=Call)
 

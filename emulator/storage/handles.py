@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.storage import tree
-from emulator.storage.call import XML, document
-from emulator.storage.errors import failure
+from batchai_scenario.emulator.storage import tree
+from batchai_scenario.emulator.storage.call import XML, document
+from batchai_scenario.emulator.storage.errors import failure
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 
 async def list_handles(context: Context, call: Call) -> Response:

@@ -6,12 +6,12 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage.errors import bad_header, failure
 
 if TYPE_CHECKING:
-    from emulator.state.clock import Clock
-    from emulator.state.store import Store
-    from emulator.storage.call import Call
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.storage.call import Call
 
 KIND = "storage-lease"
 FIRST_VERSION = "2019-07-07"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from emulator.storage.errors import bad_query, failure
+from batchai_scenario.emulator.storage.errors import bad_query, failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from emulator.storage.errors import failure
+from batchai_scenario.emulator.storage.errors import failure
 
 MAX_NAME = 255
 """Characters in one component (service), and bytes in UTF-8 (Linux file systems): the smaller counts."""

@@ -1,7 +1,7 @@
 """The table of Files operations: every published one, and what this emulator does with it.
 
-``python -m emulator.storage.operations`` prints the page ``docs/files-operations.md``; whether an operation
-is served is asked of the routes themselves, and a test asks it over the wire.
+``python -m batchai_scenario.emulator.storage.operations`` prints the page ``docs/files-operations.md``;
+whether an operation is served is asked of the routes themselves, and a test asks it over the wire.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.requests import Request
 
-from emulator.storage.accounts import Account
-from emulator.storage.call import Call
-from emulator.storage.errors import StorageError
-from emulator.storage.routes import find_operation
+from batchai_scenario.emulator.storage.accounts import Account
+from batchai_scenario.emulator.storage.call import Call
+from batchai_scenario.emulator.storage.errors import StorageError
+from batchai_scenario.emulator.storage.routes import find_operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,10 @@ FIRST = "2019-02-02"
 
 _HEAD = """# Azure Files: operations
 
-Made by `python -m emulator.storage.operations > docs/files-operations.md`: do not edit. Names are those of
-the published descriptions. *Refused* is answered 501 `NotImplemented`, naming what is missing. Every row is
-tested. What a served operation does differently here is told in [storage.md](storage.md).
+Made by `python -m batchai_scenario.emulator.storage.operations > docs/files-operations.md`: do not edit.
+Names are those of the published descriptions. *Refused* is answered 501 `NotImplemented`, naming what is
+missing. Every row is tested. What a served operation does differently here is
+told in [storage.md](storage.md).
 """
 
 

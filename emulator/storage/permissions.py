@@ -7,13 +7,13 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from emulator.storage.call import PERMISSION_KEY
-from emulator.storage.errors import failure, not_built
+from batchai_scenario.emulator.storage.call import PERMISSION_KEY
+from batchai_scenario.emulator.storage.errors import failure, not_built
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 DEFAULT = "O:S-1-5-21-0-0-0-500G:S-1-5-21-0-0-0-513D:(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1301bf;;;AU)"
 """The permission behind ``PERMISSION_KEY``: what a file has if none was set. (The service's own names an

@@ -5,15 +5,15 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from emulator.storage.call import XML, document, element, stamps
-from emulator.storage.errors import failure
-from emulator.storage.records import entity_tag
-from emulator.storage.times import parse_sas_time
+from batchai_scenario.emulator.storage.call import XML, document, element, stamps
+from batchai_scenario.emulator.storage.errors import failure
+from batchai_scenario.emulator.storage.records import entity_tag
+from batchai_scenario.emulator.storage.times import parse_sas_time
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 MOST = 5
 """Stored access policies of one share (service)."""

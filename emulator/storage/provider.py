@@ -5,20 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from emulator.arm.messages import ArmResponse
-from emulator.clouds import storage_url
-from emulator.errors import ServiceError
-from emulator.state.clock import wire_time
-from emulator.storage.accounts import KEY_NAMES, AccountExists
-from emulator.storage.names import is_account_name
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.clouds import storage_url
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.state.clock import wire_time
+from batchai_scenario.emulator.storage.accounts import KEY_NAMES, AccountExists
+from batchai_scenario.emulator.storage.names import is_account_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.arm.messages import ArmRequest
-    from emulator.state.clock import Clock
-    from emulator.storage.accounts import Account, Accounts
-    from emulator.storage.shares import Shares
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.shares import Shares
 
 _VERSIONS = (
     *("2024-01-01", "2023-05-01", "2023-04-01", "2023-01-01", "2022-09-01", "2022-05-01", "2021-09-01"),

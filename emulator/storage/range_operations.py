@@ -10,9 +10,9 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from emulator.storage import smb, tree
-from emulator.storage.call import XML, document, element
-from emulator.storage.content import (
+from batchai_scenario.emulator.storage import smb, tree
+from batchai_scenario.emulator.storage.call import XML, document, element
+from batchai_scenario.emulator.storage.content import (
     CHUNK,
     MAX_RANGE,
     check_md5,
@@ -23,17 +23,17 @@ from emulator.storage.content import (
     parse_range,
     requested_range,
 )
-from emulator.storage.errors import StorageError, bad_header, failure
-from emulator.storage.file_operations import check, save
-from emulator.storage.sources import find_source, open_source
-from emulator.storage.uploads import receiving, write
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
+from batchai_scenario.emulator.storage.file_operations import check, save
+from batchai_scenario.emulator.storage.sources import find_source, open_source
+from batchai_scenario.emulator.storage.uploads import receiving, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 _MAX_LISTED = 10_000
 _PAGE = 512

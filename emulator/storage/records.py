@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.state.store import Store
 
 SHARES = "storage-share"
 ENTRIES = "storage-entry"

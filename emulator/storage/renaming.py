@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from emulator.storage import smb, tree
-from emulator.storage.call import smb_headers, stamps
-from emulator.storage.errors import bad_header, failure
-from emulator.storage.records import entity_tag
-from emulator.storage.sources import find_source
+from batchai_scenario.emulator.storage import smb, tree
+from batchai_scenario.emulator.storage.call import smb_headers, stamps
+from batchai_scenario.emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage.records import entity_tag
+from batchai_scenario.emulator.storage.sources import find_source
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
-    from emulator.storage.records import EntryRecord
-    from emulator.storage.tree import Found
+    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.records import EntryRecord
+    from batchai_scenario.emulator.storage.tree import Found
 
 
 async def rename_file(context: Context, call: Call) -> Response:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from emulator.storage import copying, handles, permissions, policies, renaming, snapshots
-from emulator.storage import directory_operations as directories
-from emulator.storage import file_operations as files
-from emulator.storage import range_operations as ranges
-from emulator.storage import service_operations as service
-from emulator.storage import share_operations as shares
-from emulator.storage.errors import bad_query, failure, not_built
-from emulator.storage.lookup import look_up
+from batchai_scenario.emulator.storage import copying, handles, permissions, policies, renaming, snapshots
+from batchai_scenario.emulator.storage import directory_operations as directories
+from batchai_scenario.emulator.storage import file_operations as files
+from batchai_scenario.emulator.storage import range_operations as ranges
+from batchai_scenario.emulator.storage import service_operations as service
+from batchai_scenario.emulator.storage import share_operations as shares
+from batchai_scenario.emulator.storage.errors import bad_query, failure, not_built
+from batchai_scenario.emulator.storage.lookup import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 
 class Operation(NamedTuple):

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from emulator.clouds import storage_url
-from emulator.storage.errors import StorageError, failure
-from emulator.storage.times import http_date, parse_sas_time, sas_time
+from batchai_scenario.emulator.clouds import storage_url
+from batchai_scenario.emulator.storage.errors import StorageError, failure
+from batchai_scenario.emulator.storage.times import http_date, parse_sas_time, sas_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from emulator.storage.accounts import Account
+    from batchai_scenario.emulator.storage.accounts import Account
 
 LINK_VERSION = "2016-05-31"
 """``sv`` of the links to output files (recorded traffic)."""

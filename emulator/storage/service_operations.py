@@ -7,16 +7,16 @@ import binascii
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from emulator.storage.call import XML, document, element
-from emulator.storage.errors import StorageError, bad_query, failure
-from emulator.storage.policies import parse_xml
-from emulator.storage.records import entity_tag
-from emulator.storage.times import http_date
+from batchai_scenario.emulator.storage.call import XML, document, element
+from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
+from batchai_scenario.emulator.storage.policies import parse_xml
+from batchai_scenario.emulator.storage.records import entity_tag
+from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 MAX_RESULTS = 5000
 """Entries in one page, also when nothing was asked (service)."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from emulator.storage.call import XML, document, element, metadata_headers, stamps
-from emulator.storage.errors import bad_header, failure, not_built
-from emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
+from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
+from batchai_scenario.emulator.storage.errors import bad_header, failure, not_built
+from batchai_scenario.emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
 
 if TYPE_CHECKING:
     import os
 
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 MAX_QUOTA = 102_400
 """GiB: what the service allows to an account with large file shares; 5120 to others."""

@@ -8,14 +8,14 @@ import hmac
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import StorageError, failure
-from emulator.storage.times import parse_http_date
+from batchai_scenario.emulator.storage.errors import StorageError, failure
+from batchai_scenario.emulator.storage.times import parse_http_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from emulator.storage.accounts import Account
+    from batchai_scenario.emulator.storage.accounts import Account
 
 MAX_SKEW = timedelta(minutes=15)
 """How far the request's date may be from the service's clock, either way."""

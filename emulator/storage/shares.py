@@ -10,15 +10,15 @@ import tempfile
 import uuid
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import bad_query, failure
-from emulator.storage.names import check_share_name, is_share_name
-from emulator.storage.records import Records, ShareRecord
-from emulator.storage.times import parse_sas_time
-from emulator.storage.tree import MODE
+from batchai_scenario.emulator.storage.errors import bad_query, failure
+from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
+from batchai_scenario.emulator.storage.records import Records, ShareRecord
+from batchai_scenario.emulator.storage.times import parse_sas_time
+from batchai_scenario.emulator.storage.tree import MODE
 
 if TYPE_CHECKING:
-    from emulator.state.home import Home
-    from emulator.state.store import Store
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.store import Store
 
 
 class Shares:

@@ -7,14 +7,14 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from emulator.storage import permissions
-from emulator.storage.call import ECHO_VERSION, PERMISSION_KEY
-from emulator.storage.errors import bad_header, failure, not_built
-from emulator.storage.times import parse_smb_time
+from batchai_scenario.emulator.storage import permissions
+from batchai_scenario.emulator.storage.call import ECHO_VERSION, PERMISSION_KEY
+from batchai_scenario.emulator.storage.errors import bad_header, failure, not_built
+from batchai_scenario.emulator.storage.times import parse_smb_time
 
 if TYPE_CHECKING:
-    from emulator.storage.call import Call, Context
-    from emulator.storage.records import EntryRecord
+    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.records import EntryRecord
 
 _OPTIONAL_FROM = "2021-06-08"
 """From this version on the properties may be left out when something is created."""

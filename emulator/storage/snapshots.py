@@ -12,15 +12,15 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from emulator.storage.call import stamps
-from emulator.storage.content import data_ranges
-from emulator.storage.records import entity_tag
-from emulator.storage.times import parse_sas_time, snapshot_time
+from batchai_scenario.emulator.storage.call import stamps
+from batchai_scenario.emulator.storage.content import data_ranges
+from batchai_scenario.emulator.storage.records import entity_tag
+from batchai_scenario.emulator.storage.times import parse_sas_time, snapshot_time
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call, Context
 
 _CLONE = 0x40049409
 """``FICLONE``: let one file share another's blocks, which are copied when either is written."""

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from emulator.storage import tree
-from emulator.storage.errors import StorageError, failure, not_built
-from emulator.storage.names import decode_path, split_path
-from emulator.storage.sas import EVERYTHING, check_sas
+from batchai_scenario.emulator.storage import tree
+from batchai_scenario.emulator.storage.errors import StorageError, failure, not_built
+from batchai_scenario.emulator.storage.names import decode_path, split_path
+from batchai_scenario.emulator.storage.sas import EVERYTHING, check_sas
 
 if TYPE_CHECKING:
-    from emulator.storage.accounts import Account
-    from emulator.storage.call import Call, Context
-    from emulator.storage.tree import Found
+    from batchai_scenario.emulator.storage.accounts import Account
+    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.tree import Found
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -17,8 +17,8 @@ import stat as modes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import failure
-from emulator.storage.names import check_new_name, is_presentable
+from batchai_scenario.emulator.storage.errors import failure
+from batchai_scenario.emulator.storage.names import check_new_name, is_presentable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ import os
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import bad_header
+from batchai_scenario.emulator.storage.errors import bad_header
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

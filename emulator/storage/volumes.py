@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from emulator.storage.blob.service import BlobService
-    from emulator.storage.files import Entry, FilesService
+    from batchai_scenario.emulator.storage.blob.service import BlobService
+    from batchai_scenario.emulator.storage.files import Entry, FilesService
 
 _CONTAINER = "_blob/"
 

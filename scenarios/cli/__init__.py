@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scenarios.cli.app import main
+from batchai_scenario.scenarios.cli.app import main
 
 __all__ = ["main"]

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.errors import ScenarioError, UserError
-from scenarios.cli.lazy import LazyGroup
-from scenarios.home import home_folder, settings_file
+from batchai_scenario import __version__
+from batchai_scenario.backends.errors import ScenarioError, UserError
+from batchai_scenario.scenarios.cli.lazy import LazyGroup
+from batchai_scenario.scenarios.home import home_folder, settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_HERE = "scenarios.cli.commands"
+_HERE = "batchai_scenario.scenarios.cli.commands"
 COMMANDS = {
     "run": (f"{_HERE}.run:run", "Run a scenario: upload, create, submit, follow, check, clean up."),
     "list": (f"{_HERE}.catalogue:list_", "List the scenarios there are."),
@@ -59,13 +60,7 @@ scenario; 3 the machine lacks something; 4 the backend failed; 130 interrupted; 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
     if not wanted:
         return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("batchai-scenario")
-    except PackageNotFoundError:
-        number = "(a checkout that is not installed)"
-    click.echo(f"scenario {number}")
+    click.echo(f"scenario {__version__}")
     ctx.exit()
 
 
@@ -135,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     """Say what went wrong and give the exit code."""
-    from scenarios.cli.console import complain
+    from batchai_scenario.scenarios.cli.console import complain
 
     if isinstance(error, BrokenPipeError):  # whoever read our output left, e.g. head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -151,7 +146,7 @@ def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     if isinstance(error, ScenarioError):
         complain(str(error), as_json=as_json, exit_code=error.exit_code)
         return error.exit_code
-    from scenarios.crash import keep_traceback
+    from batchai_scenario.scenarios.crash import keep_traceback
 
     where = keep_traceback(error, shared.get("home"))
     complain(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.reporters.base import Reporter
 
 
 class Console:
@@ -76,14 +76,14 @@ class Console:
     def reporter(self) -> Reporter:
         """Give the reporter for runs: JSON lines, the live screen, or plain lines."""
         if self.as_json:
-            from scenarios.reporters.json_lines import JsonLines
+            from batchai_scenario.scenarios.reporters.json_lines import JsonLines
 
             return JsonLines(self._stream)
         if self.interactive:
-            from scenarios.reporters.screen import Screen
+            from batchai_scenario.scenarios.reporters.screen import Screen
 
             return Screen()
-        from scenarios.reporters.plain import Plain
+        from batchai_scenario.scenarios.reporters.plain import Plain
 
         return Plain(self._stream)
 

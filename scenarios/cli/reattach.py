@@ -6,17 +6,17 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from backends.base import BackendOptions
-from backends.errors import ScenarioError
-from backends.registry import Registry
-from scenarios.attach import settle
-from scenarios.record import DETACHED
+from batchai_scenario.backends.base import BackendOptions
+from batchai_scenario.backends.errors import ScenarioError
+from batchai_scenario.backends.registry import Registry
+from batchai_scenario.scenarios.attach import settle
+from batchai_scenario.scenarios.record import DETACHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from backends.base import Backend
-    from scenarios.record import Run
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.scenarios.record import Run
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scenarios import events as e
+    from batchai_scenario.scenarios import events as e
 
 
 class Reporter:

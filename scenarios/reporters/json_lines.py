@@ -10,10 +10,10 @@ import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TextIO
 
-from scenarios.reporters.base import Reporter
+from batchai_scenario.scenarios.reporters.base import Reporter
 
 if TYPE_CHECKING:
-    from scenarios.events import Event
+    from batchai_scenario.scenarios.events import Event
 
 
 def camel(name: str) -> str:

@@ -6,12 +6,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from scenarios.reporters.base import Reporter
-from scenarios.reporters.words import far_text, log_prefix, nodes_text, result_lines
-from scenarios.text import clean, duration, size
+from batchai_scenario.scenarios.reporters.base import Reporter
+from batchai_scenario.scenarios.reporters.words import far_text, log_prefix, nodes_text, result_lines
+from batchai_scenario.scenarios.text import clean, duration, size
 
 if TYPE_CHECKING:
-    from scenarios import events as e
+    from batchai_scenario.scenarios import events as e
 
 QUIET = 5.0
 """Seconds between two progress lines."""

@@ -15,15 +15,21 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from scenarios.follow import is_progress
-from scenarios.reporters.base import Reporter
-from scenarios.reporters.words import far_text, log_prefix, nodes_text, output_groups, verdict
-from scenarios.text import clean, duration, size
+from batchai_scenario.scenarios.follow import is_progress
+from batchai_scenario.scenarios.reporters.base import Reporter
+from batchai_scenario.scenarios.reporters.words import (
+    far_text,
+    log_prefix,
+    nodes_text,
+    output_groups,
+    verdict,
+)
+from batchai_scenario.scenarios.text import clean, duration, size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from scenarios import events as e
+    from batchai_scenario.scenarios import events as e
 
 _STATE_STYLES = {"succeeded": "bold green", "failed": "bold red", "interrupted": "bold yellow"}
 _SPEED_AFTER = 0.5

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scenarios.text import duration, size
+from batchai_scenario.scenarios.text import duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from scenarios import events as e
+    from batchai_scenario.scenarios import events as e
 
 
 def log_prefix(file: str) -> str:

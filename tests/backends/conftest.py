@@ -12,10 +12,10 @@ import requests
 from azure.core.credentials import AccessToken
 from requests.adapters import BaseAdapter
 
-from backends.azure.backend import AzureBackend
-from backends.azure.clients import Patience
-from backends.base import BackendOptions, Place
-from backends.settings import AzureSettings
+from batchai_scenario.backends.azure.backend import AzureBackend
+from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.base import BackendOptions, Place
+from batchai_scenario.backends.settings import AzureSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from backends.base import ClusterSpec
-from backends.errors import (
+from batchai_scenario.backends.base import ClusterSpec
+from batchai_scenario.backends.errors import (
     BackendError,
     InvalidSpec,
     MachineError,
@@ -23,8 +23,8 @@ from backends.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backends.azure.backend import AzureBackend
-    from backends.base import Place
+    from batchai_scenario.backends.azure.backend import AzureBackend
+    from batchai_scenario.backends.base import Place
 
     Scripted = Callable[[Callable[[requests.PreparedRequest], Any]], tuple[AzureBackend, Any]]
 

@@ -8,18 +8,18 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from backends.azure.backend import AzureBackend
-from backends.azure.clients import Patience
-from backends.base import BackendOptions, Upload
-from backends.errors import Unreachable, UserError
-from backends.local import open_backend
-from backends.local.settings import local_settings
+from batchai_scenario.backends.azure.backend import AzureBackend
+from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.base import BackendOptions, Upload
+from batchai_scenario.backends.errors import Unreachable, UserError
+from batchai_scenario.backends.local import open_backend
+from batchai_scenario.backends.local.settings import local_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from backends.base import Backend
+    from batchai_scenario.backends.base import Backend
 
 SIZE = 3 * 4 * 1024 * 1024 + 5
 

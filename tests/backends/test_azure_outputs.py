@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from backends.errors import BackendError, NotFound, Unreachable
+from batchai_scenario.backends.errors import BackendError, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

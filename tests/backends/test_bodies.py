@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends.base import ClusterSpec, JobSpec
-from backends.bodies import check, filled
-from backends.errors import InvalidSpec
+from batchai_scenario.backends.base import ClusterSpec, JobSpec
+from batchai_scenario.backends.bodies import check, filled
+from batchai_scenario.backends.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backends.base import Place
+    from batchai_scenario.backends.base import Place
 
 CLUSTER: dict[str, Any] = {
     "vmSize": "STANDARD_NC6",

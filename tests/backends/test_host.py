@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends import local
-from backends.base import BackendOptions, JobState, Place
-from backends.errors import MachineError, UserError
-from backends.local.host import Host, Started, is_served, start_emulator
-from backends.testing.bench import Bench
-from backends.testing.world import World
-from emulator.serving import HomeLock
-from emulator.state.home import Home
+from batchai_scenario.backends import local
+from batchai_scenario.backends.base import BackendOptions, JobState, Place
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.local.host import Host, Started, is_served, start_emulator
+from batchai_scenario.backends.testing.bench import Bench
+from batchai_scenario.backends.testing.world import World
+from batchai_scenario.emulator.serving import HomeLock
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-SERVE = "import sys; from pathlib import Path; from backends import local; local.serve(Path(sys.argv[1]))"
+SERVE = (
+    "import sys; from pathlib import Path; from batchai_scenario.backends import local; "
+    "local.serve(Path(sys.argv[1]))"
+)
 
 
 def until(holds: Callable[[], bool], seconds: float = 30) -> None:
@@ -153,7 +156,7 @@ def test_a_home_that_is_served_cannot_be_served_again(home: Path, host: Host) ->
 
 
 def test_the_backend_azure_works_with_what_env_prints(home: Path, host: Host) -> None:
-    from backends.registry import Registry
+    from batchai_scenario.backends.registry import Registry
 
     host.open()
     backend = Registry([]).open("azure", BackendOptions(home, {}, local.environment(home)))
@@ -192,9 +195,10 @@ def test_gc_of_a_home_that_never_was_does_nothing(home: Path) -> None:
 def test_a_job_outlives_the_process_that_submitted_it(home: Path, exercise_process: None) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from backends import local; from backends.base import BackendOptions\n"
-        "from backends.testing.bench import Bench\n"
-        "from backends.testing.world import World\n"
+        "from batchai_scenario.backends import local\n"
+        "from batchai_scenario.backends.base import BackendOptions\n"
+        "from batchai_scenario.backends.testing.bench import Bench\n"
+        "from batchai_scenario.backends.testing.world import World\n"
         "home = Path(sys.argv[1])\n"
         "backend = local.open_backend(BackendOptions(home, {'engine': 'process', 'gpus': 'none'}))\n"
         "world = World(Bench('local', home.parent, lambda _: backend))\n"

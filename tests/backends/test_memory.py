@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Problem, Upload
-from backends.errors import InvalidSpec, NotFound, NotSupported
-from backends.memory import Call, MemoryBackend, Result, open_backend
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Problem, Upload
+from batchai_scenario.backends.errors import InvalidSpec, NotFound, NotSupported
+from batchai_scenario.backends.memory import Call, MemoryBackend, Result, open_backend
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backends.base import Place
+    from batchai_scenario.backends.base import Place
 
 VOLUME = {"accountName": "a", "azureFileUrl": "$STORAGE_URL/data", "relativeMountPath": "afs"}
 CLUSTER: dict[str, Any] = {

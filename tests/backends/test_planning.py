@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.base import ClusterSpec, JobSpec, Upload
-from backends.errors import InvalidSpec, UserError
-from backends.planning import planned_requests
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, Upload
+from batchai_scenario.backends.errors import InvalidSpec, UserError
+from batchai_scenario.backends.planning import planned_requests
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backends.base import Backend, BackendOptions, Place, PlannedRequest
+    from batchai_scenario.backends.base import Backend, BackendOptions, Place, PlannedRequest
 
 VOLUME = {
     "accountName": "$STORAGE_ACCOUNT",

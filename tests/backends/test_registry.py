@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.errors import MachineError, UserError
-from backends.memory import MemoryBackend
-from backends.registry import BUILT_IN, GROUP, Registry
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.memory import MemoryBackend
+from batchai_scenario.backends.registry import BUILT_IN, GROUP, Registry
 
 if TYPE_CHECKING:
-    from backends.base import BackendOptions
+    from batchai_scenario.backends.base import BackendOptions
 
 
 def entry(name: str, value: str) -> EntryPoint:
@@ -23,9 +23,9 @@ def entry(name: str, value: str) -> EntryPoint:
 
 BROKEN = [
     entry("broken", "no_such_module:open_backend"),
-    entry("empty", "backends.memory:no_such_function"),
-    entry("value", "backends.registry:GROUP"),
-    entry("other", "backends.memory:open_backend"),
+    entry("empty", "batchai_scenario.backends.memory:no_such_function"),
+    entry("value", "batchai_scenario.backends.registry:GROUP"),
+    entry("other", "batchai_scenario.backends.memory:open_backend"),
     entry("azure", "no_such_module:impostor"),
 ]
 
@@ -70,9 +70,9 @@ def test_names_and_refusals_import_no_sdk() -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from backends.base import BackendOptions\n"
-        "from backends.errors import MissingSettings\n"
-        "from backends.registry import Registry\n"
+        "from batchai_scenario.backends.base import BackendOptions\n"
+        "from batchai_scenario.backends.errors import MissingSettings\n"
+        "from batchai_scenario.backends.registry import Registry\n"
         "Registry().names()\n"
         "try:\n"
         "    Registry().open('azure', BackendOptions(Path('.')))\n"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.azure import open_backend
-from backends.errors import MissingSettings, UserError
-from backends.settings import AzureSettings
+from batchai_scenario.backends.azure import open_backend
+from batchai_scenario.backends.errors import MissingSettings, UserError
+from batchai_scenario.backends.settings import AzureSettings
 
 if TYPE_CHECKING:
-    from backends.base import BackendOptions
+    from batchai_scenario.backends.base import BackendOptions
 
 
 def test_every_missing_setting_is_named_with_its_variable(

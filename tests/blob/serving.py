@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from azure.storage.blob import BlobServiceClient
 from starlette.requests import Request
 
-from emulator.storage.blob.service import BlobService
+from batchai_scenario.emulator.storage.blob.service import BlobService
 from tests.storage.serving import ACCOUNT, KEY, Served, Serving, assemble
 
 if TYPE_CHECKING:

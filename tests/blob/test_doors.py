@@ -9,9 +9,9 @@ import pytest
 import requests
 from azure.storage.blob import BlobSasPermissions, BlobServiceClient, generate_blob_sas
 
-from emulator.clouds import storage_url
-from emulator.identity import development
-from emulator.server import EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.clouds import storage_url
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

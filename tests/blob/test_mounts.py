@@ -13,9 +13,9 @@ from azure.mgmt.batchai.models import JobsListOutputFilesOptions
 from azure.mgmt.resource import ResourceManagementClient
 from azure.storage.blob import BlobServiceClient
 
-from emulator.errors import EngineError
-from emulator.identity import development
-from emulator.server import Address, EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.errors import EngineError
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.server import Address, EmulatorServer, EmulatorSettings
 from tests.front.test_sdk import options
 from tests.storage.serving import ACCOUNT, KEY, Served
 

@@ -145,10 +145,10 @@ class Emulated:
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    _cli = (sys.executable, "-m", "scenarios", "emulator")
+    _cli = (sys.executable, "-m", "batchai_scenario.scenarios", "emulator")
 
     def _variables(self) -> dict[str, str]:
-        return {**_plain(), "SCENARIO_HOME": str(self.home), "PYTHONPATH": str(ROOT)}
+        return {**_plain(), "SCENARIO_HOME": str(self.home), "PYTHONPATH": str(ROOT / "src")}
 
     @contextmanager
     def serving(self) -> Iterator[None]:

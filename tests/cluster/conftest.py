@@ -10,21 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.cluster.controller import Controller
-from emulator.cluster.model import ClusterKey, ExecutionState, ExperimentKey, JobKey, WorkspaceKey
-from emulator.engines.base import EngineInfo, NodePlace, TaskEnd
-from emulator.errors import EngineError, EngineUnavailable, Problem
-from emulator.state.clock import ManualClock
-from emulator.state.home import Home
-from emulator.state.seal import Seal
-from emulator.state.store import Store
+from batchai_scenario.emulator.cluster.controller import Controller
+from batchai_scenario.emulator.cluster.model import (
+    ClusterKey,
+    ExecutionState,
+    ExperimentKey,
+    JobKey,
+    WorkspaceKey,
+)
+from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
+from batchai_scenario.emulator.state.clock import ManualClock
+from batchai_scenario.emulator.state.home import Home
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from emulator.cluster.model import Cluster, Job
-    from emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.cluster.model import Cluster, Job
+    from batchai_scenario.emulator.launch.plan import NodeTask
 
 WORKSPACE = WorkspaceKey("5ab", "Group", "Ws")
 EXPERIMENT = ExperimentKey(WORKSPACE, "Exp")

@@ -19,14 +19,14 @@ import traceback
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from emulator.cluster.controller import Controller
-from emulator.cluster.model import ClusterKey, ExperimentKey, JobKey, WorkspaceKey
-from emulator.engines.base import EngineInfo, NodePlace, TaskEnd
-from emulator.errors import Problem
-from emulator.state.clock import SystemClock, parse_time, wire_time
-from emulator.state.home import Home
-from emulator.state.seal import Seal
-from emulator.state.store import Store
+from batchai_scenario.emulator.cluster.controller import Controller
+from batchai_scenario.emulator.cluster.model import ClusterKey, ExperimentKey, JobKey, WorkspaceKey
+from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.errors import Problem
+from batchai_scenario.emulator.state.clock import SystemClock, parse_time, wire_time
+from batchai_scenario.emulator.state.home import Home
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import Store
 
 WORKSPACE = WorkspaceKey("s", "g", "w")
 CLUSTER = ClusterKey(WORKSPACE, "c")

@@ -6,14 +6,20 @@ import re
 import threading
 from typing import TYPE_CHECKING
 
-from emulator.cluster.model import AllocationState, ClusterKey, ExecutionState, NodeState, ProvisioningState
+from batchai_scenario.emulator.cluster.model import (
+    AllocationState,
+    ClusterKey,
+    ExecutionState,
+    NodeState,
+    ProvisioningState,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
 
-    from emulator.cluster.model import Cluster
+    from batchai_scenario.emulator.cluster.model import Cluster
     from tests.cluster.conftest import World
 
 STEADY, RESIZING = AllocationState.STEADY, AllocationState.RESIZING

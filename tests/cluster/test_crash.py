@@ -13,7 +13,7 @@ import pytest
 
 @pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.soak)])
 def test_kill_at_every_step(tmp_path: Path, stride: int) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[2] / "src"
     driver = Path(__file__).with_name("crash_driver.py")
     done = subprocess.run(
         [sys.executable, "-W", "error", str(driver), str(tmp_path), str(stride)],

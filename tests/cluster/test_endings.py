@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.cluster.endings import LONGEST, ask_to_end, finished, judge, time_limit
-from emulator.cluster.model import (
+from batchai_scenario.emulator.cluster.endings import LONGEST, ask_to_end, finished, judge, time_limit
+from batchai_scenario.emulator.cluster.model import (
     ExecutionState,
     ExperimentKey,
     Job,
@@ -18,9 +18,9 @@ from emulator.cluster.model import (
     ProvisioningState,
     WorkspaceKey,
 )
-from emulator.cluster.records import Ending, JobRecord
-from emulator.engines.base import TaskEnd
-from emulator.errors import Problem
+from batchai_scenario.emulator.cluster.records import Ending, JobRecord
+from batchai_scenario.emulator.engines.base import TaskEnd
+from batchai_scenario.emulator.errors import Problem
 
 NOW = datetime(2018, 6, 6, 12, tzinfo=timezone.utc)
 

@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from emulator.cluster.executionlog import ExecutionLog, place_for
-from emulator.cluster.records import LogPlace
-from emulator.launch.plan import Mount
-from emulator.state.clock import ManualClock
+from batchai_scenario.emulator.cluster.executionlog import ExecutionLog, place_for
+from batchai_scenario.emulator.cluster.records import LogPlace
+from batchai_scenario.emulator.launch.plan import Mount
+from batchai_scenario.emulator.state.clock import ManualClock
 
 
 @pytest.fixture

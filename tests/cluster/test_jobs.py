@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.cluster.model import ExecutionState, NodeState, ProvisioningState
-from emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState, ProvisioningState
+from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
-    from emulator.cluster.model import Job, JobKey
+    from batchai_scenario.emulator.cluster.model import Job, JobKey
     from tests.cluster.conftest import World
 
 QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.cluster.loop import Loop, LoopClosed, Workers
-from emulator.state.clock import ManualClock
+from batchai_scenario.emulator.cluster.loop import Loop, LoopClosed, Workers
+from batchai_scenario.emulator.state.clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

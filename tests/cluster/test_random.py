@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.cluster.model import ClusterKey, ExecutionState, ExperimentKey, JobKey, WorkspaceKey
+from batchai_scenario.emulator.cluster.model import (
+    ClusterKey,
+    ExecutionState,
+    ExperimentKey,
+    JobKey,
+    WorkspaceKey,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

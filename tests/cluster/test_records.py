@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.cluster.model import (
+from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
     ClusterKey,
@@ -22,10 +22,17 @@ from emulator.cluster.model import (
     ProvisioningState,
     WorkspaceKey,
 )
-from emulator.cluster.records import ClusterRecord, Ending, JobRecord, LogPlace, Records, ShareMount
-from emulator.errors import Problem
-from emulator.state.seal import Seal
-from emulator.state.store import Store
+from batchai_scenario.emulator.cluster.records import (
+    ClusterRecord,
+    Ending,
+    JobRecord,
+    LogPlace,
+    Records,
+    ShareMount,
+)
+from batchai_scenario.emulator.errors import Problem
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

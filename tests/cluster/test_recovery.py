@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.cluster.loop import LoopClosed
-from emulator.cluster.model import ExecutionState, NodeState
+from batchai_scenario.emulator.cluster.loop import LoopClosed
+from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
 
 if TYPE_CHECKING:
-    from emulator.engines.base import NodePlace
+    from batchai_scenario.emulator.engines.base import NodePlace
     from tests.cluster.conftest import World
 
 QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState

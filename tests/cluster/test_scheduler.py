@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.cluster.scheduler import Assignment, Waiting, schedule
+from batchai_scenario.emulator.cluster.scheduler import Assignment, Waiting, schedule
 
 
 def chosen(queue: list[Waiting], idle: int, capacity: int | None = None) -> list[str]:

@@ -6,8 +6,15 @@ import itertools
 
 import pytest
 
-from emulator.cluster.model import ExecutionState, NodeState
-from emulator.cluster.transitions import ALLOCATION, JOB, NODE, ForbiddenTransition, JobEvent, NodeEvent
+from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
+from batchai_scenario.emulator.cluster.transitions import (
+    ALLOCATION,
+    JOB,
+    NODE,
+    ForbiddenTransition,
+    JobEvent,
+    NodeEvent,
+)
 
 ORDER = list(ExecutionState)
 

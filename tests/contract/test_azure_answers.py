@@ -13,15 +13,15 @@ import pytest
 import requests
 import responses
 
-from backends.azure.backend import AzureBackend
-from backends.azure.clients import Patience
-from backends.base import BackendOptions, Capabilities
-from backends.settings import AzureSettings
-from backends.testing.bench import Bench
-from backends.testing.checks import CHECKS
-from backends.testing.plugin import judge
-from backends.testing.probes import ModelProbes
-from backends.testing.runner import FAILED, PASSED, run_check
+from batchai_scenario.backends.azure.backend import AzureBackend
+from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.base import BackendOptions, Capabilities
+from batchai_scenario.backends.settings import AzureSettings
+from batchai_scenario.backends.testing.bench import Bench
+from batchai_scenario.backends.testing.checks import CHECKS
+from batchai_scenario.backends.testing.plugin import judge
+from batchai_scenario.backends.testing.probes import ModelProbes
+from batchai_scenario.backends.testing.runner import FAILED, PASSED, run_check
 from tests.parity.azure_model import ENVIRONMENT, ModelService
 from tests.parity.trouble import TROUBLES
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from backends.base import Backend
-    from backends.testing.checks import Check
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.testing.checks import Check
 
 BACKENDS = ["azure"]
 NOTE = (

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from backends.testing.merge import include
-from emulator.identity import development
+from batchai_scenario.backends.testing.merge import include
+from batchai_scenario.emulator.identity import development
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +33,18 @@ def test_the_suite_passes_at_azures_own_names(
 ) -> None:
     outside = {name: text for name, text in os.environ.items() if not name.startswith(("AZURE_", "PYTEST_"))}
     environment = {**outside, "SCENARIO_HOME": str(tmp_path / "home")}
-    suite = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "backends.testing"]
-    command = [sys.executable, "-m", "scenarios", "emulator", "exec", "--engine", "process", "--gpus", "none"]
+    suite = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "batchai_scenario.backends.testing"]
+    command = [
+        sys.executable,
+        "-m",
+        "batchai_scenario.scenarios",
+        "emulator",
+        "exec",
+        "--engine",
+        "process",
+        "--gpus",
+        "none",
+    ]
     done = subprocess.run(
         [
             *command,

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends import local
-from backends.local.host import start_emulator
-from backends.testing.bench import Setting, Target, make_bench
-from backends.testing.plugin import judge
-from backends.testing.probes import LocalProbes
+from batchai_scenario.backends import local
+from batchai_scenario.backends.local.host import start_emulator
+from batchai_scenario.backends.testing.bench import Setting, Target, make_bench
+from batchai_scenario.backends.testing.plugin import judge
+from batchai_scenario.backends.testing.probes import LocalProbes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from backends.testing.bench import Bench
-    from backends.testing.checks import Check
+    from batchai_scenario.backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.checks import Check
 
 BACKENDS = ["azure"]
 

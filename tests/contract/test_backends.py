@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.testing.plugin import judge
+from batchai_scenario.backends.testing.plugin import judge
 
 if TYPE_CHECKING:
-    from backends.testing.bench import Bench
-    from backends.testing.checks import Check
+    from batchai_scenario.backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.checks import Check
 
-pytest_plugins = ["backends.testing.plugin"]
+pytest_plugins = ["batchai_scenario.backends.testing.plugin"]
 
 BACKENDS = [
     "memory",

@@ -44,7 +44,16 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def suite(python: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the suite as its documentation says, from a folder that is not this project's."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "backends.testing"]
+    command = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--pyargs",
+        "batchai_scenario.backends.testing",
+    ]
     return subprocess.run(
         [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.errors import UserError
-from backends.testing import merge
-from backends.testing.report import write
-from backends.testing.rules import RULES
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.testing import merge
+from batchai_scenario.backends.testing.report import write
+from batchai_scenario.backends.testing.rules import RULES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,8 +74,8 @@ def test_a_report_of_another_process_is_included_also_by_a_worker_of_xdist(
         f"""
         from pathlib import Path
 
-        from backends.testing.merge import include
-        from backends.testing.plugin import judge
+        from batchai_scenario.backends.testing.merge import include
+        from batchai_scenario.backends.testing.plugin import judge
 
         BACKENDS = ["memory"]
 
@@ -87,7 +87,7 @@ def test_a_report_of_another_process_is_included_also_by_a_worker_of_xdist(
             include(request.node, Path({str(path)!r}), name="azure (c)", note="a process of its own")
         """
     )
-    arguments = ("-p", "backends.testing.plugin", "-p", "no:cacheprovider", "-n", "1")
+    arguments = ("-p", "batchai_scenario.backends.testing.plugin", "-p", "no:cacheprovider", "-n", "1")
     done = pytester.runpytest_subprocess(*arguments, "--conformance-report", "report")
     assert done.ret == 0
     data = json.loads((pytester.path / "report" / "conformance.json").read_text())

@@ -7,21 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends.base import JobState, OutputFile
-from backends.errors import NotFound
-from backends.memory import MemoryBackend
-from backends.memory import World as Model
-from backends.testing.bench import Bench
-from backends.testing.checks import CHECKS
-from backends.testing.probes import ModelProbes
-from backends.testing.runner import FAILED, run_checks
-from backends.testing.vocabulary import PROGRAMS, SECRET
+from batchai_scenario.backends.base import JobState, OutputFile
+from batchai_scenario.backends.errors import NotFound
+from batchai_scenario.backends.memory import MemoryBackend
+from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.testing.bench import Bench
+from batchai_scenario.backends.testing.checks import CHECKS
+from batchai_scenario.backends.testing.probes import ModelProbes
+from batchai_scenario.backends.testing.runner import FAILED, run_checks
+from batchai_scenario.backends.testing.vocabulary import PROGRAMS, SECRET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from backends.base import ClusterSpec, ClusterStatus, JobSpec, JobStatus, Place, Upload, UploadReport
+    from batchai_scenario.backends.base import (
+        ClusterSpec,
+        ClusterStatus,
+        JobSpec,
+        JobStatus,
+        Place,
+        Upload,
+        UploadReport,
+    )
 
 
 class ForgetsThatAPlaceExists(MemoryBackend):

@@ -22,20 +22,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from backends.base import BackendOptions, ClusterSpec, JobSpec, Place, Upload
-from backends.errors import NotFound, ScenarioError, UserError
-from backends.local import open_backend
-from backends.memory import MemoryBackend
-from backends.memory import World as Model
-from backends.testing.bench import Bench
-from backends.testing.vocabulary import PROGRAMS
-from backends.testing.world import CLUSTER, World, codes
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, Place, Upload
+from batchai_scenario.backends.errors import NotFound, ScenarioError, UserError
+from batchai_scenario.backends.local import open_backend
+from batchai_scenario.backends.memory import MemoryBackend
+from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.testing.bench import Bench
+from batchai_scenario.backends.testing.vocabulary import PROGRAMS
+from batchai_scenario.backends.testing.world import CLUSTER, World, codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from backends.base import Backend, JobStatus
+    from batchai_scenario.backends.base import Backend, JobStatus
 
 JOBS = st.sampled_from(("one", "two", "three"))
 ENDED = frozenset({"JobTerminated", "ClusterDeleted"})

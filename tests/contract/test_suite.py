@@ -9,27 +9,34 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from backends.errors import MachineError, UserError
-from backends.memory import MemoryBackend
-from backends.memory import World as Model
-from backends.testing.bench import Bench, Setting, Target, make_bench
-from backends.testing.checks import CHECKS
-from backends.testing.expected import read_expected
-from backends.testing.plugin import EXPECTED_RULES, judge
-from backends.testing.report import about, write
-from backends.testing.rules import RULES
-from backends.testing.runner import run_check, run_checks
-from backends.testing.vocabulary import PROGRAMS
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.memory import MemoryBackend
+from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.testing.bench import Bench, Setting, Target, make_bench
+from batchai_scenario.backends.testing.checks import CHECKS
+from batchai_scenario.backends.testing.expected import read_expected
+from batchai_scenario.backends.testing.plugin import EXPECTED_RULES, judge
+from batchai_scenario.backends.testing.report import about, write
+from batchai_scenario.backends.testing.rules import RULES
+from batchai_scenario.backends.testing.runner import run_check, run_checks
+from batchai_scenario.backends.testing.vocabulary import PROGRAMS
 from tests.contract import twins
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backends.base import Capabilities
+    from batchai_scenario.backends.base import Capabilities
 
 pytest_plugins = ["pytester"]  # its runs are processes of their own: they import what other tests have
 
-OPTIONS = ("-p", "backends.testing.plugin", "-p", "no:cacheprovider", "--pyargs", "backends.testing")
+OPTIONS = (
+    "-p",
+    "batchai_scenario.backends.testing.plugin",
+    "-p",
+    "no:cacheprovider",
+    "--pyargs",
+    "batchai_scenario.backends.testing",
+)
 
 
 @pytest.mark.parametrize(

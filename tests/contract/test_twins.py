@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.base import Backend
-from backends.testing.bench import Setting, Target, make_bench
-from backends.testing.checks import CHECKS
-from backends.testing.rules import CHAPTERS, RULES
-from backends.testing.runner import FAILED, run_checks
+from batchai_scenario.backends.base import Backend
+from batchai_scenario.backends.testing.bench import Setting, Target, make_bench
+from batchai_scenario.backends.testing.checks import CHECKS
+from batchai_scenario.backends.testing.rules import CHAPTERS, RULES
+from batchai_scenario.backends.testing.runner import FAILED, run_checks
 from tests.contract import twins
 
 if TYPE_CHECKING:

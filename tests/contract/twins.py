@@ -8,14 +8,21 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from backends.base import Backend, JobState, Problem
+from batchai_scenario.backends.base import Backend, JobState, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from backends.base import ClusterSpec, ClusterStatus, JobSpec, JobStatus, OutputFile, Place
-    from backends.testing.bench import Bench
+    from batchai_scenario.backends.base import (
+        ClusterSpec,
+        ClusterStatus,
+        JobSpec,
+        JobStatus,
+        OutputFile,
+        Place,
+    )
+    from batchai_scenario.backends.testing.bench import Bench
 
 
 class Twin:

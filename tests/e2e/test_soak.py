@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
-from backends.local import open_backend
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
+from batchai_scenario.backends.local import open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

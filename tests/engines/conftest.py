@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.engines.docker import DockerEngine
-from emulator.engines.process import ProcessEngine
-from emulator.launch.build import plan_job
-from emulator.state.home import Home
+from batchai_scenario.emulator.engines.docker import DockerEngine
+from batchai_scenario.emulator.engines.process import ProcessEngine
+from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from emulator.engines.base import Engine, NodePlace, TaskEnd
-    from emulator.launch.plan import GpuMode, NodeTask
+    from batchai_scenario.emulator.engines.base import Engine, NodePlace, TaskEnd
+    from batchai_scenario.emulator.launch.plan import GpuMode, NodeTask
 
 ENGINES = [
     "process",
@@ -35,12 +35,12 @@ SHARE = "$AZ_BATCHAI_MOUNT_ROOT/share"
 NODE = "tvm-1_1-20180606t120000z"
 
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[2] / "src"
 _STARTER = """
 import os, pathlib, pickle, signal, sys
 sys.path.insert(0, os.getcwd())
-from emulator.engines import docker, process
-from emulator.state.home import Home
+from batchai_scenario.emulator.engines import docker, process
+from batchai_scenario.emulator.state.home import Home
 
 kind, root, file, before = sys.argv[1:]
 home = Home(pathlib.Path(root))

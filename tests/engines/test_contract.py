@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.engines.base import EngineInfo
-from emulator.launch.layout import NODE_ROOT, NODE_TREE
+from batchai_scenario.emulator.engines.base import EngineInfo
+from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

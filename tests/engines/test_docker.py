@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
-from emulator.engines.choose import Engines
-from emulator.engines.control import Owner
-from emulator.engines.docker import DockerEngine
-from emulator.errors import EngineError, EngineUnavailable
-from emulator.launch.layout import NODE_ROOT
-from emulator.state.home import Home
+from batchai_scenario.emulator.engines.choose import Engines
+from batchai_scenario.emulator.engines.control import Owner
+from batchai_scenario.emulator.engines.docker import DockerEngine
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.launch.layout import NODE_ROOT
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -205,12 +205,12 @@ def test_sweep_takes_containers_of_homes_that_are_gone(
 def test_no_permission_is_told_apart_from_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = (
         "import docker, os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from emulator.engines.dockerapi import connect\n"
+        "from batchai_scenario.emulator.engines.dockerapi import connect\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: connect()\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[2] / "src")
     socket = tmp_path / "docker.sock"
     monkeypatch.setenv("DOCKER_HOST", f"unix://{socket}")
     with pytest.raises(EngineUnavailable, match="No Docker engine answers") as caught:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from emulator.engines.gpu import count_listed, decide_gpus, engine_offers_gpus
-from emulator.engines.images import Images
-from emulator.engines.programs import Throttle, run_program
-from emulator.engines.substitutes import Candidate, candidates_for, plain_name, read_table
-from emulator.errors import EngineError, EngineUnavailable
-from emulator.launch.plan import ImageRequest
-from emulator.state.home import Home
+from batchai_scenario.emulator.engines.gpu import count_listed, decide_gpus, engine_offers_gpus
+from batchai_scenario.emulator.engines.images import Images
+from batchai_scenario.emulator.engines.programs import Throttle, run_program
+from batchai_scenario.emulator.engines.substitutes import Candidate, candidates_for, plain_name, read_table
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.launch.plan import ImageRequest
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.engines.namespace import namespaces_missing
-from emulator.engines.proc import marked
-from emulator.engines.process import ProcessEngine
-from emulator.errors import EngineError, EngineUnavailable
-from emulator.state.home import Home
+from batchai_scenario.emulator.engines.namespace import namespaces_missing
+from batchai_scenario.emulator.engines.proc import marked
+from batchai_scenario.emulator.engines.process import ProcessEngine
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from emulator.engines.containers import ended_at, lost_reason
-from emulator.engines.dockerapi import read_facts
+from batchai_scenario.emulator.engines.containers import ended_at, lost_reason
+from batchai_scenario.emulator.engines.dockerapi import read_facts
 
 
 @pytest.mark.parametrize(

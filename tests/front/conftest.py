@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.arm.manager import ResourceManager
-from emulator.arm.operations import Operations
-from emulator.batchai.provider import BatchAIProvider
-from emulator.cluster.model import (
+from batchai_scenario.emulator.arm.manager import ResourceManager
+from batchai_scenario.emulator.arm.operations import Operations
+from batchai_scenario.emulator.batchai.provider import BatchAIProvider
+from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
     ClusterKey,
@@ -27,17 +27,17 @@ from emulator.cluster.model import (
     RemoteLogin,
     WorkspaceKey,
 )
-from emulator.errors import Problem, ServiceError
-from emulator.server import Address, EmulatorServer, EmulatorSettings
-from emulator.state.clock import ManualClock
-from emulator.state.seal import Seal
-from emulator.state.store import Store
+from batchai_scenario.emulator.errors import Problem, ServiceError
+from batchai_scenario.emulator.server import Address, EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.state.clock import ManualClock
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from emulator.arm.messages import ArmResponse
+    from batchai_scenario.emulator.arm.messages import ArmResponse
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 BASE = "http://127.0.0.1:8888"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.batchai.limits import normal_size
+from batchai_scenario.emulator.batchai.limits import normal_size
 
 if TYPE_CHECKING:
     from tests.front.conftest import Front

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.errors import Problem
+from batchai_scenario.emulator.errors import Problem
 from tests.front.conftest import AI, BASE, CLUSTER, JOB, RG, SUBSCRIPTION, FakeEntry
 
 if TYPE_CHECKING:
-    from emulator.arm.messages import ArmResponse
+    from batchai_scenario.emulator.arm.messages import ArmResponse
     from tests.front.conftest import Front
 
 PREVIEW, MARCH, MAY = "2017-09-01-preview", "2018-03-01", "2018-05-01"

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from emulator.identity import development
-from emulator.server import EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 from tests.front.conftest import CLUSTER
 
 if TYPE_CHECKING:

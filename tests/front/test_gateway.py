@@ -11,15 +11,15 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from emulator.gateway.app import Gateway
-from emulator.gateway.reading import is_own_host
-from emulator.identity import development
-from emulator.later import Later
+from batchai_scenario.emulator.gateway.app import Gateway
+from batchai_scenario.emulator.gateway.reading import is_own_host
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.server import Address
+    from batchai_scenario.emulator.server import Address
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -196,7 +196,7 @@ def test_metadata_endpoints_name_this_emulator(served: Address) -> None:
 def test_what_nobody_expected_is_written_down_and_not_shown() -> None:
     import asyncio
 
-    from emulator.state.clock import ManualClock
+    from batchai_scenario.emulator.state.clock import ManualClock
 
     class Broken:
         def check(self, *_: Any) -> None:
@@ -271,8 +271,8 @@ def polled(ends_after: int, user_agent: bytes = b"") -> tuple[list[float], dict[
     """Poll work that ends at the n-th look; gives the looks' times, the answer's headers and body."""
     import asyncio
 
-    from emulator.arm.messages import ArmResponse
-    from emulator.state.clock import ManualClock
+    from batchai_scenario.emulator.arm.messages import ArmResponse
+    from batchai_scenario.emulator.state.clock import ManualClock
 
     asked = []
 

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
-from emulator.errors import ServiceError
-from emulator.identity import development
-from emulator.identity.service import IdentityService
-from emulator.identity.tokens import Tokens
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.identity.service import IdentityService
+from batchai_scenario.emulator.identity.tokens import Tokens
 
 if TYPE_CHECKING:
-    from emulator.identity.service import Answer
-    from emulator.state.clock import ManualClock
+    from batchai_scenario.emulator.identity.service import Answer
+    from batchai_scenario.emulator.state.clock import ManualClock
 
 BASE = "http://127.0.0.1:8888"
 MANAGEMENT = "https://management.core.windows.net/"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.batchai.odata import read_filter, read_select
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.batchai.odata import read_filter, read_select
+from batchai_scenario.emulator.errors import ServiceError
 
 BODY: dict[str, Any] = {
     "id": "/a/b",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from emulator.gateway.protocol import HttpProtocol, JoiningTransport
+from batchai_scenario.emulator.gateway.protocol import HttpProtocol, JoiningTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.errors import Problem
+from batchai_scenario.emulator.errors import Problem
 
 if TYPE_CHECKING:
-    from emulator.arm.messages import ArmResponse
+    from batchai_scenario.emulator.arm.messages import ArmResponse
     from tests.front.conftest import Front
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"

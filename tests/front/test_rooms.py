@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.later import Later
+from batchai_scenario.emulator.later import Later
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHORT_LIVED = """
 import sys
 from pathlib import Path
-from emulator.server import EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 for pause in (0.0, 0.21, 0.25):
     with EmulatorServer(EmulatorSettings(Path(sys.argv[1]))) as server:
         server._closed.wait(pause)

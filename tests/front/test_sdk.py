@@ -19,12 +19,12 @@ from azure.mgmt.batchai.models import JobsListOutputFilesOptions
 from azure.mgmt.resource import ResourceManagementClient
 from azure.storage.file import FileService
 
-from emulator.identity import development
+from batchai_scenario.emulator.identity import development
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emulator.server import Address
+    from batchai_scenario.emulator.server import Address
 
 SUBSCRIPTION = development.SUBSCRIPTION
 

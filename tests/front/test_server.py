@@ -14,11 +14,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from emulator import __version__
-from emulator.errors import AddressInUse, HomeInUse
-from emulator.server import EmulatorServer, EmulatorSettings, read_address
-from emulator.serving import write_address
-from emulator.state.home import Home
+from batchai_scenario import __version__
+from batchai_scenario.emulator.errors import AddressInUse, HomeInUse
+from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings, read_address
+from batchai_scenario.emulator.serving import write_address
+from batchai_scenario.emulator.state.home import Home
 
 
 def settings(home: Path, port: int = 0) -> EmulatorSettings:
@@ -69,7 +69,7 @@ def test_a_taken_port_is_refused_with_its_holder_and_leaves_nothing(tmp_path: Pa
 def test_the_successor_of_a_killed_emulator_takes_its_port(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
-        "from emulator.server import EmulatorServer, EmulatorSettings\n"
+        "from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings\n"
         "server = EmulatorServer(EmulatorSettings(home=pathlib.Path(sys.argv[1]), engine='process'))\n"
         "print(server.start().port, flush=True)\n"
         "server.serve_forever()\n"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends import local
-from emulator.gateway.authority import Authority
-from emulator.server import Address, EmulatorServer, EmulatorSettings
-from emulator.state.clock import SystemClock
-from emulator.state.home import Home
+from batchai_scenario.backends import local
+from batchai_scenario.emulator.gateway.authority import Authority
+from batchai_scenario.emulator.server import Address, EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.state.clock import SystemClock
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,12 +82,12 @@ class Command:
     def variables(self, **more: str) -> dict[str, str]:
         steering = ("SCENARIO_", "AZURE_", "MSI_", "IDENTITY_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
-        return {**inherited, "SCENARIO_HOME": str(self.home), "PYTHONPATH": str(ROOT), **more}
+        return {**inherited, "SCENARIO_HOME": str(self.home), "PYTHONPATH": str(ROOT / "src"), **more}
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         environment: Mapping[str, str] = options.pop("env", {})
         return subprocess.Popen(
-            [sys.executable, "-m", "scenarios", "emulator", *arguments],
+            [sys.executable, "-m", "batchai_scenario.scenarios", "emulator", *arguments],
             env=self.variables(**environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from emulator.clouds import CLOUDS, fixed_hosts, place_of, storage_domains
-from emulator.gateway.authority import LEAF_LIFETIME, LIFETIME, Authority, issue
-from emulator.state.clock import ManualClock, SystemClock
-from emulator.state.home import Home
+from batchai_scenario.emulator.clouds import CLOUDS, fixed_hosts, place_of, storage_domains
+from batchai_scenario.emulator.gateway.authority import LEAF_LIFETIME, LIFETIME, Authority, issue
+from batchai_scenario.emulator.state.clock import ManualClock, SystemClock
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path

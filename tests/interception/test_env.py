@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends import local
-from scenarios.cli.shells import assignments
+from batchai_scenario.backends import local
+from batchai_scenario.scenarios.cli.shells import assignments
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends import local
+from batchai_scenario.backends import local
 from tests.interception.conftest import PROGRAMS
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_a_killed_command_takes_the_emulator_with_it(command: Command) -> None:
 def test_the_emulator_stays_for_a_second_command(command: Command) -> None:
     wait = "echo ready; read line"
     first = subprocess.Popen(
-        [sys.executable, "-m", "scenarios", "emulator", *EXEC, "sh", "-c", wait],
+        [sys.executable, "-m", "batchai_scenario.scenarios", "emulator", *EXEC, "sh", "-c", wait],
         env=command.variables(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -16,7 +16,7 @@ import requests
 from azure.storage.common.retry import no_retry
 from azure.storage.file import FileService
 
-from emulator.identity import development
+from batchai_scenario.emulator.identity import development
 
 if TYPE_CHECKING:
     import http.client
@@ -366,10 +366,10 @@ def test_the_way_through_still_ends_at_us_for_azure(intercepting: Intercepting) 
 
 
 def test_stopping_ends_every_connection(tmp_path: Any) -> None:
-    from emulator.gateway.authority import Authority
-    from emulator.server import EmulatorServer, EmulatorSettings
-    from emulator.state.clock import SystemClock
-    from emulator.state.home import Home
+    from batchai_scenario.emulator.gateway.authority import Authority
+    from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
+    from batchai_scenario.emulator.state.clock import SystemClock
+    from batchai_scenario.emulator.state.home import Home
     from tests.interception.conftest import Intercepting
 
     server = EmulatorServer(EmulatorSettings(home=tmp_path, engine="process"))

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.engines.base import NodePlace
-from emulator.errors import ServiceError
-from emulator.launch.build import plan_job
-from emulator.launch.layout import JobLayout, expand, locate, output_directory, output_segment
+from batchai_scenario.emulator.engines.base import NodePlace
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.emulator.launch.layout import (
+    JobLayout,
+    expand,
+    locate,
+    output_directory,
+    output_segment,
+)
 
 if TYPE_CHECKING:
-    from emulator.launch.plan import LaunchPlan, NodeTask
+    from batchai_scenario.emulator.launch.plan import LaunchPlan, NodeTask
 
 SEGMENT = "sub/group/workspaces/ws/experiments/exp/jobs/train/0f1e"
 ROOT = PurePosixPath("/mnt/batch/tasks/shared/LS_root")

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from backends.base import ClusterSpec, JobSpec, Place
-from backends.errors import NotFound, UserError
-from backends.memory import MemoryBackend, World
-from backends.memory.backend import SUBSCRIPTION
-from backends.testing.vocabulary import PROGRAMS
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, Place
+from batchai_scenario.backends.errors import NotFound, UserError
+from batchai_scenario.backends.memory import MemoryBackend, World
+from batchai_scenario.backends.memory.backend import SUBSCRIPTION
+from batchai_scenario.backends.testing.vocabulary import PROGRAMS
 from tests.parity import azure_service
 from tests.parity.azure_service import FILES, WHEN, Service, as_json, missing, refused
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from backends.base import ClusterStatus, JobStatus, OutputFile, Problem
+    from batchai_scenario.backends.base import ClusterStatus, JobStatus, OutputFile, Problem
     from tests.parity.azure_service import Answer
 
 ENVIRONMENT = {**azure_service.ENVIRONMENT, "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenarios.cli import main
+from batchai_scenario.scenarios.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import responses
 
-from backends.azure.backend import AzureBackend
-from backends.azure.clients import Patience
-from backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place, Upload
-from backends.errors import (
+from batchai_scenario.backends.azure.backend import AzureBackend
+from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place, Upload
+from batchai_scenario.backends.errors import (
     BackendError,
     InvalidSpec,
     NotFound,
@@ -21,7 +21,7 @@ from backends.errors import (
     Unreachable,
     UserError,
 )
-from backends.settings import AzureSettings
+from batchai_scenario.backends.settings import AzureSettings
 from tests.parity.azure_service import ENVIRONMENT, Service, as_json, error_xml, refused
 from tests.parity.trouble import TROUBLES
 

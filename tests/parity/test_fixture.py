@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.base import ClusterSpec, JobSpec, JobState, Place
-from backends.pytest_batchai import emulated
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState, Place
+from batchai_scenario.backends.pytest_batchai import emulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,11 +67,11 @@ def project(tmp_path: Path) -> Callable[..., str]:
         (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
         (folder / "conftest.py").write_text(dedent(TIMES))
         (folder / "test_mine.py").write_text(dedent(tests))
-        plugin = ["-p", "backends.pytest_batchai", "-p", "no:cacheprovider"]
+        plugin = ["-p", "batchai_scenario.backends.pytest_batchai", "-p", "no:cacheprovider"]
         found = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *plugin, f"--basetemp={tmp_path / 'base'}", *arguments],
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TIMES": str(tmp_path / "times")},
+            env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "TIMES": str(tmp_path / "times")},
             capture_output=True,
             text=True,
             timeout=280,

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends.azure.backend import AzureBackend
-from backends.base import BackendOptions, ClusterSpec, Place
-from backends.errors import BackendError, UserError
-from backends.memory import MemoryBackend
-from backends.memory import World as Model
-from backends.settings import AzureSettings
-from backends.testing.bench import Bench
-from backends.testing.checks import CHECKS
-from backends.testing.rules import LOOKS
-from backends.testing.runner import FAILED, run_check
-from backends.wrappers.guard import SpendingGuard
+from batchai_scenario.backends.azure.backend import AzureBackend
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, Place
+from batchai_scenario.backends.errors import BackendError, UserError
+from batchai_scenario.backends.memory import MemoryBackend
+from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.settings import AzureSettings
+from batchai_scenario.backends.testing.bench import Bench
+from batchai_scenario.backends.testing.checks import CHECKS
+from batchai_scenario.backends.testing.rules import LOOKS
+from batchai_scenario.backends.testing.runner import FAILED, run_check
+from batchai_scenario.backends.wrappers.guard import SpendingGuard
 from tests.parity.test_wrappers import CLUSTER, PLACE
 
 if TYPE_CHECKING:

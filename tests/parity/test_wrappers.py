@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
-from backends.errors import BackendError, UserError
-from backends.memory import MemoryBackend
-from backends.memory import World as Model
-from backends.registry import Registry
-from backends.testing.bench import Bench, Setting, Target
-from backends.testing.benches import memory_bench
-from backends.testing.checks import CHECKS
-from backends.testing.runner import FAILED, run_check, run_checks
-from backends.testing.vocabulary import COMMANDS, PROGRAMS
-from backends.testing.world import World
-from backends.wrappers.benches import wrapper_bench
-from backends.wrappers.faults import FAULTS, PROBLEMS, Rules
-from backends.wrappers.faulty import FaultyBackend
-from backends.wrappers.recording import RecordingBackend
-from backends.wrappers.replay import ReplayBackend
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
+from batchai_scenario.backends.errors import BackendError, UserError
+from batchai_scenario.backends.memory import MemoryBackend
+from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.registry import Registry
+from batchai_scenario.backends.testing.bench import Bench, Setting, Target
+from batchai_scenario.backends.testing.benches import memory_bench
+from batchai_scenario.backends.testing.checks import CHECKS
+from batchai_scenario.backends.testing.runner import FAILED, run_check, run_checks
+from batchai_scenario.backends.testing.vocabulary import COMMANDS, PROGRAMS
+from batchai_scenario.backends.testing.world import World
+from batchai_scenario.backends.wrappers.benches import wrapper_bench
+from batchai_scenario.backends.wrappers.faults import FAULTS, PROBLEMS, Rules
+from batchai_scenario.backends.wrappers.faulty import FaultyBackend
+from batchai_scenario.backends.wrappers.recording import RecordingBackend
+from batchai_scenario.backends.wrappers.replay import ReplayBackend
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends.errors import UserError
-from backends.memory import Call, Result
-from scenarios import events as e
-from scenarios.attach import follow_logs, settle, show_logs, stop
-from scenarios.finish import download
-from scenarios.record import Run, all_runs, find_run, new_id, now
-from scenarios.reporters.base import Recording
-from scenarios.waiting import Waiting
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.memory import Call, Result
+from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.attach import follow_logs, settle, show_logs, stop
+from batchai_scenario.scenarios.finish import download
+from batchai_scenario.scenarios.record import Run, all_runs, find_run, new_id, now
+from batchai_scenario.scenarios.reporters.base import Recording
+from batchai_scenario.scenarios.waiting import Waiting
 from tests.scenarios.worlds import World, trained
 
 if TYPE_CHECKING:

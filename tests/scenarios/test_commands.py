@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scenarios.cli import main
-from scenarios.cli.app import COMMANDS, _fail
+from batchai_scenario.scenarios.cli import main
+from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:

@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from backends.base import OutputFile
-from backends.errors import Interrupted, MachineError, NotFound, Unreachable
-from scenarios import events as e
-from scenarios.datasets import DataOptions, make_dataset
-from scenarios.follow import Follower, notices
-from scenarios.interrupts import Interrupts
-from scenarios.reporters.json_lines import JsonLines
-from scenarios.reporters.plain import Plain
-from scenarios.reporters.screen import Screen
-from scenarios.text import clean, duration, parse_duration, size
-from scenarios.waiting import Waiting
+from batchai_scenario.backends.base import OutputFile
+from batchai_scenario.backends.errors import Interrupted, MachineError, NotFound, Unreachable
+from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.datasets import DataOptions, make_dataset
+from batchai_scenario.scenarios.follow import Follower, notices
+from batchai_scenario.scenarios.interrupts import Interrupts
+from batchai_scenario.scenarios.reporters.json_lines import JsonLines
+from batchai_scenario.scenarios.reporters.plain import Plain
+from batchai_scenario.scenarios.reporters.screen import Screen
+from batchai_scenario.scenarios.text import clean, duration, parse_duration, size
+from batchai_scenario.scenarios.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -292,7 +292,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     import subprocess
 
     code = (
-        "import sys\nfrom scenarios.cli import main\nmain(['--help'])\n"
+        "import sys\nfrom batchai_scenario.scenarios.cli import main\nmain(['--help'])\n"
         "print([m for m in ('rich', 'pydantic', 'azure', 'yaml', 'requests', 'docker') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backends.base import Problem
-from backends.errors import BackendError, Unreachable
-from backends.memory import Call, Result
-from scenarios import events as e
-from scenarios.text import parse_duration
+from batchai_scenario.backends.base import Problem
+from batchai_scenario.backends.errors import BackendError, Unreachable
+from batchai_scenario.backends.memory import Call, Result
+from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.text import parse_duration
 from tests.scenarios.worlds import World, trained
 
 if TYPE_CHECKING:

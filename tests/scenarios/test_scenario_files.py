@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends.errors import InvalidScenario, UserError
-from scenarios.bodies import redacted, share_folders
-from scenarios.discovery import find, find_all
-from scenarios.scenario import Scenario
+from batchai_scenario.backends.errors import InvalidScenario, UserError
+from batchai_scenario.scenarios.bodies import redacted, share_folders
+from batchai_scenario.scenarios.discovery import find, find_all
+from batchai_scenario.scenarios.scenario import Scenario
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:

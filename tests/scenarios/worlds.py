@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from backends.memory import Call, MemoryBackend, Result
-from scenarios.datasets import DataOptions
-from scenarios.launch import Target, run_scenario
-from scenarios.record import Run, all_runs
-from scenarios.reporters.base import Recording
-from scenarios.runner import RunOptions
-from scenarios.scenario import Scenario
-from scenarios.waiting import Waiting
+from batchai_scenario.backends.memory import Call, MemoryBackend, Result
+from batchai_scenario.scenarios.datasets import DataOptions
+from batchai_scenario.scenarios.launch import Target, run_scenario
+from batchai_scenario.scenarios.record import Run, all_runs
+from batchai_scenario.scenarios.reporters.base import Recording
+from batchai_scenario.scenarios.runner import RunOptions
+from batchai_scenario.scenarios.scenario import Scenario
+from batchai_scenario.scenarios.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from backends.base import Backend
-    from scenarios.events import Event, Finished
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.scenarios.events import Event, Finished
 
 SMALL = """\
 summary: Trains nothing.

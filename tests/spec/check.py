@@ -21,12 +21,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulator.batchai.served import ROWS
-from emulator.cluster.model import AllocationState, ExecutionState
-from emulator.errors import ServiceError
-from emulator.state.clock import ManualClock
-from emulator.state.seal import Seal
-from emulator.state.store import Store
+from batchai_scenario.emulator.batchai.served import ROWS
+from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.state.clock import ManualClock
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import Store
 from tests.front.conftest import FakeClusters, FakeFiles, Front
 from tests.spec.differences import DIFFERENCES
 from tests.spec.world import Specified

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emulator.batchai.served import ROWS
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.batchai.served import ROWS
+from batchai_scenario.emulator.errors import ServiceError
 from tests.front.conftest import CLUSTER, JOB
 from tests.spec.world import Specified
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.batchai.served import ROWS, Row, page
-from emulator.errors import ServiceError
+from batchai_scenario.emulator.batchai.served import ROWS, Row, page
+from batchai_scenario.emulator.errors import ServiceError
 from tests.spec.world import Specified
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ BATCH_AI = [
 
 
 def test_the_page_in_docs_is_what_the_code_says() -> None:
-    assert PAGE.read_text() == page(), "python -m emulator.batchai.served > docs/operations.md"
+    assert PAGE.read_text() == page(), (
+        "python -m batchai_scenario.emulator.batchai.served > docs/operations.md"
+    )
 
 
 def test_enough_is_served() -> None:

@@ -9,7 +9,7 @@ from tests.front.conftest import FakeEntry, Front
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulator.arm.messages import ArmResponse
+    from batchai_scenario.emulator.arm.messages import ArmResponse
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 NAMES = {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.state.clock import ManualClock, SystemClock, parse_time, wire_time
+from batchai_scenario.emulator.state.clock import ManualClock, SystemClock, parse_time, wire_time
 
 
 @pytest.mark.parametrize(

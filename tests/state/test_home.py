@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from emulator.state.home import Home
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from pathlib import Path

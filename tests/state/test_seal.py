@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.fernet import InvalidToken
 
-from emulator.state.seal import Seal
+from batchai_scenario.emulator.state.seal import Seal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.state.seal import Seal
-from emulator.state.store import FORMAT, Store, StoreTooNew
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import FORMAT, Store, StoreTooNew
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,14 +33,14 @@ def test_what_was_put_is_there_for_the_next_one_s1(tmp_path: Path) -> None:
 
 def test_a_killed_writer_leaves_whole_transactions_s1(tmp_path: Path) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from emulator.state.store import Store\n"
-        "from emulator.state.seal import Seal\n"
+        "import os, sys; from pathlib import Path; from batchai_scenario.emulator.state.store import Store\n"
+        "from batchai_scenario.emulator.state.seal import Seal\n"
         "folder = Path(sys.argv[1]); store = Store(folder / 'deep/state.sqlite3', Seal.at(folder / 'key'))\n"
         "store.put('k', 'whole', {})\n"
         "with store.transaction():\n"
         "    store.put('k', 'half', {}); os.kill(os.getpid(), 9)\n"
     )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT / "src", check=False)
     store = make(tmp_path)
     assert [item.id for item in store.list("k")] == ["whole"]
     store.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.storage.records import ShareRecord
+from batchai_scenario.emulator.storage.records import ShareRecord
 from tests.storage.serving import ACCOUNT, Served, Serving, assemble
 
 if TYPE_CHECKING:

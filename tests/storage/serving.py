@@ -18,15 +18,15 @@ import uvicorn
 from azure.storage.file import FileService
 from starlette.requests import Request
 
-from emulator.gateway.protocol import HttpProtocol
-from emulator.state.clock import SystemClock
-from emulator.state.home import Home
-from emulator.state.seal import Seal
-from emulator.state.store import Store
-from emulator.storage.accounts import Accounts
-from emulator.storage.files import FilesService
-from emulator.storage.sharedkey import string_to_sign
-from emulator.storage.shares import Shares
+from batchai_scenario.emulator.gateway.protocol import HttpProtocol
+from batchai_scenario.emulator.state.clock import SystemClock
+from batchai_scenario.emulator.state.home import Home
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import Store
+from batchai_scenario.emulator.storage.accounts import Accounts
+from batchai_scenario.emulator.storage.files import FilesService
+from batchai_scenario.emulator.storage.sharedkey import string_to_sign
+from batchai_scenario.emulator.storage.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.clock import Clock
 
 ACCOUNT = "devaccount"
 KEY = base64.b64encode(bytes(range(64))).decode()

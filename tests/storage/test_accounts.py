@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.errors import EngineError
-from emulator.storage.accounts import KEY_NAMES, AccountExists, Accounts
-from emulator.storage.records import ShareRecord
+from batchai_scenario.emulator.errors import EngineError
+from batchai_scenario.emulator.storage.accounts import KEY_NAMES, AccountExists, Accounts
+from batchai_scenario.emulator.storage.records import ShareRecord
 from tests.storage.serving import ACCOUNT, KEY
 
 if TYPE_CHECKING:

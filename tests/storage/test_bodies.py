@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.storage.records import ShareRecord
-from emulator.storage.shares import Shares
+from batchai_scenario.emulator.storage.records import ShareRecord
+from batchai_scenario.emulator.storage.shares import Shares
 from tests.storage.serving import ACCOUNT, SMB, Serving, assemble
 
 if TYPE_CHECKING:

@@ -120,7 +120,7 @@ def test_a_wrong_lease_action_changes_nothing(
 
 
 def test_a_lease_outlives_the_service_and_ends_with_its_file(served: Served) -> None:
-    from emulator.storage.leases import Leases
+    from batchai_scenario.emulator.storage.leases import Leases
 
     served.make("/data/f", b"content")
     taken = {"x-ms-lease-action": "acquire", "x-ms-proposed-lease-id": GUID}
@@ -176,7 +176,7 @@ def test_wrong_policies_are_not_kept(served: Served, body: bytes, code: str) -> 
 
 
 def test_a_share_lease_ends_by_itself(served: Served) -> None:
-    from emulator.storage.leases import Lease, Leases
+    from batchai_scenario.emulator.storage.leases import Lease, Leases
 
     leases = Leases(served.store, served.clock)
     now = served.clock.now()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import requests
 from azure.storage.fileshare import ShareServiceClient
 
-from emulator.identity import development
-from emulator.server import EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.identity import development
+from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

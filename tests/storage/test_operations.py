@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from emulator.storage.operations import FIRST, ROWS, outcome, page
+from batchai_scenario.emulator.storage.operations import FIRST, ROWS, outcome, page
 from tests.storage.serving import ACCOUNT, SMB
 
 if TYPE_CHECKING:
-    from emulator.storage.operations import Row
+    from batchai_scenario.emulator.storage.operations import Row
     from tests.storage.serving import Served
 
 PAGE = Path(__file__).parents[2] / "docs" / "files-operations.md"
@@ -38,7 +38,9 @@ ODD = {"File_AbortCopy": {409}, "Share_Create": {409}}
 
 
 def test_the_page_in_docs_is_what_the_code_says() -> None:
-    assert PAGE.read_text() == page(), "python -m emulator.storage.operations > docs/files-operations.md"
+    assert PAGE.read_text() == page(), (
+        "python -m batchai_scenario.emulator.storage.operations > docs/files-operations.md"
+    )
 
 
 def test_enough_is_served() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator.storage.shares import Shares
+from batchai_scenario.emulator.storage.shares import Shares
 from tests.storage.serving import SMB
 
 if TYPE_CHECKING:

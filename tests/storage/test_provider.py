@@ -7,18 +7,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from emulator.arm.messages import ArmRequest
-from emulator.errors import ServiceError
-from emulator.state.clock import ManualClock
-from emulator.storage.provider import StorageProvider
-from emulator.storage.records import ShareRecord
+from batchai_scenario.emulator.arm.messages import ArmRequest
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.state.clock import ManualClock
+from batchai_scenario.emulator.storage.provider import StorageProvider
+from batchai_scenario.emulator.storage.records import ShareRecord
 from tests.storage.serving import ACCOUNT, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from emulator.arm.messages import ArmResponse
+    from batchai_scenario.emulator.arm.messages import ArmResponse
     from tests.storage.serving import Served
 
 BASE = "http://127.0.0.1:5000"

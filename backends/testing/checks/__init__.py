@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from backends.testing.rules import RULES, Rule
+from batchai_scenario.backends.testing.rules import RULES, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backends.testing.world import World
+    from batchai_scenario.backends.testing.world import World
 
 __all__ = ["CHECKS", "Check"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.base import ClusterSpec, JobSpec, JobState
-from backends.errors import NotFound
-from backends.testing.verdicts import refuses, same
-from backends.testing.vocabulary import PLAIN, SECRET
-from backends.testing.world import CLUSTER, UnprobedError, codes, variables
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState
+from batchai_scenario.backends.errors import NotFound
+from batchai_scenario.backends.testing.verdicts import refuses, same
+from batchai_scenario.backends.testing.vocabulary import PLAIN, SECRET
+from batchai_scenario.backends.testing.world import CLUSTER, UnprobedError, codes, variables
 
 if TYPE_CHECKING:
-    from backends.testing.world import World
+    from batchai_scenario.backends.testing.world import World
 
 
 def b6_1_a_terminated_job_has_failed(world: World) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from backends.base import JobState
-from backends.testing.verdicts import holds, same
-from backends.testing.world import codes
+from batchai_scenario.backends.base import JobState
+from batchai_scenario.backends.testing.verdicts import holds, same
+from batchai_scenario.backends.testing.world import codes
 
 if TYPE_CHECKING:
-    from backends.base import JobStatus
-    from backends.testing.world import World
+    from batchai_scenario.backends.base import JobStatus
+    from batchai_scenario.backends.testing.world import World
 
 ORDER = list(JobState)
 

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from backends.base import ClusterSpec
-from backends.errors import NotFound, UserError
-from backends.testing.verdicts import holds, refuses, same
-from backends.testing.world import CLUSTER, UnprobedError, codes
+from batchai_scenario.backends.base import ClusterSpec
+from batchai_scenario.backends.errors import NotFound, UserError
+from batchai_scenario.backends.testing.verdicts import holds, refuses, same
+from batchai_scenario.backends.testing.world import CLUSTER, UnprobedError, codes
 
 if TYPE_CHECKING:
-    from backends.testing.world import World
+    from batchai_scenario.backends.testing.world import World
 
 
 def b0_1_opens_and_describes_itself(world: World) -> None:
@@ -85,7 +85,7 @@ def b8_2_another_process_attaches_by_id(world: World) -> None:
         raise UnprobedError("process")
     world.cluster()
     job = world.speaking()
-    command = [sys.executable, "-m", "backends.testing.attach", *world.bench.attach, job.id]
+    command = [sys.executable, "-m", "batchai_scenario.backends.testing.attach", *world.bench.attach, job.id]
     environment = {**os.environ, **world.bench.environment}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     same(done.returncode, 0, f"exit code of the other process, which said {done.stderr[-300:]!r}")

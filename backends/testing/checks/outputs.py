@@ -6,13 +6,13 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from backends.errors import NotFound
-from backends.testing.verdicts import holds, refuses, same
-from backends.testing.vocabulary import BIG, LINES, MANY, NAMES
-from backends.testing.world import UnprobedError, variables
+from batchai_scenario.backends.errors import NotFound
+from batchai_scenario.backends.testing.verdicts import holds, refuses, same
+from batchai_scenario.backends.testing.vocabulary import BIG, LINES, MANY, NAMES
+from batchai_scenario.backends.testing.world import UnprobedError, variables
 
 if TYPE_CHECKING:
-    from backends.testing.world import World
+    from batchai_scenario.backends.testing.world import World
 
 
 def b5_1_std_files_are_whole(world: World) -> None:

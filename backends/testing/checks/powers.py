@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from backends.base import JobState
-from backends.testing.verdicts import holds, same
-from backends.testing.world import CLUSTER
+from batchai_scenario.backends.base import JobState
+from batchai_scenario.backends.testing.verdicts import holds, same
+from batchai_scenario.backends.testing.world import CLUSTER
 
 if TYPE_CHECKING:
-    from backends.powers import InjectsFaults, ResizesClusters
-    from backends.testing.world import World
+    from batchai_scenario.backends.powers import InjectsFaults, ResizesClusters
+    from batchai_scenario.backends.testing.world import World
 
 
 def r_1_resizes_to_nothing_and_back(world: World) -> None:

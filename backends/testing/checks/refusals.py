@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backends.base import ClusterSpec
-from backends.errors import InvalidSpec, NotFound, ScenarioError
-from backends.testing.verdicts import holds, refuses, same
-from backends.testing.world import CLUSTER, variables
+from batchai_scenario.backends.base import ClusterSpec
+from batchai_scenario.backends.errors import InvalidSpec, NotFound, ScenarioError
+from batchai_scenario.backends.testing.verdicts import holds, refuses, same
+from batchai_scenario.backends.testing.world import CLUSTER, variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backends.testing.world import World
+    from batchai_scenario.backends.testing.world import World
 
 
 def _refused_job(world: World, field: str, **more: object) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from backends.base import Upload
-from backends.errors import NotFound, UserError
-from backends.testing.verdicts import holds, refuses, same
-from backends.testing.vocabulary import NAMES
+from batchai_scenario.backends.base import Upload
+from batchai_scenario.backends.errors import NotFound, UserError
+from batchai_scenario.backends.testing.verdicts import holds, refuses, same
+from batchai_scenario.backends.testing.vocabulary import NAMES
 
 if TYPE_CHECKING:
-    from backends.testing.world import World
+    from batchai_scenario.backends.testing.world import World
 
 SIZE = 5_000_000
 

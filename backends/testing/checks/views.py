@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backends.base import ClusterSpec
-from backends.errors import UserError
-from backends.testing.verdicts import refuses, same
-from backends.testing.vocabulary import PLAIN, SECRET
-from backends.testing.world import variables
+from batchai_scenario.backends.base import ClusterSpec
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.testing.verdicts import refuses, same
+from batchai_scenario.backends.testing.vocabulary import PLAIN, SECRET
+from batchai_scenario.backends.testing.world import variables
 
 if TYPE_CHECKING:
-    from backends.testing.world import World
+    from batchai_scenario.backends.testing.world import World
 
 GOOD_NAMES = ("a", "A-b_9", "x" * 64)
 BAD_NAMES = ("", "x" * 65, "a b", "a/b", "größe", "a.b", "../up", "semi;colon")

@@ -7,23 +7,23 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from emulator.storage import content
-from emulator.storage.blob import tree
-from emulator.storage.blob.openness import is_open_for_writing
-from emulator.storage.call import metadata_headers, stamps
-from emulator.storage.conditions import check_conditions
-from emulator.storage.errors import StorageError, bad_header, failure, not_built
-from emulator.storage.records import EntryRecord, entity_tag
-from emulator.storage.tree import MODE
-from emulator.storage.uploads import receiving
+from batchai_scenario.emulator.storage import content
+from batchai_scenario.emulator.storage.blob import tree
+from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
+from batchai_scenario.emulator.storage.call import metadata_headers, stamps
+from batchai_scenario.emulator.storage.conditions import check_conditions
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
+from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
+from batchai_scenario.emulator.storage.tree import MODE
+from batchai_scenario.emulator.storage.uploads import receiving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.responses import Response
 
-    from emulator.storage.blob.call import BlobCall, BlobContext
-    from emulator.storage.tree import Found
+    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.tree import Found
 
 MAX_PUT = 5000 * 1024 * 1024
 """Bytes in one Put Blob (service)."""

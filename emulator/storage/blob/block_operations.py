@@ -7,8 +7,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from emulator.storage.blob import tree
-from emulator.storage.blob.blob_operations import (
+from batchai_scenario.emulator.storage.blob import tree
+from batchai_scenario.emulator.storage.blob.blob_operations import (
     check_target,
     commit,
     content_headers,
@@ -16,18 +16,18 @@ from emulator.storage.blob.blob_operations import (
     find,
     receive_body,
 )
-from emulator.storage.blob.blocks import decode_id
-from emulator.storage.call import XML, document, element, stamps
-from emulator.storage.errors import StorageError, bad_query, failure
-from emulator.storage.policies import parse_xml
-from emulator.storage.records import EntryRecord, entity_tag
+from batchai_scenario.emulator.storage.blob.blocks import decode_id
+from batchai_scenario.emulator.storage.call import XML, document, element, stamps
+from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
+from batchai_scenario.emulator.storage.policies import parse_xml
+from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.responses import Response
 
-    from emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
 
 MAX_BLOCK = 4000 * 1024 * 1024
 """Bytes in a block (service)."""

@@ -10,14 +10,14 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import bad_query, failure
+from batchai_scenario.emulator.storage.errors import bad_query, failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emulator.state.home import Home
-    from emulator.state.store import Store
-    from emulator.storage.blob.call import BlobCall
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.storage.blob.call import BlobCall
 
 COMMITTED = "storage-blocks"
 _MAX_ID = 64

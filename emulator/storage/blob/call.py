@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from emulator.storage.call import Call
-from emulator.storage.errors import failure
-from emulator.storage.names import MAX_NAME, decode_path
+from batchai_scenario.emulator.storage.call import Call
+from batchai_scenario.emulator.storage.errors import failure
+from batchai_scenario.emulator.storage.names import MAX_NAME, decode_path
 
 if TYPE_CHECKING:
     import asyncio
 
-    from emulator.storage.blob.blocks import Blocks
-    from emulator.storage.blob.containers import Containers
-    from emulator.storage.records import Records
+    from batchai_scenario.emulator.storage.blob.blocks import Blocks
+    from batchai_scenario.emulator.storage.blob.containers import Containers
+    from batchai_scenario.emulator.storage.records import Records
 
 MAX_BLOB_NAME = 1024
 """Characters in a blob's name (service)."""

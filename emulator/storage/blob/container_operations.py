@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from emulator.storage.blob.listing import service_endpoint
-from emulator.storage.call import XML, document, element, metadata_headers, stamps
-from emulator.storage.conditions import check_conditions
-from emulator.storage.errors import StorageError, failure, not_built
-from emulator.storage.records import entity_tag
-from emulator.storage.service_operations import echo, read_marker, write_marker
-from emulator.storage.times import http_date
+from batchai_scenario.emulator.storage.blob.listing import service_endpoint
+from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
+from batchai_scenario.emulator.storage.conditions import check_conditions
+from batchai_scenario.emulator.storage.errors import StorageError, failure, not_built
+from batchai_scenario.emulator.storage.records import entity_tag
+from batchai_scenario.emulator.storage.service_operations import echo, read_marker, write_marker
+from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
 
 MAX_RESULTS = 5000
 _FREE = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}

@@ -9,15 +9,15 @@ import stat as modes
 import uuid
 from typing import TYPE_CHECKING
 
-from emulator.storage.blob.call import container_key
-from emulator.storage.errors import failure, not_built
-from emulator.storage.names import check_share_name, is_share_name
-from emulator.storage.records import ShareRecord
-from emulator.storage.tree import MODE
+from batchai_scenario.emulator.storage.blob.call import container_key
+from batchai_scenario.emulator.storage.errors import failure, not_built
+from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
+from batchai_scenario.emulator.storage.records import ShareRecord
+from batchai_scenario.emulator.storage.tree import MODE
 
 if TYPE_CHECKING:
-    from emulator.state.home import Home
-    from emulator.storage.records import Records
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.storage.records import Records
 
 FOLDER = "_blob"
 """Where an account's containers stand beside its shares: no share may have an underscore in its name."""

@@ -6,20 +6,20 @@ import stat as modes
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from emulator.storage.blob import tree
-from emulator.storage.blob.openness import is_being_written
-from emulator.storage.call import XML, document, element
-from emulator.storage.errors import not_built
-from emulator.storage.records import entity_tag
-from emulator.storage.service_operations import echo, read_marker, write_marker
-from emulator.storage.times import http_date
+from batchai_scenario.emulator.storage.blob import tree
+from batchai_scenario.emulator.storage.blob.openness import is_being_written
+from batchai_scenario.emulator.storage.call import XML, document, element
+from batchai_scenario.emulator.storage.errors import not_built
+from batchai_scenario.emulator.storage.records import entity_tag
+from batchai_scenario.emulator.storage.service_operations import echo, read_marker, write_marker
+from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
     import os
 
     from starlette.responses import Response
 
-    from emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
 
 MAX_RESULTS = 5000
 _SERVED = frozenset({"metadata", "copy"})

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from emulator.storage.blob import blob_operations as blobs
-from emulator.storage.blob import block_operations as blocks
-from emulator.storage.blob import container_operations as containers
-from emulator.storage.blob.listing import list_blobs
-from emulator.storage.errors import bad_query, failure, not_built
-from emulator.storage.lookup import look_up
+from batchai_scenario.emulator.storage.blob import blob_operations as blobs
+from batchai_scenario.emulator.storage.blob import block_operations as blocks
+from batchai_scenario.emulator.storage.blob import container_operations as containers
+from batchai_scenario.emulator.storage.blob.listing import list_blobs
+from batchai_scenario.emulator.storage.errors import bad_query, failure, not_built
+from batchai_scenario.emulator.storage.lookup import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.responses import Response
 
-    from emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
 
 
 class Operation(NamedTuple):

@@ -9,17 +9,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emulator.errors import EngineError, Problem
-from emulator.storage.blob.blocks import Blocks
-from emulator.storage.blob.call import BlobCall, BlobContext, container_key
-from emulator.storage.blob.containers import Containers
-from emulator.storage.blob.listing import collect
-from emulator.storage.blob.openness import is_being_written
-from emulator.storage.blob.routes import find_operation
-from emulator.storage.errors import StorageError, failure
-from emulator.storage.files import Entry
-from emulator.storage.front import Front
-from emulator.storage.sas import BLOBS, blob_link
+from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.storage.blob.blocks import Blocks
+from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext, container_key
+from batchai_scenario.emulator.storage.blob.containers import Containers
+from batchai_scenario.emulator.storage.blob.listing import collect
+from batchai_scenario.emulator.storage.blob.openness import is_being_written
+from batchai_scenario.emulator.storage.blob.routes import find_operation
+from batchai_scenario.emulator.storage.errors import StorageError, failure
+from batchai_scenario.emulator.storage.files import Entry
+from batchai_scenario.emulator.storage.front import Front
+from batchai_scenario.emulator.storage.sas import BLOBS, blob_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from emulator.state.clock import Clock
-    from emulator.state.home import Home
-    from emulator.state.store import Store
-    from emulator.storage.accounts import Account, Accounts
-    from emulator.storage.shares import Shares
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.shares import Shares
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ETXTBSY)
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -13,10 +13,10 @@ import stat as modes
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from emulator.storage.errors import failure
-from emulator.storage.names import is_presentable
-from emulator.storage.records import EntryRecord, Records
-from emulator.storage.tree import MODE, Found
+from batchai_scenario.emulator.storage.errors import failure
+from batchai_scenario.emulator.storage.names import is_presentable
+from batchai_scenario.emulator.storage.records import EntryRecord, Records
+from batchai_scenario.emulator.storage.tree import MODE, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

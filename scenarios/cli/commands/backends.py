@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scenarios.cli.options import json_option
+from batchai_scenario.scenarios.cli.options import json_option
 
 _ABOUT = {
     "local": "the emulator on this machine: Docker containers or processes",
@@ -21,8 +21,8 @@ _ABOUT = {
 @json_option
 def backends(*, as_json: bool) -> None:
     """List the backends there are, and what is wrong with those that cannot be loaded."""
-    from backends.registry import Registry
-    from scenarios.cli.console import Console
+    from batchai_scenario.backends.registry import Registry
+    from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
     offers = Registry().offers()

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenarios.cli.options import json_option
+from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
-    from scenarios.cli.console import Console
-    from scenarios.scenario import Scenario
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.scenario import Scenario
 
 
 @click.command("list")
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @json_option
 def list_(folders: tuple[Path, ...], *, as_json: bool) -> None:
     """List scenarios: the library's, those of installed packages, and those in FOLDERS."""
-    from scenarios.cli.console import Console
-    from scenarios.discovery import broken, find_all
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.discovery import broken, find_all
 
     console = Console(as_json=as_json)
     entries: list[dict[str, str]] = []
@@ -44,8 +44,8 @@ def list_(folders: tuple[Path, ...], *, as_json: bool) -> None:
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show the scenario NAME: what it does, its parameters, jobs and expectations."""
-    from scenarios.cli.console import Console
-    from scenarios.discovery import find
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.discovery import find
 
     console = Console(as_json=as_json)
     scenario = find(name)
@@ -75,7 +75,7 @@ def _as_json(scenario: Scenario) -> dict[str, Any]:
 
 
 def _show(console: Console, scenario: Scenario) -> None:
-    from scenarios.bodies import image_of
+    from batchai_scenario.scenarios.bodies import image_of
 
     resolved = scenario.sample()
     console.line(scenario.name, "bold")
@@ -102,7 +102,7 @@ def _show(console: Console, scenario: Scenario) -> None:
             files = ", ".join(rule if isinstance(rule, str) else rule.files for rule in rules)
             console.line(f"    outputs in {directory}: {files}")
         for metric, section in expected.metrics.items():
-            from scenarios.expect import limits_of
+            from batchai_scenario.scenarios.expect import limits_of
 
             limits = ", ".join(map(str, limits_of(section, resolved.parameters)))
             about = f" ({section.help})" if section.help else ""

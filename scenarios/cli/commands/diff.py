@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenarios.cli.options import json_option, option, set_option
+from batchai_scenario.scenarios.cli.options import json_option, option, set_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scenarios.comparison import Difference
+    from batchai_scenario.scenarios.comparison import Difference
 
 TWO = 2
 
@@ -45,9 +45,9 @@ def diff(
     Exit code 0 if nothing differs but what must: endpoints, credentials, timings, sizes of logs, values of
     the job's variables. These are listed as expected. Exit code 1 if anything else differs.
     """
-    from scenarios.cli.console import Console
-    from scenarios.comparison import compare_runs
-    from scenarios.record import find_run
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.comparison import compare_runs
+    from batchai_scenario.scenarios.record import find_run
 
     if plan:
         if len(names) != 1:
@@ -103,11 +103,11 @@ def _plans(
     shared: dict[str, Any], name: str, backends: Sequence[str], settings: Sequence[str]
 ) -> tuple[tuple[str, str], list[Difference], str]:
     """Plan one scenario on two backends and compare."""
-    from scenarios.comparison import compare_plans
-    from scenarios.discovery import find
-    from scenarios.launch import Target, new_record
-    from scenarios.parameters import parse_settings
-    from scenarios.planned import plan_run
+    from batchai_scenario.scenarios.comparison import compare_plans
+    from batchai_scenario.scenarios.discovery import find
+    from batchai_scenario.scenarios.launch import Target, new_record
+    from batchai_scenario.scenarios.parameters import parse_settings
+    from batchai_scenario.scenarios.planned import plan_run
 
     if len(backends) != TWO:
         raise click.UsageError("name two backends: --backend local --backend azure")

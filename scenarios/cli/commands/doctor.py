@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenarios.cli.options import json_option
+from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class Finding:
 @click.pass_obj
 def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
     """Look at what this machine has and lacks, and say what would help. Exit code 3 if no job can run."""
-    from scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
     findings = list(_look(shared))
@@ -54,9 +54,9 @@ def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
 
 
 def _look(shared: dict[str, Any]) -> Iterator[Finding]:
-    from backends import local
-    from backends.settings import SETTINGS
-    from scenarios.record import DETACHED, all_runs
+    from batchai_scenario.backends import local
+    from batchai_scenario.backends.settings import SETTINGS
+    from batchai_scenario.scenarios.record import DETACHED, all_runs
 
     yield Finding(
         "python", ok=True, text=f"{platform.python_version()} on {platform.system()} {platform.machine()}"
@@ -100,7 +100,7 @@ def _home(home: Path) -> Finding:
         return Finding(
             "home", ok=False, text=f"{home} cannot be written", remedy="Name another with SCENARIO_HOME."
         )
-    from scenarios.text import size
+    from batchai_scenario.scenarios.text import size
 
     free = shutil.disk_usage(existing).free
     text = f"{home}, {size(free)} free"

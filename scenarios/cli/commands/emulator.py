@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scenarios.cli.options import json_option, option
+from batchai_scenario.scenarios.cli.options import json_option, option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backends.local import EmulatorStatus
+    from batchai_scenario.backends.local import EmulatorStatus
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -76,8 +76,8 @@ def serve(
     as_json: bool,
 ) -> None:
     """Serve until Ctrl-C. Jobs that run when it ends go on, and are found again by the next one."""
-    from backends import local
-    from scenarios.cli.console import Console
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
 
@@ -111,8 +111,8 @@ def serve(
 @click.pass_obj
 def status(shared: dict[str, Any], *, as_json: bool) -> None:
     """Say whether an emulator serves the home folder, where, and what runs on it."""
-    from backends import local
-    from scenarios.cli.console import Console
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
     found = local.status(shared["home"])
@@ -133,8 +133,8 @@ def status(shared: dict[str, Any], *, as_json: bool) -> None:
 @click.pass_obj
 def stop(shared: dict[str, Any], *, as_json: bool) -> None:
     """End the emulator that serves the home folder. Its jobs go on."""
-    from backends import local
-    from scenarios.cli.console import Console
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
     stopped = local.stop(shared["home"])
@@ -150,7 +150,7 @@ def stop(shared: dict[str, Any], *, as_json: bool) -> None:
 @click.pass_obj
 def reset(shared: dict[str, Any], *, force: bool, as_json: bool) -> None:
     """Delete all that the emulator keeps: resources, shares and their files. Caches and run records stay."""
-    from backends import local
+    from batchai_scenario.backends import local
 
     _removed(local.reset(shared["home"], force=force), as_json=as_json)
 
@@ -160,7 +160,7 @@ def reset(shared: dict[str, Any], *, force: bool, as_json: bool) -> None:
 @click.pass_obj
 def gc(shared: dict[str, Any], *, as_json: bool) -> None:
     """Remove containers, networks and folders of ours that belong to nothing any more."""
-    from backends import local
+    from batchai_scenario.backends import local
 
     _removed(local.gc(shared["home"]), as_json=as_json)
 
@@ -184,9 +184,9 @@ def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct:
 
     These are what 'scenario emulator exec' sets.
     """
-    from backends import local
-    from scenarios.cli.console import Console
-    from scenarios.cli.shells import assignments
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.shells import assignments
 
     console = Console(as_json=as_json)
     home, environment = shared["home"], shared["environment"]
@@ -239,8 +239,8 @@ def execute(
     The emulator that serves the home folder is used; if there is none, one is started and ends with the
     program. Exit code and signals are the program's own.
     """
-    from backends import local
-    from scenarios.cli.console import complain
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import complain
 
     try:
         local.execute(
@@ -259,7 +259,7 @@ def execute(
 
 
 def _removed(lines: list[str], *, as_json: bool) -> None:
-    from scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
     if as_json:

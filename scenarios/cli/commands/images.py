@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenarios.cli.options import json_option, option
+from batchai_scenario.scenarios.cli.options import json_option, option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +21,8 @@ def images() -> None:
 @json_option
 def list_(*, as_json: bool) -> None:
     """List the images that can be built here, and whether they are."""
-    from backends import local
-    from scenarios.cli.console import Console
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
     found = local.list_images()
@@ -39,10 +39,10 @@ def list_(*, as_json: bool) -> None:
 @json_option
 def build(name: str, *, tag: str, as_json: bool) -> None:
     """Build the image NAME into the Docker engine; minutes at first, a moment when nothing changed."""
-    from backends import local
-    from scenarios import events as e
-    from scenarios.cli.console import Console
-    from scenarios.waiting import Waiting
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios import events as e
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.waiting import Waiting
 
     console = Console(as_json=as_json)
     reporter = console.reporter()

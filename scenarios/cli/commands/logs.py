@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scenarios.cli.options import json_option, option
+from batchai_scenario.scenarios.cli.options import json_option, option
 
 
 @click.command()
@@ -25,15 +25,15 @@ def logs(shared: dict[str, Any], run: str | None, *, follow: bool, file: str | N
 
     Works from any terminal, while the run goes on and after it. Ctrl-C ends the following, not the job.
     """
-    from backends.errors import Interrupted
-    from scenarios import events as e
-    from scenarios.attach import follow_logs, show_logs
-    from scenarios.cli.console import Console
-    from scenarios.cli.reattach import opened, settle_detached
-    from scenarios.interrupts import Interrupts
-    from scenarios.record import find_run
-    from scenarios.reporters.base import Reporter
-    from scenarios.waiting import Waiting
+    from batchai_scenario.backends.errors import Interrupted
+    from batchai_scenario.scenarios import events as e
+    from batchai_scenario.scenarios.attach import follow_logs, show_logs
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.reattach import opened, settle_detached
+    from batchai_scenario.scenarios.interrupts import Interrupts
+    from batchai_scenario.scenarios.record import find_run
+    from batchai_scenario.scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.waiting import Waiting
 
     console = Console(as_json=as_json)
     one = find_run(shared["home"], run)

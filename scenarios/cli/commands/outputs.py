@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scenarios.cli.options import json_option, option
+from batchai_scenario.scenarios.cli.options import json_option, option
 
 
 @click.command()
@@ -20,14 +20,14 @@ def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, a
 
     Works while the run goes on and after it, also when its job was deleted: the files stay on the share.
     """
-    from scenarios import events as e
-    from scenarios.bodies import directory_ids
-    from scenarios.cli.console import Console
-    from scenarios.cli.reattach import opened, settle_detached
-    from scenarios.finish import download as save_all
-    from scenarios.finish import files_of
-    from scenarios.record import find_run
-    from scenarios.text import size
+    from batchai_scenario.scenarios import events as e
+    from batchai_scenario.scenarios.bodies import directory_ids
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.reattach import opened, settle_detached
+    from batchai_scenario.scenarios.finish import download as save_all
+    from batchai_scenario.scenarios.finish import files_of
+    from batchai_scenario.scenarios.record import find_run
+    from batchai_scenario.scenarios.text import size
 
     console = Console(as_json=as_json)
     one = find_run(shared["home"], run)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenarios.cli.options import backend_options, backend_values, json_option, set_option
+from batchai_scenario.scenarios.cli.options import backend_options, backend_values, json_option, set_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backends.base import PlannedRequest
-    from scenarios.cli.console import Console
+    from batchai_scenario.backends.base import PlannedRequest
+    from batchai_scenario.scenarios.cli.console import Console
 
 
 @click.command()
@@ -37,12 +37,12 @@ def plan(
     What a run asks again and again - whether a node is there, how the job stands, which files it has
     written - is shown once. A data set is listed; its requests follow from its files, once it is made.
     """
-    from scenarios.cli.console import Console
-    from scenarios.discovery import find
-    from scenarios.launch import Target, new_record
-    from scenarios.parameters import parse_settings
-    from scenarios.planned import plan_run
-    from scenarios.text import size
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.discovery import find
+    from batchai_scenario.scenarios.launch import Target, new_record
+    from batchai_scenario.scenarios.parameters import parse_settings
+    from batchai_scenario.scenarios.planned import plan_run
+    from batchai_scenario.scenarios.text import size
 
     console = Console(as_json=as_json)
     resolved = find(name).resolve(parse_settings(settings))

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scenarios.cli.options import backend_options, backend_values, json_option, option, set_option
+from batchai_scenario.scenarios.cli.options import (
+    backend_options,
+    backend_values,
+    json_option,
+    option,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any
 
-    from scenarios.record import Run
-    from scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.record import Run
+    from batchai_scenario.scenarios.reporters.base import Reporter
 
 
 def _time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> timedelta | None:
-    from scenarios.text import parse_duration
+    from batchai_scenario.scenarios.text import parse_duration
 
     try:
         return None if value is None else parse_duration(str(value))
@@ -54,17 +60,17 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
 
     Ctrl-C once terminates the job and cleans up; twice leaves at once, and the job goes on.
     """
-    from backends.errors import UserError
-    from backends.registry import Registry
-    from scenarios import events as e
-    from scenarios.cli.console import Console
-    from scenarios.datasets import DataOptions
-    from scenarios.discovery import find
-    from scenarios.home import cache_folder
-    from scenarios.injection import with_faults
-    from scenarios.launch import Target, run_scenario
-    from scenarios.parameters import parse_settings
-    from scenarios.runner import RunOptions
+    from batchai_scenario.backends.errors import UserError
+    from batchai_scenario.backends.registry import Registry
+    from batchai_scenario.scenarios import events as e
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.datasets import DataOptions
+    from batchai_scenario.scenarios.discovery import find
+    from batchai_scenario.scenarios.home import cache_folder
+    from batchai_scenario.scenarios.injection import with_faults
+    from batchai_scenario.scenarios.launch import Target, run_scenario
+    from batchai_scenario.scenarios.parameters import parse_settings
+    from batchai_scenario.scenarios.runner import RunOptions
 
     console = Console(as_json=flags["as_json"])
     reporter = console.reporter()
@@ -106,9 +112,9 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
 
 def _listening(reporter: Reporter, work: Any) -> int:  # noqa: ANN401 - a callable
     """Run with Ctrl-C heard, and the terminal in order afterwards."""
-    from scenarios import events as e
-    from scenarios.interrupts import Interrupts
-    from scenarios.waiting import Waiting
+    from batchai_scenario.scenarios import events as e
+    from batchai_scenario.scenarios.interrupts import Interrupts
+    from batchai_scenario.scenarios.waiting import Waiting
 
     runs: list[Run] = []
 
@@ -131,7 +137,7 @@ def _listening(reporter: Reporter, work: Any) -> int:  # noqa: ANN401 - a callab
 
 def _left(run: Run | None) -> Any:  # noqa: ANN401 - an event
     """Say what still runs, and how to get back to it."""
-    from scenarios import events as e
+    from batchai_scenario.scenarios import events as e
 
     if run is None:
         return e.Finished("", "interrupted", 130, reasons=("left before anything was created",))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scenarios.cli.options import json_option
+from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
-    from scenarios.cli.console import Console
-    from scenarios.record import Run
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.record import Run
 
 
 @click.command()
@@ -23,9 +23,9 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
 
     A run whose process is gone is detached: if its job has ended meanwhile, its record is completed now.
     """
-    from scenarios.cli.console import Console
-    from scenarios.cli.reattach import settle_detached
-    from scenarios.record import all_runs, find_run
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.reattach import settle_detached
+    from batchai_scenario.scenarios.record import all_runs, find_run
 
     console = Console(as_json=as_json)
     if run is None:
@@ -44,9 +44,9 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
 
 
 def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:
-    from backends.errors import UserError
-    from scenarios.attach import stop
-    from scenarios.cli.reattach import opened
+    from batchai_scenario.backends.errors import UserError
+    from batchai_scenario.scenarios.attach import stop
+    from batchai_scenario.scenarios.cli.reattach import opened
 
     if not run.own():
         raise UserError(
@@ -65,8 +65,8 @@ def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:
 
 
 def _list(console: Console, everything: list[Run]) -> None:
-    from scenarios.record import metrics
-    from scenarios.text import duration
+    from batchai_scenario.scenarios.record import metrics
+    from batchai_scenario.scenarios.text import duration
 
     if console.as_json:
         console.json([_as_json(run) for run in everything])
@@ -92,8 +92,8 @@ def _as_json(run: Run) -> dict[str, Any]:
 
 
 def _show(console: Console, run: Run) -> None:
-    from scenarios.record import timings
-    from scenarios.text import duration
+    from batchai_scenario.scenarios.record import timings
+    from batchai_scenario.scenarios.text import duration
 
     if console.as_json:
         console.json(_as_json(run))

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.base import Capabilities
-from backends.errors import NotSupported, UserError
-from backends.memory import MemoryBackend
-from backends.registry import refuse_unknown
+from batchai_scenario.backends.base import Capabilities
+from batchai_scenario.backends.errors import NotSupported, UserError
+from batchai_scenario.backends.memory import MemoryBackend
+from batchai_scenario.backends.registry import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from backends.base import Backend, BackendOptions, ClusterSpec, ClusterStatus
-    from backends.memory import Call, Result, World
+    from batchai_scenario.backends.base import Backend, BackendOptions, ClusterSpec, ClusterStatus
+    from batchai_scenario.backends.memory import Call, Result, World
 
 OPTIONS = ("nodes",)
 

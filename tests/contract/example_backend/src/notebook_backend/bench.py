@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.base import BackendOptions
-from backends.memory import World
-from backends.testing.bench import Bench
-from backends.testing.probes import ModelProbes
-from backends.testing.vocabulary import PROGRAMS
+from batchai_scenario.backends.base import BackendOptions
+from batchai_scenario.backends.memory import World
+from batchai_scenario.backends.testing.bench import Bench
+from batchai_scenario.backends.testing.probes import ModelProbes
+from batchai_scenario.backends.testing.vocabulary import PROGRAMS
 from notebook_backend import NotebookBackend, options_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from backends.base import Backend
-    from backends.testing.bench import Setting, Target
+    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.testing.bench import Setting, Target
 
 
 def make_bench(target: Target, setting: Setting) -> Bench:
