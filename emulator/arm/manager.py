@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.groups import Groups
 from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
 from batchai_scenario.emulator.arm.paths import ArmPath, not_found, parse
-from batchai_scenario.emulator.arm.providers import Registry, listable
+from batchai_scenario.emulator.arm.providers import VERSION, Registry, listable
 from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
 from batchai_scenario.emulator.errors import ServiceError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.messages import ResourceProvider
     from batchai_scenario.emulator.state.store import Store
 
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")
 _SUBSCRIPTION = re.compile(r"[-\w.]{1,64}")
 
 
@@ -89,13 +89,20 @@ class ResourceManager:
         if request.group:
             writes = request.method not in ("GET", "HEAD", "DELETE")
             location = self._groups.location(request.subscription, request.group, for_writing=writes)
-        asked = (request.body or {}).get("location")
-        if isinstance(asked, str):
-            location = normal_region(asked)
-        elif request.types and request.types[0][0] == "locations" and request.types[0][1]:
-            location = normal_region(request.types[0][1])
-        self._registry.check(request, provider, location)
-        return provider.handle(request)
+        said = (request.body or {}).get("location")
+        asked = normal_region(said) if isinstance(said, str) else ""
+        if not asked and request.types and request.types[0][0] == "locations":
+            asked = normal_region(request.types[0][1])
+        version = self._registry.check(request, provider, location, asked)
+        if version == request.api_version:
+            return provider.handle(request)
+        warning = {"Warning": f'299 - "api-version {request.api_version} is not known, served as {version}"'}
+        try:
+            answer = provider.handle(replace(request, api_version=version))
+        except ServiceError as error:
+            error.headers.update(warning)
+            raise
+        return replace(answer, headers={**answer.headers, **warning})
 
     def _in_group(self, request: ArmRequest, path: ArmPath) -> ArmResponse:
         if path.keyword == "resourcegroups":
@@ -171,7 +178,7 @@ def _check(request: ArmRequest) -> None:
     if not request.api_version:
         text = "The api-version query parameter (?api-version=) is required for all requests."
         raise ServiceError(400, "MissingApiVersionParameter", text)
-    if not request.provider and _VERSION.fullmatch(request.api_version) is None:
+    if not request.provider and VERSION.fullmatch(request.api_version) is None:
         text = f"The api-version '{request.api_version}' is invalid: it is written YYYY-MM-DD[-preview]."
         raise ServiceError(400, "InvalidApiVersionParameter", text)
 

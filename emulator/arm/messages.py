@@ -49,6 +49,8 @@ class ResourceProvider(Protocol):
     namespace: str
     resource_types: Mapping[str, tuple[str, ...]]
     """Type name -> API versions, as ``GET /providers/<namespace>`` lists them."""
+    regions: Mapping[str, str]
+    """Name -> display name of the regions in which it is offered."""
 
     def handle(self, request: ArmRequest) -> ArmResponse:
         """Answer a request; ServiceError is rendered by the door."""

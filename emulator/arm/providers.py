@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _KIND = "unregistered"
 
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-\w+)?")
+"""How every api-version is written."""
 
 COMPANIONS = ("Microsoft.Batch", "Microsoft.Compute", "Microsoft.Network")
 """What people were told to register beside Batch AI (published quickstart, recipes)."""
@@ -26,6 +29,7 @@ class NamespaceOnly:
     """A provider that can be registered and looked at, and has no resources here."""
 
     resource_types: Mapping[str, tuple[str, ...]] = {}
+    regions: Mapping[str, str] = REGIONS
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -82,8 +86,12 @@ class Registry:
             raise not_found(request.path)
         return ArmResponse(200, self._entity(request, provider))
 
-    def check(self, request: ArmRequest, provider: ResourceProvider, location: str) -> None:
+    def check(self, request: ArmRequest, provider: ResourceProvider, location: str, asked: str) -> str:
         """Let a request pass to its provider: type, api-version and location must be ones that it has.
+
+        ``location`` is the resource's, as far as it is known; ``asked`` is what the request itself says.
+        Gives the version to serve: one that is newer than all that the provider knows is served as the
+        newest (our decision: clients are older or newer than this table, and none of them chose its version).
 
         Raises:
             ServiceError: as the resource manager words it.
@@ -91,7 +99,7 @@ class Registry:
         known = self._types[provider.namespace.lower()]
         kind = "/".join(name for name, _ in request.types)
         if request.types and not known:
-            return  # the provider itself says that it has nothing
+            return request.api_version  # the provider itself says that it has nothing
         if request.types and kind not in known:
             text = (
                 f"The resource type '{kind}' could not be found in the namespace '{provider.namespace}' for "
@@ -100,23 +108,32 @@ class Registry:
             )
             raise ServiceError(404, "InvalidResourceType", text)
         versions = provider.resource_types[known[kind]] if request.types else _all_versions(provider)
-        if request.api_version not in versions or (location and location not in REGIONS):
-            raise no_provider(location, request.api_version, known.get(kind, request.action), versions)
+        newest = max(_all_versions(provider), default="")
+        version = newest if is_newer(request.api_version, newest) else request.api_version
+        if version not in versions or (asked and asked not in provider.regions):
+            named = known.get(kind, request.action)
+            raise _no_provider(asked or location, request.api_version, named, versions, provider.regions)
         if self._unregistered and _key(request, provider) in self._unregistered:
             text = (
                 f"The subscription is not registered to use namespace '{provider.namespace}'. Register it "
                 f"with POST /subscriptions/{request.subscription}/providers/{provider.namespace}/register."
             )
             raise ServiceError(409, "MissingSubscriptionRegistration", text)
+        return version
 
     def _entity(self, request: ArmRequest, provider: ResourceProvider) -> dict[str, Any]:
         state = "Unregistered" if _key(request, provider) in self._unregistered else "Registered"
         prefix = f"/subscriptions/{request.subscription}" if request.subscription else ""
+        regions = list(provider.regions.values())
         return {
             "id": f"{prefix}/providers/{provider.namespace}",
             "namespace": provider.namespace,
             "resourceTypes": [
-                {"resourceType": kind, "locations": list(REGIONS.values()), "apiVersions": list(versions)}
+                {
+                    "resourceType": kind,
+                    "locations": regions,
+                    "apiVersions": list(versions),
+                }
                 for kind, versions in provider.resource_types.items()
             ],
             "registrationState": state,
@@ -131,12 +148,19 @@ def listable(provider: ResourceProvider) -> list[str]:
 _NO_RESOURCES = ("operations", "locations", "usages", "checkNameAvailability")
 
 
-def no_provider(location: str, api_version: str, kind: str, versions: Sequence[str]) -> ServiceError:
+def is_newer(version: str, newest: str) -> bool:
+    """Tell whether a well-formed api-version is of a later day than the newest that is known."""
+    return VERSION.fullmatch(version) is not None and version[:10] > newest[:10] > ""
+
+
+def _no_provider(
+    location: str, api_version: str, kind: str, versions: Sequence[str], regions: Mapping[str, str]
+) -> ServiceError:
     """Refuse a location or api-version that a type does not have (text: recorded traffic)."""
     text = (
         f"No registered resource provider found for location '{location}' and API version '{api_version}' "
         f"for type '{kind}'. The supported api-versions are '{', '.join(versions)}'. The supported locations "
-        f"are '{', '.join(REGIONS)}'."
+        f"are '{', '.join(regions)}'."
     )
     return ServiceError(400, "NoRegisteredProviderFound", text)
 

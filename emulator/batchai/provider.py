@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.arm.regions import BATCH_AI_REGIONS
 from batchai_scenario.emulator.batchai.answers import not_found
 from batchai_scenario.emulator.batchai.catalogue import operations as list_operations
 from batchai_scenario.emulator.batchai.clusters import Clusters
@@ -38,6 +39,7 @@ class BatchAIProvider:
     """Answers for workspaces, experiments, clusters, jobs, file servers, usages, operations."""
 
     namespace = NAMESPACE
+    regions: Mapping[str, str] = BATCH_AI_REGIONS
     resource_types: Mapping[str, tuple[str, ...]] = {
         "workspaces": _NESTED,
         "workspaces/clusters": _NESTED,

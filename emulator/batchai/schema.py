@@ -276,13 +276,13 @@ class FileServerCreate(Body):
 class ClusterUpdateProperties(Body):
     """``properties`` of ``PATCH .../clusters/C``."""
 
-    scale_settings: ScaleSettings
+    scale_settings: ScaleSettings | None = None
 
 
 class ClusterUpdate(Body):
-    """Body of ``PATCH .../clusters/C``."""
+    """Body of ``PATCH .../clusters/C``: nothing in it is required, and ``{}`` changes nothing."""
 
-    properties: ClusterUpdateProperties
+    properties: ClusterUpdateProperties = ClusterUpdateProperties()
 
 
 class RegistryCredentials(Body):

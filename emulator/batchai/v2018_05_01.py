@@ -52,7 +52,8 @@ def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     from batchai_scenario.emulator.batchai import schema
 
     changes = read(schema.ClusterUpdate, body)
-    limits.check_scale(changes["scaleSettings"], "properties.scaleSettings")
+    if "scaleSettings" in changes:
+        limits.check_scale(changes["scaleSettings"], "properties.scaleSettings")
     return changes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from batchai_scenario.emulator.clouds import place_of
@@ -12,8 +12,10 @@ from batchai_scenario.emulator.gateway.tunnel import connect_through
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
+    from urllib.parse import SplitResult
 
     from batchai_scenario.emulator.gateway.authority import Authority
+    from batchai_scenario.emulator.gateway.protocol import HttpProtocol
 
 METADATA_HOST = "169.254.169.254"
 """Where machines in Azure ask for their identity; plain HTTP."""
@@ -22,7 +24,8 @@ _HTTPS, _LAST_PORT = 443, 65535
 _HEAD_LIMIT = 16 * 1024
 _HEAD_SECONDS = 30.0
 _HANDSHAKE_SECONDS = 30.0
-_HOP = frozenset({"connection", "proxy-connection", "proxy-authorization", "keep-alive"})
+_PORTS = {"http": 80, "https": 443}
+_HOP = frozenset({"host", "connection", "proxy-connection", "proxy-authorization", "keep-alive"})
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
@@ -31,7 +34,9 @@ class Interceptor:
 
     P1. ``CONNECT`` to a host of Azure's, port 443: TLS ends here, and the requests inside are answered as
         if they had come to the emulator's own port.
-    P2. Requests for such a host, and for the address of managed identities, in plain HTTP are answered too.
+    P2. Requests for such a host, and for the address of managed identities, in plain HTTP are answered too;
+        also those that say ``POST https://...`` to the proxy instead of CONNECT, as axios did until 1.16.
+        Their answers hold https URLs.
     P3. Everything else is refused with 403 and a text, or let through if ``passthrough``.
     P4. Nothing is read of what is let through.
 
@@ -41,7 +46,7 @@ class Interceptor:
     def __init__(
         self,
         authority: Authority,
-        serve_http: Callable[[], asyncio.Protocol],
+        serve_http: Callable[[], HttpProtocol],
         report: Callable[[str], None],
         *,
         passthrough: bool,
@@ -143,29 +148,47 @@ class _Door(asyncio.Protocol):
         """Answer a request in plain HTTP, or pass it on (P2, P3); the connection ends with it."""
         try:
             parts = urlsplit(head.target)
-            host, port = parts.hostname, parts.port or 80
+            port = parts.port or _PORTS.get(parts.scheme, 0)
         except ValueError:
-            parts, host, port = urlsplit(""), None, 0
-        if parts.scheme != "http" or not host:
+            parts, port = urlsplit(""), 0
+        host = parts.hostname or ""
+        known = place_of(host) is not None or (host == METADATA_HOST and parts.scheme == "http")
+        if parts.scheme not in _PORTS or not host:
             text = "This is a proxy for programs, set as HTTPS_PROXY; the emulator's own port is another one."
             _refuse(transport, 400, "Bad Request", text)
-            return
-        path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-        kept = [line for line in head.lines if line.partition(":")[0].strip().lower() not in _HOP]
-        # One connection to a proxy may carry requests for several hosts: each must be looked at.
-        lines = [f"{head.method} {path} HTTP/1.1", *kept, "Connection: close", "", ""]
-        data = "\r\n".join(lines).encode("latin-1") + rest
-        if place_of(host) is not None or host == METADATA_HOST:
-            http = self._owner.serve_http()
-            self._owner.open.discard(transport)
-            transport.set_protocol(http)
-            http.connection_made(transport)
-            transport.resume_reading()
-            http.data_received(data)
-        elif self._owner.passthrough:
-            self._owner.spawn(_tunnel(self._owner, transport, host, port, b"", data))
-        else:
+        elif known:
+            scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
+            self._answer(transport, scheme, _plain(head, parts) + rest)
+        elif not self._owner.passthrough:
             _refuse_host(transport, parts.netloc)
+        elif parts.scheme == "https":
+            text = (
+                "The proxy lets other hosts through unread: ask for a tunnel with CONNECT, not for the URL."
+            )
+            _refuse(transport, 400, "Bad Request", text)
+        else:
+            data = _plain(head, parts) + rest
+            self._owner.spawn(_tunnel(self._owner, transport, host, port, b"", data))
+
+    def _answer(self, transport: asyncio.Transport, scheme: Literal["http", "https"], data: bytes) -> None:
+        """Let HTTP be served from the request that was read already."""
+        http = self._owner.serve_http()
+        self._owner.open.discard(transport)
+        transport.set_protocol(http)
+        http.connection_made(transport)
+        http.scheme = scheme
+        transport.resume_reading()
+        http.data_received(data)
+
+
+def _plain(head: _Head, parts: SplitResult) -> bytes:
+    """Write a request for a proxy as one for the host itself, which the target names whatever Host says."""
+    path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    kept = [line for line in head.lines if line.partition(":")[0].strip().lower() not in _HOP]
+    host = f"Host: {parts.netloc.rpartition('@')[2]}"
+    # One connection to a proxy may carry requests for several hosts: each must be looked at.
+    lines = [f"{head.method} {path} HTTP/1.1", host, *kept, "Connection: close", "", ""]
+    return "\r\n".join(lines).encode("latin-1")
 
 
 class _Early(asyncio.Protocol):

@@ -78,8 +78,8 @@ class _Server(uvicorn.Server):
         for transport in transports:
             transport.abort()
 
-    def _serve_http(self) -> asyncio.Protocol:
-        kind = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+    def _serve_http(self) -> HttpProtocol:
+        kind = cast("Callable[..., HttpProtocol]", self.config.http_protocol_class)
         return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 

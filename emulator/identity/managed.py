@@ -33,8 +33,8 @@ class ManagedIdentity:
 
     @staticmethod
     def owns(raw_path: str) -> bool:
-        """Tell whether a path is ours."""
-        return raw_path in (IMDS_PATH, MSI_PATH)
+        """Tell whether a path is ours; programs put a slash before the query, and nothing minds it."""
+        return raw_path.rstrip("/") in (IMDS_PATH, MSI_PATH)
 
     def handle(
         self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, *, base_url: str

@@ -196,17 +196,18 @@ def output_directory(
     directory_id: str,
     layout: JobLayout,
 ) -> PurePosixPath:
-    """Give the node path of an output directory id, or of ``stdouterr``.
+    """Give the node path of an output directory id (in any case: recorded), or of ``stdouterr``.
 
     Raises:
         KeyError: if the job has no output directory of that id.
         ServiceError: if its path cannot be one.
     """
     variables = layout.variables()
-    if directory_id == STDOUTERR:
+    wanted = directory_id.lower()
+    if wanted == STDOUTERR:
         return stdouterr_directory(definition, segment, variables)
     for index, entry in enumerate(definition.get("outputDirectories") or ()):
-        if entry.get("id") == directory_id:
+        if str(entry.get("id")).lower() == wanted:
             return _output(entry, f"properties.outputDirectories[{index}]", segment, variables)
     raise KeyError(directory_id)
 

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.arm.regions import REGIONS
 from batchai_scenario.emulator.clouds import storage_url
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
@@ -43,6 +44,7 @@ class StorageProvider:
     """
 
     namespace = "Microsoft.Storage"
+    regions: Mapping[str, str] = REGIONS
     resource_types: Mapping[str, tuple[str, ...]] = {
         "storageAccounts": _VERSIONS,
         "locations/asyncoperations": _VERSIONS,

@@ -109,12 +109,34 @@ def test_providers_register_and_unregister(front: Front) -> None:
     assert front.ask("GET", path).status == 200
 
 
+@pytest.mark.parametrize("version", ["2018-05-02", "2025-08-01", "2026-09-01-preview"])
+def test_a_version_newer_than_all_is_served_as_the_newest_and_says_so(front: Front, version: str) -> None:
+    front.ask("PUT", RG, {"location": "eastus"}, version=version)
+    path = f"{RG}/providers/Microsoft.BatchAI/workspaces/w"
+    made = front.ask("PUT", path, {"location": "eastus"}, version=version)
+    assert made.headers["Warning"] == f'299 - "api-version {version} is not known, served as 2018-05-01"'
+    known = front.ask("GET", path, version="2018-05-01")
+    assert front.ask("GET", path, version=version).body == known.body
+    assert "Warning" not in known.headers
+    missing = front.refused("GET", f"{path}/clusters/none", version=version)
+    assert (missing.code, version in missing.headers["Warning"]) == ("ClusterNotFound", True)
+
+
+def test_groups_may_be_in_every_region_and_batch_ai_only_in_its_own(front: Front) -> None:
+    for region in ("westus", "Japan East", "germanywestcentral"):
+        front.ask("PUT", f"resourceGroups/in-{region[:4]}", {"location": region})
+    base = "resourceGroups/in-west/providers/Microsoft.BatchAI/workspaces"
+    assert front.ask("GET", base).body == {"value": []}
+    assert front.refused("PUT", f"{base}/w", {"location": "westus"}).code == "NoRegisteredProviderFound"
+    assert front.ask("PUT", f"{base}/w", {"location": "West US 2"}).status == 200
+
+
 def test_what_nobody_provides_is_refused_with_what_there_is(front: Front) -> None:
     front.ask("PUT", RG, {"location": "eastus"})
     base = f"{RG}/providers"
-    version = front.refused("GET", f"{base}/Microsoft.BatchAI/workspaces/w", version="2020-01-01")
+    version = front.refused("GET", f"{base}/Microsoft.BatchAI/workspaces/w", version="2018-01-01")
     assert (version.status, version.code) == (400, "NoRegisteredProviderFound")
-    assert "'2020-01-01' for type 'workspaces'" in version.message
+    assert "'2018-01-01' for type 'workspaces'" in version.message
     assert "The supported api-versions are '2018-05-01'" in version.message
     place = front.refused("PUT", f"{base}/Microsoft.BatchAI/workspaces/w", {"location": "mars"})
     assert place.code == "NoRegisteredProviderFound"

@@ -122,6 +122,14 @@ def test_a_cluster_is_accepted_then_read_with_its_defaults_and_without_secrets(p
     }
 
 
+def test_a_patch_that_says_nothing_changes_nothing(populated: Front) -> None:
+    """What the client 2.0.0 sends for ``clusters.update(...)`` without arguments."""
+    before = populated.ask("GET", CLUSTER)
+    nothings: list[dict[str, Any]] = [{}, {"properties": {}}, {"properties": {"scaleSettings": None}}]
+    for nothing in nothings:
+        assert populated.ask("PATCH", CLUSTER, nothing) == before
+
+
 def test_creating_is_a_long_running_operation(populated: Front, cluster_body: dict[str, Any]) -> None:
     answer = populated.ask("PUT", f"{WS}/clusters/c2", cluster_body)
     guid = answer.headers["Location"].partition("?")[0].rpartition("/")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 import ssl
@@ -19,7 +20,6 @@ from azure.storage.file import FileService
 from batchai_scenario.emulator.identity import development
 
 if TYPE_CHECKING:
-    import http.client
     from collections.abc import Callable
 
     from tests.interception.conftest import Intercepting
@@ -80,6 +80,31 @@ def test_one_connection_carries_many_requests(intercepting: Intercepting, bearer
         assert (status, body["value"][0]["state"]) == (200, "Enabled")
     assert connection.sock is sock
     connection.close()
+
+
+def test_a_url_with_https_sent_to_the_proxy_is_answered_as_after_connect(
+    intercepting: Intercepting, bearer: dict[str, str]
+) -> None:
+    """What axios did until 1.16, and with it ms-rest-azure and ms-rest-nodeauth: no CONNECT."""
+    proxy = http.client.HTTPConnection("127.0.0.1", intercepting.address.proxy_port)
+    target = f"https://{LOGIN}/{development.TENANT}/oauth2/token"
+    proxy.request("POST", target, urlencode(TOKEN_FORM), {"Host": "elsewhere.example"})
+    assert "access_token" in json.load(proxy.getresponse())
+    group = f"https://{MANAGEMENT}:443/subscriptions/s/resourceGroups/absolute?api-version=2018-05-01"
+    proxy.request("PUT", group, '{"location":"eastus"}', bearer)
+    assert proxy.getresponse().read()
+    proxy.request("DELETE", group, headers=bearer)
+    answer = proxy.getresponse()
+    answer.read()
+    assert answer.headers["Location"].startswith(f"https://{MANAGEMENT}/subscriptions/s/operationresults/")
+    proxy.request("GET", f"http://{MANAGEMENT}/metadata/endpoints?api-version=2015-01-01")
+    assert proxy.getresponse().status == 200
+    for target in ("https://example.com/x", "https://169.254.169.254/metadata/identity/oauth2/token"):
+        proxy.request("GET", target)
+        answer = proxy.getresponse()
+        assert answer.status == 403, answer.read()
+        answer.read()
+    proxy.close()
 
 
 def test_urls_in_answers_are_at_the_host_that_was_asked(
@@ -305,7 +330,8 @@ def test_identities_of_machines(intercepting: Intercepting) -> None:
         for more, status in (({"client_id": development.CLIENT}, 200), ({"client_id": "other"}, 400)):
             got = session.get(imds, params={**asked, **more}, headers=flag, proxies=proxied, timeout=20)
             assert got.status_code == status
-        assert session.post(direct, data=asked, headers=flag, timeout=20).json()["token_type"] == "Bearer"
+        for path in (direct, f"{direct}/"):  # programs put a slash before the query
+            assert session.post(path, data=asked, headers=flag, timeout=20).json()["token_type"] == "Bearer"
         assert session.get(direct, params=asked, headers={"secret": "wrong"}, timeout=20).status_code == 401
         own = {"X-IDENTITY-HEADER": development.SECRET}
         token = session.get(direct, params=asked, headers=own, timeout=20).json()["access_token"]

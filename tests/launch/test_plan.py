@@ -220,6 +220,13 @@ def test_a_node_path_is_found_on_the_deepest_mount() -> None:
         output_directory(quickstart(), SEGMENT, "NONE", layout)
 
 
+def test_ids_of_output_directories_are_found_in_any_case() -> None:
+    layout = JobLayout.of(quickstart(), "ws", "ex", "job")
+    for recorded, plain in (("stdOuterr", "stdouterr"), ("model", "MODEL")):
+        found = output_directory(quickstart(), SEGMENT, recorded, layout)
+        assert found == output_directory(quickstart(), SEGMENT, plain, layout)
+
+
 @pytest.mark.parametrize("text", ["$A/x", "${A}/x", "$A$B", "$AB", "a$", "$1", "${A", "$A-$B.", "€$A"])
 def test_expansion_agrees_with_the_shell_where_names_are_known(text: str) -> None:
     names = {"A": "one", "B": "two", "AB": "three"}
