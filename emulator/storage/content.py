@@ -8,10 +8,11 @@ import binascii
 import errno
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.responses import Response
 
+from batchai_scenario.emulator.storage import structured
 from batchai_scenario.emulator.storage.errors import bad_header, failure
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ MAX_RANGE = 4 * 1024 * 1024
 """Bytes in one Put Range, and in one range that is read with its MD5 (service)."""
 
 _MD5_BYTES = 16
+_GET_MD5, _GET_CRC64 = "x-ms-range-get-content-md5", "x-ms-range-get-content-crc64"
 
 
 def requested_range(call: Call) -> tuple[int, int | None] | None:
@@ -67,20 +69,26 @@ def clip(asked: tuple[int, int | None], size: int) -> tuple[int, int]:
     return first, size - 1 if last is None else min(last, size - 1)
 
 
-def wants_md5(call: Call, asked: tuple[int, int | None] | None, first: int, last: int) -> bool:
-    """Tell whether the MD5 of the range is asked for.
-
-    Raises:
-        StorageError: InvalidHeaderValue without a range, OutOfRangeInput if the range is over 4 MiB.
-    """
-    text = call.headers.get("x-ms-range-get-content-md5", "false")
-    if text.lower() != "true":
+def _wants(call: Call, name: str, asked: tuple[int, int | None] | None, length: int) -> bool:
+    if not call.flag(name):
         return False
     if asked is None:
-        raise bad_header("x-ms-range-get-content-md5", text)
-    if last - first + 1 > MAX_RANGE:
+        raise bad_header(name, call.headers[name])
+    if length > MAX_RANGE:
         raise failure("OutOfRangeInput")
     return True
+
+
+def decode_base64(text: str) -> bytes:
+    """Read what is to be an MD5 of a file and is kept as it is (service): any base64.
+
+    Raises:
+        StorageError: InvalidMd5.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise failure("InvalidMd5") from None
 
 
 def decode_md5(text: str) -> bytes:
@@ -89,10 +97,7 @@ def decode_md5(text: str) -> bytes:
     Raises:
         StorageError: InvalidMd5.
     """
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise failure("InvalidMd5") from None
+    value = decode_base64(text)
     if len(value) != _MD5_BYTES:
         raise failure("InvalidMd5")
     return value
@@ -141,12 +146,59 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
+class Checks(NamedTuple):
+    """Which checksums an answer with content shall have."""
+
+    md5: bool
+    crc64: bool
+    structured: bool
+
+    @classmethod
+    def read(cls, call: Call, asked: tuple[int, int | None] | None, first: int, last: int) -> Checks:
+        """Read what a request asks for.
+
+        Raises:
+            StorageError: InvalidHeaderValue without a range, OutOfRangeInput if the range is over 4 MiB;
+                InvalidHeaderValue for two checksums at once, or a form of message that nobody knows.
+        """
+        wanted = [_wants(call, name, asked, last - first + 1) for name in (_GET_MD5, _GET_CRC64)]
+        if all(wanted):
+            raise bad_header(_GET_CRC64, call.headers[_GET_CRC64])
+        return cls(wanted[0], wanted[1], structured.is_asked(call))
+
+
+def body(  # noqa: PLR0917 - an answer, and what it sends
+    call: Call,
+    status: int,
+    headers: dict[str, str],
+    fd: int,
+    span: tuple[int, int],
+    checks: Checks,
+) -> Response:
+    """Make the answer that sends a part of an open file, with its checksums; it closes ``fd``."""
+    first, last = span
+    length = last - first + 1
+    if checks.md5:
+        headers["content-md5"] = range_md5(fd, first, last)
+    if checks.crc64:
+        computed = structured.crc(os.pread(fd, length, first))
+        headers["x-ms-content-crc64"] = structured.encode_crc64(computed)
+    if not checks.structured:
+        headers["content-length"] = str(length)
+        return FileBody(call.answer(status, headers), fd, first, length)
+    headers |= structured.echo(call) | {structured.LENGTH: str(length)}
+    headers["content-length"] = str(structured.message_length(length))
+    return MessageBody(call.answer(status, headers), fd, first, length)
+
+
 class FileBody(Response):
     """Sends a part of an open file, chunk by chunk, and closes it.
 
     If the file grows shorter meanwhile, the connection is cut before the promised length: the client sees a
     broken transfer, never a short file.
     """
+
+    _at_once = CHUNK
 
     def __init__(self, head: Response, fd: int, first: int, length: int) -> None:
         """Take status and headers from ``head``; ``fd`` is this object's to close."""
@@ -162,7 +214,7 @@ class FileBody(Response):
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         try:
             await send(start)
-            if self._length > CHUNK:
+            if self._length > self._at_once:
                 gone = asyncio.ensure_future(_disconnected(receive))
                 try:
                     await self._send_chunks(self._fd, send, gone)
@@ -194,6 +246,30 @@ class FileBody(Response):
         chunk = os.pread(fd, length, position)
         if len(chunk) == length:
             await send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+
+class MessageBody(FileBody):
+    """Sends a part of an open file as a structured message."""
+
+    _at_once = -1
+
+    async def _send_chunks(self, fd: int, send: Send, gone: asyncio.Future[None]) -> None:
+        left = structured.message_length(self._length)
+        for piece in structured.encode(self._pieces(fd), self._length):
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+            await asyncio.sleep(0)
+            if gone.done():
+                return
+
+    def _pieces(self, fd: int) -> Iterator[bytes]:
+        position, end = self._first, self._first + self._length
+        while position < end:
+            piece = os.pread(fd, min(CHUNK, end - position), position)
+            if not piece:
+                return
+            yield piece
+            position += len(piece)
 
 
 async def _disconnected(receive: Receive) -> None:

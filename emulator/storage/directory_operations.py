@@ -44,6 +44,7 @@ async def create_directory(context: Context, call: Call) -> Response:
     smb.check_required(call)
     record = EntryRecord(metadata=call.metadata(), attributes="Directory")
     written = smb.apply(context, call, record, directory=True)
+    smb.apply_semantics(call, record, directory=True)
     if not call.parts:
         raise failure("ResourceAlreadyExists")
     path = tree.make_directory(root, call.parts)

@@ -36,6 +36,13 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         409,
         "The specified copy ID did not match the copy ID for the pending copy operation.",
     ),
+    "Crc64Mismatch": (
+        400,
+        (
+            "The CRC64 value specified in the request did not match with the CRC64 value calculated by the "
+            "server."
+        ),
+    ),
     "DirectoryNotEmpty": (409, "The specified directory is not empty."),
     "EmptyMetadataKey": (400, "The key for one of the metadata key-value pairs is empty."),
     "FileInvalidPermission": (

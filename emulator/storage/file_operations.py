@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import content, smb, tree
+from batchai_scenario.emulator.storage import content, smb, structured, tree
 from batchai_scenario.emulator.storage.call import metadata_headers, smb_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
+from batchai_scenario.emulator.storage.uploads import copy_range, receiving
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 4 * 1024**4
 """Bytes in a file (service, since 2020)."""
+
+_CONTENT_SINCE = "2026-02-06"
+"""From this version on Create File takes content (service)."""
 
 _HEADERS = {
     "x-ms-content-type": "content-type",
@@ -32,7 +36,10 @@ _SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
 async def create_file(context: Context, call: Call) -> Response:
-    """Make a file of ``x-ms-content-length`` zeros; what stood there is replaced, as on the service."""
+    """Make a file of ``x-ms-content-length`` bytes: zeros, and from its start on the body, if there is one.
+
+    What stood there is replaced, as on the service.
+    """
     root = context.root(call)
     if call.headers.get("x-ms-type", "").lower() != "file":
         raise _required(call, "x-ms-type")
@@ -44,19 +51,68 @@ async def create_file(context: Context, call: Call) -> Response:
     smb.check_required(call)
     record = EntryRecord(_content_headers(call), call.metadata(), "Archive")
     written = smb.apply(context, call, record, directory=False)
+    smb.apply_semantics(call, record)
     check_replaceable(context, call, root)
+    length = _content_length(call, size)
+    if length is None:
+        return call.answer(201, _create(context, call, record, size, written))
+    with context.drafts.take() as draft:
+        async with receiving(call, draft, length) as digest:
+            md5 = await digest.value()
+            content.check_md5(call, md5)
+            check_replaceable(context, call, root)
+            headers = _create(context, call, record, size, written, draft=draft, length=length)
+    headers["content-md5"] = content.encode_md5(md5)
+    return call.answer(201, headers | structured.echo(call))
+
+
+def _content_length(call: Call, size: int) -> int | None:
+    """Give how many bytes of content come with Create File; None without a body.
+
+    Raises:
+        StorageError: InvalidHeaderValue for a body where the version knows none, or that is longer than the
+            file; RequestBodyTooLarge (4 MiB), MissingContentLengthHeader.
+    """
+    if "transfer-encoding" in call.headers:
+        raise failure("MissingContentLengthHeader")
+    if not call.length("content-length") and not structured.is_asked(call):
+        return None
+    length = structured.body_length(call)
+    if call.version < _CONTENT_SINCE:
+        raise bad_header("content-length", call.headers["content-length"])
+    if length > content.MAX_RANGE:
+        raise failure("RequestBodyTooLarge", MaxLimit=str(content.MAX_RANGE))
+    if length > size:
+        raise bad_header("content-length", str(length))
+    return length
+
+
+def _create(
+    context: Context,
+    call: Call,
+    record: EntryRecord,
+    size: int,
+    written: int | None,
+    *,
+    draft: int = -1,
+    length: int = 0,
+) -> dict[str, str]:
+    """Make the file, with the first ``length`` bytes of the draft, and give the answer's headers."""
+    root = context.root(call)
     fd, path, made = tree.make_file(root, call.parts)
     if made:
         context.leases.forget(f"{call.share_key}/{path}")  # of a file that somebody deleted on disk
     try:
         os.ftruncate(fd, 0)
         os.ftruncate(fd, size)
+        if length:
+            copy_range(draft, fd, 0, length)
         smb.set_last_write(fd, written)
         record.created = record.created or os.fstat(fd).st_mtime_ns
     finally:
         os.close(fd)
     with tree.find_file(root, path.split("/")) as found:
-        return call.answer(201, save(context, call, found, record) | _SERVER_ENCRYPTED)
+        return save(context, call, found, record) | _SERVER_ENCRYPTED
 
 
 async def get_file(context: Context, call: Call) -> Response:
@@ -75,14 +131,10 @@ async def get_file(context: Context, call: Call) -> Response:
         elif whole_md5:
             headers["content-md5"] = whole_md5
         headers |= _properties(context, call, found, record) | call.grant.overrides
-        headers |= {"accept-ranges": "bytes", "content-length": str(last - first + 1)}
-        digest = content.wants_md5(call, asked, first, last)
+        headers["accept-ranges"] = "bytes"
+        checks = content.Checks.read(call, asked, first, last)
         fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
-        if digest:
-            headers["content-md5"] = content.range_md5(fd, first, last)
-        return content.FileBody(
-            call.answer(200 if asked is None else 206, headers), fd, first, last - first + 1
-        )
+        return content.body(call, 200 if asked is None else 206, headers, fd, (first, last), checks)
 
 
 async def head_file(context: Context, call: Call) -> Response:
@@ -238,7 +290,7 @@ def _properties(context: Context, call: Call, found: Found, record: EntryRecord)
 def _content_headers(call: Call, *, default_type: bool = True) -> dict[str, str]:
     headers = {name: call.headers[sent] for sent, name in _HEADERS.items() if call.headers.get(sent)}
     if "content-md5" in headers:
-        content.decode_md5(headers["content-md5"])
+        content.decode_base64(headers["content-md5"])
     if default_type:
         headers.setdefault("content-type", "application/octet-stream")
     return headers

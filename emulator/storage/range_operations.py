@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import errno
 import hashlib
 import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import smb, tree
+from batchai_scenario.emulator.storage import smb, structured, tree
 from batchai_scenario.emulator.storage.call import XML, document, element
 from batchai_scenario.emulator.storage.content import (
     CHUNK,
@@ -26,7 +25,7 @@ from batchai_scenario.emulator.storage.content import (
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
 from batchai_scenario.emulator.storage.file_operations import check, save
 from batchai_scenario.emulator.storage.sources import find_source, open_source
-from batchai_scenario.emulator.storage.uploads import receiving, write
+from batchai_scenario.emulator.storage.uploads import copy_range, receiving, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,13 +64,13 @@ async def put_range(context: Context, call: Call) -> Response:
         return call.answer(201, _commit(context, call, None, first, last))
     _check_length(call, last - first + 1)
     with context.drafts.take() as draft:
-        async with receiving(call.request, draft, last - first + 1) as digest:
+        async with receiving(call, draft, last - first + 1) as digest:
             if "content-md5" in call.headers:
                 check_md5(call, await digest.value())
             # Unless the client wants it checked, its MD5 need not be known before the bytes are in place.
             headers = _commit(context, call, draft, first, last)
             headers["content-md5"] = encode_md5(await digest.value())
-    return call.answer(201, headers)
+    return call.answer(201, headers | structured.echo(call))
 
 
 async def put_range_from_url(context: Context, call: Call) -> Response:
@@ -99,11 +98,23 @@ async def put_range_from_url(context: Context, call: Call) -> Response:
             data = os.pread(fd, last - first + 1, asked[0])
         finally:
             os.close(fd)
+    _check_source(call, structured.crc(data))
     with context.drafts.take() as draft:
         write(draft, data, 0)
         headers = _commit(context, call, draft, first, last)
     headers["content-md5"] = encode_md5(hashlib.md5(data, usedforsecurity=False).digest())
     return call.answer(201, headers)
+
+
+def _check_source(call: Call, value: int) -> None:
+    """Check the CRC64 that a source is said to have, or the condition on it."""
+    given = call.headers.get("x-ms-source-content-crc64")
+    if given is not None:
+        structured.check_crc64("x-ms-source-content-crc64", given, value)
+    wanted, unwanted = (call.headers.get(f"x-ms-source-if-{word}-crc64") for word in ("match", "none-match"))
+    told = structured.encode_crc64(value)
+    if (wanted is not None and wanted != told) or unwanted == told:
+        raise failure("ConditionNotMet")
 
 
 async def list_ranges(context: Context, call: Call) -> Response:
@@ -196,9 +207,7 @@ def _check_inside(last: int, size: int) -> None:
 
 
 def _check_length(call: Call, length: int) -> None:
-    sent = call.length("content-length")
-    if sent is None:
-        raise failure("MissingContentLengthHeader")
+    sent = structured.body_length(call)
     if sent > MAX_RANGE or length > MAX_RANGE:
         raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_RANGE))
     if sent != length:
@@ -223,7 +232,7 @@ def _commit(context: Context, call: Call, draft: int | None, first: int, last: i
             if draft is None:
                 _clear(fd, first, last - first + 1)
             else:
-                _copy(draft, fd, first, last - first + 1)
+                copy_range(draft, fd, first, last - first + 1)
         finally:
             os.close(fd)
         if kept_time is not None:
@@ -231,20 +240,6 @@ def _commit(context: Context, call: Call, draft: int | None, first: int, last: i
         record.copy = {}
         headers = save(context, call, found, record)
     return headers | {"x-ms-request-server-encrypted": "true"}
-
-
-def _copy(source: int, target: int, offset: int, length: int) -> None:
-    done = 0
-    try:
-        while done < length:
-            done += os.copy_file_range(source, target, length - done, done, offset + done)
-    except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
-            raise
-        while done < length:
-            chunk = os.pread(source, min(CHUNK, length - done), done)
-            write(target, chunk, offset + done)
-            done += len(chunk)
 
 
 def _clear(fd: int, offset: int, length: int) -> None:

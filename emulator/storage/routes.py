@@ -99,11 +99,6 @@ _NOT_BUILT_HEADERS = {
     "x-ms-share-paid-bursting-enabled": "premium shares (x-ms-share-paid-bursting-enabled)",
     "x-ms-share-paid-bursting-max-iops": "premium shares (x-ms-share-paid-bursting-max-iops)",
     "x-ms-share-paid-bursting-max-bandwidth-mibps": "premium shares (their paid bursting)",
-    "x-ms-structured-body": "structured bodies (x-ms-structured-body)",
-    "x-ms-content-crc64": "CRC64 checksums (x-ms-content-crc64)",
-    "x-ms-source-content-crc64": "CRC64 checksums (x-ms-source-content-crc64)",
-    "x-ms-source-if-match-crc64": "CRC64 checksums (x-ms-source-if-match-crc64)",
-    "x-ms-source-if-none-match-crc64": "CRC64 checksums (x-ms-source-if-none-match-crc64)",
     "x-ms-copy-source-authorization": "tokens for sources (x-ms-copy-source-authorization)",
 }
 _NAMED_HEADERS = frozenset(_NOT_BUILT_HEADERS)

@@ -94,6 +94,29 @@ def apply(context: Context, call: Call, record: EntryRecord, *, directory: bool)
     return _time(call, "x-ms-file-last-write-time")
 
 
+def apply_semantics(call: Call, record: EntryRecord, *, directory: bool = False) -> None:
+    """Do what ``x-ms-file-property-semantics`` says: ``New`` archives a new file, ``Restore`` adds nothing.
+
+    Without the header attributes are as they were sent. What ``New`` inherits of permissions is nothing here:
+    they are kept and never enforced (our decision).
+
+    Raises:
+        StorageError: InvalidHeaderValue.
+    """
+    text = call.headers.get("x-ms-file-property-semantics")
+    if text is None:
+        return
+    if text.lower() not in ("new", "restore"):
+        raise bad_header("x-ms-file-property-semantics", text)
+    if text.lower() == "new" and not directory and "Archive" not in record.attributes:
+        record.attributes = with_archive(record.attributes)
+
+
+def with_archive(attributes: str) -> str:
+    """Add ``Archive`` to attributes."""
+    return " | ".join(name for name in (*attributes.split(" | "), "Archive") if name not in ("None", ""))
+
+
 def set_last_write(path: int | str, written: int | None) -> None:
     """Set when a file was last written, if the client said so; time of last access stays."""
     if written is not None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.storage import structured
 from batchai_scenario.emulator.storage.errors import bad_header
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from starlette.requests import Request
+    from batchai_scenario.emulator.storage.call import Call
 
 _STEP = 128 * 1024
 """Bytes that are worth a thread; fewer are hashed where they are."""
@@ -55,22 +57,39 @@ class Drafts:
 
 
 @asynccontextmanager
-async def receiving(request: Request, draft: int, length: int) -> AsyncIterator[Digest]:
-    """Stream a body into a draft; inside the context all of it is there, and its MD5 is on its way.
+async def receiving(call: Call, draft: int, length: int) -> AsyncIterator[Digest]:
+    """Stream a request's body into a draft; inside the context all of it is there, its MD5 on its way.
+
+    A structured body is taken apart; CRC64s, in it or in ``x-ms-content-crc64``, are checked.
+
+    Args:
+        call: The request.
+        draft: Where the content goes.
+        length: How many bytes of content there are to be.
 
     Raises:
         ClientDisconnect: the client went away first.
-        StorageError: InvalidHeaderValue if the body is not ``length`` bytes long.
+        StorageError: InvalidHeaderValue if the content is not ``length`` bytes long, Crc64Mismatch,
+            InvalidInput for a broken structured body.
     """
     digest = Digest(draft)
-    received = 0
+    decoder = structured.Decoder(call.length("content-length") or 0) if structured.is_asked(call) else None
+    crc64 = call.headers.get("x-ms-content-crc64")
+    received = computed = 0
     try:
-        async for chunk in request.stream():
-            write(draft, chunk, received)
-            received += len(chunk)
+        async for chunk in call.request.stream():
+            content = chunk if decoder is None else decoder.feed(chunk)
+            if crc64 is not None:
+                computed = structured.crc(content, computed)
+            write(draft, content, received)
+            received += len(content)
             digest.extend(received)
+        if decoder is not None:
+            decoder.finish()
         if received != length:
-            raise bad_header("content-length", str(received))
+            raise bad_header("content-length" if decoder is None else structured.LENGTH, str(received))
+        if crc64 is not None:
+            structured.check_crc64("x-ms-content-crc64", crc64, computed)
         yield digest
     finally:
         await digest.settle()
@@ -124,3 +143,18 @@ def write(fd: int, data: bytes | memoryview, offset: int) -> None:
             return
         offset += written
         data = memoryview(data)[written:]
+
+
+def copy_range(source: int, target: int, offset: int, length: int) -> None:
+    """Copy the first ``length`` bytes of a draft to an offset of a file."""
+    done = 0
+    try:
+        while done < length:
+            done += os.copy_file_range(source, target, length - done, done, offset + done)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+        while done < length:
+            chunk = os.pread(source, min(_BLOCK, length - done), done)
+            write(target, chunk, offset + done)
+            done += len(chunk)

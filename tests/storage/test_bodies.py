@@ -290,7 +290,8 @@ def test_a_file_that_shrinks_while_it_is_read_breaks_the_transfer(served: Served
         ({"x-ms-file-permission-key": "1*2", "x-ms-file-permission": ""}, "FilePermissionNotFound"),
         ({"x-ms-file-permission": "everybody"}, "FileInvalidPermission"),
         ({"x-ms-mode": "0777"}, "NotImplemented"),
-        ({"x-ms-structured-body": "XSM/1.0; properties=crc64"}, "NotImplemented"),
+        ({"x-ms-structured-body": "XSM/2.0"}, "InvalidHeaderValue"),
+        ({"x-ms-file-property-semantics": "Old"}, "InvalidHeaderValue"),
     ],
 )
 def test_a_wrong_create_makes_nothing(served: Served, headers: dict[str, str], code: str) -> None:

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import content
+from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
 from batchai_scenario.emulator.storage.call import metadata_headers, stamps
@@ -60,7 +60,7 @@ async def put_blob(context: BlobContext, call: BlobCall) -> Response:
         record.headers["content-md5"] = record.headers.get("content-md5") or digest
         headers = commit(context, call, root, path, record)
     context.blocks.forget(call)
-    return call.answer(201, headers | {"content-md5": digest} | _ENCRYPTED)
+    return call.answer(201, headers | {"content-md5": digest} | _ENCRYPTED | structured.echo(call))
 
 
 async def get_blob(context: BlobContext, call: BlobCall) -> Response:
@@ -78,15 +78,13 @@ async def get_blob(context: BlobContext, call: BlobCall) -> Response:
         elif whole_md5:
             headers["content-md5"] = whole_md5
         headers |= call.grant.overrides
-        headers |= {"accept-ranges": "bytes", "content-length": str(last - first + 1)}
-        digest = content.wants_md5(call, asked, first, last)
+        headers["accept-ranges"] = "bytes"
         status = 200 if asked is None else 206
         if found.is_directory:
             return call.answer(status, headers)
+        checks = content.Checks.read(call, asked, first, last)
         fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
-        if digest:
-            headers["content-md5"] = content.range_md5(fd, first, last)
-        return content.FileBody(call.answer(status, headers), fd, first, last - first + 1)
+        return content.body(call, status, headers, fd, (first, last), checks)
 
 
 async def head_blob(context: BlobContext, call: BlobCall) -> Response:
@@ -232,14 +230,12 @@ async def receive_body(call: BlobCall, path: str, limit: int) -> str:
             is not as long as it says.
         ClientDisconnect: the client went away first.
     """
-    length = call.length("content-length")
-    if length is None:
-        raise failure("MissingContentLengthHeader")
+    length = structured.body_length(call)
     if length > limit:
         raise failure("RequestBodyTooLarge", MaxLimit=str(limit))
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        async with receiving(call.request, fd, length) as received:
+        async with receiving(call, fd, length) as received:
             digest = await received.value()
     finally:
         os.close(fd)

@@ -7,6 +7,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchai_scenario.emulator.storage import structured
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.blob_operations import (
     check_target,
@@ -58,7 +59,7 @@ async def put_block(context: BlobContext, call: BlobCall) -> Response:
         digest = await receive_body(call, path, MAX_BLOCK)
         context.containers.root(call.account.name, call.share)  # it may be gone by now
         context.blocks.keep(call, identifier, path)
-    return call.answer(201, {"content-md5": digest} | _ENCRYPTED)
+    return call.answer(201, {"content-md5": digest} | _ENCRYPTED | structured.echo(call))
 
 
 async def put_block_list(context: BlobContext, call: BlobCall) -> Response:
