@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.cluster.records import LogPlace
 from batchai_scenario.emulator.launch.layout import locate
+from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.state.clock import wire_time
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class ExecutionLog:
     """Appends lines ``<time> INFO|NOTICE|ERROR text``; a line that cannot be written never stops a job.
 
     The folder belongs to the job, who may have put anything into it: links are not followed below the
-    mounted folder, and what is not a plain file is left alone.
+    mounted folder, and what is not a plain file is left alone, devices (a container may make them) included.
     """
 
     def __init__(self, place: LogPlace, clock: Clock) -> None:
@@ -64,19 +65,17 @@ class ExecutionLog:
 
 
 def _append(place: LogPlace, data: bytes) -> None:
-    folder = os.open(place.root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for part in PurePosixPath(place.folder).parts:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(part, dir_fd=folder)
-            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-            os.close(folder)
-            folder = below
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        file = os.open(NAME, flags, 0o666, dir_fd=folder)
+    with beneath.opened(place.root) as top:
+        parts = PurePosixPath(place.folder).parts
+        folder = beneath.put_folders(os.dup(top), parts, 0o777, replace=False)
         try:
-            os.write(file, data)
+            with contextlib.suppress(FileExistsError):
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                os.close(os.open(NAME, flags, 0o666, dir_fd=folder))
+            file = beneath.open_file(NAME, folder, os.O_WRONLY | os.O_APPEND)
+            try:
+                os.write(file, data)
+            finally:
+                os.close(file)
         finally:
-            os.close(file)
-    finally:
-        os.close(folder)
+            os.close(folder)

@@ -1,7 +1,8 @@
 """The control folder of a task: what its supervisor is told, and what it left behind.
 
 It stands on the node's disk, outside the node agent's tree, so that a job that wipes its temporary folder
-cannot lose its own end. Files: ``supervisor.sh``, ``plan`` (shell), ``environment`` (shell, 0600, emptied
+cannot lose its own end. A container sees it, so what stands in it is read as a job's: no link is followed,
+no pipe is opened. Files: ``supervisor.sh``, ``plan`` (shell), ``environment`` (shell, 0600, emptied
 by the supervisor before anything else), ``log`` (what the supervisor could not do), ``begun``, ``phase``
 and ``status``.
 """
@@ -12,6 +13,7 @@ import os
 import re
 import shlex
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from batchai_scenario.emulator.engines.base import TaskEnd
 from batchai_scenario.emulator.errors import Problem
+from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +36,7 @@ Scope = Literal["alone", "session"]
 _SUPERVISOR = Path(__file__).with_name("supervisor.sh")
 _STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|failed) end\n")
 _LOG_TAIL = 600
+_LIMIT = 200  # bytes of a file of one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def write_control(
         scope: ``alone`` if the task has a PID namespace of its own.
     """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(draft, ignore_errors=True)
+    beneath.remove_path(draft)
     draft.mkdir(parents=True, mode=0o700)
     shutil.copyfile(_SUPERVISOR, draft / "supervisor.sh")
     _write(draft / "plan", _plan(task, owner, scope))
@@ -135,15 +139,15 @@ def _quote(path: PurePosixPath) -> str:
 
 def has_begun(folder: Path) -> bool:
     """Tell whether the supervisor ran; from then on the task is not started again."""
-    return (folder / "begun").exists() or (folder / "status").exists()
+    return os.path.lexists(folder / "begun") or os.path.lexists(folder / "status")
 
 
 def recorded_end(folder: Path) -> TaskEnd | None:
     """Read how the task ended as its supervisor recorded it; None if it did not."""
     try:
-        text = (folder / "status").read_text()
+        text = beneath.read_file(folder, "status", _LIMIT).decode()
         ended = _written(folder / "status")
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError):
         return None
     found = _STATUS.match(text)
     if not found:
@@ -195,8 +199,8 @@ def lost_end(
 
 def _phase(folder: Path) -> Phase:
     try:
-        text = (folder / "phase").read_text().strip()
-    except OSError:
+        text = beneath.read_file(folder, "phase", _LIMIT).decode().strip()
+    except (OSError, UnicodeDecodeError):
         return "start"
     return cast("Phase", text) if text in ("preparation", "main") else "start"
 
@@ -204,23 +208,46 @@ def _phase(folder: Path) -> Phase:
 def log_tail(folder: Path) -> str:
     """Give the last lines of the supervisor's log, for a problem's text."""
     try:
-        data = (folder / "log").read_bytes()
+        data = beneath.read_file(folder, "log", _LOG_TAIL)
     except OSError:
         return ""
-    return data[-_LOG_TAIL:].decode(errors="replace").strip()
+    return data.decode(errors="replace").strip()
 
 
 def _written(path: Path) -> datetime | None:
-    """Give when a file was written, cut to milliseconds as everything in the emulator."""
+    """Give when a file was written, cut to milliseconds as everything here; never later than now."""
     try:
-        nanoseconds = path.stat().st_mtime_ns
-    except OSError:
+        nanoseconds = path.lstat().st_mtime_ns
+        return min(datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, timezone.utc), _now())
+    except (OSError, OverflowError, ValueError):  # a job may give its files any time
         return None
-    return datetime.fromtimestamp(nanoseconds // 1_000_000 / 1000, timezone.utc)
 
 
 def _now() -> datetime:
     return datetime.now(timezone.utc)
+
+
+def is_noted(folder: Path, what: str) -> bool:
+    """Tell whether ``note`` noted this of a task."""
+    return os.path.lexists(_note(folder, what))
+
+
+def note(folder: Path, what: str) -> None:
+    """Note something of a task, where its job cannot write; it goes with ``drop_control``."""
+    _note(folder, what).touch()
+
+
+def _note(folder: Path, what: str) -> Path:
+    return folder.with_name(f".{folder.name}.{what}")
+
+
+def drop_control(folder: Path) -> None:
+    """Delete a task's control folder, and what is noted beside it."""
+    with suppress(OSError):
+        beneath.remove_path(folder)
+    for path in folder.parent.glob(f".{folder.name}.*"):
+        with suppress(OSError):
+            beneath.remove_path(path)
 
 
 def control_folders(home: Home) -> Iterator[Path]:

@@ -6,7 +6,6 @@ removed by the engine itself: its end is read first, from the status file and th
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from contextlib import suppress
@@ -18,9 +17,12 @@ from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEn
 from batchai_scenario.emulator.engines.control import (
     Owner,
     control_folder,
+    drop_control,
     find_control_folder,
     has_begun,
+    is_noted,
     lost_end,
+    note,
     recorded_end,
     write_control,
 )
@@ -128,11 +130,11 @@ class DockerEngine:
     def place_node(self, cluster: str, node: str) -> NodePlace:
         """Make the cluster's network, and the node's address and disk (E1)."""
         with self._placing:
-            note = read_note(self._home.nodes / cluster / node)
-            subnet = self._networks.make(cluster, str(note.get("subnet") or ""))
+            known = read_note(self._home.nodes / cluster / node)
+            subnet = self._networks.make(cluster, str(known.get("subnet") or ""))
             address = self._networks.address(cluster, node, subnet)
-            note = {"engine": self.name, "address": address, "subnet": subnet}
-            disk = make_disk(self._home, cluster, node, note)
+            known = {"engine": self.name, "address": address, "subnet": subnet}
+            disk = make_disk(self._home, cluster, node, known)
         return NodePlace(cluster, node, address, disk, NODE_ROOT)
 
     @translated()
@@ -183,10 +185,10 @@ class DockerEngine:
 
         gpus = decide_gpus(task.gpus, count, announce)
         disk = folder.parent.parent
-        note = read_note(disk)
-        self._networks.make(task.cluster, str(note.get("subnet") or ""))  # it may have been pruned
+        known = read_note(disk)
+        self._networks.make(task.cluster, str(known.get("subnet") or ""))  # it may have been pruned
         ready_tree(disk, task)
-        shutil.rmtree(folder, ignore_errors=True)
+        drop_control(folder)
         environment = {**task.environment, **gpu_variables(gpus)}
         write_control(folder, task, environment, self._files_owner, "alone")
         containers.create_container(
@@ -196,7 +198,7 @@ class DockerEngine:
             task,
             image=image.id,
             control=folder,
-            address=str(note.get("address") or ""),
+            address=str(known.get("address") or ""),
             gpus=gpus,
         )
 
@@ -268,10 +270,10 @@ class DockerEngine:
     def _settle(self, task_id: str, folder: Path | None) -> None:
         """Give back the files of a task whose supervisor could not, once."""
         owner = self._files_owner
-        if owner is None or folder is None or (folder / "given_back").exists():
+        if owner is None or folder is None or is_noted(folder, "given_back"):
             return
         if containers.give_back(self._api, self._facts, container_name(task_id), owner):
-            (folder / "given_back").touch()
+            note(folder, "given_back")
 
     # E4 ------------------------------------------------------------------------------------------------
 
@@ -319,7 +321,7 @@ class DockerEngine:
     def _drop_control(self, task_id: str) -> None:
         folder = find_control_folder(self._home, task_id)
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+            drop_control(folder)
 
     def _containers(self, marks: list[str]) -> list[dict[str, Any]]:
         return list(self._api.containers(all=True, filters={"label": marks}))

@@ -7,16 +7,17 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_TREE
+from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import PurePosixPath
 
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
@@ -95,39 +96,51 @@ def disks(home: Home) -> Iterator[Path]:
 
 def drop_disk(disk: Path) -> None:
     """Delete a node's disk, and its cluster's folder with the last one. Mounts are never followed."""
-    shutil.rmtree(disk, ignore_errors=True)
-    if disk.exists():  # say why, now that what could be deleted is gone
-        shutil.rmtree(disk)
+    beneath.remove_path(disk)
     try:
         disk.parent.rmdir()
     except OSError:
         return  # other nodes are left, or it is gone
 
 
-def _prune(folder: Path, keep: Path) -> None:
-    """Delete everything in a folder except ``keep`` and what leads there."""
-    for entry in folder.iterdir() if folder.is_dir() else ():
-        if entry == keep:
-            continue
-        if keep.is_relative_to(entry):
-            _prune(entry, keep)
-        elif entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink()
-
-
 def ready_tree(disk: Path, task: NodeTask) -> None:
     """Empty the temporary folders of earlier jobs and make the folders that mounts go on, as the caller's.
 
-    The service wipes a node's temporary folder when the next job starts (documentation of its CLI).
+    The service wipes a node's temporary folder when the next job starts (documentation of its CLI). What an
+    earlier job put in the place of a folder on the way is removed.
     """
-    tree = disk / NODE_TREE
     root = task.mounts[0].target
-    _prune(tree / "jobs", tree / task.working_directory.relative_to(root))
-    for mount in task.mounts:
-        if mount.target.is_relative_to(root):
-            point = tree / mount.target.relative_to(root)
-            if point.is_symlink():
-                point.unlink()
-            point.mkdir(parents=True, exist_ok=True)
+    with beneath.opened(disk, (NODE_TREE,)) as tree:
+        _prune(tree, task.working_directory.relative_to(root).parts)
+        for path in (task.working_directory, *(mount.target for mount in task.mounts)):
+            if path.is_relative_to(root):
+                os.close(beneath.put_folders(os.dup(tree), path.relative_to(root).parts))
+
+
+def link_volume(disk: Path, inside: PurePosixPath, source: Path) -> None:
+    """Put a link to a volume in the place of its mount point, for a job that sees the node's disk itself."""
+    with beneath.opened(disk, (NODE_TREE, *inside.parent.parts)) as folder:
+        beneath.remove(inside.name, folder)
+        os.symlink(source, inside.name, dir_fd=folder)
+
+
+def _prune(tree: int, keep: tuple[str, ...]) -> None:
+    """Delete everything beside a path below an open folder, from its second part on, and leave the path.
+
+    What cannot be deleted stays: it is in nobody's way.
+    """
+    folder = os.dup(tree)
+    try:
+        for depth, part in enumerate(keep):
+            for name in os.listdir(folder) if depth else ():  # noqa: PTH208 - of a descriptor
+                if name != part:
+                    with contextlib.suppress(OSError):
+                        beneath.remove(name, folder)
+            below = os.open(part, beneath.FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = below
+    except OSError as error:
+        if error.errno not in beneath.NO_FOLDER:
+            raise
+    finally:
+        os.close(folder)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import threading
@@ -24,6 +23,7 @@ from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEn
 from batchai_scenario.emulator.engines.control import (
     control_folder,
     control_folders,
+    drop_control,
     find_control_folder,
     has_begun,
     lost_end,
@@ -37,6 +37,7 @@ from batchai_scenario.emulator.engines.nodes import (
     drop_dangling_links,
     drop_disk,
     drop_plain_path,
+    link_volume,
     make_disk,
     plain_path,
     read_note,
@@ -47,6 +48,7 @@ from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.environment import gpu_variables
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
+from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -120,12 +122,13 @@ class ProcessEngine:
         with _locked(folder.parent / f".{task.id}.lock"):
             if has_begun(folder) or (folder.exists() and not _is_free(folder)):
                 return
-            shutil.rmtree(folder, ignore_errors=True)
+            beneath.remove_path(folder)
             try:
                 self._write(folder, task, self._environment(task, announce))
                 self._launch(folder, task)
             except BaseException as error:
-                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    beneath.remove_path(folder)
                 if isinstance(error, OSError):
                     message = f"The task could not be started: {error}"
                     raise EngineError(Problem("InternalError", message)) from error
@@ -167,9 +170,7 @@ class ProcessEngine:
             return
         root, *volumes = task.mounts
         for mount in volumes:
-            point = root.source / mount.target.relative_to(root.target)
-            shutil.rmtree(point)
-            point.symlink_to(mount.source)
+            link_volume(disk, mount.target.relative_to(root.target), mount.source)
 
     def _launch(self, folder: Path, task: NodeTask) -> None:
         if self._no_namespaces:
@@ -239,8 +240,7 @@ class ProcessEngine:
         self.stop(task_id, 0.0)
         folder = find_control_folder(self._home, task_id)
         if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            (folder.parent / f".{task_id}.lock").unlink(missing_ok=True)
+            drop_control(folder)
 
     def tasks(self) -> list[str]:
         """List tasks that were started and not removed (E7)."""

@@ -1,0 +1,98 @@
+"""What a job puts in the place of its node's folders leads nobody anywhere."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchai_scenario.emulator.engines.control import control_folder, lost_end, recorded_end
+from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
+from batchai_scenario.emulator.launch.layout import NODE_TREE
+from tests.state.swapping import Swapping, moves, snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROOT = "${AZ_BATCHAI_MOUNT_ROOT%/mounts}"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    (folder / "ws" / "exp").mkdir(parents=True)
+    for path in (folder, folder / "ws", folder / "ws" / "exp"):
+        (path / "precious").write_text("mine")
+    return folder
+
+
+@pytest.mark.parametrize("swapped", ["jobs", "jobs/ws", "jobs/ws/exp", "mounts", "mounts/share"])
+def test_a_folder_that_a_job_swapped_for_a_link_is_made_anew(lab: Any, swapped: str, outside: Path) -> None:
+    before = snapshot(outside)
+    place = lab.place.disk / NODE_TREE / swapped
+    lab.run(f"cd / && R={ROOT} && mv $R/{swapped} $R/moved && ln -s '{outside}' $R/{swapped}")
+    if not place.is_symlink():  # a mount cannot be moved from where it is mounted
+        place.rename(place.with_name("moved"))
+        place.symlink_to(outside)
+    outcome = lab.run("echo there > $AZ_BATCHAI_JOB_TEMP/file && cat $AZ_BATCHAI_JOB_TEMP/file")
+    assert (outcome.end.exit_code, outcome.text()) == (0, "there\n")
+    assert snapshot(outside) == before
+    lab.engine.remove_node(lab.cluster, lab.place.node)
+    assert snapshot(outside) == before
+
+
+@pytest.mark.parametrize("work", ["ready", "drop"])
+def test_swaps_while_the_node_is_made_ready_or_removed_reach_nothing(
+    lab_of: Any, outside: Path, tmp_path: Path, work: str
+) -> None:
+    lab = lab_of("process-plain")
+    before = snapshot(outside)
+    for seed in range(200):
+        disk = tmp_path / f"disk{seed}"
+        tree = disk / NODE_TREE
+        victims = [tree / "jobs", tree / "jobs" / "ws", tree / "jobs" / "ws" / "exp", tree / "mounts"]
+        victims[2].mkdir(parents=True)
+        victims[3].mkdir()
+        for folder in (*victims, tree / "jobs" / "ws" / "exp" / "old"):
+            folder.mkdir(exist_ok=True)
+            (folder / "precious").write_text("theirs")
+        swapping = Swapping(victims, outside, tmp_path / f"aside{seed}")
+        with suppress(OSError), moves().watch(swapping.seeded(seed)):
+            if work == "ready":
+                ready_tree(disk, lab.task("true"))
+            else:
+                drop_disk(disk)
+        assert snapshot(outside) == before, f"seed {seed}"
+
+
+def test_what_a_job_left_in_its_control_folder_shows_nothing_of_this_machine(lab: Any, outside: Path) -> None:
+    """The end of a task is read without following links, or waiting for a pipe."""
+    task = lab.task("true")
+    folder = control_folder(lab.home, lab.cluster, task.node, task.id)
+    folder.mkdir(parents=True)
+    for name in ("log", "phase", "begun"):
+        (folder / name).symlink_to(outside / "precious")
+    os.mkfifo(folder / "status")
+    assert recorded_end(folder) is None
+    end = lost_end(folder, 1, "The container is lost.")
+    assert end.problem is not None
+    assert end.problem.message == "The container is lost."
+    assert end.phase == "start"
+    (folder / "status").unlink()
+    (folder / "status").symlink_to(outside / "precious")
+    assert recorded_end(folder) is None
+    lab.engine.remove(task.id)
+    assert (outside / "precious").read_text() == "mine"
+
+
+def test_times_that_no_calendar_has_are_no_times(lab_of: Any) -> None:
+    lab = lab_of("process-plain")
+    task = lab.task("true")
+    folder = control_folder(lab.home, lab.cluster, task.node, task.id)
+    folder.mkdir(parents=True)
+    (folder / "phase").write_text("main\n")
+    for seconds in (2**40, -(2**40), 4_000_000_000):
+        os.utime(folder / "phase", (seconds, seconds))
+        lost_end(folder, 1, "Lost.")
