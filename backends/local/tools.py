@@ -57,7 +57,7 @@ def build_engine(home: Path, name: str) -> Engine:
         return DockerEngine(Home(home), training=training_folder())
     from batchai_scenario.emulator.engines.process import ProcessEngine
 
-    return ProcessEngine(Home(home), training=training_folder())
+    return ProcessEngine(Home(home))
 
 
 def probe_engines(home: Path) -> list[EngineProbe]:

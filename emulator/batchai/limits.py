@@ -17,26 +17,14 @@ from batchai_scenario.emulator.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from batchai_scenario.training.toolkits.registry import Toolkits
+
 MAX_NODES = 100
 """Nodes in one cluster (documented quota)."""
 
 MAX_WALL_CLOCK = timedelta(days=7)
 """Longest run of a job (documented quota)."""
 
-TOOLKITS = {
-    "cntkSettings": "cntk",
-    "pyTorchSettings": "pytorch",
-    "tensorFlowSettings": "tensorflow",
-    "caffeSettings": "caffe",
-    "caffe2Settings": "caffe2",
-    "chainerSettings": "chainer",
-    "customToolkitSettings": "custom",
-    "customMpiSettings": "custommpi",
-    "horovodSettings": "horovod",
-}
-"""Settings property -> ``toolType``."""
-
-_BUILT = frozenset({"cntk", "custom"})
 _SIZE = re.compile(r"(standard_)([a-z]+)(\d+)([a-z]*)((?:_v\d+)?)", re.IGNORECASE)
 _NO_SIZE = re.compile(r"STANDARD_(A0|GS\d+|DS\d+.*)")
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -171,9 +159,9 @@ def check_mounts(volumes: Mapping[str, Any], path: str) -> None:
         seen.add(mount.strip("/"))
 
 
-def check_job(definition: Mapping[str, Any]) -> None:
+def check_job(definition: Mapping[str, Any], toolkits: Toolkits) -> None:
     """Check a job's ``properties``, defaults filled in."""
-    _check_toolkit(definition)
+    _check_toolkit(definition, toolkits)
     if definition["nodeCount"] > 1:
         raise not_supported("properties.nodeCount", "a job runs on one node")
     check_mounts(definition.get("mountVolumes", {}), "properties.mountVolumes")
@@ -192,31 +180,14 @@ def check_job(definition: Mapping[str, Any]) -> None:
             _check_variable(variable, f"properties.{kind}[{index}]")
 
 
-def _check_toolkit(definition: Mapping[str, Any]) -> None:
-    given = [name for name in TOOLKITS if name in definition]
-    if len(given) != 1:
-        wrong = f"{' and '.join(given)} are given" if given else "none is given"
-        raise invalid_value("properties", f"a job has exactly one toolkit's settings, and {wrong}")
-    name = given[0]
-    path = f"properties.{name}"
-    if TOOLKITS[name] not in _BUILT:
-        raise not_supported(path, "the toolkits are cntkSettings and customToolkitSettings")
-    settings = definition[name]
-    if settings.get("processCount", 1) > 1:
-        raise not_supported(f"{path}.processCount", "a job runs one process")
-    if name == "cntkSettings":
-        _check_cntk(settings, path)
-
-
-def _check_cntk(settings: Mapping[str, Any], path: str) -> None:
-    script, config = "pythonScriptFilePath", "configFilePath"
-    needed = config if settings["languageType"] == "BrainScript" else script
-    alien = (script, "pythonInterpreterPath") if needed == config else (config,)
-    if not settings.get(needed):
-        raise invalid_value(f"{path}.{needed}", f"it is required with {settings['languageType']}")
-    for name in alien:
-        if name in settings:
-            raise invalid_value(f"{path}.{name}", f"it does not go with {settings['languageType']}")
+def _check_toolkit(definition: Mapping[str, Any], toolkits: Toolkits) -> None:
+    for fault in toolkits.faults(definition):
+        if fault.kind == "unsupported":
+            raise not_supported(fault.path, fault.why)
+        raise invalid_value(fault.path, fault.why)
+    settings = next(name for name in toolkits.names if name in definition)
+    if definition[settings].get("processCount", 1) > 1:
+        raise not_supported(f"properties.{settings}.processCount", "a job runs one process")
 
 
 def _check_paths(definition: Mapping[str, Any]) -> None:

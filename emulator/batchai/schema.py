@@ -2,53 +2,24 @@
 
 Everything that the service knew is here, also what the emulator does not do yet (``limits`` refuses
 that by name). Known from: SDK 2.0.0's models, the service's published job and cluster schemas, and
-recorded traffic for the defaults. Our decisions: names are matched without regard to case (as the
-service's own JSON reader did), ``null`` means absent, read-only properties are ignored, anything else
-that is unknown is an error.
+recorded traffic for the defaults. What the settings of a toolkit may say stands in its own folder.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, create_model
+from pydantic.alias_generators import to_snake
+
+from batchai_scenario.schema.body import Body, lower
+
+if TYPE_CHECKING:
+    from batchai_scenario.training.toolkits.registry import Toolkits
 
 _ENTITY = frozenset({"id", "name", "type"})
 _PROVISIONING = frozenset({"creationtime", "provisioningstate", "provisioningstatetransitiontime"})
-
-
-def lower(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
-    """Write an enumeration's value as the service does."""
-    return value.lower() if isinstance(value, str) else value
-
-
-def _language(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
-    known = {"brainscript": "BrainScript", "python": "Python"}
-    return known.get(value.lower(), value) if isinstance(value, str) else value
-
-
-class Body(BaseModel):
-    """What all bodies share: camelCase names in any case, no unknown property, no null."""
-
-    model_config = ConfigDict(
-        extra="forbid", alias_generator=to_camel, coerce_numbers_to_str=True, defer_build=True
-    )
-    read_only: ClassVar[frozenset[str]] = frozenset()
-    """Properties (in lower case) that the service sets: ignored in a request."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _normal(cls, data: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
-        if not isinstance(data, dict):
-            return data
-        spelled = [field.alias or to_camel(name) for name, field in cls.model_fields.items()]
-        names = {name.lower(): name for name in spelled}
-        return {
-            names.get(key.lower(), key): value
-            for key, value in data.items()
-            if value is not None and key.lower() not in cls.read_only
-        }
 
 
 class ResourceId(Body):
@@ -308,72 +279,6 @@ class ContainerSettings(Body):
     shm_size: str | None = None
 
 
-class Cntk(Body):
-    """Toolkit CNTK."""
-
-    language_type: Annotated[Literal["BrainScript", "Python"] | None, BeforeValidator(_language)] = None
-    config_file_path: str | None = None
-    python_script_file_path: str | None = None
-    python_interpreter_path: str | None = None
-    command_line_args: str | None = None
-    process_count: int | None = Field(None, ge=1)
-
-
-class PythonToolkit(Body):
-    """What toolkits that start a Python script have in common."""
-
-    python_script_file_path: str
-    python_interpreter_path: str | None = None
-    command_line_args: str | None = None
-
-
-class ProcessToolkit(PythonToolkit):
-    """Toolkits Chainer and Horovod: a Python script in several processes."""
-
-    process_count: int | None = Field(None, ge=1)
-
-
-class PyTorch(ProcessToolkit):
-    """Toolkit PyTorch."""
-
-    communication_backend: str | None = None
-
-
-class TensorFlow(Body):
-    """Toolkit TensorFlow."""
-
-    python_script_file_path: str
-    python_interpreter_path: str | None = None
-    master_command_line_args: str | None = None
-    worker_command_line_args: str | None = None
-    parameter_server_command_line_args: str | None = None
-    worker_count: int | None = Field(None, ge=1)
-    parameter_server_count: int | None = Field(None, ge=1)
-
-
-class Caffe(Body):
-    """Toolkit Caffe."""
-
-    config_file_path: str | None = None
-    python_script_file_path: str | None = None
-    python_interpreter_path: str | None = None
-    command_line_args: str | None = None
-    process_count: int | None = Field(None, ge=1)
-
-
-class CustomToolkit(Body):
-    """A command line."""
-
-    command_line: str = Field(min_length=1)
-
-
-class CustomMpi(Body):
-    """A command line that mpirun starts."""
-
-    command_line: str = Field(min_length=1)
-    process_count: int | None = Field(None, ge=1)
-
-
 class JobPreparation(Body):
     """A command line that runs before the job on each of its nodes."""
 
@@ -402,7 +307,7 @@ class Constraints(Body):
 
 
 class JobCommon(Body):
-    """What ``properties`` of a job's PUT hold in every API version."""
+    """What ``properties`` of a job's PUT hold in every API version; toolkits' settings come on top."""
 
     read_only = _PROVISIONING | {
         "tooltype",
@@ -414,12 +319,6 @@ class JobCommon(Body):
     cluster: ResourceId
     node_count: int = Field(ge=1)
     container_settings: ContainerSettings | None = None
-    cntk_settings: Cntk | None = None
-    tensor_flow_settings: TensorFlow | None = None
-    caffe_settings: Caffe | None = None
-    caffe2_settings: PythonToolkit | None = None
-    chainer_settings: ProcessToolkit | None = None
-    custom_toolkit_settings: CustomToolkit | None = None
     job_preparation: JobPreparation | None = None
     std_out_err_path_prefix: str
     input_directories: list[InputDirectory] | None = None
@@ -435,9 +334,6 @@ class JobProperties(JobCommon):
     scheduling_priority: Annotated[Literal["low", "normal", "high"], BeforeValidator(lower)] = "normal"
     mount_volumes: MountVolumes | None = None
     secrets: list[SecretVariable] | None = None
-    py_torch_settings: PyTorch | None = None
-    custom_mpi_settings: CustomMpi | None = None
-    horovod_settings: ProcessToolkit | None = None
 
 
 class JobCreate(Body):
@@ -445,3 +341,22 @@ class JobCreate(Body):
 
     read_only = _ENTITY
     properties: JobProperties
+
+
+@cache
+def with_toolkits(body: type[Body], toolkits: Toolkits, unknown: frozenset[str] = frozenset()) -> type[Body]:
+    """Add the settings of toolkits to a job's body, all but those that are ``unknown`` to its API version.
+
+    Of a toolkit that the service had and we have not, any settings pass: ``limits`` refuses it by name.
+    """
+    settings: dict[str, Any] = {
+        to_snake(name): (
+            (toolkits[name].settings if name in toolkits else dict[str, Any]) | None,
+            Field(None, alias=name),
+        )
+        for name in toolkits.names
+        if name not in unknown
+    }
+    properties: Any = body.model_fields["properties"].annotation
+    complete = create_model("JobProperties", __base__=properties, **settings)
+    return create_model(body.__name__, __base__=body, properties=(complete, ...))

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from batchai_scenario.emulator.batchai import schema
-from batchai_scenario.emulator.batchai.schema import Body, lower
+from batchai_scenario.schema.body import Body, lower
 
 _ENTITY = frozenset({"id", "name", "type"})
 
@@ -51,7 +51,6 @@ class MarchJobProperties(FlatJob):
 
     mount_volumes: schema.MountVolumes | None = None
     secrets: list[schema.SecretVariable] | None = None
-    py_torch_settings: schema.PyTorch | None = None
 
 
 class MarchJob(FlatBody):
@@ -115,18 +114,11 @@ class PreviewConstraints(schema.Constraints):
     max_retry_count: Literal[0] = 0
 
 
-class PreviewTensorFlow(schema.TensorFlow):
-    """Toolkit TensorFlow; the master's arguments were required."""
-
-    master_command_line_args: str
-
-
 class PreviewJobProperties(FlatJob):
-    """``properties`` of a job's PUT: no volumes and no secrets of its own, no PyTorch."""
+    """``properties`` of a job's PUT: no volumes and no secrets of its own."""
 
     environment_variables: list[PreviewVariable] | None = None  # type: ignore[assignment]
     constraints: PreviewConstraints = Field(default_factory=PreviewConstraints)
-    tensor_flow_settings: PreviewTensorFlow | None = None
 
 
 class PreviewJob(FlatBody):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.batchai import v2018_03_01 as newer
-from batchai_scenario.emulator.batchai.validation import read
+from batchai_scenario.emulator.batchai.validation import invalid_value, read
+from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ cluster_names = newer.cluster_names
 job_names = newer.job_names
 
 _UNKNOWN = frozenset({"jobOutputDirectoryPathSegment", "mountVolumes", "secrets", "pyTorchSettings"})
+_UNKNOWN_TOOLKITS = frozenset({"pyTorchSettings", "customMpiSettings", "horovodSettings"})
 _CODES = {"JobPreparationFailed": "JobNodePreparationFailed"}
 _TEXTS = {"Job failed with non-zero exit code": " job failed with non-zero exit code"}
 
@@ -44,9 +46,12 @@ def read_cluster(body: Mapping[str, Any] | None) -> Read:
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema, schema_flat
 
-    definition = read(schema_flat.PreviewJob, body)
+    model = schema.with_toolkits(schema_flat.PreviewJob, delivered(), _UNKNOWN_TOOLKITS)
+    definition = read(model, body)
+    if "masterCommandLineArgs" not in definition.get("tensorFlowSettings", {"masterCommandLineArgs": ""}):
+        raise invalid_value("properties.tensorFlowSettings.masterCommandLineArgs", "it is required")
     del definition["constraints"]["maxRetryCount"]
     return newer.finish_job(definition, body, VERSION)
 

@@ -15,14 +15,15 @@ from batchai_scenario.emulator.arm.bodies import read_tags
 from batchai_scenario.emulator.batchai import limits, migrated
 from batchai_scenario.emulator.batchai import v2018_05_01 as newer
 from batchai_scenario.emulator.batchai.validation import read
+from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchai_scenario.emulator.batchai.fileservers import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
-    from batchai_scenario.emulator.batchai.schema import Body
     from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
+    from batchai_scenario.schema.body import Body
 
     Read = tuple[dict[str, Any], dict[str, str]]
 
@@ -59,9 +60,10 @@ def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai import schema, schema_flat
 
-    return finish_job(read(schema_flat.MarchJob, body), body, VERSION)
+    model = schema.with_toolkits(schema_flat.MarchJob, delivered(), _UNKNOWN)
+    return finish_job(read(model, body), body, VERSION)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:

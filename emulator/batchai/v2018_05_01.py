@@ -12,6 +12,7 @@ from batchai_scenario.emulator.batchai import limits
 from batchai_scenario.emulator.batchai.validation import invalid_value, read, split_secrets
 from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
 from batchai_scenario.emulator.state.clock import wire_time
+from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,16 +62,13 @@ def read_job(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, 
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
     from batchai_scenario.emulator.batchai import schema
 
-    return finish_job(read(schema.JobCreate, body))
+    return finish_job(read(schema.with_toolkits(schema.JobCreate, delivered()), body))
 
 
 def finish_job(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Fill in the defaults of a job's properties, check them, and part the secrets from them."""
-    cntk = definition.get("cntkSettings")
-    if cntk is not None:
-        cntk.setdefault("languageType", "BrainScript" if "configFilePath" in cntk else "Python")
-        cntk.setdefault("processCount", definition["nodeCount"])
-    limits.check_job(definition)
+    delivered().complete(definition)
+    limits.check_job(definition, delivered())
     return split_secrets(definition)
 
 
@@ -129,11 +127,10 @@ def write_job(job: Job) -> dict[str, Any]:
             {name: value for name, value in entry.items() if name not in ("type", "createNew")}
             for entry in definition["outputDirectories"]
         ]
-    toolkit = next(tool for name, tool in limits.TOOLKITS.items() if name in definition)
     properties = {
         "experimentName": job.key.experiment.name,
         **definition,
-        "toolType": toolkit,
+        "toolType": delivered().tool_type(definition),
         "jobOutputDirectoryPathSegment": job.segment,
         "creationTime": wire_time(job.created_at),
         "provisioningState": job.provisioning_state.value,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-    from batchai_scenario.emulator.batchai.schema import Body
+    from batchai_scenario.schema.body import Body
 
 _SECRETS = frozenset({"accountKey", "adminUserPassword", "password", "instrumentationKey"})
 

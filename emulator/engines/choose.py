@@ -24,7 +24,7 @@ class Engines:
 
     Args:
         home: whose nodes they run.
-        training: the folder of training programs and tables.
+        training: the folder of programs and tables that images are made with.
         default: what an empty name and ``auto`` mean: ``auto``, ``docker`` or ``process``.
         pull: Docker's policy for images that it does not have.
         python: the interpreter that toolkit environments of the process engine are made from.
@@ -85,7 +85,7 @@ class Engines:
             else:
                 from batchai_scenario.emulator.engines.process import ProcessEngine
 
-                self._made[name] = ProcessEngine(self._home, training=self._training, python=self._python)
+                self._made[name] = ProcessEngine(self._home, python=self._python)
         return self._made[name]
 
     def close(self) -> None:

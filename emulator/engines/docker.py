@@ -176,7 +176,7 @@ class DockerEngine:
 
     def _create(self, task: NodeTask, folder: Path, announce: Callable[[str], None]) -> None:
         images = Images(self._api, self._home, training=self._training, pull=self._pull)
-        image = images.resolve(task.image, task.toolkit, announce)
+        image = images.resolve(task.image, task.node_image, announce)
         marks = labels(self._home, task.cluster, node=task.node)
         offered = engine_offers_gpus(self._facts.info)
 

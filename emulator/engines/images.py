@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 PullPolicy = Literal["missing", "never"]
 
-_NODE_IMAGES = {"cntk": "microsoft/cntk:latest"}
-_NODE_IMAGE = "ubuntu:16.04"
-
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
@@ -59,18 +56,18 @@ class Images:
         self._pull_policy = pull
 
     def resolve(
-        self, request: ImageRequest | None, toolkit: str, announce: Callable[[str], None]
+        self, request: ImageRequest | None, node_image: str, announce: Callable[[str], None]
     ) -> FoundImage:
         """Find what a task runs in.
 
         A job without a container ran on the node's own system, Ubuntu 16.04 (or, with CNTK, the data
-        science image): here its image stands for that.
+        science image): here ``node_image`` stands for that.
 
         Raises:
             EngineError: FailedStartingContainer, with the image's name and everything that was tried.
         """
         if request is None:
-            request = ImageRequest(_NODE_IMAGES.get(toolkit, _NODE_IMAGE))
+            request = ImageRequest(node_image)
             announce(f"image: the job names none; {request.reference} stands for the node's own system")
         found = self._local(request.reference)
         if found:

@@ -67,18 +67,14 @@ class ProcessEngine:
 
     Args:
         home: whose nodes and tasks these are.
-        training: the folder of training programs; toolkit environments are made by one of them.
         python: the interpreter that a toolkit environment is made from; empty: it finds one.
         namespaces: whether to give tasks their own view of /mnt; None: where the kernel allows it.
     """
 
     name = "process"
 
-    def __init__(
-        self, home: Home, *, training: Path, python: str = "", namespaces: bool | None = None
-    ) -> None:
+    def __init__(self, home: Home, *, python: str = "", namespaces: bool | None = None) -> None:
         self._home = home
-        self._training = training
         self._python = python
         self._wanted = namespaces
 
@@ -144,13 +140,14 @@ class ProcessEngine:
         values = {**task.environment, **gpu_variables(count)}
         if task.gpus == "none":
             values["CUDA_VISIBLE_DEVICES"] = ""
-        if task.toolkit == "cntk":
-            self._add_toolkit(task.toolkit, values, announce)
+        if task.environment_program is not None:
+            self._add_toolkit(task.toolkit, task.environment_program, values, announce)
         return values
 
-    def _add_toolkit(self, toolkit: str, values: dict[str, str], announce: Callable[[str], None]) -> None:
+    def _add_toolkit(
+        self, toolkit: str, program: Path, values: dict[str, str], announce: Callable[[str], None]
+    ) -> None:
         """Make the toolkit's environment on demand and put its programs first (E2: or say why not)."""
-        program = self._training / "toolkits" / toolkit / "make_environment.py"
         arguments = ["--cache", str(self._home.cache), "--json"]
         if self._python:
             arguments += ["--python", self._python]

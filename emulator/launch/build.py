@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
+from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.environment import environment
 from batchai_scenario.emulator.launch.layout import (
     NODE_TREE,
@@ -15,11 +16,14 @@ from batchai_scenario.emulator.launch.layout import (
     stdouterr_directory,
 )
 from batchai_scenario.emulator.launch.plan import GpuMode, ImageRequest, LaunchPlan, Mount, NodeTask, Step
-from batchai_scenario.emulator.launch.toolkits import toolkit_command
+from batchai_scenario.training.toolkits.base import JobNodes
+from batchai_scenario.training.toolkits.registry import Toolkits, delivered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path, PurePosixPath
+
+    from batchai_scenario.training.toolkits.base import Process, Toolkit
 
 _SIZE = re.compile(r"\d+(\.\d+)? *([kmgt](i?b)?|b)?\Z", re.IGNORECASE)
 _NOT_IN_ID = re.compile(r"[^a-z0-9]+")
@@ -99,8 +103,9 @@ def plan_job(
     cluster_mounts: Sequence[tuple[str, Path]],
     job_mounts: Sequence[tuple[str, Path]],
     gpus: GpuMode = "auto",
+    toolkits: Toolkits | None = None,
 ) -> LaunchPlan:
-    """Plan a job: one task for each node, the first the master's, which alone runs the main command.
+    """Plan a job: one task for each node, the first the master's, with what the toolkit runs there.
 
     Args:
         job_guid: the job's own for ever; task ids are made from it.
@@ -114,17 +119,28 @@ def plan_job(
         cluster_mounts: (relativeMountPath, folder of this machine) of the cluster's volumes.
         job_mounts: the same of the job's own volumes.
         gpus: what the job may have.
+        toolkits: those that there are; None: the delivered ones.
 
     Raises:
         ServiceError: names the property that cannot be planned (a path that climbs, an unknown variable,
             a toolkit that is not emulated, a name that is no shell identifier).
     """
-    tool, command = toolkit_command(definition)
+    toolkit, settings = _toolkit(definition, len(nodes), toolkits or delivered())
     image = image_request(definition, secrets)
     addresses = [node.address for node in nodes]
     tasks = []
     for index, node in enumerate(nodes):
         layout = JobLayout.of(definition, workspace, experiment, job, node.root)
+        seen = JobNodes(tuple(addresses), layout.host_file, layout.shared_temp)
+        process = _process(toolkit, settings, seen, index)
+        variables = environment(
+            definition,
+            secrets,
+            segment=segment,
+            layout=layout,
+            addresses=addresses,
+            defaults=toolkit.defaults,
+        )
         logs = stdouterr_directory(definition, segment, layout.variables())
         suffix = f"-{node.node}" if len(nodes) > 1 else ""
         tasks.append(
@@ -132,21 +148,59 @@ def plan_job(
                 id=task_id(job_guid, index),
                 cluster=node.cluster,
                 node=node.node,
-                toolkit=tool,
+                toolkit=toolkit.tool_type,
+                node_image=toolkit.node_image,
+                environment_program=toolkit.environment_program,
                 image=image,
                 mounts=_mounts(node, layout, cluster_mounts, job_mounts),
                 directories=_directories(definition, segment, layout, logs),
                 working_directory=layout.job_temp,
-                environment=environment(
-                    definition, secrets, segment=segment, layout=layout, addresses=addresses, toolkit=tool
-                ),
+                environment={
+                    **variables,
+                    **toolkit.variables(settings, seen),
+                    **(process.variables if process else {}),
+                },
                 preparation=_preparation(definition, logs, suffix),
-                main=Step(command, logs / "stdout.txt", logs / "stderr.txt") if index == 0 else None,
+                main=_step(process, logs),
                 gpus=gpus,
                 files=((layout.host_file, "".join(f"{address} slots=1\n" for address in addresses)),),
             )
         )
     return LaunchPlan(tuple(tasks))
+
+
+def _toolkit(
+    definition: Mapping[str, Any], node_count: int, toolkits: Toolkits
+) -> tuple[Toolkit, dict[str, Any]]:
+    """Find a job's toolkit and its completed settings; ServiceError, also for what the door let pass."""
+    given = {name: dict(definition[name]) for name in toolkits.names if definition.get(name) is not None}
+    checked = {**given, "nodeCount": node_count}
+    toolkits.complete(checked)
+    for fault in toolkits.faults(checked):
+        if fault.kind == "unsupported":
+            message = f"{fault.path} is not emulated yet"
+            raise ServiceError(400, "PropertyNotSupported", message, target=fault.path)
+        raise refuse(fault.path, fault.why)
+    (name,) = given
+    return toolkits[name], given[name]
+
+
+def _process(toolkit: Toolkit, settings: Mapping[str, Any], nodes: JobNodes, index: int) -> Process | None:
+    """Give what runs on the node number ``index``; None: it is only prepared."""
+    found = [process for process in toolkit.processes(settings, nodes) if process.node == index]
+    target = f"properties.{toolkit.settings_name}"
+    if len(found) > 1:
+        message = f"{target}: more than one process on a node is not emulated yet"
+        raise ServiceError(400, "PropertyNotSupported", message, target=target)
+    if found and "\0" in found[0].command:
+        raise refuse(target, "the command holds a NUL character")
+    return found[0] if found else None
+
+
+def _step(process: Process | None, logs: PurePosixPath) -> Step | None:
+    if process is None:
+        return None
+    return Step(process.command, logs / process.file_name("stdout"), logs / process.file_name("stderr"))
 
 
 def _preparation(definition: Mapping[str, Any], logs: PurePosixPath, suffix: str) -> Step | None:

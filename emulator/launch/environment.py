@@ -21,9 +21,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _ID = re.compile(r"[A-Za-z0-9_]+\Z")
 _OURS = "AZ_BATCHAI_"
 
-MASTER_PORT = 2222
-"""First port that the service gives to a node's processes (documentation of environment variables)."""
-
 
 def service_variables(
     definition: Mapping[str, Any], segment: str, layout: JobLayout, addresses: Sequence[str]
@@ -87,22 +84,20 @@ def environment(
     segment: str,
     layout: JobLayout,
     addresses: Sequence[str],
-    toolkit: str,
+    defaults: Mapping[str, str],
 ) -> dict[str, str]:
     """Give a job's whole environment, secrets included: for the main command and for preparation.
 
     Values of the user's variables may refer to ``$AZ_BATCHAI_*`` (documentation); any other ``$`` is kept
-    as it is. ``PYTHONUNBUFFERED=1`` is our default, so that logs can be followed; the user may change it.
-    ``KERAS_BACKEND`` follows the toolkit (recipe Keras-GPU says that it does, not how).
+    as it is. ``PYTHONUNBUFFERED=1`` is our default, so that logs can be followed; the user may change it,
+    and the toolkit's ``defaults`` likewise.
 
     Raises:
         ServiceError: names the property if a name is not a shell identifier, is one of the service's own,
             or a value holds a NUL.
     """
     service = service_variables(definition, segment, layout, addresses)
-    result = {"PYTHONUNBUFFERED": "1"}
-    if toolkit == "cntk":
-        result["KERAS_BACKEND"] = "cntk"
+    result = {"PYTHONUNBUFFERED": "1", **defaults}
     for target, name, value in user_variables(definition, secrets):
         if not _NAME.match(name):
             raise refuse(f"{target}.name", f"'{name}' is not a shell variable's name")

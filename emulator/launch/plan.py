@@ -47,12 +47,16 @@ class NodeTask:
     ``id``: unique for ever, ``[a-z0-9-]{1,63}``. Paths are as the job sees them. ``directories`` are
     created before the first step, then ``files`` (path and text). ``environment`` holds everything,
     secrets included, and never shows in a repr. ``main`` is None on a node that only prepares.
+    ``node_image`` stands for the node's own system where the job names no image; ``environment_program``
+    makes the toolkit's environment where there is no container engine.
     """
 
     id: str
     cluster: str
     node: str
     toolkit: str
+    node_image: str
+    environment_program: Path | None
     image: ImageRequest | None
     mounts: tuple[Mount, ...]
     directories: tuple[PurePosixPath, ...]

@@ -50,7 +50,7 @@ if kind == "docker":
     if before:
         setattr(engine._api, before, die)
 else:
-    engine = process.ProcessEngine(home, training=home.root, namespaces=kind == "process")
+    engine = process.ProcessEngine(home, namespaces=kind == "process")
     if before:
         setattr(engine, before, die)
 engine.start(pickle.loads(pathlib.Path(file).read_bytes()), print)
@@ -155,10 +155,9 @@ class Lab:
 
 
 def make_engine(kind: str, home: Home, **more: Any) -> ProcessEngine | DockerEngine:
-    training = home.root / "training"
     if kind == "docker":
-        return DockerEngine(home, training=training, pull="never", **more)
-    return ProcessEngine(home, training=training, namespaces=kind == "process", **more)
+        return DockerEngine(home, training=home.root / "training", pull="never", **more)
+    return ProcessEngine(home, namespaces=kind == "process", **more)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def resolve(
     api.built = home.root.parent / "training" / "images" / "cntk" / "built"
     lines: list[str] = []
     images = Images(api, home, training=home.root.parent / "training", **more)
-    found = images.resolve(request, "cntk", lines.append)
+    found = images.resolve(request, "microsoft/cntk:latest", lines.append)
     return found.reference, found.substituted, lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from batchai_scenario.emulator.launch.plan import NodeTask
 
 ROOT = Path(__file__).parents[2]
 KINDS = ["process", "process-plain"]
@@ -73,7 +76,7 @@ def test_a_job_that_kills_its_supervisor_is_no_success(lab: Any) -> None:
 def test_sweep_kills_processes_of_homes_that_are_gone(lab: Any, tmp_path: Path) -> None:
     gone = Home(tmp_path / "gone")
     gone.make()
-    engine = ProcessEngine(gone, training=gone.root, namespaces=lab.kind == "process")
+    engine = ProcessEngine(gone, namespaces=lab.kind == "process")
     place = engine.place_node("gone-cluster", "n1")
     other = type(lab)(lab.kind, engine, gone, "", "gone-cluster", place)
     other.share.mkdir(parents=True)
@@ -122,11 +125,12 @@ print("not json")
 """
 
 
-def fake_environment(home: Home, rest: str) -> Path:
-    program = home.root / "training" / "toolkits" / "cntk" / "make_environment.py"
-    program.parent.mkdir(parents=True)
-    program.write_text(FAKE.format(rest=rest))
-    return program
+def script_of(lab: Any, settings: dict[str, Any], program: str) -> NodeTask:
+    """A task of a toolkit whose environment is made by a program that ends so."""
+    file = lab.home.root / "make_environment.py"
+    file.write_text(FAKE.format(rest=program))
+    task: NodeTask = lab.task("", customToolkitSettings=None, cntkSettings=settings)
+    return dataclasses.replace(task, environment_program=file)
 
 
 def test_the_toolkits_environment_is_made_and_comes_first(lab: Any, tmp_path: Path) -> None:
@@ -134,32 +138,29 @@ def test_the_toolkits_environment_is_made_and_comes_first(lab: Any, tmp_path: Pa
     tools.mkdir()
     (tools / "python").write_text("#!/bin/sh\necho my python: $*\n")
     (tools / "python").chmod(0o755)
-    fake_environment(
-        lab.home,
+    settings = {"pythonScriptFilePath": "train.py", "commandLineArgs": "-e 2; echo $LD_LIBRARY_PATH"}
+    task = script_of(
+        lab,
+        settings,
         f"say(event='done', python='{tools}/python', bin=['{tools}'], library_path=['/lib1'], version='2.7')",
     )
-    settings = {"pythonScriptFilePath": "train.py", "commandLineArgs": "-e 2; echo $LD_LIBRARY_PATH"}
-    outcome = lab.run("", customToolkitSettings=None, cntkSettings=settings)
-    assert outcome.text().startswith("my python: train.py -e 2\n/lib1")
+    lab.start(task)
+    assert lab.finish(task).text().startswith("my python: train.py -e 2\n/lib1")
     assert "environment of toolkit cntk: a note" in lab.announced
     assert f"environment: cntk 2.7 of {tools}/python" in lab.announced
 
 
 def test_an_environment_that_cannot_be_made_leaves_nothing(lab: Any) -> None:
     error = "say(event='error', message='no Python', remedy='Get it.'); sys.exit(3)"
-    fake_environment(lab.home, error)
-    task = lab.task("", customToolkitSettings=None, cntkSettings={"pythonScriptFilePath": "x.py"})
     with pytest.raises(EngineUnavailable, match=r"no Python Get it\."):
-        lab.start(task)
+        lab.start(script_of(lab, {"pythonScriptFilePath": "x.py"}, error))
     assert lab.engine.tasks() == []
     assert [path for path in (lab.place.disk / "control").iterdir() if path.is_dir()] == []
 
 
 def test_a_program_that_breaks_says_how(lab: Any) -> None:
-    fake_environment(lab.home, "sys.exit('it broke')")
-    task = lab.task("", customToolkitSettings=None, cntkSettings={"pythonScriptFilePath": "x.py"})
     with pytest.raises(EngineError, match=r"exit code 1\. it broke"):
-        lab.start(task)
+        lab.start(script_of(lab, {"pythonScriptFilePath": "x.py"}, "sys.exit('it broke')"))
 
 
 def test_gpus_that_are_required_and_not_there(lab: Any) -> None:
@@ -176,8 +177,10 @@ SCRIPT = """
 import os, pathlib, sys
 root, kind, where, command, user = sys.argv[1:]
 sys.path[:0] = [root, root + "/tests/engines"]
+from batchai_scenario.training.toolkits.registry import delivered
 from tests.engines import conftest
 home = conftest.Home(pathlib.Path(where))
+delivered()
 if user:  # only now: the interpreter may be where that user cannot look
     os.setgroups([])
     os.setgid(int(user))

@@ -16,6 +16,7 @@ from batchai_scenario.emulator.launch.layout import (
     output_directory,
     output_segment,
 )
+from batchai_scenario.training.toolkits.base import mpirun
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.launch.plan import LaunchPlan, NodeTask
@@ -101,10 +102,14 @@ def test_a_node_that_has_another_root_gets_every_path_below_it() -> None:
     [
         ({"configFilePath": "$C/a.cntk", "commandLineArgs": "x=1"}, "cntk configFile=$C/a.cntk x=1"),
         (
-            {"pythonScriptFilePath": "a.py", "pythonInterpreterPath": "python3", "languageType": "PYTHON"},
+            {"pythonScriptFilePath": "a.py", "pythonInterpreterPath": "python3", "languageType": "Python"},
             "python3 a.py",
         ),
         ({"pythonScriptFilePath": "/my data/a.py"}, 'python "/my data/a.py"'),
+        (
+            {"pythonScriptFilePath": "a.py", "processCount": 2},
+            mpirun("python a.py", 2),
+        ),
     ],
 )
 def test_cntk_command_lines(settings: dict[str, Any], command: str) -> None:
@@ -138,11 +143,7 @@ def test_cntk_command_lines(settings: dict[str, Any], command: str) -> None:
         ({"cntkSettings": {}}, "properties.cntkSettings.pythonScriptFilePath"),
         (
             {"cntkSettings": {"configFilePath": "x", "languageType": "Python"}},
-            "properties.cntkSettings.languageType",
-        ),
-        (
-            {"cntkSettings": {"configFilePath": "x", "processCount": 2}},
-            "properties.cntkSettings.processCount",
+            "properties.cntkSettings.pythonScriptFilePath",
         ),
         ({"cntkSettings": None, "horovodSettings": {}}, "properties.horovodSettings"),
         (

@@ -1,1 +1,1 @@
-"""Toolkits: programs that make the environment in which a toolkit runs without a container."""
+"""Toolkits: one folder each, with ``toolkit.py`` and what a node needs for it, and nothing elsewhere."""

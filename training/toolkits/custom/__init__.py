@@ -1,0 +1,1 @@
+"""The custom toolkit: a command line, on the master."""
