@@ -84,12 +84,15 @@ def _probe(home: Path, name: str) -> EngineProbe:
 
 def list_images() -> list[Image]:
     """List the images that can be built here, and which of them the Docker engine has."""
-    found = []
     ids = _image_ids()
-    for program in sorted((training_folder() / "images").glob("*/build.py")):
-        tag = image_tag(program.parent.name)
-        found.append(Image(program.parent.name, tag, ids.get(tag, "")))
-    return found
+    tags = {name: image_tag(name) for name in sorted(_build_programs())}
+    return [Image(name, tag, ids.get(tag, "")) for name, tag in tags.items()]
+
+
+def _build_programs() -> dict[str, Path]:
+    from batchai_scenario.emulator.engines.substitutes import build_programs
+
+    return build_programs(training_folder())
 
 
 def image_tag(name: str) -> str:
@@ -122,9 +125,9 @@ def build_image(
         UserError: there is no image of this name.
         MachineError: it cannot be built here; the remedy is the build's own.
     """
-    program = training_folder() / "images" / name / "build.py"
-    if not program.is_file():
-        known = ", ".join(image.name for image in list_images())
+    program = _build_programs().get(name)
+    if program is None:
+        known = ", ".join(sorted(_build_programs()))
         raise UserError(f"no image {name!r} can be built here", field="image", hint=f"known are {known}")
     wanted = tag or image_tag(name)
     last: dict[str, Any] = {}

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchai_scenario.emulator.engines.programs import Throttle, run_program, share_done
-from batchai_scenario.emulator.engines.substitutes import Candidate, candidates_for
+from batchai_scenario.emulator.engines.substitutes import (
+    Candidate,
+    build_programs,
+    candidates_for,
+    delivered_tables,
+)
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.plan import ImageRequest
 
@@ -45,13 +50,13 @@ class Images:
     Args:
         api: the engine's client (docker.APIClient; its types are half written).
         home: whose table of substitutes comes first; cache of the builds.
-        training: the folder whose ``images/`` has our table and the programs that build.
+        training: the folder whose ``images/`` and ``toolkits/`` have our tables and the programs that build.
         pull: ``missing`` pulls what the engine does not have, ``never`` does not.
     """
 
     def __init__(self, api: Api, home: Home, *, training: Path, pull: PullPolicy = "missing") -> None:
         self._api = api
-        self._tables = (home.images_table, training / "images" / "substitutes.yaml")
+        self._tables = (home.images_table, *delivered_tables(training))
         self._training = training
         self._pull_policy = pull
 
@@ -96,7 +101,9 @@ class Images:
             return found
         if candidate.kind == "image":
             return self._pull(ImageRequest(candidate.reference), announce)
-        program = self._training / "images" / candidate.name / "build.py"
+        program = build_programs(self._training).get(candidate.name)
+        if program is None:
+            raise NoImageError("nothing here builds it")
         announce(f"image: building {candidate.reference}; this is done once and takes some minutes")
         what = f"image {candidate.reference}"
         run_program(program, ["--tag", candidate.reference, "--json"], what, announce)

@@ -4,9 +4,10 @@ A YAML mapping of patterns (fnmatch, compared with ``name:tag``) to candidates, 
 
     "microsoft/cntk:*":
       - image: mcr.microsoft.com/cntk/release:2.7-cpu-python3.5    # pulled if the engine does not have it
-      - build: cntk                                                # made by training/images/cntk/build.py
+      - build: cntk                                                # made here, by cntk's build_image.py
 
-The user's own table, ``images.yaml`` in the home folder, comes before the one that is delivered.
+The user's own table, ``images.yaml`` in the home folder, comes first, then each toolkit's, then the common
+one.
 """
 
 from __future__ import annotations
@@ -41,6 +42,18 @@ class Candidate:
 def built_reference(name: str) -> str:
     """Give the reference under which an image that we build is kept: ``scenario/cntk:latest``."""
     return f"{BUILT_PREFIX}{name}:latest"
+
+
+def delivered_tables(training: Path) -> list[Path]:
+    """List the tables of ``training/``: each toolkit's ``substitutes.yaml``, then the common one."""
+    return [*sorted(training.glob("toolkits/*/substitutes.yaml")), training / "images" / "substitutes.yaml"]
+
+
+def build_programs(training: Path) -> dict[str, Path]:
+    """Give the programs that build images, a toolkit's or a plain system's, by the name of the image."""
+    toolkits = sorted(training.glob("toolkits/*/build_image.py"))
+    systems = sorted(training.glob("images/*/build.py"))
+    return {program.parent.name: program for program in (*systems, *toolkits)}
 
 
 def plain_name(reference: str) -> str:

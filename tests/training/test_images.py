@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-import training.images.cntk.build as cntk
 import training.images.debian.build as debian
+import training.toolkits.cntk.build_image as cntk
+from batchai_scenario.emulator.engines.substitutes import build_programs, delivered_tables, read_table
 from training.images.builder import RECIPE_LABEL, Recipe, _imported, _pack_tree, _split, build
 from training.images.rootfs import make_rootfs
 from training.support.events import Events, Trouble
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.training.conftest import Heard
 
-IMAGES = Path(debian.__file__).parent.parent
+TRAINING = Path(debian.__file__).parents[2]
 
 
 def fill(folder: Path, _events: Events) -> None:
@@ -56,17 +56,18 @@ def put(folder: Path, name: str, script: str) -> None:
 # Parts ---------------------------------------------------------------------------------------------------
 
 
-def test_every_build_in_the_table_has_a_program() -> None:
-    table = yaml.safe_load((IMAGES / "substitutes.yaml").read_text())
-    builds = {entry["build"] for entries in table.values() for entry in entries if "build" in entry}
-    assert builds == {"cntk", "debian"}
-    assert all((IMAGES / name / "build.py").is_file() for name in builds)
+def test_every_build_in_the_tables_has_a_program() -> None:
+    tables = [read_table(path) for path in delivered_tables(TRAINING)]
+    entries = [entry for table in tables for entries in table.values() for entry in entries]
+    builds = {entry.name for entry in entries if entry.kind == "build"}
+    assert builds <= set(build_programs(TRAINING))
+    assert builds >= {"cntk", "debian"}
 
 
 def test_a_build_is_the_last_resort_of_every_pattern() -> None:
-    table = yaml.safe_load((IMAGES / "substitutes.yaml").read_text())
-    for entries in table.values():
-        assert ["build" in entry for entry in entries] == [False] * (len(entries) - 1) + [True]
+    for table in map(read_table, delivered_tables(TRAINING)):
+        for entries in table.values():
+            assert [e.kind == "build" for e in entries] == [False] * (len(entries) - 1) + [True]
 
 
 def test_a_recipe_is_known_by_what_is_in_it() -> None:

@@ -4,6 +4,8 @@ A toolkit is a folder ``training/toolkits/<tool type>/`` whose ``toolkit.py`` ha
 a class below ``Toolkit``; the registry finds it there. Beside it, where the toolkit has them::
 
     make_environment.py   makes its environment, for nodes without a container engine
+    build_image.py        builds the image scenario/<tool type>, where no registry has one
+    substitutes.yaml      says for which images what stands in
 
 How the service composed its command lines was never published; what stands in the toolkits is what its
 recipes and their logs show. Values such as ``$AZ_BATCHAI_INPUT_SAMPLE/train.py`` are expanded by the shell

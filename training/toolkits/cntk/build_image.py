@@ -1,6 +1,6 @@
 """Builds the CPU image of CNTK 2.7 for Python 2.7, the last Python that Debian packages and CNTK supports.
 
-    python build.py --tag TAG [--json] [--no-registry] [--force]
+    python build_image.py --tag TAG [--json] [--no-registry] [--force]
 
 Debian bullseye with its python2.7; CNTK, NumPy, SciPy, pip and Open MPI from wheels. ``python``, ``pip`` and
 ``mpirun`` are on PATH. The wheels hold no ``cntk`` program: the image runs Python scripts, not BrainScript.

@@ -1,1 +1,0 @@
-"""The image of the Microsoft Cognitive Toolkit, for CPUs."""
