@@ -121,12 +121,12 @@ def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Stor
         from batchai_scenario.emulator.arm.manager import ResourceManager
         from batchai_scenario.emulator.arm.operations import Operations
         from batchai_scenario.emulator.arm.providers import COMPANIONS, NamespaceOnly
-        from batchai_scenario.emulator.storage.provider import StorageProvider
+        from batchai_scenario.emulator.storage.management.provider import StorageProvider
 
-        storage()  # what is deleted by a provider, it minds
+        containers = storage().blob.containers  # and what a provider deletes, the services mind
         operations = Operations(store, clock, strict=settings.strict)
         providers: list[ResourceProvider] = [
-            StorageProvider(accounts, shares, clock, retry_after=int(operations.retry_after)),
+            StorageProvider(accounts, shares, containers, clock, retry_after=int(operations.retry_after)),
         ]
         if batch_ai is not None:
             from batchai_scenario.emulator.batchai.provider import BatchAIProvider

@@ -141,7 +141,7 @@ def file_link(
     """
     query = {"sv": LINK_VERSION, "sr": "f", "se": sas_time(expires), "sp": permissions}
     text = _service_text(f"/file/{account.name}/{share}/{path}", query)
-    query["sig"] = base64.b64encode(hmac.digest(account.secrets[0], text.encode(), "sha256")).decode()
+    query["sig"] = _signature(account.secrets[0], text)
     fields = "&".join(f"{name}={quote(query[name], safe='')}" for name in ("sv", "sr", "sig", "se", "sp"))
     return f"{storage_url(base_url, account.name)}/{share}/{quote(path)}?{fields}"
 
@@ -150,9 +150,23 @@ def blob_link(account: Account, container: str, name: str, *, expires: datetime,
     """Make a link to one blob like ``file_link``."""
     query = {"sv": LINK_VERSION, "sr": "b", "se": sas_time(expires), "sp": "rl"}
     text = _blob_text(f"/blob/{account.name}/{container}/{name}", query)
-    query["sig"] = base64.b64encode(hmac.digest(account.secrets[0], text.encode(), "sha256")).decode()
+    query["sig"] = _signature(account.secrets[0], text)
     fields = "&".join(f"{key}={quote(query[key], safe='')}" for key in ("sv", "sr", "sig", "se", "sp"))
     return f"{storage_url(base_url, account.name, 'blob')}/{container}/{quote(name)}?{fields}"
+
+
+def sign_account(account: str, secret: bytes, fields: Mapping[str, str]) -> str:
+    """Give ``sig`` of an account SAS whose other fields are ``fields``."""
+    return _signature(secret, _account_text(account, fields))
+
+
+def sign_service(resource: str, secret: bytes, fields: Mapping[str, str], dialect: Dialect) -> str:
+    """Give ``sig`` of a service SAS; ``resource`` is what it is for, such as ``/file/account/share``."""
+    return _signature(secret, dialect.text(resource, fields))
+
+
+def _signature(secret: bytes, text: str) -> str:
+    return base64.b64encode(hmac.digest(secret, text.encode(), "sha256")).decode()
 
 
 def _account_text(account: str, query: Mapping[str, str]) -> str:
@@ -204,18 +218,20 @@ def _blob_resource(account: str, path: str, query: Mapping[str, str]) -> str:
 class Dialect:
     """How a service writes its SAS.
 
-    ``letter`` names it in ``ss`` of an account SAS; ``whole`` in ``sr`` is a share or container. ``resource``
-    gives what a service SAS for a path must have signed (account, path, query), ``text`` the whole string.
+    ``letter`` names it in ``ss`` of an account SAS. ``whole`` in ``sr`` is a share or container; ``kinds``
+    are all that it may be. ``resource`` gives what a service SAS for a path must have signed (account, path,
+    query), ``text`` the whole string.
     """
 
     letter: str
     whole: str
+    kinds: tuple[str, ...]
     resource: Callable[[str, str, Mapping[str, str]], str]
     text: Callable[[str, Mapping[str, str]], str]
 
 
-FILES = Dialect("f", "s", _resource, _service_text)
-BLOBS = Dialect("b", "c", _blob_resource, _blob_text)
+FILES = Dialect("f", "s", ("s", "f"), _resource, _service_text)
+BLOBS = Dialect("b", "c", ("c", "b"), _blob_resource, _blob_text)
 
 
 def _with_policy(

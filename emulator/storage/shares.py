@@ -89,6 +89,10 @@ class Shares:
         self.records.save_share(f"{account}/{share}", record)
         return record
 
+    def save(self, account: str, share: str, record: ShareRecord) -> None:
+        """Write a share's record, changed now."""
+        self.records.save_share(f"{account}/{share}", record)
+
     def read(self, account: str, share: str, snapshot: str = "") -> tuple[ShareRecord, os.stat_result]:
         """Read the properties of a share, or of its snapshot, and its folder's status.
 
@@ -138,9 +142,11 @@ class Shares:
             The folder where it now stands, to be removed with ``discard``.
 
         Raises:
-            StorageError: ShareNotFound.
+            StorageError: ShareNotFound, ShareHasSnapshots.
         """
         self.root(account, share)
+        if self.snapshots(account, share):
+            raise failure("ShareHasSnapshots")
         aside = f"{self.staging}/{uuid.uuid4().hex}"
         try:
             os.rename(f"{self._storage}/{account}/{share}", aside)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchai_scenario.emulator.storage.records import ShareRecord
 from tests.blob.serving import BlobServing, blob_client
 from tests.storage.serving import ACCOUNT, Served
 
@@ -29,7 +30,7 @@ def served(serving: BlobServing) -> Served:
     containers = serving.blobs.containers
     for container in containers.list(ACCOUNT):
         containers.discard(containers.delete(ACCOUNT, container))
-    containers.create(ACCOUNT, "data", {})
+    containers.create(ACCOUNT, "data", ShareRecord())
     return serving.served
 
 

@@ -27,6 +27,8 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def served(serving: Served) -> Served:
     """The served home with one empty share, ``data``, and nothing else."""
     for share in serving.shares.list(ACCOUNT):
+        for snapshot in serving.shares.snapshots(ACCOUNT, share):
+            serving.shares.discard(serving.shares.delete_snapshot(ACCOUNT, share, snapshot))
         serving.shares.discard(serving.shares.delete(ACCOUNT, share))
     for folder in serving.home.storage.iterdir():
         if folder.name not in (ACCOUNT, ".staging"):

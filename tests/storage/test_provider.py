@@ -10,7 +10,8 @@ import pytest
 from batchai_scenario.emulator.arm.messages import ArmRequest
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import ManualClock
-from batchai_scenario.emulator.storage.provider import StorageProvider
+from batchai_scenario.emulator.storage.blob.containers import Containers
+from batchai_scenario.emulator.storage.management.provider import StorageProvider
 from batchai_scenario.emulator.storage.records import ShareRecord
 from tests.storage.serving import ACCOUNT, assemble
 
@@ -34,7 +35,8 @@ def home(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def provider(home: Served) -> StorageProvider:
-    return StorageProvider(home.accounts, home.shares, home.clock)
+    containers = Containers(home.home, home.shares.records, home.shares.staging)
+    return StorageProvider(home.accounts, home.shares, containers, home.clock)
 
 
 def _ask(
@@ -92,6 +94,8 @@ def test_an_account_is_made_polled_and_read(provider: StorageProvider) -> None:
     assert read.body["properties"]["primaryEndpoints"] == {
         "blob": f"{BASE}/blob/made/",
         "file": f"{BASE}/made/",
+        "queue": f"{BASE}/queue/made/",
+        "table": f"{BASE}/table/made/",
     }
     assert read.body["properties"]["provisioningState"] == "Succeeded"
 
@@ -203,8 +207,10 @@ def test_a_group_takes_its_accounts_along(provider: StorageProvider, home: Serve
 
 
 def test_what_is_not_emulated_is_refused_by_name(provider: StorageProvider) -> None:
-    with pytest.raises(ServiceError, match="usages"):
-        _ask(provider, "GET", ("usages", ""), group="")
+    with pytest.raises(ServiceError, match="deletedAccounts"):
+        _ask(provider, "GET", ("deletedAccounts", ""), group="")
     _put(provider, "made")
-    with pytest.raises(ServiceError, match="listAccountSas"):
-        _ask(provider, "POST", ("storageaccounts", "made"), action="listAccountSas")
+    with pytest.raises(ServiceError, match="failover"):
+        _ask(provider, "POST", ("storageaccounts", "made"), action="failover")
+    with pytest.raises(ServiceError, match="storageaccounts/managementpolicies"):
+        _ask(provider, "GET", ("storageaccounts", "made"), ("managementpolicies", "default"))

@@ -10,6 +10,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.storage.blob.call import CONTAINERS
 from batchai_scenario.emulator.storage.errors import bad_query, failure
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Blocks:
     def waiting_folder(self, call: BlobCall) -> str:
         """Give the folder of a blob's waiting blocks; it need not exist."""
         blob = hashlib.sha256(call.name.encode(errors="surrogatepass")).hexdigest()
-        return f"{self._container(call)}/{blob}"
+        return f"{self._container(call.account.name, call.share)}/{blob}"
 
     def keep(self, call: BlobCall, identifier: str, draft: str) -> None:
         """Move a block that has arrived whole to those that wait.
@@ -83,14 +84,17 @@ class Blocks:
         self._store.delete(COMMITTED, f"{call.key}/{call.name}")
         self.discard(call)
 
-    def forget_container(self, call: BlobCall) -> None:
-        """Forget the blocks of all blobs of a container."""
-        for document in self._store.list(COMMITTED, call.key):
+    def forget_container(self, key: str) -> None:
+        """Forget the blocks of all blobs of a container (``container_key``); nothing for a share's key."""
+        account, between, container = key.partition(CONTAINERS)
+        if not between:
+            return
+        for document in self._store.list(COMMITTED, key):
             self._store.delete(COMMITTED, document.id)
-        shutil.rmtree(self._container(call), ignore_errors=True)
+        shutil.rmtree(self._container(account, container), ignore_errors=True)
 
-    def _container(self, call: BlobCall) -> str:
-        return f"{self._storage}/{call.account.name}/_blocks/{call.share}"
+    def _container(self, account: str, container: str) -> str:
+        return f"{self._storage}/{account}/_blocks/{container}"
 
 
 def decode_id(identifier: str) -> bytes:

@@ -79,6 +79,10 @@ class BlobCall(Call):
         return bytes(data)
 
 
+CONTAINERS = "/_blob/"
+"""Stands between account and container in the names of records; no share's name has it."""
+
+
 def container_key(account: str, container: str) -> str:
     """Name a container among the records."""
-    return f"{account}/_blob/{container}"
+    return f"{account}{CONTAINERS}{container}"

@@ -9,7 +9,7 @@ from batchai_scenario.emulator.storage.blob.listing import service_endpoint
 from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, failure, not_built
-from batchai_scenario.emulator.storage.records import entity_tag
+from batchai_scenario.emulator.storage.records import ShareRecord, entity_tag
 from batchai_scenario.emulator.storage.service_operations import echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.times import http_date
 
@@ -26,8 +26,8 @@ async def create_container(context: BlobContext, call: BlobCall) -> Response:
     """Make a container; only a private one."""
     if "x-ms-blob-public-access" in call.headers:
         raise failure("PublicAccessNotPermitted")
-    record, status = context.containers.create(call.account.name, call.share, call.metadata())
-    context.blocks.forget_container(call)
+    made = ShareRecord(metadata=call.metadata())
+    record, status = context.containers.create(call.account.name, call.share, made)
     return call.answer(201, stamps(entity_tag(status, record.changed, directory=True), record.changed))
 
 
@@ -55,7 +55,6 @@ async def delete_container(context: BlobContext, call: BlobCall) -> Response:
     record, status = context.containers.read(call.account.name, call.share)
     check_conditions(call, entity_tag(status, record.changed, directory=True), record.changed)
     aside = context.containers.delete(call.account.name, call.share)
-    context.blocks.forget_container(call)
     await asyncio.get_running_loop().run_in_executor(None, context.containers.discard, aside)
     return call.answer(202, {})
 

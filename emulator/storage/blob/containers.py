@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.storage.blob.call import container_key
 from batchai_scenario.emulator.storage.errors import failure, not_built
 from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
-from batchai_scenario.emulator.storage.records import ShareRecord
 from batchai_scenario.emulator.storage.tree import MODE
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.state.home import Home
-    from batchai_scenario.emulator.storage.records import Records
+    from batchai_scenario.emulator.storage.records import Records, ShareRecord
 
 FOLDER = "_blob"
 """Where an account's containers stand beside its shares: no share may have an underscore in its name."""
@@ -59,9 +58,7 @@ class Containers:
             pass
         raise failure("ContainerNotFound")
 
-    def create(
-        self, account: str, container: str, metadata: dict[str, str]
-    ) -> tuple[ShareRecord, os.stat_result]:
+    def create(self, account: str, container: str, record: ShareRecord) -> tuple[ShareRecord, os.stat_result]:
         """Make a container.
 
         Raises:
@@ -77,7 +74,7 @@ class Containers:
         os.chmod(folder, MODE)
         key = container_key(account, container)
         self._records.forget_share(key)
-        self.save(account, container, ShareRecord(metadata=metadata))
+        self.save(account, container, record)
         return self.read(account, container)
 
     def read(self, account: str, container: str) -> tuple[ShareRecord, os.stat_result]:

@@ -51,7 +51,9 @@ class BlobService:
         self._accounts = accounts
         self._clock = clock
         self.containers = Containers(home, shares.records, shares.staging)
-        self._context = BlobContext(self.containers, Blocks(home, store), shares.records, asyncio.Lock())
+        blocks = Blocks(home, store)
+        shares.records.watchers.append(blocks.forget_container)
+        self._context = BlobContext(self.containers, blocks, shares.records, asyncio.Lock())
         self._front: Front[BlobCall] = Front(self, accounts, clock)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:

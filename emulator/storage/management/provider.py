@@ -11,6 +11,9 @@ from batchai_scenario.emulator.clouds import storage_url
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.emulator.storage.accounts import KEY_NAMES, AccountExists
+from batchai_scenario.emulator.storage.management.catalogue import skus, usages
+from batchai_scenario.emulator.storage.management.items import CONTAINERS, SHARES, answer
+from batchai_scenario.emulator.storage.management.signatures import account_sas, service_sas
 from batchai_scenario.emulator.storage.names import is_account_name
 
 if TYPE_CHECKING:
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.blob.containers import Containers
+    from batchai_scenario.emulator.storage.management.items import Folders, Kind
     from batchai_scenario.emulator.storage.shares import Shares
 
 _VERSIONS = (
@@ -39,23 +44,42 @@ class StorageProvider:
     """Creates, reads and deletes storage accounts; their content is served by ``FilesService``.
 
     Creation is done when it is answered; it is still answered 202 with a ``Location`` to poll, as the
-    service does (recorded traffic). Accounts have endpoints ``blob`` and ``file``: queues and tables are not
-    emulated.
+    service does (recorded traffic). What is served stands in ``catalogue.OPERATIONS``. Accounts tell of
+    endpoints for queues and tables, as the service does; nothing answers there.
     """
 
     namespace = "Microsoft.Storage"
     regions: Mapping[str, str] = REGIONS
     resource_types: Mapping[str, tuple[str, ...]] = {
         "storageAccounts": _VERSIONS,
+        "storageAccounts/blobServices": _VERSIONS,
+        "storageAccounts/blobServices/containers": _VERSIONS,
+        "storageAccounts/fileServices": _VERSIONS,
+        "storageAccounts/fileServices/shares": _VERSIONS,
+        "skus": _VERSIONS,
+        "usages": _VERSIONS,
+        "locations/usages": _VERSIONS,
         "locations/asyncoperations": _VERSIONS,
         "checkNameAvailability": _VERSIONS,
         "operations": _VERSIONS,
     }
 
-    def __init__(self, accounts: Accounts, shares: Shares, clock: Clock, *, retry_after: int = 0) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        shares: Shares,
+        containers: Containers,
+        clock: Clock,
+        *,
+        retry_after: int = 0,
+    ) -> None:
         """Manage ``accounts``; ``retry_after`` seconds is what clients are told to wait between polls."""
         self._accounts = accounts
         self._shares = shares
+        self._services: dict[str, tuple[Kind, Folders]] = {
+            "fileservices": (SHARES, shares),
+            "blobservices": (CONTAINERS, containers),
+        }
         self._clock = clock
         self._retry_after = retry_after
 
@@ -68,13 +92,23 @@ class StorageProvider:
             return ArmResponse(200, {"value": []})
         if kinds == "locations/asyncoperations":
             return self._poll(request)
-        if kinds != "storageaccounts":
+        if request.method == "GET" and kinds in ("usages", "locations/usages"):
+            return ArmResponse(200, usages(len(self._accounts.list(request.subscription.lower()))))
+        if request.method == "GET" and kinds == "skus":
+            return ArmResponse(200, skus(list(self.regions)))
+        if not request.types or request.types[0][0] != "storageaccounts":
             raise _not_emulated("resource type", kinds or request.action)
         return self._account(request, request.types[0][1])
 
     def _account(self, request: ArmRequest, name: str) -> ArmResponse:
         if not name:
             return self._list(request)
+        if len(request.types) > 1:
+            account = self._find(request, name)
+            service = self._services.get(request.types[1][0])
+            if service is None:
+                raise _not_emulated("resource type", "/".join(kind for kind, _ in request.types))
+            return answer(request, *service, account.name, _id(account))
         if request.action:
             return self._act(request, self._find(request, name))
         if request.method == "PUT":
@@ -161,6 +195,9 @@ class StorageProvider:
 
     def _act(self, request: ArmRequest, account: Account) -> ArmResponse:
         action = request.action.lower()
+        signers = {"listaccountsas": account_sas, "listservicesas": service_sas}
+        if request.method == "POST" and action in signers:
+            return ArmResponse(200, signers[action](account, request.body or {}))
         if request.method != "POST" or action not in ("listkeys", "regeneratekey"):
             raise _not_emulated("action", request.action)
         if action == "regeneratekey":
@@ -210,27 +247,56 @@ def _sku(body: Mapping[str, Any]) -> str:
     return str(sku.get("name") or "") if isinstance(sku, dict) else ""
 
 
+def _id(account: Account) -> str:
+    kept = account.definition
+    return (
+        f"/subscriptions/{kept['subscription']}/resourceGroups/{kept['group']}"
+        f"/providers/Microsoft.Storage/storageAccounts/{account.name}"
+    )
+
+
 def _body(account: Account, base_url: str) -> dict[str, Any]:
     kept = account.definition
     sku = kept["sku"]
+    enabled = {"enabled": True, "lastEnabledTime": kept["created"]}
     return {
         "sku": {"name": sku, "tier": sku.partition("_")[0]},
         "kind": kept["kind"],
-        "id": (
-            f"/subscriptions/{kept['subscription']}/resourceGroups/{kept['group']}"
-            f"/providers/Microsoft.Storage/storageAccounts/{account.name}"
-        ),
+        "id": _id(account),
         "name": account.name,
         "type": "Microsoft.Storage/storageAccounts",
         "location": kept["location"],
         "tags": kept["tags"],
         "properties": {
             "creationTime": kept["created"],
-            "primaryEndpoints": {
-                service: f"{storage_url(base_url, account.name, service)}/" for service in ("blob", "file")
+            "encryption": {
+                "keySource": "Microsoft.Storage",
+                "services": {"blob": dict(enabled), "file": dict(enabled)},
             },
+            "networkAcls": {
+                "bypass": "AzureServices",
+                "defaultAction": "Allow",
+                "ipRules": [],
+                "virtualNetworkRules": [],
+            },
+            "primaryEndpoints": _endpoints(account.name, base_url),
             "primaryLocation": kept["location"],
             "provisioningState": "Succeeded",
             "statusOfPrimary": "available",
+            "supportsHttpsTrafficOnly": False,
         },
     }
+
+
+def _endpoints(account: str, base_url: str) -> dict[str, str]:
+    """Give the URLs of an account's services; those of queues and tables lead nowhere here."""
+    file = storage_url(base_url, account)
+    named = {"blob": storage_url(base_url, account, "blob"), "file": file}
+    for service in ("queue", "table"):
+        hosted = f"//{account}.file."
+        named[service] = (
+            file.replace(hosted, f"//{account}.{service}.")
+            if hosted in file
+            else f"{base_url.rstrip('/')}/{service}/{account}"
+        )
+    return {service: f"{url}/" for service, url in sorted(named.items())}

@@ -1,0 +1,1 @@
+"""Microsoft.Storage behind the resource manager: accounts, services, shares, containers, signatures."""

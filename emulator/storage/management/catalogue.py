@@ -1,0 +1,115 @@
+"""What Microsoft.Storage tells of itself: SKUs, usages, and the operations that are served here.
+
+``python -m batchai_scenario.emulator.storage.management.catalogue`` prints the page
+``docs/storage-management.md``; a test asks for each row over the wire.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_ACCOUNTS = 250
+"""Accounts in a region of a subscription (the service's default limit); told, not enforced."""
+
+_SKUS = {
+    "Standard_LRS": ("Storage", "StorageV2", "BlobStorage"),
+    "Standard_GRS": ("Storage", "StorageV2", "BlobStorage"),
+    "Standard_RAGRS": ("Storage", "StorageV2", "BlobStorage"),
+    "Standard_ZRS": ("Storage", "StorageV2"),
+    "Premium_LRS": ("Storage", "StorageV2", "BlockBlobStorage", "FileStorage"),
+    "Premium_ZRS": ("BlockBlobStorage", "FileStorage"),
+}
+
+
+class Operation(NamedTuple):
+    """A row of the page: ``path`` is below ``A``, the account, or begins with a slash."""
+
+    name: str
+    method: str
+    path: str
+    served: str = "yes"
+
+
+OPERATIONS = (
+    Operation("StorageAccounts_CheckNameAvailability", "POST", "/checkNameAvailability"),
+    Operation("StorageAccounts_Create", "PUT", "A"),
+    Operation("StorageAccounts_Update", "PATCH", "A", "tags and SKU"),
+    Operation("StorageAccounts_GetProperties", "GET", "A"),
+    Operation("StorageAccounts_Delete", "DELETE", "A"),
+    Operation("StorageAccounts_List", "GET", "/storageAccounts"),
+    Operation("StorageAccounts_ListByResourceGroup", "GET", "/storageAccounts (of a group)"),
+    Operation("StorageAccounts_ListKeys", "POST", "A/listKeys"),
+    Operation("StorageAccounts_RegenerateKey", "POST", "A/regenerateKey"),
+    Operation("StorageAccounts_ListAccountSAS", "POST", "A/ListAccountSas"),
+    Operation(
+        "StorageAccounts_ListServiceSAS", "POST", "A/ListServiceSas", "of shares, files, blobs, containers"
+    ),
+    Operation("Skus_List", "GET", "/skus"),
+    Operation("Usages_List, Usage_List", "GET", "/usages"),
+    Operation("Usages_ListByLocation", "GET", "/locations/L/usages"),
+    Operation("BlobServices_List", "GET", "A/blobServices"),
+    Operation("BlobServices_GetServiceProperties", "GET", "A/blobServices/default"),
+    Operation("BlobServices_SetServiceProperties", "PUT", "A/blobServices/default", "what holds here anyway"),
+    Operation("BlobContainers_List", "GET", "A/blobServices/default/containers"),
+    Operation("BlobContainers_Create", "PUT", "A/blobServices/default/containers/C", "private ones"),
+    Operation("BlobContainers_Update", "PATCH", "A/blobServices/default/containers/C"),
+    Operation("BlobContainers_Get", "GET", "A/blobServices/default/containers/C"),
+    Operation("BlobContainers_Delete", "DELETE", "A/blobServices/default/containers/C"),
+    Operation("FileServices_List", "GET", "A/fileServices"),
+    Operation("FileServices_GetServiceProperties", "GET", "A/fileServices/default"),
+    Operation("FileServices_SetServiceProperties", "PUT", "A/fileServices/default", "what holds here anyway"),
+    Operation("FileShares_List", "GET", "A/fileServices/default/shares"),
+    Operation("FileShares_Create", "PUT", "A/fileServices/default/shares/S"),
+    Operation("FileShares_Update", "PATCH", "A/fileServices/default/shares/S"),
+    Operation("FileShares_Get", "GET", "A/fileServices/default/shares/S"),
+    Operation("FileShares_Delete", "DELETE", "A/fileServices/default/shares/S"),
+)
+
+
+def skus(regions: Sequence[str]) -> dict[str, Any]:
+    """Give the body of ``GET .../skus``: each SKU and kind, in every region."""
+    return {
+        "value": [
+            {
+                "resourceType": "storageAccounts",
+                "name": name,
+                "tier": name.partition("_")[0],
+                "kind": kind,
+                "locations": list(regions),
+                "capabilities": [],
+                "restrictions": [],
+            }
+            for name, kinds in _SKUS.items()
+            for kind in kinds
+        ]
+    }
+
+
+def usages(count: int) -> dict[str, Any]:
+    """Give the body of ``GET .../usages`` for a number of accounts."""
+    name = {"value": "StorageAccounts", "localizedValue": "Storage Accounts"}
+    return {"value": [{"unit": "Count", "currentValue": count, "limit": MOST_ACCOUNTS, "name": name}]}
+
+
+def page() -> str:
+    """Write ``docs/storage-management.md``."""
+    rows = "\n".join(f"| {row.name} | {row.method} | `{row.path}` | {row.served} |" for row in OPERATIONS)
+    return f"""# Microsoft.Storage: operations of the resource manager
+
+Made by `python -m batchai_scenario.emulator.storage.management.catalogue > docs/storage-management.md`: do
+not edit. `A` is `/storageAccounts/ACCOUNT`, and all paths stand below
+`/subscriptions/S[/resourceGroups/G]/providers/Microsoft.Storage`. A version newer than those that are known
+is served as the newest, with a `Warning`. What has no row here is refused: 404 `InvalidResourceType` with its
+name. A property of a service, share or container that would have no effect here is refused by its path.
+
+| operation | method | path | served |
+| --- | --- | --- | --- |
+{rows}
+"""
+
+
+if __name__ == "__main__":
+    print(page(), end="")  # noqa: T201 - it is what this program is for

@@ -1,0 +1,274 @@
+"""Shares and containers, and the services that hold them, as the resource manager shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Protocol
+
+from batchai_scenario.emulator.arm.messages import ArmResponse
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.state.clock import wire_time
+from batchai_scenario.emulator.storage.errors import StorageError
+from batchai_scenario.emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Mapping
+
+    from batchai_scenario.emulator.arm.messages import ArmRequest
+
+_TIER = "x-ms-access-tier"
+_TIERS = ("TransactionOptimized", "Hot", "Cool", "Premium")
+_MOST_QUOTA = 102400
+_PAGE = 5000
+
+
+class Folders(Protocol):
+    """Where shares or containers are: ``Shares`` or ``Containers``."""
+
+    def list(self, account: str) -> list[str]:
+        """List names, sorted."""
+        ...
+
+    def read(self, account: str, name: str) -> tuple[ShareRecord, os.stat_result]:
+        """Read a record and its folder's status; StorageError if there is none."""
+        ...
+
+    def create(self, account: str, name: str, record: ShareRecord) -> object:
+        """Make one; StorageError if it exists or cannot be."""
+        ...
+
+    def save(self, account: str, name: str, record: ShareRecord) -> None:
+        """Write a record, changed now."""
+        ...
+
+    def delete(self, account: str, name: str) -> str:
+        """Move it aside; StorageError if there is none."""
+        ...
+
+    def discard(self, folder: str) -> None:
+        """Remove what was moved aside."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What differs between the two services: their type names, and the properties of what they hold.
+
+    ``read`` puts a body's properties into a record, ``write`` tells them; ``settings`` are the service's own
+    properties, which cannot be changed here.
+    """
+
+    service: str
+    item: str
+    read: Callable[[ShareRecord, dict[str, Any]], None]
+    write: Callable[[ShareRecord], dict[str, Any]]
+    settings: Mapping[str, Any]
+
+
+def answer(request: ArmRequest, kind: Kind, folders: Folders, account: str, entity_id: str) -> ArmResponse:
+    """Answer what is asked of a service of an account, or of what it holds.
+
+    Raises:
+        ServiceError: what there is not, or what is not emulated, by its name.
+    """
+    types = request.types[1:]
+    if request.action:
+        raise _refused(f"{kind.service}/{request.action}")
+    service = {
+        "id": f"{entity_id}/{kind.service}/default",
+        "name": "default",
+        "type": f"Microsoft.Storage/storageAccounts/{kind.service}",
+        "properties": dict(kind.settings),
+    }
+    if len(types) == 1 and not types[0][1]:
+        return ArmResponse(200, {"value": [service]})
+    if types[0][1].lower() != "default":
+        raise ServiceError(
+            404, "ResourceNotFound", f"There is no {kind.service}/{types[0][1]}: it is 'default'."
+        )
+    if len(types) == 1:
+        if request.method == "PUT":
+            _same(request.body or {}, kind)
+        elif request.method != "GET":
+            raise _refused(f"{request.method} of {kind.service}")
+        return ArmResponse(200, service)
+    item = _Item(kind, folders, account, f"{entity_id}/{kind.service}/default/{kind.item}")
+    if len(types) > 2 or types[1][0] != kind.item:  # noqa: PLR2004 - service and item
+        raise _refused("/".join(name for name, _ in types))
+    try:
+        return item.list(request) if not types[1][1] else item.one(request, types[1][1])
+    except StorageError as error:
+        raise ServiceError(error.status, error.code, error.message) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    kind: Kind
+    folders: Folders
+    account: str
+    prefix: str
+
+    def list(self, request: ArmRequest) -> ArmResponse:
+        if request.method != "GET":
+            raise _refused(f"{request.method} of {self.kind.item}")
+        for name in request.query:
+            if name not in ("api-version", "$maxpagesize", "$skiptoken"):
+                raise ServiceError(400, "InvalidQueryParameterValue", f"{name} is not emulated here.", name)
+        size = request.query.get("$maxpagesize", str(_PAGE))
+        if not size.isascii() or not size.isdecimal() or not 1 <= int(size[:9]) <= _PAGE:
+            text = f"$maxpagesize is a number from 1 to {_PAGE}."
+            raise ServiceError(400, "InvalidQueryParameterValue", text, "$maxpagesize")
+        start = request.query.get("$skiptoken", "")
+        names = [name for name in self.folders.list(self.account) if name >= start]
+        shown, more = names[: int(size)], names[int(size) :]
+        body: dict[str, Any] = {"value": [entity for name in shown if (entity := self._told(name))]}
+        if more:
+            query = f"api-version={request.api_version}&$maxpagesize={size}&$skiptoken={more[0]}"
+            body["nextLink"] = f"{request.base_url.rstrip('/')}{request.path}?{query}"
+        return ArmResponse(200, body)
+
+    def one(self, request: ArmRequest, name: str) -> ArmResponse:
+        verbs = {"PUT": self._put, "PATCH": self._patch, "GET": self._get, "DELETE": self._delete}
+        verb = verbs.get(request.method)
+        if verb is None:
+            raise _refused(f"{request.method} of {self.kind.item}")
+        return verb(name, dict((request.body or {}).get("properties") or {}))
+
+    def _put(self, name: str, properties: dict[str, Any]) -> ArmResponse:
+        try:
+            record, _ = self.folders.read(self.account, name)
+        except StorageError as error:
+            if error.status != 404:  # noqa: PLR2004 - anything but "not there" is wrong with the name
+                raise
+            record = ShareRecord()
+            self.kind.read(record, properties)
+            self.folders.create(self.account, name, record)
+            return ArmResponse(201, self._entity(name))
+        self.kind.read(record, properties)
+        self.folders.save(self.account, name, record)
+        return ArmResponse(200, self._entity(name))
+
+    def _patch(self, name: str, properties: dict[str, Any]) -> ArmResponse:
+        record, _ = self.folders.read(self.account, name)
+        self.kind.read(record, properties)
+        self.folders.save(self.account, name, record)
+        return ArmResponse(200, self._entity(name))
+
+    def _get(self, name: str, _: dict[str, Any]) -> ArmResponse:
+        return ArmResponse(200, self._entity(name))
+
+    def _delete(self, name: str, _: dict[str, Any]) -> ArmResponse:
+        try:
+            aside = self.folders.delete(self.account, name)
+        except StorageError as error:
+            if error.status != 404:  # noqa: PLR2004 - "not there" is what was asked for
+                raise
+            return ArmResponse(204)
+        self.folders.discard(aside)
+        return ArmResponse(200)
+
+    def _told(self, name: str) -> dict[str, Any]:
+        try:
+            return self._entity(name)
+        except StorageError:
+            return {}  # it vanished meanwhile
+
+    def _entity(self, name: str) -> dict[str, Any]:
+        record, status = self.folders.read(self.account, name)
+        changed = datetime.fromtimestamp(record.changed / 1e9, timezone.utc)
+        return {
+            "id": f"{self.prefix}/{name}",
+            "name": name,
+            "type": f"Microsoft.Storage/storageAccounts/{self.kind.service}/{self.kind.item}",
+            "etag": entity_tag(status, record.changed, directory=True),
+            "properties": {
+                "lastModifiedTime": wire_time(changed),
+                "metadata": record.metadata,
+                **self.kind.write(record),
+            },
+        }
+
+
+def _metadata(record: ShareRecord, properties: dict[str, Any]) -> None:
+    metadata = properties.pop("metadata", None)
+    if metadata is not None:
+        if not isinstance(metadata, dict):
+            raise _wrong("metadata", "it is an object of texts")
+        record.metadata = {str(name): str(text) for name, text in metadata.items()}
+
+
+def _read_share(record: ShareRecord, properties: dict[str, Any]) -> None:
+    _metadata(record, properties)
+    quota = properties.pop("shareQuota", None)
+    if quota is not None:
+        if not isinstance(quota, int) or isinstance(quota, bool) or not 1 <= quota <= _MOST_QUOTA:
+            raise _wrong("shareQuota", f"it is a number of GiB from 1 to {_MOST_QUOTA}")
+        record.quota = quota
+    tier = properties.pop("accessTier", None)
+    if tier is not None:
+        if tier not in _TIERS:
+            raise _wrong("accessTier", f"it is one of {', '.join(_TIERS)}")
+        record.properties[_TIER] = tier
+    if properties.pop("enabledProtocols", None) not in (None, "SMB"):
+        raise _wrong("enabledProtocols", "the emulator's shares are SMB")
+    _nothing_more(properties)
+
+
+def _write_share(record: ShareRecord) -> dict[str, Any]:
+    return {
+        "shareQuota": record.quota or DEFAULT_QUOTA,
+        "accessTier": record.properties.get(_TIER, _TIERS[0]),
+        "enabledProtocols": "SMB",
+    }
+
+
+def _read_container(record: ShareRecord, properties: dict[str, Any]) -> None:
+    _metadata(record, properties)
+    if properties.pop("publicAccess", None) not in (None, "None"):
+        text = "Public access is not permitted on this storage account."
+        raise ServiceError(409, "PublicAccessNotPermitted", text, "properties.publicAccess")
+    _nothing_more(properties)
+
+
+def _write_container(_: ShareRecord) -> dict[str, Any]:
+    return {
+        "publicAccess": "None",
+        "leaseStatus": "Unlocked",
+        "leaseState": "Available",
+        "hasImmutabilityPolicy": False,
+        "hasLegalHold": False,
+    }
+
+
+def _nothing_more(properties: Mapping[str, Any]) -> None:
+    for name, value in properties.items():
+        if value is not None:
+            raise _wrong(name, "it is not emulated")
+
+
+def _same(body: Mapping[str, Any], kind: Kind) -> None:
+    """Let a service's properties be set to what they are; refuse what would have no effect."""
+    for name, value in (body.get("properties") or {}).items():
+        if value is not None and value != kind.settings.get(name):
+            raise _wrong(name, "it cannot be changed here; what the service's own endpoint takes, works")
+
+
+def _wrong(name: str, why: str) -> ServiceError:
+    target = f"properties.{name}"
+    return ServiceError(400, "InvalidValuesForRequestParameters", f"{target}: {why}.", target)
+
+
+def _refused(what: str) -> ServiceError:
+    return ServiceError(404, "InvalidResourceType", f"'{what}' is not emulated in Microsoft.Storage.")
+
+
+SHARES = Kind("fileServices", "shares", _read_share, _write_share, {"cors": {"corsRules": []}})
+CONTAINERS = Kind(
+    "blobServices",
+    "containers",
+    _read_container,
+    _write_container,
+    {"cors": {"corsRules": []}, "deleteRetentionPolicy": {"enabled": False}},
+)

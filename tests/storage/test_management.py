@@ -1,0 +1,221 @@
+"""Services, shares, containers and signatures of an account, asked of the resource manager."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import ContainerClient
+from azure.storage.fileshare import ShareClient
+
+from batchai_scenario.emulator.credentials import Credentials
+from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.storage.management.catalogue import OPERATIONS, page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = Path(__file__).parents[2] / "docs" / "storage-management.md"
+GROUP = "/subscriptions/s/resourceGroups/g"
+PROVIDER = "/providers/Microsoft.Storage"
+ACCOUNT = f"{GROUP}{PROVIDER}/storageAccounts/managed"
+SHARES = f"{ACCOUNT}/fileServices/default/shares"
+CONTAINERS = f"{ACCOUNT}/blobServices/default/containers"
+CLIENT, SECRET = "9e107d9d-0000-4000-8000-000000000001", "secret of the tests"
+EXPIRY = "2099-01-01T00:00:00Z"
+
+
+class Manager:
+    """A signed-in client of the resource manager that knows nothing of Microsoft.Storage's types."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": CLIENT,
+            "client_secret": SECRET,
+            "resource": "https://management.azure.com/",
+        }
+        token = self.session.post(f"{self.url}/common/oauth2/token", data=form).json()
+        self.session.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+    def ask(self, method: str, path: str, body: Any = None, version: str = "2023-05-01", **query: str) -> Any:
+        asked = {"api-version": version, **query}
+        return self.session.request(method, self.url + path, params=asked, json=body, timeout=20)
+
+    def body(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        answer = self.ask(method, path, body, **query)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+
+@pytest.fixture(scope="module")
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
+    known = Credentials.read([], [f"{CLIENT}:{SECRET}"])
+    home = tmp_path_factory.mktemp("managed")
+    server = EmulatorServer(EmulatorSettings(home=home, engine="process", credentials=known))
+    found = Manager(server.start().url)
+    with closing(server), closing(found.session):
+        found.ask("PUT", GROUP, {"location": "westus"}, version="2018-05-01")
+        made = found.ask("PUT", ACCOUNT, {"location": "westus", "sku": {"name": "Standard_LRS"}})
+        assert made.status_code == 202
+        yield found
+
+
+def test_the_page_in_docs_is_what_the_code_says() -> None:
+    assert PAGE.read_text() == page(), "run the command that the page names"
+
+
+@pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
+def test_every_operation_of_the_page_is_served(manager: Manager, row: Any) -> None:
+    """Not refused as unknown; what a body must say is tested below."""
+    path = row.path.replace(" (of a group)", "")
+    base = GROUP if row.path.endswith("(of a group)") else "/subscriptions/s"
+    name = {"C": "thing", "S": "thing", "L": "westus"}
+    path = "/".join(name.get(part, part) for part in path.split("/"))
+    full = path.replace("A", ACCOUNT, 1) if path[0] == "A" else f"{base}{PROVIDER}{path}"
+    if row.name == "StorageAccounts_Delete":
+        full = full.replace("managed", "nobody")
+    answer = manager.ask(row.method, full, {"name": "managed"} if row.method in ("PUT", "POST") else None)
+    assert answer.status_code not in (405, 500, 501), answer.text
+    assert "InvalidResourceType" not in answer.text
+
+
+def test_an_account_tells_what_the_services_tells(manager: Manager) -> None:
+    properties = manager.body("GET", ACCOUNT)["properties"]
+    assert set(properties["primaryEndpoints"]) == {"blob", "file", "queue", "table"}
+    assert properties["networkAcls"]["defaultAction"] == "Allow"
+    assert properties["encryption"]["keySource"] == "Microsoft.Storage"
+    assert properties["supportsHttpsTrafficOnly"] is False
+    usage = manager.body("GET", f"/subscriptions/s{PROVIDER}/usages", version="2016-01-01")["value"][0]
+    assert (usage["name"]["value"], usage["currentValue"]) == ("StorageAccounts", 1)
+    assert manager.body("GET", f"/subscriptions/s{PROVIDER}/locations/westus/usages") == {"value": [usage]}
+    names = {sku["name"] for sku in manager.body("GET", f"/subscriptions/s{PROVIDER}/skus")["value"]}
+    assert {"Standard_LRS", "Premium_LRS"} <= names
+
+
+def test_shares_are_made_changed_listed_and_deleted(manager: Manager) -> None:
+    wanted = {"properties": {"shareQuota": 7, "metadata": {"a": "b"}, "accessTier": "Hot"}}
+    made = manager.ask("PUT", f"{SHARES}/one", wanted)
+    assert made.status_code == 201
+    entity = made.json()
+    assert entity["type"] == "Microsoft.Storage/storageAccounts/fileServices/shares"
+    assert entity["id"].endswith("/managed/fileServices/default/shares/one")
+    assert (entity["properties"]["shareQuota"], entity["properties"]["accessTier"]) == (7, "Hot")
+    assert manager.ask("PUT", f"{SHARES}/one", {}).status_code == 200
+    changed = manager.body("PATCH", f"{SHARES}/one", {"properties": {"shareQuota": 9}})
+    assert (changed["properties"]["shareQuota"], changed["properties"]["metadata"]) == (9, {"a": "b"})
+    manager.body("PUT", f"{SHARES}/two", {})
+    first = manager.body("GET", SHARES, **{"$maxpagesize": "1"})
+    assert [one["name"] for one in first["value"]] == ["one"]
+    rest = manager.session.get(first["nextLink"], timeout=20).json()
+    assert ("two" in [one["name"] for one in rest["value"]], "one" in str(rest["value"])) == (True, False)
+    for name in ("one", "two"):
+        assert manager.ask("DELETE", f"{SHARES}/{name}").status_code == 200
+        assert manager.ask("DELETE", f"{SHARES}/{name}").status_code == 204
+    assert manager.ask("GET", f"{SHARES}/one").json()["error"]["code"] == "ShareNotFound"
+
+
+def test_containers_are_made_changed_and_deleted_with_what_waited_in_them(manager: Manager) -> None:
+    made = manager.ask("PUT", f"{CONTAINERS}/box", {"properties": {"metadata": {"k": "v"}}})
+    assert (made.status_code, made.json()["properties"]["publicAccess"]) == (201, "None")
+    blob = _container(manager, "box", "rwdl").get_blob_client("half")
+    blob.stage_block("MDAx", b"waits")
+    assert len(blob.get_block_list("all")[1]) == 1
+    assert manager.ask("DELETE", f"{CONTAINERS}/box").status_code == 200
+    assert manager.ask("PUT", f"{CONTAINERS}/box", {}).status_code == 201
+    with pytest.raises(ResourceNotFoundError):  # and not the block that waited in the old one
+        blob.get_block_list("all")
+    assert [one["name"] for one in manager.body("GET", CONTAINERS)["value"]] == ["box"]
+    manager.ask("DELETE", f"{CONTAINERS}/box")
+
+
+@pytest.mark.parametrize(
+    ("path", "properties", "status", "target"),
+    [
+        (f"{SHARES}/xyz", {"shareQuota": 0}, 400, "properties.shareQuota"),
+        (f"{SHARES}/xyz", {"accessTier": "Warm"}, 400, "properties.accessTier"),
+        (f"{SHARES}/xyz", {"enabledProtocols": "NFS"}, 400, "properties.enabledProtocols"),
+        (f"{SHARES}/xyz", {"rootSquash": "RootSquash"}, 400, "properties.rootSquash"),
+        (f"{CONTAINERS}/xyz", {"publicAccess": "Blob"}, 409, "properties.publicAccess"),
+        (f"{CONTAINERS}/xyz", {"metadata": "no"}, 400, "properties.metadata"),
+        (f"{ACCOUNT}/fileServices/default", {"cors": {"corsRules": [1]}}, 400, "properties.cors"),
+        (f"{ACCOUNT}/blobServices/default", {"isVersioningEnabled": True}, 400, ""),
+    ],
+)
+def test_what_would_have_no_effect_is_refused_and_nothing_is_made(
+    manager: Manager, path: str, properties: dict[str, Any], status: int, target: str
+) -> None:
+    answer = manager.ask("PUT", path, {"properties": properties})
+    assert answer.status_code == status
+    assert answer.json()["error"].get("target", "").startswith(target)
+    assert manager.ask("GET", f"{SHARES}/xyz").status_code == 404
+    assert manager.ask("GET", f"{CONTAINERS}/xyz").status_code == 404
+
+
+def test_a_share_with_snapshots_stays(manager: Manager) -> None:
+    manager.body("PUT", f"{SHARES}/kept", {})
+    key = manager.body("POST", f"{ACCOUNT}/listKeys")["keys"][0]["value"]
+    with ShareClient(f"{manager.url}/managed", "kept", credential=key) as share:
+        share.create_snapshot()
+    assert manager.ask("DELETE", f"{SHARES}/kept").json()["error"]["code"] == "ShareHasSnapshots"
+    assert manager.ask("GET", f"{SHARES}/kept").status_code == 200
+
+
+def _container(manager: Manager, name: str, permission: str) -> ContainerClient:
+    asked = {
+        "canonicalizedResource": f"/blob/managed/{name}",
+        "signedResource": "c",
+        "signedPermission": permission,
+        "signedExpiry": EXPIRY,
+    }
+    token = manager.body("POST", f"{ACCOUNT}/ListServiceSas", asked)["serviceSasToken"]
+    return ContainerClient.from_container_url(f"{manager.url}/blob/managed/{name}?{token}")
+
+
+def test_signatures_open_what_they_say_and_no_more(manager: Manager) -> None:
+    manager.body("PUT", f"{SHARES}/signed", {})
+    asked = {
+        "signedServices": "f",
+        "signedResourceTypes": "sco",
+        "signedPermission": "rl",
+        "signedExpiry": EXPIRY,
+        "keyToSign": "key2",
+    }
+    token = manager.body("POST", f"{ACCOUNT}/ListAccountSas", asked)["accountSasToken"]
+    with ShareClient(f"{manager.url}/managed", "signed", credential=token) as share:
+        assert share.get_share_properties()["name"] == "signed"
+        with pytest.raises(Exception, match="AuthorizationPermissionMismatch"):
+            share.create_directory("no")
+    manager.body("PUT", f"{CONTAINERS}/signed", {})
+    with _container(manager, "signed", "rwl") as container:
+        container.upload_blob("a", b"text")
+        assert [blob.name for blob in container.list_blobs()] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("action", "change", "target"),
+    [
+        ("ListAccountSas", {"signedExpiry": None}, "signedExpiry"),
+        ("ListAccountSas", {"signedExpiry": "tomorrow"}, "signedExpiry"),
+        ("ListAccountSas", {"keyToSign": "key3"}, "keyToSign"),
+        ("ListAccountSas", {"signedPlanet": "earth"}, "signedPlanet"),
+        ("ListServiceSas", {"canonicalizedResource": "/file/other/share"}, "canonicalizedResource"),
+        ("ListServiceSas", {"signedResource": "q"}, "signedResource"),
+    ],
+)
+def test_signatures_are_refused_by_the_propertys_name(
+    manager: Manager, action: str, change: dict[str, Any], target: str
+) -> None:
+    service = {"canonicalizedResource": "/file/managed/signed", "signedResource": "s"}
+    account = {"signedServices": "f", "signedResourceTypes": "s"}
+    body = {"signedPermission": "r", "signedExpiry": EXPIRY}
+    body |= service if action == "ListServiceSas" else account
+    answer = manager.ask("POST", f"{ACCOUNT}/{action}", {**body, **change})
+    assert (answer.status_code, answer.json()["error"]["target"]) == (400, target)
