@@ -136,7 +136,7 @@ def _described(home: Path, found: Address | None) -> EmulatorStatus:
 
 def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
     """Read (guids of clusters, names of jobs that are not final) from a home's state."""
-    from batchai_scenario.emulator.cluster.records import Records
+    from batchai_scenario.emulator.cluster.keeping import Records
     from batchai_scenario.emulator.state.home import Home
     from batchai_scenario.emulator.state.seal import Seal
     from batchai_scenario.emulator.state.store import Store, StoreTooNew
@@ -150,10 +150,8 @@ def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
         raise MachineError(str(error)) from error
     try:
         records = Records(store)
-        records.load()
-        clusters = frozenset(record.cluster.guid for record in records.clusters.values())
-        jobs = [record.job for record in records.jobs.values()]
-        return clusters, tuple(job.key.name for job in jobs if not job.execution_state.final)
+        clusters = frozenset(cluster.guid for cluster in records.all_clusters())
+        return clusters, tuple(job.key.name for job in records.live_jobs() if not job.execution_state.final)
     finally:
         store.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
@@ -12,11 +12,14 @@ from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
 
+T = TypeVar("T")
+
 _TOKEN = "$skiptoken"  # noqa: S105 - the name of a query parameter
+_MOST = 10**15
 _FLAT_ONLY = ("priority", "experimentName")
 _EPOCH = datetime(1, 1, 1, tzinfo=timezone.utc)
 
@@ -45,12 +48,40 @@ def page(
     return ArmResponse(200, body)
 
 
+def page_of(
+    request: ArmRequest,
+    read: Callable[[int, int], Sequence[tuple[int, T]]],
+    write: Callable[[T], Mapping[str, Any] | None],
+) -> ArmResponse:
+    """Answer with a list that is read as pages, so that a page costs the same however long the list is.
+
+    Args:
+        request: may ask for ``maxresults``, and carries the token of a ``nextLink``.
+        read: gives things with their numbers, in order: at most so many (the second) after one (the first).
+        write: gives a thing's entity, or None if the list does not show it.
+    """
+    limit = number(request.query, "maxresults", low=1, high=1000, default=1000)
+    after = number(request.query, _TOKEN, low=0, high=_MOST, default=0)
+    shown: list[tuple[int, Mapping[str, Any]]] = []
+    while len(shown) <= limit:
+        found = read(after, limit + 1)
+        shown += [(place, entity) for place, thing in found if (entity := write(thing)) is not None]
+        if len(found) <= limit:
+            break
+        after = found[-1][0]
+    body: dict[str, Any] = {"value": [entity for _, entity in shown[:limit]]}
+    if len(shown) > limit:
+        query = urlencode({**request.query, _TOKEN: str(shown[limit - 1][0])})
+        body["nextLink"] = f"{request.base_url}{request.path}?{query}"
+    return ArmResponse(200, body)
+
+
 def number(query: Mapping[str, str], name: str, *, low: int, high: int, default: int) -> int:
     """Read a number from the query; ServiceError 400 if it is none or out of its range."""
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and low <= int(text[:9]) <= high):
+    if not (text.isascii() and text.isdigit() and low <= int(text[:16]) <= high):
         message = f"The query parameter '{name}' must be a number from {low} to {high}, not '{text}'."
         raise ServiceError(400, "InvalidQueryParameterValue", message, name)
     return int(text)

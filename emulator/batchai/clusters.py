@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
@@ -12,7 +13,7 @@ from batchai_scenario.emulator.batchai.answers import (
     entity,
     no_method,
     not_found,
-    page,
+    page_of,
 )
 from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
 from batchai_scenario.emulator.batchai.versions import wire_of
@@ -149,9 +150,10 @@ class Clusters:
         return self._operations.accepted(operation, request)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
-        found = self._clusters.list_clusters(workspace_key(self._tree.workspace(request)))
-        write = wire_of(request).write_cluster
-        return page(request, [(f"{index:06}", write(cluster)) for index, cluster in enumerate(found)])
+        workspace = workspace_key(self._tree.workspace(request))
+        return page_of(
+            request, partial(self._clusters.page_clusters, [workspace]), wire_of(request).write_cluster
+        )
 
     def _find(self, request: ArmRequest) -> Cluster:
         workspace = workspace_key(self._tree.workspace(request))

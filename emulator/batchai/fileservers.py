@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
@@ -12,15 +13,15 @@ from batchai_scenario.emulator.batchai.answers import (
     entity,
     no_method,
     not_found,
-    page,
+    page_of,
 )
-from batchai_scenario.emulator.batchai.tree import FILE_SERVER, NAMESPACE, age, check_open, workspace_key
+from batchai_scenario.emulator.batchai.tree import FILE_SERVER, NAMESPACE, check_open, workspace_key
 from batchai_scenario.emulator.batchai.versions import wire_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
 from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
@@ -63,11 +64,12 @@ class FileServers:
             raise no_method(request)
         return verbs[request.method](request)
 
-    def list(self, request: ArmRequest, workspace: Document) -> list[tuple[str, dict[str, Any]]]:
-        """List a workspace's file servers as (key by age, entity)."""
-        wire = wire_of(request)
-        found = self._tree.list(FILE_SERVER, workspace_key(workspace).id)
-        return [(age(one), wire.write_file_server(_server(one))) for one in found]
+    def page(
+        self, workspaces: Sequence[WorkspaceKey], after: int, limit: int
+    ) -> list[tuple[int, FileServer]]:
+        """List file servers of some workspaces by age, each with its number: those after a number."""
+        found = self._tree.page(FILE_SERVER, [key.id for key in workspaces], after, limit)
+        return [(place, _server(document)) for place, document in found]
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[1][1]
@@ -110,7 +112,8 @@ class FileServers:
         return self._accepted("file server gone", request, _server(found).key)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
-        return page(request, self.list(request, self._tree.workspace(request)))
+        workspace = workspace_key(self._tree.workspace(request))
+        return page_of(request, partial(self.page, [workspace]), wire_of(request).write_file_server)
 
     def _accepted(self, condition: str, request: ArmRequest, key: ClusterKey) -> ArmResponse:
         operation = self._operations.begin(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.bodies import read_location
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import normal_region
 from batchai_scenario.emulator.batchai import odata
-from batchai_scenario.emulator.batchai.answers import conflict, no_method, page
+from batchai_scenario.emulator.batchai.answers import conflict, no_method, page_of
 from batchai_scenario.emulator.batchai.migrated import EXPERIMENT_NAME, home_key, is_home
 from batchai_scenario.emulator.batchai.tree import EXPERIMENT, FILE_SERVER, WORKSPACE, group_id, workspace_key
 from batchai_scenario.emulator.batchai.versions import wire_of
@@ -17,7 +18,7 @@ from batchai_scenario.emulator.cluster.model import ClusterKey, ExperimentKey, J
 from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.batchai.fileservers import FileServers
@@ -142,29 +143,21 @@ class Flat:
     def _list(self, request: ArmRequest, kind: str) -> ArmResponse:
         keep = odata.read_filter(request.query.get("$filter", ""))
         narrow = odata.read_select(request.query.get("$select", ""))
-        items = sorted(self._entities(request, kind))
-        return page(request, [(key, narrow(body)) for key, _, body in items if keep(body)])
-
-    def _entities(self, request: ArmRequest, kind: str) -> Iterable[tuple[str, int, dict[str, Any]]]:
-        """Give (time of creation and id, number, entity) of all that a list may show."""
         wire = wire_of(request)
-        bodies: list[dict[str, Any]] = []
-        for home in self._homes(request.subscription, request.group):
-            key = workspace_key(home)
-            if kind == "clusters":
-                bodies += [wire.write_cluster(one) for one in self._clusters.list_clusters(key)]
-            elif kind == "jobs":
-                experiment = ExperimentKey(key, EXPERIMENT_NAME)
-                bodies += [wire.write_job(one) for one in self._clusters.list_jobs(experiment)]
-            else:
-                bodies += [body for _, body in self._servers.list(request, home)]
-        for number, body in enumerate(bodies):
-            yield f"{_padded(body['properties']['creationTime'])} {body['id'].lower()}", number, body
+        homes = [workspace_key(home) for home in self._homes(request.subscription, request.group)]
+        experiments = [ExperimentKey(home, EXPERIMENT_NAME) for home in homes]
+        kinds: dict[str, tuple[Callable[[int, int], Any], Callable[[Any], dict[str, Any]]]] = {
+            "clusters": (partial(self._clusters.page_clusters, homes), wire.write_cluster),
+            "jobs": (partial(self._clusters.page_jobs, experiments), wire.write_job),
+            "fileservers": (partial(self._servers.page, homes), wire.write_file_server),
+        }
+        read, write = kinds[kind]
 
+        def shown(found: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - whatever is read
+            body = write(found)
+            return narrow(body) if keep(body) else None
 
-def _padded(time: str) -> str:
-    """Write a time so that texts sort as times do: ``...15.4Z`` after ``...15Z``."""
-    return time.rstrip("Z").ljust(23, "0") if "." in time else f"{time.rstrip('Z')}.000"
+        return page_of(request, read, shown)
 
 
 def _gone(kind: str, name: str, group: str) -> ServiceError:

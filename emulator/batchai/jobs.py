@@ -16,6 +16,7 @@ from batchai_scenario.emulator.batchai.answers import (
     not_found,
     number,
     page,
+    page_of,
 )
 from batchai_scenario.emulator.batchai.clusters import logins
 from batchai_scenario.emulator.batchai.limits import cluster_names, flat_cluster_names
@@ -168,9 +169,8 @@ class Jobs:
         return logins(self._clusters.remote_logins(cluster, job.key))
 
     def _list(self, request: ArmRequest) -> ArmResponse:
-        found = self._clusters.list_jobs(experiment_key(self._tree.experiment(request)))
-        write = wire_of(request).write_job
-        return page(request, [(f"{index:06}", write(job)) for index, job in enumerate(found)])
+        experiment = experiment_key(self._tree.experiment(request))
+        return page_of(request, partial(self._clusters.page_jobs, [experiment]), wire_of(request).write_job)
 
     def _list_files(self, request: ArmRequest) -> ArmResponse:
         job = self._find(request)

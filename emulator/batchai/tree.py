@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from batchai_scenario.emulator.cluster.model import ExperimentKey, ProvisioningS
 from batchai_scenario.emulator.state.clock import wire_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
     from batchai_scenario.emulator.arm.operations import Operations
@@ -60,6 +61,18 @@ class Tree:
         if found is None:
             raise not_found("Experiment", name)
         return found
+
+    def page(
+        self, kind: str, parents: Sequence[str] | None, after: int, limit: int
+    ) -> list[tuple[int, Document]]:
+        """Read documents by age, each with its number: those after a number. ``parents`` None: all.
+
+        They come as they are: whoever shows them looks at each.
+        """
+        where: Sequence[str | None] = [None] if parents is None else parents
+        pages = [self._store.list(kind, parent, after=after, limit=limit) for parent in where]
+        found = heapq.merge(*pages, key=lambda document: document.number)
+        return [(document.number, document) for document in found][:limit]
 
     def list(self, kind: str, parent: str | None = None) -> list[Document]:
         """List documents by age, without those whose deletion is complete."""
@@ -169,8 +182,3 @@ def experiment_key(found: Document) -> ExperimentKey:
     """Name an experiment as it was created."""
     body = found.body
     return ExperimentKey(WorkspaceKey(body["subscription"], body["group"], body["workspace"]), body["name"])
-
-
-def age(document: Document) -> str:
-    """Give a key by which documents sort in order of creation."""
-    return f"{document.number:012}"

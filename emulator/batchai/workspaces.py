@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.bodies import read_location, read_tags
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import normal_region
 from batchai_scenario.emulator.batchai import v2018_05_01 as wire
-from batchai_scenario.emulator.batchai.answers import check_name, conflict, entity, no_method, page
+from batchai_scenario.emulator.batchai.answers import check_name, conflict, entity, no_method, page_of
 from batchai_scenario.emulator.batchai.tree import (
     EXPERIMENT,
     WORKSPACE,
-    age,
     check_open,
     experiment_key,
     group_id,
@@ -100,16 +100,16 @@ class Workspaces:
         return self._tree.delete(found, request, found.body["location"], names)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
-        parent = group_id(request.subscription, request.group) if request.group else None
         subscription = request.subscription.lower()
-        mine = [
-            document
-            for document in self._tree.list(WORKSPACE, parent)
-            if document.body["subscription"].lower() == subscription
-        ]
-        return page(
-            request, [(age(one), wire.write_workspace(workspace_key(one).path, one.body)) for one in mine]
-        )
+        parents = [group_id(subscription, request.group)] if request.group else None
+
+        def write(found: Document) -> dict[str, Any] | None:
+            if found.body["subscription"].lower() != subscription:
+                return None
+            seen = self._tree.look(WORKSPACE, found.id)
+            return None if seen is None else wire.write_workspace(workspace_key(seen).path, seen.body)
+
+        return page_of(request, partial(self._tree.page, WORKSPACE, parents), write)
 
     def _tagged(self, found: Document, tags: Mapping[str, str] | None) -> Document:
         if tags is None or tags == found.body["tags"]:
@@ -172,11 +172,12 @@ class Experiments:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         parent = workspace_key(self._tree.workspace(request))
-        documents = self._tree.list(EXPERIMENT, parent.id)
-        return page(
-            request,
-            [(age(one), wire.write_experiment(experiment_key(one).path, one.body)) for one in documents],
-        )
+
+        def write(found: Document) -> dict[str, Any] | None:
+            seen = self._tree.look(EXPERIMENT, found.id)
+            return None if seen is None else wire.write_experiment(experiment_key(seen).path, seen.body)
+
+        return page_of(request, partial(self._tree.page, EXPERIMENT, [parent.id]), write)
 
 
 def _created(clock: Clock) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.records import Ending
-from batchai_scenario.emulator.cluster.room import move_nodes, problem_of, staying, target_of
+from batchai_scenario.emulator.cluster.room import problem_of, target_of
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 
@@ -67,15 +67,19 @@ class Allocation:
             record is not None
             and record.cluster.provisioning_state is not ProvisioningState.DELETING
             and record.cluster.allocation_state is AllocationState.STEADY
-            and staying(record.cluster) < target_of(record.cluster)
+            and self._missing(record) > 0
         ):
             self._room.records.save_cluster(self.resize(record))
         self._room.settle(cluster)
 
+    def _missing(self, record: ClusterRecord) -> int:
+        """Count the nodes that the cluster lacks; less than 0: that it has too many."""
+        return target_of(record.cluster) - self._room.records.nodes[record.cluster.key.id].staying
+
     def _resize(self, record: ClusterRecord) -> None:
         if self._room.workers.busy(("place", record.cluster.guid)):
             return  # its end comes back here
-        missing = target_of(record.cluster) - staying(record.cluster)
+        missing = self._missing(record)
         if record.placing and missing < len(record.placing):
             record = self._give_up(record)
         if record.placing:
@@ -87,14 +91,16 @@ class Allocation:
             self._place(record)
         elif missing < 0:
             self._shrink(record, -missing)
-        elif staying(record.cluster) == len(record.cluster.nodes):
+        elif not self._room.records.nodes[record.cluster.key.id].count(NodeState.LEAVING):
             self._room.records.save_cluster(self._settled(record))
 
     def _give_up(self, record: ClusterRecord) -> ClusterRecord:
         """Let nodes leave whose placing nobody saw end: they may be on the engine."""
-        lost = tuple(Node(node, NodeState.LEAVING) for node in record.placing)
-        record = record.but(placing=(), nodes=(*record.cluster.nodes, *lost))
-        self._room.records.save_cluster(record)
+        lost = [Node(node, NodeState.LEAVING) for node in record.placing]
+        record = record.but(placing=())
+        with self._room.records.transaction():
+            self._room.records.save_cluster(record)
+            self._room.records.save_nodes(record.cluster.key.id, lost)
         return record
 
     def _settled(self, record: ClusterRecord) -> ClusterRecord:
@@ -110,7 +116,8 @@ class Allocation:
         number = int(cluster.guid.replace("-", "")[:8], 16)
         time = self._room.clock.now().strftime("%Y%m%dt%H%M%Sz")
         end = "-p" if cluster.definition.get("vmPriority") == "lowpriority" else ""
-        used = {node.id.split("_")[1].split("-")[0] for node in cluster.nodes}
+        nodes = self._room.records.nodes[cluster.key.id].all
+        used = {node.id.split("_")[1].split("-")[0] for node in nodes}
         indices = [index for index in range(1, len(used) + count + 1) if str(index) not in used][:count]
         return tuple(f"tvm-{number}_{index}-{time}{end}" for index in indices)
 
@@ -140,20 +147,23 @@ class Allocation:
 
     def _placed(self, key: str, fresh: bool, outcome: Outcome[Placed]) -> None:  # noqa: FBT001
         places, error = ([], outcome) if isinstance(outcome, Exception) else outcome
-        record = self._room.records.clusters[key]
-        nodes = tuple(Node(place.node, NodeState.PREPARING, place.address) for place in places)
+        records = self._room.records
+        record = records.clusters[key]
+        nodes = [Node(place.node, NodeState.PREPARING, place.address) for place in places]
         # What failed here left nothing. What an earlier emulator began may be on the engine: keep its name.
         placed = {place.node for place in places}
         maybe = () if fresh else tuple(node for node in record.placing if node not in placed)
-        record = record.but(placing=maybe, nodes=(*record.cluster.nodes, *nodes), errors=())
+        record = record.but(placing=maybe, errors=())
         self._fresh.discard(record.cluster.guid)
         if error is not None:
             record = record.but(errors=(problem_of(error),))
-        missing = target_of(record.cluster) - staying(record.cluster)
-        leaving = len(record.cluster.nodes) - staying(record.cluster)
+        missing = self._missing(record) - len(nodes)
+        leaving = records.nodes[key].count(NodeState.LEAVING)
         if (error is not None and missing > 0) or missing == leaving == 0:
             record = self._settled(record)
-        self._room.records.save_cluster(record)
+        with records.transaction():
+            records.save_cluster(record)
+            records.save_nodes(key, nodes)
         if isinstance(error, EngineUnavailable) and key not in self._retrying:
             self._retrying.add(key)
             self._room.loop.later(lambda: self._retry_after_silence(key))
@@ -164,10 +174,10 @@ class Allocation:
         self.retry(key)
 
     def _prepare(self, record: ClusterRecord) -> None:
-        preparing = [node.id for node in record.cluster.nodes if node.state is NodeState.PREPARING]
-        if not preparing:
-            return
         room, cluster = self._room, record.cluster
+        preparing = list(room.records.nodes[cluster.key.id].line(NodeState.PREPARING))
+        if not preparing or room.workers.busy(("prepare", cluster.guid)):
+            return
         secrets = room.records.cluster_secrets(cluster.key)
         wanted = volumes(cluster.definition, CLUSTER_VOLUMES, secrets)
 
@@ -188,9 +198,11 @@ class Allocation:
             return  # it was deleted meanwhile
         problems = (problem_of(outcome),) if isinstance(outcome, Exception) else outcome
         event = NodeEvent.UNPREPARED if problems else NodeEvent.PREPARED
-        preparing = {node.id for node in record.cluster.nodes if node.state is NodeState.PREPARING}
-        moved = move_nodes(record.cluster, {id_: event for id_ in nodes if id_ in preparing})
-        self._room.records.save_cluster(record.but(nodes=moved, errors=(*record.cluster.errors, *problems)))
+        preparing = self._room.records.nodes[key].line(NodeState.PREPARING)
+        with self._room.records.transaction():
+            self._room.move_nodes(key, {id_: event for id_ in nodes if id_ in preparing})
+            if problems:
+                self._room.records.save_cluster(record.but(errors=(*record.cluster.errors, *problems)))
         self._room.settle(key)
 
     def _shrink(self, record: ClusterRecord, surplus: int) -> None:
@@ -202,7 +214,8 @@ class Allocation:
         room = self._room
         manual = record.cluster.definition["scaleSettings"]["manual"]
         option = manual.get("nodeDeallocationOption", "requeue")
-        newest_first = [node for node in reversed(record.cluster.nodes) if node.state in _LEAVING_ORDER]
+        nodes = room.records.nodes[record.cluster.key.id]
+        newest_first = [node for node in reversed(nodes.all) if node.state in _LEAVING_ORDER]
         order = sorted(newest_first, key=lambda node: _LEAVING_ORDER.index(node.state))
         leaving = [
             node
@@ -212,21 +225,20 @@ class Allocation:
         if not leaving:
             return
         ending = Ending.DEALLOCATED if option == "terminate" else Ending.REQUEUED
+        jobs = sorted({node.job for node in leaving if node.job})
         with room.records.transaction():
-            moves = {node.id: NodeEvent.LEAVE for node in leaving}
-            room.records.save_cluster(record.but(nodes=move_nodes(record.cluster, moves)))
-            for job in {node.job for node in leaving if node.job}:
-                ended = ask_to_end(room.records.jobs[job], ending, room.clock.now())
-                room.records.save_job(ended)
+            room.move_nodes(record.cluster.key.id, {node.id: NodeEvent.LEAVE for node in leaving})
+            for job in jobs:
+                room.records.save_job(ask_to_end(room.records.jobs[job], ending, room.clock.now()))
+        for job in jobs:
+            room.look(job)
 
     def _take_away(self, record: ClusterRecord) -> None:
         """Give back leaving nodes on which nothing of a job is left."""
-        room, cluster = self._room, record.cluster
-        held = {node for job in room.jobs_of(cluster.key.id) if job.tasks for node in job.job.nodes}
-        for node in cluster.nodes:
-            if node.state is not NodeState.LEAVING or node.job or node.id in held or node.id in self._resting:
-                continue
-            self._remove(record, node.id)
+        records, key = self._room.records, record.cluster.key.id
+        for id_ in list(records.nodes[key].line(NodeState.LEAVING)):
+            if not (records.nodes[key][id_].job or records.queue(key).held(id_) or id_ in self._resting):
+                self._remove(record, id_)
 
     def _remove(self, record: ClusterRecord, node: str) -> None:
         room, cluster = self._room, record.cluster
@@ -248,11 +260,14 @@ class Allocation:
             room.records.save_cluster(record.but(errors=(self._stuck[node],)))
             room.loop.later(lambda: self._try_again(key, node))
             return
-        solved = self._stuck.pop(node, None)
-        remaining = tuple(item for item in record.cluster.nodes if item.id != node)
-        errors = tuple(problem for problem in record.cluster.errors if problem != solved)
-        room.records.save_cluster(record.but(nodes=remaining, errors=errors))
-        room.settle(key)
+        with room.records.transaction():
+            room.records.remove_node(key, node)
+            solved = self._stuck.pop(node, None)
+            if solved is not None:
+                errors = tuple(problem for problem in record.cluster.errors if problem != solved)
+                room.records.save_cluster(record.but(errors=errors))
+        if not room.records.nodes[key].count(NodeState.LEAVING):
+            room.settle(key)
 
     def _try_again(self, key: str, node: str) -> None:
         self._resting.discard(node)
@@ -265,15 +280,14 @@ class Allocation:
             return  # its end comes back here
         if record.placing:
             record = self._give_up(record)
-        staying = [node.id for node in record.cluster.nodes if node.state is not NodeState.LEAVING]
-        if staying:
-            record = record.but(nodes=move_nodes(record.cluster, dict.fromkeys(staying, NodeEvent.LEAVE)))
-            room.records.save_cluster(record)
+        nodes = room.records.nodes[key.id]
+        staying = [node.id for node in nodes.all if node.state is not NodeState.LEAVING]
+        room.move_nodes(key.id, dict.fromkeys(staying, NodeEvent.LEAVE))
         self._take_away(record)
-        if not record.cluster.nodes and not room.jobs_of(key.id):
+        if not nodes and room.records.queue(key.id).empty:
             room.records.remove_cluster(key)
 
     def usable(self, record: ClusterRecord) -> int:
         """Tell how many usable nodes the cluster has at its present target."""
-        lost = sum(node.state is NodeState.UNUSABLE for node in record.cluster.nodes)
+        lost = self._room.records.nodes[record.cluster.key.id].count(NodeState.UNUSABLE)
         return max(0, target_of(record.cluster) - lost)

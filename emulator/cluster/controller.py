@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import logging
+import sqlite3
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchai_scenario.emulator.cluster.allocation import Allocation
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.jobs import JobRunner
-from batchai_scenario.emulator.cluster.loop import Loop, Workers
+from batchai_scenario.emulator.cluster.keeping import Records
+from batchai_scenario.emulator.cluster.loop import RETRY, Loop, Workers
 from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
@@ -22,13 +26,13 @@ from batchai_scenario.emulator.cluster.model import (
     RemoteLogin,
 )
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
-from batchai_scenario.emulator.cluster.records import ClusterRecord, Ending, JobRecord, Records
-from batchai_scenario.emulator.cluster.room import Room, staying, target_of
-from batchai_scenario.emulator.cluster.scheduler import Waiting, schedule
+from batchai_scenario.emulator.cluster.records import ClusterRecord, Ending, JobRecord
+from batchai_scenario.emulator.cluster.room import Room, target_of
+from batchai_scenario.emulator.cluster.scheduler import next_start
 from batchai_scenario.emulator.launch.layout import output_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchai_scenario.emulator.cluster.model import ExperimentKey, WorkspaceKey
     from batchai_scenario.emulator.cluster.ports import FileShares
@@ -39,14 +43,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 FIRST_PORT = 50000
 """Port of a cluster's first node (recorded traffic); informational here: ssh is not emulated."""
 
 PUBLIC_ADDRESS = "127.0.0.1"
 """The address that all nodes of a cluster share, as they do on the service."""
-
-_PRIORITIES = {"low": -1000, "normal": 0, "high": 1000}
-"""``schedulingPriority`` on the scale of the older ``priority`` (our decision: its ends)."""
 
 _PATIENCE = 0.7
 """Seconds that ``close`` gives to engine calls under way; they are taken up again by the next ``start``."""
@@ -74,13 +77,20 @@ class Controller:
         self._records = Records(store)
         self._loop = Loop(clock)
         room = Room(
-            self._records, clock, self._loop, Workers(self._loop), engines, shares, settle=self._settle
+            records=self._records,
+            clock=clock,
+            loop=self._loop,
+            workers=Workers(self._loop),
+            engines=engines,
+            shares=shares,
+            settle=self._settle,
+            look=self._look,
         )
         self._room = room
         self._allocation = Allocation(room)
         self._jobs = JobRunner(room)
-        self._due: dict[str, None] = {}
-        self._settling = False
+        self._due: dict[tuple[Callable[[str], None], str], None] = {}
+        self._working = False
 
     def start(self) -> None:
         """Recover what an earlier emulator left, and begin to work. Returns at once."""
@@ -111,7 +121,7 @@ class Controller:
         def create() -> tuple[Cluster, bool]:
             known = self._records.clusters.get(key.id)
             if known is not None:
-                return known.cluster, False
+                return self._records.view(known), False
             now = self._clock.now()
             cluster = Cluster(
                 key=key,
@@ -142,7 +152,13 @@ class Controller:
 
     def list_clusters(self, workspace: WorkspaceKey) -> list[Cluster]:
         """List a workspace's clusters by age."""
-        return self._records.list_clusters(workspace)
+        return [cluster for _, cluster in self._records.page_clusters([workspace])]
+
+    def page_clusters(
+        self, workspaces: Sequence[WorkspaceKey], after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, Cluster]]:
+        """List clusters of some workspaces by age, each with its number: those after a number."""
+        return self._records.page_clusters(workspaces, after, limit)
 
     def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
         """Replace properties of the definition, and begin to resize if its target became another one.
@@ -153,14 +169,14 @@ class Controller:
         def update() -> Cluster | None:
             record = self._records.clusters.get(key.id)
             if record is None or record.cluster.provisioning_state is ProvisioningState.DELETING:
-                return None if record is None else record.cluster
+                return None if record is None else self._records.view(record)
             definition = {**record.cluster.definition, **copy.deepcopy(dict(changes))}
             record = record.but(definition=definition, changed_at=self._clock.now())
-            if target_of(record.cluster) != staying(record.cluster):
+            if target_of(record.cluster) != self._records.nodes[key.id].staying:
                 record = self._allocation.resize(record)
             self._records.save_cluster(record)
             self._loop.post(lambda: self._settle(key.id))
-            return record.cluster
+            return self._records.view(record)
 
         return self._loop.ask(update)
 
@@ -172,13 +188,18 @@ class Controller:
             if record is None:
                 return False
             now = self._clock.now()
+            queue = self._records.queue(key.id)
             with self._records.transaction():
                 if record.cluster.provisioning_state is not ProvisioningState.DELETING:
                     self._records.save_cluster(
                         record.but(provisioning_state=ProvisioningState.DELETING, provisioning_changed_at=now)
                     )
-                for job in self._room.jobs_of(key.id):
-                    self._records.save_job(ask_to_end(job, Ending.CLUSTER_DELETED, now))
+                for id_ in (*queue.waiting, *queue.active):
+                    job = self._records.live_job(id_)
+                    if job is not None:
+                        self._records.save_job(ask_to_end(job, Ending.CLUSTER_DELETED, now))
+            for id_ in tuple(queue.active):
+                self._loop.post(partial(self._look, id_))
             self._loop.post(lambda: self._settle(key.id))
             return True
 
@@ -210,17 +231,23 @@ class Controller:
 
     def list_jobs(self, experiment: ExperimentKey) -> list[Job]:
         """List an experiment's jobs by age."""
-        return self._records.list_jobs(experiment)
+        return [job for _, job in self._records.page_jobs([experiment])]
+
+    def page_jobs(
+        self, experiments: Sequence[ExperimentKey], after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, Job]]:
+        """List jobs of some experiments by age, each with its number: those after a number."""
+        return self._records.page_jobs(experiments, after, limit)
 
     def terminate_job(self, key: JobKey) -> bool:
         """Begin to end a queued or running job; a finished one is left as it is (recorded traffic)."""
 
         def terminate() -> bool:
-            record = self._records.jobs.get(key.id)
+            record = self._records.live_job(key.id)
             if record is None:
                 return self._records.read_job(key) is not None
             self._records.save_job(ask_to_end(record, Ending.TERMINATED, self._clock.now()))
-            self._loop.post(lambda: self._settle(record.job.cluster.lower()))
+            self._changed(record)
             return True
 
         return self._loop.ask(terminate)
@@ -229,7 +256,7 @@ class Controller:
         """Begin to delete a job, ending it first if it runs (K3); its files on shares stay."""
 
         def delete() -> bool:
-            record = self._records.jobs.get(key.id) or self._records.read_job(key)
+            record = self._records.live_job(key.id) or self._records.read_job(key)
             if record is None:
                 return False
             now = self._clock.now()
@@ -240,7 +267,7 @@ class Controller:
             if record.job.execution_state is not ExecutionState.QUEUED:
                 record = ask_to_end(record, Ending.DELETED, now)
             self._records.save_job(record)
-            self._loop.post(lambda: self._settle(record.job.cluster.lower()))
+            self._changed(record)
             return True
 
         return self._loop.ask(delete)
@@ -294,53 +321,58 @@ class Controller:
         )
         return JobRecord(job, mounts=tuple(volume.place for volume in mounts))
 
+    def _changed(self, record: JobRecord) -> None:
+        """See soon to a job that was changed, and to its cluster."""
+        self._loop.post(lambda: self._look(record.job.key.id))
+        self._loop.post(lambda: self._settle(record.job.cluster.lower()))
+
     def _recover(self) -> None:
         for cluster in list(self._records.clusters):
             self._allocation.retry(cluster)
-        for job in list(self._records.jobs.values()):
-            self._settle(job.job.cluster.lower())  # also those whose cluster is gone
+        for job in list(self._records.jobs):
+            self._look(job)  # also those whose cluster is gone
 
     def _settle(self, cluster: str) -> None:
-        """Do what is due for a cluster and its jobs; asked again while it works, it does another round."""
-        self._due[cluster] = None
-        if self._settling:
-            return
-        self._settling = True
+        self._do(self._look_at_cluster, cluster)
+
+    def _look(self, job: str) -> None:
+        self._do(self._jobs.reconcile, job)
+
+    def _do(self, what: Callable[[str], None], of: str) -> None:
+        """Do what is due for a cluster or job; asked for while something is done, it is done right after."""
+        self._due[what, of] = None
+        if not self._working:
+            self._work_off()
+
+    def _work_off(self) -> None:
+        self._working = True
         try:
             while self._due:
-                self._look_at(next(iter(self._due)))
+                what, of = next(iter(self._due))
+                del self._due[what, of]
+                try:
+                    what(of)
+                except sqlite3.OperationalError:
+                    _log.exception("the state could not be written; trying again in %s", RETRY)
+                    self._due[what, of] = None
+                    self._loop.later(self._work_off)
+                    return
+                except Exception:
+                    self._loop.post(self._work_off)  # one that cannot be helped must not hold up the others
+                    raise
         finally:
-            self._settling = False
+            self._working = False
 
-    def _look_at(self, cluster: str) -> None:
-        self._due.pop(cluster, None)
+    def _look_at_cluster(self, cluster: str) -> None:
         if cluster in self._records.clusters:
             self._allocation.reconcile(cluster)
         if cluster in self._records.clusters:
             self._schedule(self._records.clusters[cluster])
-        for record in self._room.jobs_of(cluster):
-            if record.job.key.id in self._records.jobs:
-                self._jobs.reconcile(record.job.key.id)
 
     def _schedule(self, record: ClusterRecord) -> None:
-        cluster = record.cluster
-        if cluster.provisioning_state is ProvisioningState.DELETING:
+        if record.cluster.provisioning_state is ProvisioningState.DELETING:
             return
-        queue = [
-            Waiting(
-                item.job.key.id,
-                int(item.job.definition["nodeCount"]),
-                _priority(item.job.definition),
-            )
-            for item in self._room.jobs_of(cluster.key.id)
-            if item.job.execution_state is ExecutionState.QUEUED and not item.deleting
-        ]
-        idle = [node.id for node in cluster.nodes if node.state is NodeState.IDLE]
-        for assignment in schedule(queue, idle, self._allocation.usable(record)):
-            self._jobs.pick(cluster.key.id, assignment)
-
-
-def _priority(definition: Mapping[str, Any]) -> int:
-    """Tell a job's priority as a number; jobs of the flat API versions gave one themselves."""
-    number = definition.get("flat", {}).get("priority")
-    return _PRIORITIES[definition.get("schedulingPriority", "normal")] if number is None else int(number)
+        key = record.cluster.key.id
+        queue, idle = self._records.queue(key), self._records.nodes[key].line(NodeState.IDLE)
+        while idle and (start := next_start(queue, idle, self._allocation.usable(record))) is not None:
+            self._jobs.pick(key, start)

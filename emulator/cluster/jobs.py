@@ -9,13 +9,15 @@ from batchai_scenario.emulator.cluster.executionlog import ExecutionLog
 from batchai_scenario.emulator.cluster.launching import Launch, clean_up, stop_all, wait_for
 from batchai_scenario.emulator.cluster.model import ExecutionState
 from batchai_scenario.emulator.cluster.records import Ending
-from batchai_scenario.emulator.cluster.room import move_nodes, problem_of
+from batchai_scenario.emulator.cluster.room import problem_of
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
 from batchai_scenario.emulator.errors import EngineUnavailable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from batchai_scenario.emulator.cluster.endings import Verdict
-    from batchai_scenario.emulator.cluster.loop import Outcome
+    from batchai_scenario.emulator.cluster.loop import Outcome, Timer
     from batchai_scenario.emulator.cluster.records import ClusterRecord, JobRecord, LogPlace
     from batchai_scenario.emulator.cluster.room import Room
     from batchai_scenario.emulator.cluster.scheduler import Assignment
@@ -40,13 +42,15 @@ class JobRunner:
         self._ends: dict[str, dict[str, TaskEnd]] = {}
         self._stopped: set[str] = set()
         self._resting: set[str] = set()
-        self._timed: set[tuple[str, object]] = set()
+        self._timed: dict[str, tuple[datetime, Timer]] = {}
 
     def pick(self, cluster: str, assignment: Assignment) -> None:
         """Give a queued job its nodes; written before anything is launched."""
         room = self._room
         now = room.clock.now()
-        record, owner = room.records.jobs[assignment.job], room.records.clusters[cluster]
+        record = room.records.live_job(assignment.job)
+        if record is None:
+            return
         running = record.but(
             execution_state=JOB.move(record.job.execution_state, JobEvent.PICK),
             execution_changed_at=now,
@@ -56,11 +60,14 @@ class JobRunner:
         moves = dict.fromkeys(assignment.nodes, NodeEvent.ASSIGN)
         with room.records.transaction():
             room.records.save_job(running)
-            room.records.save_cluster(owner.but(nodes=move_nodes(owner.cluster, moves, assignment.job)))
+            room.move_nodes(cluster, moves, assignment.job)
+        room.look(assignment.job)
 
     def reconcile(self, job: str) -> None:
-        """Begin what is missing for a live job (by id)."""
-        record = self._room.records.jobs[job]
+        """Begin what is missing for a job (by id); nothing if nothing is to be done with it."""
+        record = self._room.records.jobs.get(job)
+        if record is None:
+            return
         state = record.job.execution_state
         if record.job.guid in self._resting:
             return
@@ -94,10 +101,10 @@ class JobRunner:
             record = ask_to_end(record, Ending.TIMED_OUT, room.clock.now())
             room.records.save_job(record)
             self._journal(record).error("the job has run for longer than its maxWallClockTime")
-        elif (record.job.guid, limit) not in self._timed:
-            self._timed.add((record.job.guid, limit))
-            cluster = record.job.cluster.lower()
-            room.loop.at(limit, lambda: room.settle(cluster))
+        elif self._timed.get(record.job.guid, (None,))[0] != limit:
+            self._untime(record)
+            key = record.job.key.id
+            self._timed[record.job.guid] = limit, room.loop.at(limit, lambda: room.look(key))
         return record
 
     def _launch(self, record: JobRecord) -> None:
@@ -141,7 +148,7 @@ class JobRunner:
             else:
                 self._end(record, failure(problem_of(outcome), room.clock.now()))
             return
-        room.settle(record.job.cluster.lower())
+        room.look(key)
 
     def _wait(self, record: JobRecord, task: str) -> None:
         room, key, guid = self._room, record.job.key.id, record.job.guid
@@ -167,7 +174,7 @@ class JobRunner:
             journal.error(outcome.problem.message)
         if len(self._ends[guid]) < len(record.tasks) and (task == record.tasks[0] or outcome.exit_code != 0):
             self._stop(record)  # the master ended, or a node failed: the others end with it
-        self._room.settle(record.job.cluster.lower())
+        self._room.look(key)
 
     def _stop(self, record: JobRecord) -> None:
         room, job = self._room, record.job
@@ -188,7 +195,7 @@ class JobRunner:
         if isinstance(outcome, Exception):
             self._stopped.discard(record.job.guid)
             self._rest(record)
-        self._room.settle(record.job.cluster.lower())
+        self._room.look(key)
 
     def _finish(self, record: JobRecord) -> None:
         """Every task of the job ended, or none was launched and none shall be."""
@@ -211,6 +218,7 @@ class JobRunner:
             room.records.save_job(ended)
             self._free_nodes(record)
         self._forget(record)
+        self._room.look(record.job.key.id)
         room.settle(record.job.cluster.lower())
 
     def _requeue(self, record: JobRecord) -> None:
@@ -231,17 +239,17 @@ class JobRunner:
         self._forget(record)
 
     def _free_nodes(self, record: JobRecord) -> None:
-        owner = self._owner(record)
-        mine = [node.id for node in owner.cluster.nodes if node.job == record.job.key.id]
-        moves = dict.fromkeys(mine, NodeEvent.RELEASE)
-        self._room.records.save_cluster(owner.but(nodes=move_nodes(owner.cluster, moves, "")))
+        cluster = record.job.cluster.lower()
+        nodes = self._room.records.nodes[cluster]
+        mine = [id_ for id_ in record.job.nodes if id_ in nodes and nodes[id_].job == record.job.key.id]
+        self._room.move_nodes(cluster, dict.fromkeys(mine, NodeEvent.RELEASE), "")
 
     def _clear(self, record: JobRecord) -> None:
         """A job that is over: remove what the engine holds, then what we hold if it is to go."""
         if record.tasks:
             self._clean(record)
         elif record.deleting:
-            self._room.records.remove_job(record.job.key)
+            self._room.records.remove_job(record)
             self._forget(record)
             self._room.settle(record.job.cluster.lower())
 
@@ -269,23 +277,29 @@ class JobRunner:
             self._requeue(record)
         else:
             self._end(record.but(tasks=()), judge(record, [], room.clock.now()))
+        room.look(key)
         room.settle(record.job.cluster.lower())
 
     def _rest(self, record: JobRecord) -> None:
         """Leave a job alone until it is time to ask its engine again."""
-        guid, cluster = record.job.guid, record.job.cluster.lower()
+        guid, key = record.job.guid, record.job.key.id
         self._resting.add(guid)
 
         def wake() -> None:
             self._resting.discard(guid)
-            self._room.settle(cluster)
+            self._room.look(key)
 
         self._room.loop.later(wake)
 
     def _forget(self, record: JobRecord) -> None:
         self._ends.pop(record.job.guid, None)
         self._stopped.discard(record.job.guid)
-        self._timed = {entry for entry in self._timed if entry[0] != record.job.guid}
+        self._untime(record)
+
+    def _untime(self, record: JobRecord) -> None:
+        timed = self._timed.pop(record.job.guid, None)
+        if timed is not None:
+            self._room.loop.cancel(timed[1])
 
     def _owner(self, record: JobRecord) -> ClusterRecord:
         return self._room.records.clusters[record.job.cluster.lower()]

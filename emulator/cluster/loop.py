@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar, Union
 
@@ -32,6 +33,14 @@ class LoopClosed(Exception):
     """The loop does not run: it was not started yet, or is closed."""
 
 
+@dataclass(slots=True)
+class Timer:
+    """An action of the future; ``action`` None: it was cancelled."""
+
+    when: datetime
+    action: Callable[[], object] | None
+
+
 class Loop:
     """Runs actions one after another on a thread of its own.
 
@@ -42,7 +51,8 @@ class Loop:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._actions: deque[Callable[[], object]] = deque()
-        self._timers: list[tuple[datetime, int, Callable[[], object]]] = []
+        self._timers: list[tuple[datetime, int, Timer]] = []
+        self._cancelled = 0
         self._numbers = itertools.count()
         self._wake = threading.Event()
         self._turned = threading.Condition()
@@ -87,9 +97,22 @@ class Loop:
             raise LoopClosed("the cluster service was closed")
         return answer.result()
 
-    def at(self, when: datetime, action: Callable[[], object]) -> None:
+    def at(self, when: datetime, action: Callable[[], object]) -> Timer:
         """Run an action once the clock shows ``when``. Call it from an action."""
-        heapq.heappush(self._timers, (when, next(self._numbers), action))
+        timer = Timer(when, action)
+        heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Forget an action of the future; nothing if it ran already. Call it from an action."""
+        if timer.action is None:
+            return
+        timer.action = None
+        self._cancelled += 1
+        if self._cancelled > len(self._timers) // 2:
+            self._timers = [entry for entry in self._timers if entry[2].action is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
 
     def later(self, action: Callable[[], object]) -> None:
         """Run an action when it is time to try again (RETRY). Call it from an action."""
@@ -115,9 +138,16 @@ class Loop:
             self._clock.wait(self._wake, self._timers[0][0] if self._timers else None)
             self._wake.clear()
             while self._timers and self._timers[0][0] <= self._clock.now():
-                self._actions.append(heapq.heappop(self._timers)[2])
+                self._fire(heapq.heappop(self._timers)[2])
             while self._actions and self._open:
                 self._turn(self._actions.popleft())
+
+    def _fire(self, timer: Timer) -> None:
+        if timer.action is None:
+            self._cancelled -= 1
+            return
+        self._actions.append(timer.action)
+        timer.action = None
 
     def _turn(self, action: Callable[[], object]) -> None:
         try:

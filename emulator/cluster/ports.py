@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.cluster.model import (
@@ -68,6 +68,12 @@ class ClusterService(Protocol):
         """List a workspace's clusters by age."""
         ...
 
+    def page_clusters(
+        self, workspaces: Sequence[WorkspaceKey], after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, Cluster]]:
+        """List clusters of some workspaces by age, each with its number: those after a number."""
+        ...
+
     def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
         """Replace properties of the definition; new ``scaleSettings`` begin a resize."""
         ...
@@ -88,6 +94,12 @@ class ClusterService(Protocol):
 
     def list_jobs(self, experiment: ExperimentKey) -> list[Job]:
         """List an experiment's jobs by age."""
+        ...
+
+    def page_jobs(
+        self, experiments: Sequence[ExperimentKey], after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, Job]]:
+        """List jobs of some experiments by age, each with its number: those after a number."""
         ...
 
     def terminate_job(self, key: JobKey) -> bool:

@@ -7,17 +7,16 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.cluster.model import NodeState
 from batchai_scenario.emulator.cluster.transitions import NODE
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from batchai_scenario.emulator.cluster.keeping import Records
     from batchai_scenario.emulator.cluster.loop import Loop, Workers
-    from batchai_scenario.emulator.cluster.model import Cluster, Node
+    from batchai_scenario.emulator.cluster.model import Cluster
     from batchai_scenario.emulator.cluster.ports import FileShares
-    from batchai_scenario.emulator.cluster.records import JobRecord, Records
     from batchai_scenario.emulator.cluster.transitions import NodeEvent
     from batchai_scenario.emulator.engines.base import Engine
     from batchai_scenario.emulator.state.clock import Clock
@@ -27,7 +26,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The world of the cluster room. ``settle`` looks at a cluster (by id) and does what is due."""
+    """The world of the cluster room.
+
+    ``settle`` looks at a cluster (by id): its size, its nodes, and what could start on them; ``look`` at a
+    job (by id). Both do what is due, and nothing about anything else.
+    """
 
     records: Records
     clock: Clock
@@ -36,33 +39,24 @@ class Room:
     engines: Callable[[str], Engine]
     shares: FileShares
     settle: Callable[[str], None]
+    look: Callable[[str], None]
 
-    def jobs_of(self, cluster: str) -> list[JobRecord]:
-        """List the live jobs of a cluster (by id), oldest first."""
-        return [record for record in self.records.jobs.values() if record.job.cluster.lower() == cluster]
+    def move_nodes(self, cluster: str, moves: Mapping[str, NodeEvent], job: str | None = None) -> None:
+        """Write what an event makes of each of some nodes; ``job``: whose they are from now on."""
+        nodes = self.records.nodes[cluster]
+        moved = [
+            dataclasses.replace(
+                node, state=NODE.move(node.state, event), job=node.job if job is None else job
+            )
+            for node, event in ((nodes[id_], event) for id_, event in moves.items())
+        ]
+        self.records.save_nodes(cluster, moved)
 
 
 def target_of(cluster: Cluster) -> int:
     """Tell how many nodes the cluster should have; 0 without a target (SDK 2.0.0: default 0)."""
     manual = cluster.definition.get("scaleSettings", {}).get("manual", {})
     return int(manual.get("targetNodeCount", 0))
-
-
-def staying(cluster: Cluster) -> int:
-    """Count the nodes that are not on their way out."""
-    return sum(node.state is not NodeState.LEAVING for node in cluster.nodes)
-
-
-def move_nodes(cluster: Cluster, moves: dict[str, NodeEvent], job: str | None = None) -> tuple[Node, ...]:
-    """Give the cluster's nodes after an event for each of some; ``job``: whose they are from now on."""
-
-    def moved(node: Node) -> Node:
-        if node.id not in moves:
-            return node
-        state = NODE.move(node.state, moves[node.id])
-        return dataclasses.replace(node, state=state, job=node.job if job is None else job)
-
-    return tuple(moved(node) for node in cluster.nodes)
 
 
 def problem_of(error: Exception) -> Problem:

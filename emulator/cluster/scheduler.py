@@ -1,4 +1,4 @@
-"""The scheduler: a pure function from queued jobs and idle nodes to what starts where.
+"""The scheduler: from queued jobs and idle nodes to what starts where.
 
 Rules. Order is by priority, then by age (the service documents no order; ours). A job starts only when
 all its nodes are free at once (gang scheduling: SDK 2.0.0 documentation), one job a node. The order is
@@ -14,16 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A queued job: its id, how many nodes it needs, and its priority: the higher goes first."""
-
-    job: str
-    nodes: int
-    priority: int = 0
+    from batchai_scenario.emulator.cluster.lines import Line
+    from batchai_scenario.emulator.cluster.queue import Queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +26,15 @@ class Assignment:
     nodes: tuple[str, ...]
 
 
-def schedule(queue: Sequence[Waiting], idle: Sequence[str], capacity: int) -> list[Assignment]:
-    """Choose the jobs that start now.
+def next_start(queue: Queue, idle: Line[int], capacity: int) -> Assignment | None:
+    """Choose the job that starts now, or none. Neither the queue nor the nodes are changed.
 
     Args:
-        queue: one cluster's queued jobs, oldest first.
-        idle: ids of its idle nodes; taken in this order.
-        capacity: how many usable nodes the cluster has at its present target.
+        queue: one cluster's jobs.
+        idle: ids of its idle nodes; the oldest are taken first.
+        capacity: how many usable nodes the cluster has, or may have, at its present target.
     """
-    free = list(idle)
-    chosen: list[Assignment] = []
-    for waiting in sorted(queue, key=lambda item: -item.priority):
-        if waiting.nodes > capacity:
-            continue
-        if waiting.nodes > len(free):
-            break
-        taken, free = free[: waiting.nodes], free[waiting.nodes :]
-        chosen.append(Assignment(waiting.job, tuple(taken)))
-    return chosen
+    waiting = queue.first(capacity)
+    if waiting is None or waiting.nodes > len(idle):
+        return None
+    return Assignment(waiting.job, tuple(idle.firsts(waiting.nodes)))

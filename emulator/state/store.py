@@ -9,31 +9,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.errors import EmulatorError
+from batchai_scenario.emulator.state.migrations import MIGRATIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from batchai_scenario.emulator.state.seal import Seal
 
-FORMAT = 1
+FORMAT = len(MIGRATIONS)
 """Version of the file's layout; a file of a newer version is refused, an older one is migrated."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS documents (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind   TEXT NOT NULL,
-    id     TEXT NOT NULL,
-    parent TEXT NOT NULL,
-    body   TEXT NOT NULL,
-    sealed BLOB,
-    UNIQUE (kind, id)
-);
-CREATE INDEX IF NOT EXISTS by_parent ON documents (kind, parent, number);
-"""
+_VERSION_AT = 60
+"""Where the head of an SQLite file holds its ``user_version``: four bytes, the highest first."""
+
+_COLUMNS = "SELECT kind, id, parent, body, number FROM documents"
 
 
-class StoreTooNew(Exception):
-    """The file was written by a newer version of this program."""
+class StoreTooNew(EmulatorError):
+    """The file was written by a newer version of this program; it is left as it is."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        super().__init__(
+            f"{path} was written by a newer version of this program (its format is {version}, this one reads "
+            f"up to {FORMAT}): update the program, or choose another home with SCENARIO_HOME. "
+            "Nothing in it was changed."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,24 +59,32 @@ class Store:
     S1. A ``put`` that returned survives the death of the process, and other processes see it. A crash
         leaves the state before or after a transaction; a power cut may take back the last ones.
     S2. ``transaction`` nests; the outermost commits, an exception rolls everything back.
-    S3. ``list`` gives documents in order of creation; replacing a document keeps its number.
+    S3. ``list`` gives documents in order of creation; replacing a document keeps its number. It reads no
+        more rows than it gives.
     S4. Secrets are stored sealed, are read with ``secrets`` only, and are kept by a ``put`` without any.
     """
 
     def __init__(self, path: Path, seal: Seal) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_head(path)
         self._seal = seal
         self._lock = threading.RLock()
         self._depth = 0
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
+        self._migrate(path)
+
+    def _migrate(self, path: Path) -> None:
+        """Bring the file to this version, step by step, each step whole or not at all."""
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > FORMAT:
             self._db.close()
-            raise StoreTooNew(f"{path} has format {version}, this program reads up to {FORMAT}: update it")
-        self._db.executescript(_SCHEMA)
-        self._db.execute(f"PRAGMA user_version={FORMAT}")
+            raise StoreTooNew(path, version)
+        for number in range(version + 1, FORMAT + 1):
+            with self.transaction():
+                MIGRATIONS[number - 1](self._db)
+                self._db.execute(f"PRAGMA user_version={number}")
 
     def close(self) -> None:
         """Close the file."""
@@ -99,6 +109,12 @@ class Store:
             if self._depth == 0:
                 self._db.execute("COMMIT")
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read several things of the same moment: other threads wait."""
+        with self._lock:
+            yield
+
     def put(
         self,
         kind: str,
@@ -106,25 +122,29 @@ class Store:
         body: Mapping[str, Any],
         *,
         parent: str = "",
+        mark: str = "",
         secrets: Mapping[str, str] | None = None,
     ) -> None:
-        """Create or replace a document (S1, S3); secrets are kept unless new ones are given (S4)."""
+        """Create or replace a document (S1, S3); secrets are kept unless new ones are given (S4).
+
+        ``mark``: a word by which some documents of a kind can be listed.
+        """
         text = json.dumps(body, separators=(",", ":"))
         sealed = None if secrets is None else self._seal.seal(secrets)
         with self._lock:
             if sealed is None:
                 # The frequent case, and a third of the work of the general one: indexes stay as they are.
                 replaced = self._db.execute(
-                    "UPDATE documents SET body = ? WHERE kind = ? AND id = ? AND parent = ?",
-                    (text, kind, id, parent),
+                    "UPDATE documents SET body = ? WHERE kind = ? AND id = ? AND parent = ? AND mark = ?",
+                    (text, kind, id, parent, mark),
                 )
                 if replaced.rowcount:
                     return
             self._db.execute(
-                "INSERT INTO documents (kind, id, parent, body, sealed) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (kind, id) DO UPDATE SET parent = excluded.parent, body = excluded.body, "
-                "sealed = COALESCE(excluded.sealed, sealed)",
-                (kind, id, parent, text, sealed),
+                "INSERT INTO documents (kind, id, parent, mark, body, sealed) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (kind, id) DO UPDATE SET parent = excluded.parent, mark = excluded.mark, "
+                "body = excluded.body, sealed = COALESCE(excluded.sealed, sealed)",
+                (kind, id, parent, mark, text, sealed),
             )
 
     def get(self, kind: str, id: str) -> Document | None:  # noqa: A002
@@ -135,14 +155,30 @@ class Store:
             ).fetchone()
         return None if row is None else _document(row)
 
-    def list(self, kind: str, parent: str | None = None) -> list[Document]:
-        """Read all documents of a kind, or those below one parent (S3)."""
-        query = "SELECT kind, id, parent, body, number FROM documents WHERE kind = ?"
-        values: tuple[str, ...] = (kind,)
-        if parent is not None:
-            query, values = query + " AND parent = ?", (kind, parent)
+    def list(
+        self,
+        kind: str,
+        parent: str | None = None,
+        *,
+        mark: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[Document]:
+        """Read documents of a kind (S3): of one parent, or with one mark, if these are given.
+
+        ``after``: only those whose number is greater; ``limit``: at most so many.
+        """
+        query, values = f"{_COLUMNS} WHERE kind = ?", [kind]
+        for column, value in (("parent", parent), ("mark", mark)):
+            if value is not None:
+                query, values = f"{query} AND {column} = ?", [*values, value]
+        if mark:
+            query += " AND mark != ''"  # what the index of marks covers
         with self._lock:
-            rows = self._db.execute(query + " ORDER BY number", values).fetchall()
+            rows = self._db.execute(
+                f"{query} AND number > ? ORDER BY number LIMIT ?",
+                (*values, after, -1 if limit is None else limit),
+            ).fetchall()
         return [_document(row) for row in rows]
 
     def delete(self, kind: str, id: str) -> bool:  # noqa: A002
@@ -158,6 +194,18 @@ class Store:
                 "SELECT sealed FROM documents WHERE kind = ? AND id = ?", (kind, id)
             ).fetchone()
         return {} if row is None or row[0] is None else self._seal.open(row[0])
+
+
+def _check_head(path: Path) -> None:
+    """Refuse a file of a newer version before SQLite opens it, for that alone may change it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_VERSION_AT + 4)
+    except FileNotFoundError:
+        return
+    version = int.from_bytes(head[_VERSION_AT:], "big")
+    if version > FORMAT:
+        raise StoreTooNew(path, version)
 
 
 def _document(row: tuple[str, str, str, str, int]) -> Document:

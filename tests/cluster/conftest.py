@@ -271,7 +271,7 @@ class World:
         """Wait until the job's task runs on the engine, and the controller knows; give the task's id."""
         job = self.job_in(key, ExecutionState.RUNNING)
         task = f"{job.guid}-0"
-        self.until(lambda: self.controller._records.jobs[key.id].launched)
+        self.until(lambda: (found := self.controller._records.jobs.get(key.id)) and found.launched)
         return task
 
     def nothing_left(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from batchai_scenario.emulator.cluster.keeping import Records
 from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
@@ -27,7 +28,6 @@ from batchai_scenario.emulator.cluster.records import (
     Ending,
     JobRecord,
     LogPlace,
-    Records,
     ShareMount,
 )
 from batchai_scenario.emulator.errors import Problem
@@ -46,7 +46,9 @@ WORKSPACES = st.builds(WorkspaceKey, WORDS, WORDS, WORDS)
 PROBLEMS = st.lists(
     st.builds(Problem, WORDS, WORDS, st.lists(st.tuples(WORDS, WORDS), max_size=2).map(tuple)), max_size=2
 ).map(tuple)
-DEFINITIONS = st.dictionaries(WORDS, st.one_of(WORDS, st.integers(), st.lists(WORDS)), max_size=3)
+DEFINITIONS = st.dictionaries(WORDS, st.one_of(WORDS, st.integers(), st.lists(WORDS)), max_size=3).map(
+    lambda words: {**words, "nodeCount": 1}
+)
 CLUSTERS = st.builds(
     ClusterRecord,
     st.builds(
@@ -62,12 +64,12 @@ CLUSTERS = st.builds(
         provisioning_changed_at=TIMES,
         allocation_state=st.sampled_from(AllocationState),
         allocation_changed_at=TIMES,
-        nodes=st.lists(st.builds(Node, WORDS, st.sampled_from(NodeState), WORDS, WORDS), max_size=2).map(
-            tuple
-        ),
         errors=PROBLEMS,
     ),
     st.lists(WORDS, max_size=2).map(tuple),
+)
+NODES = st.lists(
+    st.builds(Node, WORDS, st.sampled_from(NodeState), WORDS, WORDS), max_size=3, unique_by=lambda n: n.id
 )
 JOBS = st.builds(
     JobRecord,
@@ -107,17 +109,25 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @same_store
-@given(CLUSTERS)
-def test_clusters(store: Store, record: ClusterRecord) -> None:
+@given(CLUSTERS, NODES)
+def test_clusters_and_their_nodes(store: Store, record: ClusterRecord, nodes: list[Node]) -> None:
     records = Records(store)
-    records.save_cluster(record, {"pointer": "secret"})
-    records.load()
     key = record.cluster.key
-    assert records.clusters[key.id] == record == records.read_cluster(key)
-    assert record.cluster in records.list_clusters(key.workspace)
+    records.save_cluster(record, {"pointer": "secret"})
+    records.save_nodes(key.id, nodes)
+    records.load()
+    assert records.clusters[key.id] == record
+    whole = record.but(nodes=tuple(nodes))
+    assert records.view(record) == whole.cluster
+    assert records.read_cluster(key) == whole
+    assert whole.cluster in [cluster for _, cluster in records.page_clusters([key.workspace])]
     assert records.cluster_secrets(key) == {"pointer": "secret"}
+    for node in nodes:
+        records.remove_node(key.id, node.id)
+    assert records.view(record) == record.cluster
     records.remove_cluster(key)
     assert records.read_cluster(key) is None
+    assert store.list("node") == []
 
 
 @same_store
@@ -125,16 +135,21 @@ def test_clusters(store: Store, record: ClusterRecord) -> None:
 def test_jobs(store: Store, record: JobRecord) -> None:
     records = Records(store)
     records.save_job(record, {"pointer": "secret"})
-    key = record.job.key
-    assert (key.id in records.jobs) == record.live
-    held = dict(records.jobs)
+    key, queue = record.job.key, records.queue(record.job.cluster.lower())
+    assert (key.id in records.jobs) == (key.id in queue.active) == (record.live and not record.waiting)
+    assert (key.id in queue.waiting) == record.waiting
+    held, waiting = dict(records.jobs), list(queue.waiting)
     records.load()
     assert records.jobs == held
+    assert list(records.queue(record.job.cluster.lower()).waiting) == waiting
     assert records.read_job(key) == record
-    assert records.list_jobs(key.experiment) == [record.job]
+    assert records.live_job(key.id) == (record if record.live else None)
+    assert [job for _, job in records.page_jobs([key.experiment])] == [record.job]
+    assert records.live_jobs() == ([record.job] if record.live else [])
     assert records.job_secrets(key) == {"pointer": "secret"}
-    records.remove_job(key)
+    records.remove_job(record)
     assert (records.read_job(key), records.jobs) == (None, {})
+    assert records.queue(record.job.cluster.lower()).empty
 
 
 @same_store

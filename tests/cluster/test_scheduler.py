@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchai_scenario.emulator.cluster.scheduler import Assignment, Waiting, schedule
+from batchai_scenario.emulator.cluster.lines import Line
+from batchai_scenario.emulator.cluster.queue import Queue, Waiting
+from batchai_scenario.emulator.cluster.scheduler import Assignment, next_start
 
 
-def chosen(queue: list[Waiting], idle: int, capacity: int | None = None) -> list[str]:
+def schedule(jobs: list[Waiting], nodes: list[str], capacity: int) -> list[Assignment]:
+    """Start what can be started, one after another; jobs are given oldest first."""
+    queue, idle, started = Queue(), Line[int](), []
+    for age, job in enumerate(jobs):
+        queue.wait(replace(job, age=age))
+    for number, node in enumerate(nodes):
+        idle.add(node, number)
+    while (start := next_start(queue, idle, capacity)) is not None:
+        started.append(start)
+        queue.work(start.job, running=len(start.nodes))
+        for node in start.nodes:
+            idle.discard(node)
+    return started
+
+
+def chosen(jobs: list[Waiting], idle: int, capacity: int | None = None) -> list[str]:
     nodes = [f"n{number}" for number in range(idle)]
-    return [item.job for item in schedule(queue, nodes, idle if capacity is None else capacity)]
+    return [item.job for item in schedule(jobs, nodes, idle if capacity is None else capacity)]
 
 
 def test_priority_then_age() -> None:

@@ -34,7 +34,7 @@ from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.arm.messages import ArmResponse
@@ -90,6 +90,14 @@ class FakeClusters:
     def list_clusters(self, workspace: WorkspaceKey) -> list[Cluster]:
         return [one for one in self.clusters.values() if one.key.workspace.id == workspace.id]
 
+    def page_clusters(
+        self, workspaces: Sequence[WorkspaceKey], after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, Cluster]]:
+        wanted = {key.id for key in workspaces}
+        numbered = enumerate(self.clusters.values(), 1)
+        found = [(place, one) for place, one in numbered if one.key.workspace.id in wanted and place > after]
+        return found[:limit]
+
     def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
         cluster = self.clusters.get(key.id)
         if cluster is not None:
@@ -131,6 +139,14 @@ class FakeClusters:
 
     def list_jobs(self, experiment: ExperimentKey) -> list[Job]:
         return [one for one in self.jobs.values() if one.key.experiment.id == experiment.id]
+
+    def page_jobs(
+        self, experiments: Sequence[ExperimentKey], after: int = 0, limit: int | None = None
+    ) -> list[tuple[int, Job]]:
+        wanted = {key.id for key in experiments}
+        numbered = enumerate(self.jobs.values(), 1)
+        found = [(place, one) for place, one in numbered if one.key.experiment.id in wanted and place > after]
+        return found[:limit]
 
     def terminate_job(self, key: JobKey) -> bool:
         return key.id in self.jobs

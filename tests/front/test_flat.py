@@ -124,7 +124,7 @@ def test_older_clients_see_nothing_of_other_workspaces(old: Front, version: str)
     mine = {"properties": {**JOB, "cluster": {"id": f"/subscriptions/{SUBSCRIPTION}/{HOME}/clusters/c"}}}
     old.ask("PUT", f"{HOME}/experiments/elsewhere/jobs/unseen", mine)
     old.ask("PUT", f"{HOME}/experiments/migrated/jobs/high", mine)
-    assert names(old.ask("GET", f"{AI}/jobs", version=version)) == ["high", "j"]
+    assert names(old.ask("GET", f"{AI}/jobs", version=version)) == ["j", "high"]
 
 
 def test_a_job_as_it_is_read(old: Front, version: str) -> None:

@@ -124,5 +124,38 @@ def test_a_file_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> 
     with sqlite3.connect(file) as db:
         db.execute(f"PRAGMA user_version={FORMAT + 1}")
     db.close()
-    with pytest.raises(StoreTooNew, match="update it"):
+    before = {item: item.read_bytes() for item in file.parent.iterdir()}
+    with pytest.raises(StoreTooNew, match=f"format is {FORMAT + 1}.*update the program.*SCENARIO_HOME"):
         make(tmp_path)
+    assert {item: item.read_bytes() for item in file.parent.iterdir()} == before
+
+
+def test_a_newer_version_that_only_the_write_ahead_log_knows_of_is_refused_too(tmp_path: Path) -> None:
+    make(tmp_path).close()
+    file = tmp_path / "deep" / "state.sqlite3"
+    db = sqlite3.connect(file)
+    db.execute(f"PRAGMA user_version={FORMAT + 1}")
+    with pytest.raises(StoreTooNew):
+        make(tmp_path)
+    db.close()
+
+
+def test_a_page_reads_no_more_rows_than_it_gives_s3(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    for number in range(9):
+        mark = "odd" if number % 2 else ""
+        store.put("k", str(number), {"n": number}, parent="p", mark=mark)
+    first = store.list("k", "p", limit=4)
+    assert [item.body["n"] for item in first] == [0, 1, 2, 3]
+    assert [item.body["n"] for item in store.list("k", "p", after=first[-1].number, limit=4)] == [4, 5, 6, 7]
+    assert [item.body["n"] for item in store.list("k", mark="odd")] == [1, 3, 5, 7]
+    store.put("k", "3", {"n": 3}, parent="p")
+    store.put("k", "4", {"n": 4}, parent="p", mark="odd")
+    assert [item.body["n"] for item in store.list("k", mark="odd")] == [1, 4, 5, 7]
+    plan = store._db.execute(
+        "EXPLAIN QUERY PLAN SELECT * FROM documents WHERE kind = ? AND parent = ? AND number > ? "
+        "ORDER BY number LIMIT ?",
+        ("k", "p", 0, 4),
+    ).fetchall()
+    assert ["by_parent (kind=? AND parent=? AND number>?)" in row[3] for row in plan] == [True]
+    store.close()
