@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from training.datasets.mnist_digits import PIXELS, Digits, write_text
-from training.datasets.mnist_sources import Original, Part, Spec
+from training.datasets.mnist_sources import Part, Spec
+from training.support.downloads import KnownFile
 from training.support.events import Events
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def tiny() -> Tiny:
             packed = gzip.compress(raw, mtime=0)
             name = f"{stem}-{kind}-ubyte.gz"
             originals[name] = packed
-            known.append(Original(name, len(packed), hashlib.sha256(packed).hexdigest()))
+            known.append(KnownFile(name, len(packed), hashlib.sha256(packed).hexdigest()))
         out = io.BytesIO()
         digest = write_text(digits, out, lambda _: None)
         size = len(out.getvalue())

@@ -18,7 +18,7 @@ import training.toolkits.cntk.make_environment as program
 from training.support.events import Trouble
 from training.toolkits.cntk.elf import shared_library
 from training.toolkits.cntk.install import add_mpi, add_pip, add_python, unpack
-from training.toolkits.cntk.interpreters import candidates, choose, look_at
+from training.toolkits.cntk.interpreters import Interpreter, candidates, choose, look_at
 
 
 def fake_python(
@@ -30,6 +30,12 @@ def fake_python(
     path.write_text(f"#!/bin/sh\necho '{answer}'\n")
     path.chmod(0o755)
     return path
+
+
+def chosen(environment: dict[str, str], named: Path | None = None) -> Interpreter:
+    found = choose(named, environment)
+    assert found is not None
+    return found
 
 
 # Which Python --------------------------------------------------------------------------------------------
@@ -63,11 +69,11 @@ def test_what_is_no_fitting_python_is_passed_over(tmp_path: Path) -> None:
 def test_the_newest_fitting_python_is_taken(tmp_path: Path) -> None:
     fake_python(tmp_path / "bin" / "python2.7", (2, 7, 18))
     environment = {"PATH": str(tmp_path / "bin"), "HOME": ""}
-    assert choose(None, environment).abi == "cp27mu"
+    assert chosen(environment).abi == "cp27mu"
     fake_python(tmp_path / "bin" / "python3", (3, 5, 9))
-    assert choose(None, environment).abi == "cp35m"
+    assert chosen(environment).abi == "cp35m"
     fake_python(tmp_path / "bin" / "python", (3, 6, 1))
-    assert choose(None, environment).abi == "cp36m"
+    assert chosen(environment).abi == "cp36m"
 
 
 @pytest.mark.parametrize("how", ["PYENV_ROOT", "shims", "HOME"])
@@ -80,23 +86,31 @@ def test_pyenv_is_found_without_its_shell_functions(tmp_path: Path, how: str) ->
         "shims": {"PATH": f"/nowhere:{root / 'shims'}"},
         "HOME": {"HOME": str(tmp_path), "PATH": "/nowhere"},
     }[how]
-    found = choose(None, environment)
+    found = chosen(environment)
     assert found.path == (root / "versions" / "3.6.15" / "bin" / "python3.6").resolve()
     assert slow not in list(candidates(environment))
 
 
 def test_a_named_python_must_fit(tmp_path: Path) -> None:
     named = fake_python(tmp_path / "python3.5", (3, 5, 2))
-    assert choose(named, {}).path == named
+    assert chosen({}, named).path == named
     with pytest.raises(Trouble, match=r"is not a CPython 3\.6, 3\.5 or 2\.7"):
         choose(Path(sys.executable), {})
 
 
-def test_without_such_a_python_both_ways_out_are_named(tmp_path: Path) -> None:
-    with pytest.raises(Trouble, match="none was found") as caught:
-        choose(None, {"PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path), "HOME": ""})
-    assert "Docker" in caught.value.remedy
-    assert "SCENARIO_CNTK_PYTHON" in caught.value.remedy
+def test_without_such_a_python_one_is_fetched(tmp_path: Path) -> None:
+    nothing = {"PATH": str(tmp_path), "PYENV_ROOT": str(tmp_path), "HOME": str(tmp_path)}
+    assert choose(None, nothing) is None
+    events = _events(tmp_path / "cache", "--check", environment=nothing)
+    assert events[-1]["what"] == "CNTK 2.7 and Python 2.7"
+    assert events[-1]["fetch"] > 120_000_000
+    assert not (tmp_path / "cache").exists(), "nothing was made"
+
+
+def test_a_python_that_is_found_needs_no_other(tmp_path: Path) -> None:
+    fake_python(tmp_path / "python3.6", (3, 6, 15))
+    events = _events(tmp_path / "cache", "--check", environment={"PATH": str(tmp_path)})
+    assert events[-1]["what"] == "CNTK 2.7"
 
 
 # Libraries without a compiler ----------------------------------------------------------------------------
@@ -184,14 +198,19 @@ def test_pip_is_the_trees_own(tmp_path: Path) -> None:
 # The real thing ------------------------------------------------------------------------------------------
 
 
-def _make(cache: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, str(program.__file__), "--cache", str(cache), "--json"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+NO_PYTHON = {"PATH": "/nowhere", "PYENV_ROOT": "", "HOME": "/nowhere"}
 
 
-def _made(cache: Path, environment: dict[str, str]) -> list[dict[str, Any]]:
-    """Make it to the end; gives the events."""
-    with _make(cache, environment) as process:
+def _make(cache: Path, *more: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, str(program.__file__), "--cache", str(cache), "--json", *more]
+    cache_of_pip = os.environ.get("PIP_CACHE_DIR") or str(Path.home() / ".cache" / "pip")
+    variables = {**os.environ, "PIP_CACHE_DIR": cache_of_pip, "HOME": "", **environment}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
+
+
+def _events(cache: Path, *more: str, environment: dict[str, str]) -> list[dict[str, Any]]:
+    """Run it to the end; gives the events."""
+    with _make(cache, *more, environment=environment) as process:
         events = [json.loads(line) for line in process.stdout or ()]
     assert events[-1]["event"] == "done", events[-1]
     return events
@@ -200,12 +219,12 @@ def _made(cache: Path, environment: dict[str, str]) -> list[dict[str, Any]]:
 @pytest.mark.cntk
 @pytest.mark.network
 @pytest.mark.timeout(900)
+@pytest.mark.parametrize("machine", [{}, NO_PYTHON], ids=["as it is", "without an old Python"])
 def test_an_environment_that_was_killed_half_made_is_made_and_computes_also_when_moved(
-    tmp_path: Path,
+    tmp_path: Path, machine: dict[str, str]
 ) -> None:
-    environment = {**os.environ, "HOME": ""}
     cache = tmp_path / "cache"
-    with _make(cache, environment) as first:
+    with _make(cache, environment=machine) as first:
         for line in first.stdout or ():
             event = json.loads(line)
             if event["event"] == "error":
@@ -214,17 +233,20 @@ def test_an_environment_that_was_killed_half_made_is_made_and_computes_also_when
                 first.kill()
     root = cache / "toolkits" / "cntk"
     assert not list(root.glob("cntk-*/environment.json"))
-    assert _made(cache, environment)[-1]["version"] == "2.7"
+    assert _events(cache, environment=machine)[-1]["version"] == "2.7"
     assert [entry.name for entry in root.iterdir() if entry.suffix == ".new"] == []
 
     moved = cache.rename(tmp_path / "moved")
-    events = _made(moved, environment)
+    events = _events(moved, environment=machine)
     assert {event["event"] for event in events} == {"done"}, "nothing is made again"
-    (folder,) = events[-1]["bin"]
-    assert Path(folder).is_relative_to(moved)
-    code = "import cntk; print(cntk.Communicator.num_workers()); cntk.Communicator.finalize()"
+    assert _events(moved, "--check", environment=machine)[-1]["fetch"] == 0
+    folders = events[-1]["bin"]
+    assert all(Path(folder).is_relative_to(moved) for folder in folders)
+    code = "import cntk, ctypes, hashlib, ssl, os; print(cntk.Communicator.num_workers()); "
+    code += "cntk.Communicator.finalize()"
     command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"]
     command += ["python", "-W", "ignore", "-c", code]
-    bare = {"PATH": f"{folder}:/usr/bin:/bin"}
+    libraries = ":".join(events[-1]["library_path"])
+    bare = {"PATH": ":".join([*folders, "/usr/bin", "/bin"]), "LD_LIBRARY_PATH": libraries}
     done = subprocess.run(command, env=bare, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout.split() == ["2", "2"], done.stderr

