@@ -6,13 +6,13 @@ import uuid
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
 from batchai_scenario.emulator.storage.errors import bad_header, bad_query, failure
-from batchai_scenario.emulator.storage.names import decode_path, split_path
+from batchai_scenario.emulator.storage.names import decode_path, split_path, trim_dots
 from batchai_scenario.emulator.storage.sas import NOTHING
 from batchai_scenario.emulator.storage.times import http_date, parse_sas_time, smb_time
 
@@ -110,11 +110,12 @@ class Call:
         """Take apart the path below the account, as it was sent.
 
         Raises:
-            StorageError: InvalidResourceName, InvalidFileOrDirectoryPathName.
+            StorageError: InvalidResourceName, InvalidFileOrDirectoryPathName, InvalidHeaderValue.
         """
         path = decode_path(raw_path)
         self.path = path if path.startswith("/") else "/" + path
-        self.share, self.parts = split_path(path)
+        self.share, parts = split_path(path)
+        self.parts = parts if self.flag("x-ms-allow-trailing-dot") else trim_dots(parts)
 
     @property
     def raw_path(self) -> str:
@@ -303,6 +304,18 @@ def element(name: str, value: str) -> str:
     if not value.isprintable():
         value = "".join(character for character in value if character >= " " or character in "\n\t")
     return f"<{name}>{escape(value)}</{name}>" if value else f"<{name} />"
+
+
+def name_element(tag: str, name: str) -> str:
+    """Write an element that holds a name; percent-encoded, and saying so, if XML cannot hold it (service)."""
+    if is_xml(name):
+        return element(tag, name)
+    return f'<{tag} Encoded="true">{quote(name)}</{tag}>'
+
+
+def is_xml(name: str) -> bool:
+    """Tell whether XML can hold a name that can be in a path."""
+    return name.isprintable() or ("\ufffe" not in name and "\uffff" not in name)
 
 
 def document(body: str) -> bytes:

@@ -35,7 +35,8 @@ async def copy_file(context: Context, call: Call) -> Response:
     root = context.root(call)
     source = find_source(context, call, "x-ms-copy-source", "r")
     metadata = call.metadata()
-    check_replaceable(context, call, root)
+    ignored = call.flag("x-ms-file-copy-ignore-readonly")
+    check_replaceable(context, call, root, read_only=ignored)
     with open_source(context, source) as found:
         record = context.shares.records.entry(source.share_key, found.path, found.stat, directory=False)
         record.metadata = metadata or record.metadata
@@ -43,7 +44,7 @@ async def copy_file(context: Context, call: Call) -> Response:
         draft = f"{context.shares.staging}/{uuid.uuid4().hex}"
         try:
             await asyncio.to_thread(_draft, found, draft)
-            check_replaceable(context, call, root)
+            check_replaceable(context, call, root, read_only=ignored)
             path = _replace(root, call.parts, draft)
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -88,20 +89,13 @@ def _apply(context: Context, call: Call, record: EntryRecord, source: Source, fo
         raise bad_header("x-ms-file-permission-copy-mode", mode)
     permission = permissions.text_of(context, source.share_key, record.permission)
     kept = {name for name in smb.NAMES if _is_source(headers.get(name))}
-    fresh = {name: value for name, value in headers.items() if name not in kept}
     if not keep_created:
         record.created = 0
     if not keep_attributes:
         record.attributes = "Archive"
     elif call.flag("x-ms-file-copy-set-archive") and "Archive" not in record.attributes:
-        record.attributes = " | ".join(
-            [*record.attributes.replace("None", "").split(" | "), "Archive"]
-        ).strip(" |")
-    call.headers, sent = fresh, call.headers
-    try:
-        asked = smb.apply(context, call, record, directory=False)
-    finally:
-        call.headers = sent
+        record.attributes = smb.with_archive(record.attributes)
+    asked = smb.apply(context, call, record, directory=False, left=kept)
     if mode == "source":
         record.permission = permissions.keep(context, call, permission)
     return written if written is not None else asked

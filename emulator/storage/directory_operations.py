@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from batchai_scenario.emulator.storage import smb, tree
@@ -12,7 +13,9 @@ from batchai_scenario.emulator.storage.call import (
     XML,
     document,
     element,
+    is_xml,
     metadata_headers,
+    name_element,
     smb_headers,
     stamps,
 )
@@ -120,10 +123,17 @@ async def list_directory(context: Context, call: Call) -> Response:
     at = f"ShareSnapshot={quoteattr(call.snapshot)} " if call.snapshot else ""
     body = (
         f"<EnumerationResults ServiceEndpoint={service_endpoint(call)} ShareName={quoteattr(call.share)} {at}"
-        f"DirectoryPath={quoteattr('/'.join(call.parts))}>{echo(call)}{itself}<Entries>{''.join(rows)}</Entries>"
+        f"{_path_attributes('/'.join(call.parts))}>{echo(call)}{itself}<Entries>{''.join(rows)}</Entries>"
         f"{element('NextMarker', following)}</EnumerationResults>"
     )
     return call.answer(200, {}, document(body), content_type=XML)
+
+
+def _path_attributes(path: str) -> str:
+    """Write ``DirectoryPath``, percent-encoded if XML cannot hold it (service)."""
+    if is_xml(path):
+        return f"DirectoryPath={quoteattr(path)}"
+    return f'DirectoryPath={quoteattr(quote(path))} Encoded="true"'
 
 
 def _included(call: Call) -> set[str]:
@@ -143,7 +153,7 @@ def _row(context: Context, call: Call, found: Found, entry: Listed, include: set
     """Write one entry of a listing."""
     tag = "Directory" if entry.is_directory else "File"
     size = "" if entry.is_directory else element("Content-Length", str(entry.size))
-    name = element("Name", entry.name)
+    name = name_element("Name", entry.name)
     if not include:
         return (
             f"<{tag}>{name}<Properties>{size}</Properties></{tag}>"

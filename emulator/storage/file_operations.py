@@ -217,8 +217,8 @@ async def lease_file(context: Context, call: Call) -> Response:
         return call.answer(status, stamps(tag, changed) | headers)
 
 
-def check_replaceable(context: Context, call: Call, root: str) -> None:
-    """Refuse to replace a file that may not be replaced; what does not exist yet may.
+def check_replaceable(context: Context, call: Call, root: str, *, read_only: bool = False) -> None:
+    """Refuse to replace a file that may not be replaced; what does not exist yet may, and ``read_only`` too.
 
     Raises:
         StorageError: AuthorizationPermissionMismatch, lease errors (412), ReadOnlyAttribute.
@@ -236,7 +236,8 @@ def check_replaceable(context: Context, call: Call, root: str) -> None:
             return  # refused where the file would be made
         context.leases.check(call, f"{call.share_key}/{found.path}", locks=True)
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
-        smb.check_writable(record)
+        if not read_only:
+            smb.check_writable(record)
 
 
 def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[str, str]]:

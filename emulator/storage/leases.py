@@ -57,6 +57,10 @@ class Leases:
             return "broken" if over else "breaking"
         return "expired" if over else "leased"
 
+    def is_held(self, key: str) -> bool:
+        """Tell whether a lease locks something now."""
+        return self.state(key) in ("leased", "breaking")
+
     def headers(self, call: Call, key: str) -> dict[str, str]:
         """Tell the lease of a file or share; nothing to versions that do not know leases."""
         if call.version < FIRST_VERSION:

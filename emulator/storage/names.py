@@ -82,6 +82,20 @@ def split_path(path: str) -> tuple[str, tuple[str, ...]]:
     return names[0], tuple(names[1:])
 
 
+def trim_dots(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Trim the dots at the ends of components, as the service does unless it is asked not to.
+
+    Raises:
+        StorageError: InvalidResourceName if nothing is left of one.
+    """
+    if not any(part.endswith(".") for part in parts):
+        return parts
+    trimmed = tuple(part.rstrip(".") for part in parts)
+    if not all(trimmed):
+        raise failure("InvalidResourceName")
+    return trimmed
+
+
 def check_new_name(name: str) -> None:
     """Refuse what a new directory or file may not be called.
 
@@ -91,13 +105,12 @@ def check_new_name(name: str) -> None:
     Raises:
         StorageError: InvalidResourceName.
     """
-    if not _RESERVED.isdisjoint(name) or name[-1] == "." or name.split(".", 1)[0].upper() in _DEVICES:
+    if not _RESERVED.isdisjoint(name) or name.split(".", 1)[0].upper() in _DEVICES:
         raise failure("InvalidResourceName")
 
 
 def is_presentable(name: str) -> bool:
-    """Tell whether a name found on disk can stand in XML; others are left out of listings."""
+    """Tell whether a name found on disk can stand in a path of a request; others are left out of listings."""
     return name.isprintable() or not any(
-        character < " " or "\ud800" <= character <= "\udfff" or character in "\ufffe\uffff"
-        for character in name
+        character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff" for character in name
     )

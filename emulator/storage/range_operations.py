@@ -86,7 +86,7 @@ async def put_range_from_url(context: Context, call: Call) -> Response:
         raise bad_header("x-ms-source-range", call.headers["x-ms-source-range"])
     if last - first >= MAX_RANGE:
         raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_RANGE))
-    source = find_source(context, call, "x-ms-copy-source", "r")
+    source = find_source(context, call, "x-ms-copy-source", "r", fetched=True)
     with tree.find_file(root, call.parts) as found:
         check(context, call, found)
         _check_inside(last, found.stat.st_size)

@@ -25,7 +25,7 @@ async def rename_file(context: Context, call: Call) -> Response:
 
 
 async def rename_directory(context: Context, call: Call) -> Response:
-    """Rename a directory with all that is in it; nothing may stand at its new name but itself."""
+    """Rename a directory with all that is in it; a file at its new name is replaced if the request says."""
     return _rename(context, call, directory=True)
 
 
@@ -72,7 +72,7 @@ def _check_target(context: Context, call: Call, root: str, source: Found) -> Non
     with found:
         if (found.stat.st_dev, found.stat.st_ino) == (source.stat.st_dev, source.stat.st_ino):
             return
-        if found.is_directory or source.is_directory or not call.flag("x-ms-file-rename-replace-if-exists"):
+        if found.is_directory or not call.flag("x-ms-file-rename-replace-if-exists"):
             raise failure("ResourceAlreadyExists")
         key = f"{call.share_key}/{found.path}"
         context.leases.check(call, key, locks=True, header="x-ms-destination-lease-id")

@@ -77,6 +77,9 @@ _HANDLES = {
     ("GET", "", "listhandles"): Operation(handles.list_handles, "d", "l"),
     ("PUT", "", "forceclosehandles"): Operation(handles.force_close_handles, "d", "w"),
 }
+_ON_SNAPSHOTS = (shares.delete_share, shares.lease_share)
+"""What may be done to a share snapshot besides reading it."""
+
 _COPY = Operation(copying.copy_file, "o", "cw")
 _PUT_RANGE_FROM_URL = Operation(ranges.put_range_from_url, "o", "w")
 _NOT_BUILT = {
@@ -114,7 +117,7 @@ def find_operation(call: Call) -> Operation:
     kind, component = call.query.get("restype", "").lower(), call.query.get("comp", "").lower()
     _refuse_unbuilt(call, kind, component)
     operation = _find(call, kind, component)
-    if call.snapshot and call.method not in ("GET", "HEAD") and operation.run is not shares.delete_share:
+    if call.snapshot and call.method not in ("GET", "HEAD") and operation.run not in _ON_SNAPSHOTS:
         raise failure("ShareSnapshotOperationNotSupported")
     if call.method == "PUT" and "x-ms-copy-source" in call.headers and kind == "":
         if component in ("", "copy"):

@@ -7,7 +7,7 @@ import binascii
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage.call import XML, document, element
+from batchai_scenario.emulator.storage.call import XML, document, element, name_element
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
 from batchai_scenario.emulator.storage.policies import parse_xml
 from batchai_scenario.emulator.storage.records import entity_tag
@@ -43,6 +43,9 @@ _DEFAULTS = {
         "<ProtocolSettings><SMB><Multichannel><Enabled>false</Enabled></Multichannel></SMB></ProtocolSettings>"
     ),
 }
+_MAX_CORS = 5
+"""Rules of CORS that an account may have (service)."""
+
 _SECTIONS = ("HourMetrics", "MinuteMetrics", "Cors", "ProtocolSettings")
 
 
@@ -89,10 +92,10 @@ def _share(context: Context, call: Call, name: str, snapshot: str, include: set[
     if call.version >= _TOLD_SINCE:
         tier = record.properties.get("x-ms-access-tier", "TransactionOptimized")
         properties += element("AccessTier", tier) + element("EnabledProtocols", "SMB")
-        if not snapshot:
-            lease = context.leases.headers(call, f"{call.account.name}/{name}")
-            for header, tag in _LEASE_ELEMENTS.items():
-                properties += element(tag, lease[header]) if header in lease else ""
+        at = f"@{snapshot}" if snapshot else ""
+        lease = context.leases.headers(call, f"{call.account.name}/{name}{at}")
+        for header, tag in _LEASE_ELEMENTS.items():
+            properties += element(tag, lease[header]) if header in lease else ""
     metadata = "".join(element(key, value) for key, value in record.metadata.items())
     extra = f"<Metadata>{metadata}</Metadata>" if "metadata" in include and metadata else ""
     at = element("Snapshot", snapshot) if snapshot else ""
@@ -119,6 +122,8 @@ async def set_properties(context: Context, call: Call) -> Response:
     for section in root:
         if section.tag not in _SECTIONS:
             raise failure("UnsupportedXmlNode", XmlNodeName=section.tag)
+        if section.tag == "Cors" and len(section) > _MAX_CORS:
+            raise failure("InvalidXmlDocument")
         section.tail = None
         kept[section.tag] = ET.tostring(section, encoding="unicode")
     context.shares.records.save_service(call.account.name, kept)
@@ -137,7 +142,7 @@ def service_endpoint(call: Call) -> str:
 def echo(call: Call) -> str:
     """Repeat what a listing was asked for."""
     names = {"prefix": "Prefix", "marker": "Marker", "maxresults": "MaxResults"}
-    return "".join(element(names[name], call.query[name]) for name in names if call.query.get(name))
+    return "".join(name_element(names[name], call.query[name]) for name in names if call.query.get(name))
 
 
 def write_marker(name: str) -> str:

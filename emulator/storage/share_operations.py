@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
-from batchai_scenario.emulator.storage.errors import bad_header, failure, not_built
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
 from batchai_scenario.emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
 
 if TYPE_CHECKING:
@@ -37,13 +37,17 @@ async def create_share(context: Context, call: Call) -> Response:
 
 async def get_share(context: Context, call: Call) -> Response:
     """Read the properties and metadata of a share or of its snapshot."""
-    record, status = context.shares.read(call.account.name, call.share, call.snapshot)
+    try:
+        record, status = context.shares.read(call.account.name, call.share, call.snapshot)
+    except StorageError as error:
+        # The service tells a missing snapshot from a missing share everywhere but here.
+        raise failure("ShareNotFound") if error.code == "ShareSnapshotNotFound" else error from None
     context.leases.check(call, call.share_key, locks=False, share=True)
     headers = _stamps(record, status) | metadata_headers(record.metadata)
     headers["x-ms-share-quota"] = str(record.quota)
     if call.version >= _TOLD_SINCE:
         headers |= {"x-ms-access-tier": _TIERS[0], "x-ms-enabled-protocols": "SMB"} | record.properties
-        headers |= {} if call.snapshot else context.leases.headers(call, call.share_key)
+        headers |= context.leases.headers(call, call.share_key)
     return call.answer(200, headers)
 
 
@@ -88,6 +92,8 @@ async def delete_share(context: Context, call: Call) -> Response:
     if choice not in ("", "include", "include-leased") or (choice and call.snapshot):
         raise bad_header("x-ms-delete-snapshots", choice)
     if call.snapshot:
+        shares.root(account, share, call.snapshot)
+        context.leases.check(call, call.share_key, locks=True, share=True)
         await asyncio.to_thread(shares.discard, shares.delete_snapshot(account, share, call.snapshot))
         return call.answer(202, {})
     shares.root(account, share)
@@ -95,6 +101,9 @@ async def delete_share(context: Context, call: Call) -> Response:
     snapshots = shares.snapshots(account, share)
     if snapshots and not choice:
         raise failure("ShareHasSnapshots")
+    leased = any(context.leases.is_held(f"{call.share_key}@{snapshot}") for snapshot in snapshots)
+    if leased and choice != "include-leased":
+        raise failure("LeaseIdMissing", "A snapshot of the share is leased.")
     folders = [shares.delete_snapshot(account, share, snapshot) for snapshot in snapshots]
     folders.append(shares.delete(account, share))
     for folder in folders:
@@ -103,8 +112,8 @@ async def delete_share(context: Context, call: Call) -> Response:
 
 
 async def lease_share(context: Context, call: Call) -> Response:
-    """Acquire, renew, change, release or break the lease of a share."""
-    record, status = context.shares.read(call.account.name, call.share)
+    """Acquire, renew, change, release or break the lease of a share or of its snapshot."""
+    record, status = context.shares.read(call.account.name, call.share, call.snapshot)
     code, headers = context.leases.act(call, call.share_key, share=True)
     return call.answer(code, _stamps(record, status) | headers)
 

@@ -13,6 +13,8 @@ from batchai_scenario.emulator.storage.errors import bad_header, failure, not_bu
 from batchai_scenario.emulator.storage.times import parse_smb_time
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from batchai_scenario.emulator.storage.call import Call, Context
     from batchai_scenario.emulator.storage.records import EntryRecord
 
@@ -57,8 +59,15 @@ def check_writable(record: EntryRecord) -> None:
         raise failure("ReadOnlyAttribute")
 
 
-def apply(context: Context, call: Call, record: EntryRecord, *, directory: bool) -> int | None:
-    """Take the properties of a create or set request into a record.
+def apply(
+    context: Context,
+    call: Call,
+    record: EntryRecord,
+    *,
+    directory: bool,
+    left: Collection[str] = (),
+) -> int | None:
+    """Take the properties of a create or set request into a record; headers in ``left`` are left out.
 
     Returns:
         The time of last write that the client set, in ns since 1970; None if it left that to us.
@@ -82,16 +91,16 @@ def apply(context: Context, call: Call, record: EntryRecord, *, directory: bool)
         record.permission = ""
     elif permission and permission.lower() != "preserve":
         record.permission = permissions.keep(context, call, permission)
-    changed = _time(call, "x-ms-file-change-time")
+    changed = _time(call, "x-ms-file-change-time", left)
     if changed is not None:
         record.new_change_time = changed
     attributes = call.headers.get("x-ms-file-attributes", "preserve")
-    if attributes.lower() != "preserve":
+    if attributes.lower() != "preserve" and "x-ms-file-attributes" not in left:
         record.attributes = _attributes(attributes, directory=directory)
-    created = _time(call, "x-ms-file-creation-time")
+    created = _time(call, "x-ms-file-creation-time", left)
     if created is not None:
         record.created = created
-    return _time(call, "x-ms-file-last-write-time")
+    return _time(call, "x-ms-file-last-write-time", left)
 
 
 def apply_semantics(call: Call, record: EntryRecord, *, directory: bool = False) -> None:
@@ -136,9 +145,9 @@ def _attributes(text: str, *, directory: bool) -> str:
     return " | ".join(names) or "None"
 
 
-def _time(call: Call, name: str) -> int | None:
+def _time(call: Call, name: str, left: Collection[str]) -> int | None:
     text = call.headers.get(name, "preserve")
-    if text.lower() == "preserve":
+    if text.lower() == "preserve" or name in left:
         return None
     if text.lower() == "now":
         return time.time_ns()

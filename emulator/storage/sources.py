@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from batchai_scenario.emulator.storage import tree
 from batchai_scenario.emulator.storage.errors import StorageError, failure, not_built
-from batchai_scenario.emulator.storage.names import decode_path, split_path
+from batchai_scenario.emulator.storage.names import decode_path, split_path, trim_dots
 from batchai_scenario.emulator.storage.sas import EVERYTHING, check_sas
 
 if TYPE_CHECKING:
@@ -36,21 +36,27 @@ class Source:
         return f"{self.account.name}/{self.share}{at}"
 
 
-def find_source(context: Context, call: Call, header: str, permissions: str) -> Source:
+def find_source(
+    context: Context, call: Call, header: str, permissions: str, *, fetched: bool = False
+) -> Source:
     """Read the URL in a header and check that the request may use what it names.
 
     A URL of the same account needs no signature of its own if the request was signed with the account's key
-    (service); any other must carry a SAS with one of ``permissions``. Nothing is fetched over the network:
+    (service), unless it is ``fetched``, as for Put Range From URL; any other must carry a SAS with one of
+    ``permissions``. Nothing is fetched over the network:
     only this emulator's own files can be a source (our decision).
 
     Raises:
-        StorageError: MissingRequiredHeader; CannotVerifyCopySource (404: it is not here; 403: it may not be
-            used); NotImplemented for blobs; what ``split_path`` and ``check_sas`` raise.
+        StorageError: MissingRequiredHeader; CannotVerifyCopySource (404: it is not here, or may not be seen;
+            401 for a source that is fetched without a SAS); NotImplemented for blobs; what ``split_path``
+            and ``check_sas`` raise.
     """
     url = urlsplit(call.require(header))
     account, raw_path = _locate(context, call, url.hostname or "", url.netloc, url.path)
     path = decode_path(raw_path)
     share, parts = split_path(path)
+    if not call.flag("x-ms-source-allow-trailing-dot"):
+        parts = trim_dots(parts)
     query = {name.lower(): value for name, value in parse_qsl(url.query, keep_blank_values=True)}
     if "sig" in query:
         client = call.request.client
@@ -64,8 +70,10 @@ def find_source(context: Context, call: Call, header: str, permissions: str) -> 
             policies=lambda name: context.shares.policies(account.name, name),
         )
         grant.check("o", permissions)
+    elif fetched:
+        raise _anonymous(401)
     elif call.grant is not EVERYTHING or account is not call.account:
-        raise _unverified("The source needs a shared access signature of its own.", 403)
+        raise _anonymous(404)
     snapshot = query.get("sharesnapshot", "")
     clean = url._replace(query=f"sharesnapshot={snapshot}" if snapshot else "", fragment="").geturl()
     return Source(account, share, snapshot, parts, clean)
@@ -99,6 +107,18 @@ def _locate(context: Context, call: Call, hostname: str, netloc: str, path: str)
     if account is None:
         raise _unverified(f"This emulator has no storage account '{name}'.", 404)
     return account, below
+
+
+def _anonymous(status: int) -> StorageError:
+    """Make the error for a source that nobody may read without a signature (service: 401 or 404)."""
+    error = _unverified("The source needs a shared access signature of its own.", status)
+    if status == 401:  # noqa: PLR2004 - then the service tells what it was answered
+        told = {
+            "x-ms-copy-source-status-code": "401",
+            "x-ms-copy-source-error-code": "NoAuthenticationInformation",
+        }
+        error.headers = {**error.headers, **told}
+    return error
 
 
 def _unverified(reason: str, status: int) -> StorageError:

@@ -234,8 +234,10 @@ def rename(root: str, source: Sequence[str], target: Sequence[str], *, directory
         if there is not None:
             taken = os.stat(there, dir_fd=new.fd, follow_symlinks=False)
             same = (taken.st_dev, taken.st_ino) == (status.st_dev, status.st_ino)
-            if not same and (directory or modes.S_ISDIR(taken.st_mode)):
+            if not same and modes.S_ISDIR(taken.st_mode):
                 raise failure("ResourceAlreadyExists")
+            if not same and directory:
+                os.unlink(there, dir_fd=new.fd)  # no system call replaces a file by a directory
             spelled = spelled if same else there
         else:
             check_new_name(spelled)

@@ -10,6 +10,7 @@ import socket
 import threading
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -25,6 +26,7 @@ from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
 from batchai_scenario.emulator.storage.accounts import Accounts
 from batchai_scenario.emulator.storage.files import FilesService
+from batchai_scenario.emulator.storage.sas import file_link
 from batchai_scenario.emulator.storage.sharedkey import string_to_sign
 from batchai_scenario.emulator.storage.shares import Shares
 
@@ -150,6 +152,14 @@ class Served:
         span = f"bytes={first}-{first + len(content) - 1}"
         sent = {"x-ms-write": "update", "x-ms-range": span, **(headers or {})}
         return self.ask("PUT", path, {"comp": "range"}, sent, content)
+
+    def linked(self, path: str, permissions: str = "r") -> str:
+        """Give the URL of a file, with a SAS that opens it."""
+        share, _, name = path.strip("/").partition("/")
+        account = self.accounts.get(ACCOUNT)
+        assert account is not None
+        later = self.clock.now() + timedelta(hours=1)
+        return file_link(account, share, name, expires=later, base_url=self.url, permissions=permissions)
 
     def folder(self, share: str, account: str = ACCOUNT) -> Path:
         return self.home.storage / account / share

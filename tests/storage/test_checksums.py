@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +34,10 @@ def share(served: Served) -> Iterator[Any]:
     limits: dict[str, Any] = {"retry_total": 0, "max_single_get_size": 8 * MIB, "max_chunk_get_size": 8 * MIB}
     with ShareServiceClient.from_connection_string(text, **limits) as client:
         yield client.get_share_client("data")
+    with warnings.catch_warnings():
+        # The library leaves a connection open when it has read a structured message to its end.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def _message(data: bytes) -> bytes:
@@ -131,7 +137,7 @@ def test_a_spoilt_message_changes_nothing(served: Served, spoil: Any) -> None:
 def test_a_range_from_a_url_has_the_checksum_that_is_told(served: Served) -> None:
     served.make("/data/f", b"0123456789")
     sent = {
-        "x-ms-copy-source": f"{served.url}/{ACCOUNT}/data/f",
+        "x-ms-copy-source": served.linked("data/f"),
         "x-ms-range": "bytes=0-1",
         "x-ms-source-range": "bytes=8-9",
     }

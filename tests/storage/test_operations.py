@@ -51,7 +51,7 @@ def test_enough_is_served() -> None:
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
 def test_what_the_table_says_is_so(served: Served, row: Row) -> None:
     served.make("/data/f", b"content")
-    source = f"{served.url}/{ACCOUNT}/data/f"
+    source = served.linked("data/f", "rwd")
     path, _, query = row.path.partition("?")
     place = {"{share}": "data", "{directory}": "a", "{file}": "f", "{id}": GUID}
     if row.name in ("Directory_Create", "Directory_Rename"):

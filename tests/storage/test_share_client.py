@@ -258,7 +258,14 @@ def test_ranges(share: Any) -> None:
         ]
     other = share.get_file_client("g")
     other.create_file(1024)
-    other.upload_range_from_url(file.url, offset=512, length=512, source_offset=8192)
+    token = generate_file_sas(ACCOUNT, "data", ["f"], KEY, "r", LATER)
+    with pytest.raises(HttpResponseError) as refused:
+        other.upload_range_from_url(file.url, offset=512, length=512, source_offset=8192)
+    assert (refused.value.status_code, _code(refused)) == (401, "CannotVerifyCopySource")
+    told = refused.value.response.headers  # type: ignore[union-attr]
+    assert told["x-ms-copy-source-status-code"] == "401"
+    assert told["x-ms-copy-source-error-code"] == "NoAuthenticationInformation"
+    other.upload_range_from_url(f"{file.url}?{token}", offset=512, length=512, source_offset=8192)
     assert other.download_file().readall() == bytes(512) + b"z" * 512
 
 
@@ -453,7 +460,7 @@ def test_signatures(served: Served, share: Any) -> None:
         renamed_copy.start_copy_from_url(renamed.url)
         with pytest.raises(HttpResponseError) as refused:
             renamed_copy.start_copy_from_url(renamed.url.partition("?")[0])
-        assert (refused.value.status_code, _code(refused)) == (403, "CannotVerifyCopySource")
+        assert (refused.value.status_code, _code(refused)) == (404, "CannotVerifyCopySource")
         with pytest.raises(HttpResponseError) as forbidden:
             renamed.delete_file()
         assert _code(forbidden) == "AuthorizationPermissionMismatch"

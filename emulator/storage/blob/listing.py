@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.openness import is_being_written
-from batchai_scenario.emulator.storage.call import XML, document, element
+from batchai_scenario.emulator.storage.call import XML, document, element, name_element
 from batchai_scenario.emulator.storage.errors import not_built
 from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.service_operations import echo, read_marker, write_marker
@@ -48,7 +48,7 @@ async def list_blobs(context: BlobContext, call: BlobCall) -> Response:
     following = ""
     for name in names:
         if name in prefixes:
-            row = f"<BlobPrefix>{element('Name', name)}</BlobPrefix>"
+            row = f"<BlobPrefix>{name_element('Name', name)}</BlobPrefix>"
         else:
             row = _row(context, call, root, name, blobs[name], metadata="metadata" in include)
         if row and len(rows) == limit:
@@ -121,7 +121,7 @@ def _row(
     kept = {**(tree.FOLDER_METADATA if directory else {}), **record.metadata}
     told = "".join(element(key, value) for key, value in kept.items())
     extra = f"<Metadata>{told}</Metadata>" if metadata and told else ""
-    return f"<Blob>{element('Name', name)}<Properties>{properties}</Properties>{extra}</Blob>"
+    return f"<Blob>{name_element('Name', name)}<Properties>{properties}</Properties>{extra}</Blob>"
 
 
 def service_endpoint(call: BlobCall) -> str:
