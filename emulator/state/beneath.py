@@ -144,6 +144,15 @@ def set_mode(fd: int, mode: int) -> None:
     os.chmod(f"/proc/self/fd/{fd}", mode)
 
 
+def set_folder_mode(name: str, fd: int, mode: int) -> None:
+    """Change the mode of a folder in an open folder; OSError, one of NO_FOLDER, if it is none (any more)."""
+    found = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        set_mode(found, mode)
+    finally:
+        os.close(found)
+
+
 def remove(name: str, fd: int) -> None:
     """Remove what has this name in an open folder, with everything below it; no-op if there is nothing.
 
@@ -311,3 +320,15 @@ def look(name: str, fd: int) -> os.stat_result | None:
         return os.stat(name, dir_fd=fd, follow_symlinks=False)
     except OSError:
         return None
+
+
+def look_below(top: int, parts: Sequence[str]) -> os.stat_result | None:
+    """Give the status of what stands at a path below an open folder, no link followed; None if nothing."""
+    try:
+        fd = descend(os.dup(top), parts[:-1])
+    except OSError:
+        return None
+    try:
+        return look(parts[-1], fd)
+    finally:
+        os.close(fd)

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH104, PTH108 - paths on the way of requests are plain strings
+# ruff: noqa: PTH108 - paths on the way of requests are plain strings
 """Copies of files from a URL. They are done when they are answered, so none can ever be aborted."""
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _replace(root: str, parts: tuple[str, ...], draft: str) -> str:
     fd, path, _ = tree.make_file(root, parts)
     try:
         try:
-            os.rename(draft, f"{root}/{path}")
+            return tree.put(root, path.split("/"), draft)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-from batchai_scenario.emulator.storage import smb, tree
+from batchai_scenario.emulator.storage import listing, smb, tree
 from batchai_scenario.emulator.storage.call import (
     PERMISSION_KEY,
     XML,
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.call import Call, Context
-    from batchai_scenario.emulator.storage.tree import Found, Listed
+    from batchai_scenario.emulator.storage.listing import Listed
+    from batchai_scenario.emulator.storage.tree import Found
 
 _IDS_SINCE = "2020-04-08"
 _INCLUDES = {"timestamps", "etag", "attributes", "permissionkey"}
@@ -113,10 +114,10 @@ async def list_directory(context: Context, call: Call) -> Response:
     start = read_marker(call)
     key = (start.lower(), start)
     with tree.find_directory(root, call.parts) as found:
-        names = tree.entries(found, call.query.get("prefix", ""))
+        names = listing.entries(found, call.query.get("prefix", ""))
         if start:
             names = [item for item in names if (item[0].lower(), item[0]) >= key]
-        listed = tree.describe(found, names[:limit])
+        listed = listing.describe(found, names[:limit])
         rows = [_row(context, call, found, entry, include) for entry in listed]
         itself = element("DirectoryId", str(found.stat.st_ino)) if call.version >= _IDS_SINCE else ""
     following = write_marker(names[limit][0]) if len(names) > limit else ""

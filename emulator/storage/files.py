@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from batchai_scenario.emulator.errors import EngineError, Problem
-from batchai_scenario.emulator.storage import tree
+from batchai_scenario.emulator.storage import listing, tree
 from batchai_scenario.emulator.storage.call import Call, Context
 from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.front import Front
@@ -18,10 +17,12 @@ from batchai_scenario.emulator.storage.leases import Leases
 from batchai_scenario.emulator.storage.names import split_path
 from batchai_scenario.emulator.storage.routes import find_operation
 from batchai_scenario.emulator.storage.sas import FILES, file_link
+from batchai_scenario.emulator.storage.times import moment
 from batchai_scenario.emulator.storage.uploads import Drafts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -144,7 +145,7 @@ class FilesService:
         try:
             _, parts = split_path("/".join([share, *(part for part in path.split("/") if part != ".")]))
             with tree.find_directory(self._shares.root(account, share), parts) as found:
-                listed = tree.describe(found, tree.entries(found))
+                listed = listing.describe(found, listing.entries(found))
         except StorageError:
             return []
         return [
@@ -152,7 +153,7 @@ class FilesService:
                 item.name,
                 item.is_directory,
                 item.size,
-                datetime.fromtimestamp(item.modified / 1e9, timezone.utc),
+                moment(item.modified),
             )
             for item in listed
         ]

@@ -1,15 +1,16 @@
-# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH114, PTH116, PTH208 - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH116, PTH208 - paths on the way of every request are plain strings and descriptors
 """Shares: ordinary folders, ``<home>/storage/<account>/<share>/``."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat as modes
 import tempfile
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.storage.errors import bad_query, failure
 from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
 from batchai_scenario.emulator.storage.records import Records, ShareRecord
@@ -170,14 +171,13 @@ class Shares:
 
     def usage(self, account: str, share: str) -> int:
         """Add up the bytes in a share's files."""
-        total = 0
-        for folder, _, files in os.walk(self.root(account, share)):
-            for name in files:
-                try:
-                    total += os.lstat(f"{folder}/{name}").st_size
-                except OSError:  # noqa: PERF203 - it vanished meanwhile
-                    continue
-        return total
+        with beneath.opened(self.root(account, share)) as top:
+            return sum(
+                status.st_size
+                for folder in beneath.walk(top)
+                for name in folder.names
+                if (status := beneath.look(name, folder.fd)) and not modes.S_ISDIR(status.st_mode)
+            )
 
     def draft(self) -> int:
         """Open an unnamed file for data on its way into a share (H3); it is gone when it is closed."""
@@ -186,7 +186,5 @@ class Shares:
 
 
 def _remove_tree(path: str) -> None:
-    if os.path.islink(path):
-        os.unlink(path)  # a person may link a share to another disk: only the link is ours
-    else:
-        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):  # a person may link a share to another disk: only the link is ours
+        beneath.remove_path(path)

@@ -1,9 +1,10 @@
-# ruff: noqa: PTH103, PTH104, PTH116 - paths on the way of requests are plain strings
+# ruff: noqa: PTH102, PTH103, PTH104, PTH116 - paths on the way of requests are plain strings
 """Snapshots of shares: copies that share their blocks with the share where the file system can do that."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
@@ -12,6 +13,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.storage.call import stamps
 from batchai_scenario.emulator.storage.content import data_ranges
 from batchai_scenario.emulator.storage.records import entity_tag
@@ -63,20 +65,22 @@ async def create_snapshot(context: Context, call: Call) -> Response:
 
 def copy_tree(source: str, target: str) -> None:
     """Copy a folder: directories, files and links with their times; what else is there is left out."""
-    os.mkdir(target)  # noqa: PTH102
-    with os.scandir(source) as scan:
-        for entry in scan:
-            path = f"{target}/{entry.name}"
+    os.mkdir(target)
+    with beneath.opened(source) as top, beneath.opened(target) as copied:
+        for folder in beneath.walk(top):
             try:
-                if entry.is_symlink():
-                    os.symlink(os.readlink(entry.path), path)  # noqa: PTH115, PTH211
-                elif entry.is_dir():
-                    copy_tree(entry.path, path)
-                elif entry.is_file():
-                    _copy_file(entry.path, path)
-            except FileNotFoundError:
-                continue  # it vanished meanwhile
-    _keep_times(source, target)
+                below = beneath.put_folders(os.dup(copied), folder.parts, 0o777, replace=False)
+            except OSError as error:
+                if error.errno in beneath.NO_FOLDER:
+                    continue  # it was a file when the folder above was copied
+                raise
+            try:
+                for name in folder.names:
+                    with contextlib.suppress(FileNotFoundError, FileExistsError):  # it changed meanwhile
+                        _copy_entry(name, folder.fd, below)
+                _keep_times(os.fstat(folder.fd), below)
+            finally:
+                os.close(below)
 
 
 def copy_content(source: int, target: int, size: int) -> None:
@@ -103,27 +107,32 @@ def _seek(fd: int, position: int) -> bool:
     return os.lseek(fd, position, os.SEEK_SET) == position
 
 
-def _copy_file(source: str, target: str) -> None:
-    read = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _copy_entry(name: str, source: int, target: int) -> None:
+    """Copy what has a name in one open folder to another; of a folder only its name."""
+    status = os.stat(name, dir_fd=source, follow_symlinks=False)
+    if modes.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+    elif modes.S_ISDIR(status.st_mode):
+        os.mkdir(name, dir_fd=target)
+    elif modes.S_ISREG(status.st_mode):
+        _copy_file(name, source, target)
+
+
+def _copy_file(name: str, source: int, target: int) -> None:
+    read = beneath.open_file(name, source, os.O_RDONLY | os.O_NONBLOCK)
     try:
         status = os.fstat(read)
-        if not modes.S_ISREG(status.st_mode):
-            return
-        write = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        write = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target)
         try:
             copy_content(read, write, status.st_size)
+            _keep_times(status, write)
         finally:
             os.close(write)
-        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     finally:
         os.close(read)
 
 
-def _keep_times(source: str, target: str) -> None:
-    try:
-        status = os.stat(source)
-    except FileNotFoundError:
-        return
+def _keep_times(status: os.stat_result, target: int) -> None:
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
@@ -140,11 +149,11 @@ def _new_name(context: Context, call: Call) -> str:
 def _copy_records(context: Context, source: str, root: str, target: str, folder: str) -> None:
     """Let a snapshot have what is kept about the files and directories of its share."""
     records = context.shares.records
-    for path in records.paths(source):
-        try:
-            before, after = os.stat(f"{root}/{path}"), os.stat(f"{folder}/{path}")
-        except OSError:
-            continue
-        directory = modes.S_ISDIR(before.st_mode)
-        record = records.entry(source, path, before, directory=directory)
-        records.put_entry(target, path, after, record, directory=directory)
+    with beneath.opened(root) as live, beneath.opened(folder) as copied:
+        for path in records.paths(source):
+            parts = path.split("/")
+            before, after = beneath.look_below(live, parts), beneath.look_below(copied, parts)
+            if before is not None and after is not None:
+                directory = modes.S_ISDIR(before.st_mode)
+                record = records.entry(source, path, before, directory=directory)
+                records.put_entry(target, path, after, record, directory=directory)

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FIRST = -11_644_473_600
+"""1601-01-01, where the times of SMB begin, in seconds since 1970."""
+
+LAST = 253_402_300_799
+"""The last second of the year 9999."""
+
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SAS_PATTERNS = {10: "%Y-%m-%d", 17: "%Y-%m-%dT%H:%MZ", 20: "%Y-%m-%dT%H:%M:%SZ"}
@@ -20,10 +26,15 @@ def _cached(function: Callable[[str], datetime | None]) -> Callable[[str], datet
     return lru_cache(maxsize=256)(function)
 
 
+def moment(nanoseconds: int) -> datetime:
+    """Give a file's time; one that the service could not write (a job sets any) is the nearest it could."""
+    return datetime.fromtimestamp(min(max(nanoseconds / 1e9, FIRST), LAST), timezone.utc)
+
+
 @lru_cache(maxsize=256)
 def http_date(seconds: int) -> str:
-    """Write whole seconds since 1970 as ``Fri, 21 Nov 2025 20:47:00 GMT``."""
-    value = datetime.fromtimestamp(seconds, timezone.utc)
+    """Write whole seconds since 1970 as ``Fri, 21 Nov 2025 20:47:00 GMT``, as ``moment`` does."""
+    value = datetime.fromtimestamp(min(max(seconds, FIRST), LAST), timezone.utc)
     return (
         f"{_DAYS[value.weekday()]}, {value.day:02} {_MONTHS[value.month - 1]} {value.year:04} "
         f"{value.hour:02}:{value.minute:02}:{value.second:02} GMT"
@@ -82,7 +93,8 @@ def smb_time(nanoseconds: int) -> str:
 
 @lru_cache(maxsize=256)
 def _iso_seconds(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    value = datetime.fromtimestamp(min(max(seconds, FIRST), LAST), timezone.utc)
+    return value.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def parse_smb_time(text: str) -> int | None:

@@ -1,9 +1,10 @@
-# ruff: noqa: PTH115, PTH116 - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH115 - paths on the way of every request are plain strings and descriptors
 """Directories and files of one share, found safely and without regard to case.
 
 A share is an ordinary folder, and whatever runs in a job may put anything there: symbolic links that climb
-out, FIFOs, devices. So nothing is opened for its content before it is known to lie below the share: a path is
-first opened with ``O_PATH``, which touches nothing, and the kernel then says where it really is.
+out, FIFOs, devices, and swap them at any moment. So nothing is opened for its content before it is known to
+lie below the share: a path is first opened with ``O_PATH``, which touches nothing, and the kernel then says
+where it really is. From then on it is that descriptor that is read, listed and changed, never its path again.
 
 Azure Files ignores case and keeps it; a Linux folder minds it. An exact name wins; else the first name that
 differs in case only, in sorted order, is the one that is meant.
@@ -14,11 +15,13 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.storage.errors import failure
-from batchai_scenario.emulator.storage.names import check_new_name, is_presentable
+from batchai_scenario.emulator.storage.names import check_new_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,12 +41,14 @@ class Found:
     """A file or directory that exists below the share, held by an ``O_PATH`` descriptor until it is closed.
 
     ``path`` is its true path below ``root``: on-disk spelling, links resolved; empty for the share itself.
+    ``way``: the path by which it was found, links not resolved.
     """
 
     root: str
     fd: int
     path: str
     stat: os.stat_result
+    way: Sequence[str] = ()
 
     @property
     def is_directory(self) -> bool:
@@ -53,7 +58,8 @@ class Found:
     @property
     def parent_inode(self) -> int:
         """Give the number of the directory that it stands in; 0 for the share itself."""
-        return os.stat(f"{self.root}/{self.path.rpartition('/')[0]}").st_ino if self.path else 0
+        status = status_of(self.root, self.path.split("/")[:-1]) if self.path else None
+        return status.st_ino if status else 0
 
     def open(self, flags: int) -> int:
         """Open it for its content: a descriptor that the caller closes."""
@@ -68,18 +74,6 @@ class Found:
         os.close(self.fd)
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An entry of a directory: ``size`` in bytes, 0 for a directory; ``modified`` in ns since 1970."""
-
-    name: str
-    is_directory: bool
-    size: int
-    modified: int
-    inode: int
-    stat: os.stat_result
-
-
 def find(root: str, parts: Sequence[str]) -> Found:
     """Find a directory or regular file.
 
@@ -92,23 +86,12 @@ def find(root: str, parts: Sequence[str]) -> Found:
         NotADirectoryError: a component before the last is no directory.
     """
     try:
-        fd = _touch(root, parts)
+        return _hold(root, parts)
     except FileNotFoundError:
         spelled = _spelled(root, parts)
         if spelled is None:
             raise
-        fd = _touch(root, spelled)
-    try:
-        real = os.readlink(f"/proc/self/fd/{fd}")
-        found = Found(root, fd, real[len(root) + 1 :], os.fstat(fd))
-    except BaseException:
-        os.close(fd)
-        raise
-    inside = real == root or real.startswith(root + "/")
-    if not (inside and (modes.S_ISREG(found.stat.st_mode) or found.is_directory)):
-        os.close(fd)
-        raise FileNotFoundError(errno.ENOENT, "outside the share, or neither file nor directory")
-    return found
+    return _hold(root, spelled)
 
 
 def find_file(root: str, parts: Sequence[str]) -> Found:
@@ -184,7 +167,8 @@ def make_directory(root: str, parts: Sequence[str]) -> str:
             raise failure("ResourceTypeMismatch" if modes.S_ISREG(mode) else "ResourceAlreadyExists")
         check_new_name(parts[-1])
         os.mkdir(parts[-1], MODE, dir_fd=parent.fd)
-        os.chmod(parts[-1], MODE, dir_fd=parent.fd)
+        with suppress(OSError):  # a job may have put something else there already
+            beneath.set_folder_mode(parts[-1], parent.fd, MODE)
         return _below(parent.path, parts[-1])
 
 
@@ -245,44 +229,6 @@ def rename(root: str, source: Sequence[str], target: Sequence[str], *, directory
         return _below(old.path, name), _below(new.path, spelled)
 
 
-def entries(directory: Found, prefix: str = "") -> list[tuple[str, bool]]:
-    """List a directory as (name, whether it is a directory), sorted by name without regard to case.
-
-    Left out: what ``find`` would not find, and names that cannot be written in XML.
-    """
-    start = prefix.lower()
-    names: list[tuple[str, bool]] = []
-    fd = directory.open(os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with os.scandir(fd) as scan:
-            for entry in scan:
-                name = entry.name
-                if (start and not name.lower().startswith(start)) or not is_presentable(name):
-                    continue
-                if entry.is_symlink() and not _stays(directory.root, _below(directory.path, name)):
-                    continue
-                is_directory = entry.is_dir()
-                if is_directory or entry.is_file():
-                    names.append((name, is_directory))
-    finally:
-        os.close(fd)
-    names.sort(key=lambda item: (item[0].lower(), item[0]))
-    return names
-
-
-def describe(directory: Found, names: Sequence[tuple[str, bool]]) -> list[Listed]:
-    """Add size and time to entries; those that vanished meanwhile are left out."""
-    listed = []
-    for name, is_directory in names:
-        try:
-            status = os.stat(name, dir_fd=directory.fd)
-        except OSError:
-            continue
-        size = 0 if is_directory else status.st_size
-        listed.append(Listed(name, is_directory, size, status.st_mtime_ns, status.st_ino, status))
-    return listed
-
-
 def _parent(root: str, parts: Sequence[str]) -> Found:
     try:
         found = find(root, parts[:-1])
@@ -304,22 +250,55 @@ def _which_is_missing(root: str, parts: Sequence[str]) -> str:
     return "ResourceNotFound"
 
 
-def _stays(root: str, path: str) -> bool:
-    """Tell whether a link leads to something that exists below the share."""
+def put(root: str, parts: Sequence[str], draft: str) -> str:
+    """Put a file of ours, on the share's file system, in the place of one of the share; give its true path.
+
+    Raises:
+        FileNotFoundError: a directory on the way is gone.
+        StorageError: ResourceTypeMismatch if a directory stands there.
+        OSError: EXDEV if the share lies on another file system.
+    """
+    with _hold(root, parts[:-1]) as parent:
+        try:
+            os.rename(draft, parts[-1], dst_dir_fd=parent.fd)
+        except IsADirectoryError:
+            raise failure("ResourceTypeMismatch") from None
+        return _below(parent.path, parts[-1])
+
+
+def status_of(root: str, parts: Sequence[str]) -> os.stat_result | None:
+    """Look at a directory or regular file of the share; None if there is none."""
     try:
-        return os.path.realpath(f"{root}/{path}", strict=True).startswith(root + "/")
+        with _hold(root, parts) as found:
+            return found.stat
     except OSError:
-        return False
+        return None
 
 
 def _below(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
 
 
-def _touch(root: str, parts: Sequence[str], flags: int = os.O_PATH) -> int:
+def _hold(root: str, parts: Sequence[str]) -> Found:
+    """Find by the exact spelling; FileNotFoundError for what is outside, or neither directory nor file."""
+    fd = _touch(root, parts)
+    try:
+        real = os.readlink(f"/proc/self/fd/{fd}")
+        found = Found(root, fd, real[len(root) + 1 :], os.fstat(fd), parts)
+    except BaseException:
+        os.close(fd)
+        raise
+    inside = real == root or real.startswith(root + "/")
+    if not (inside and (modes.S_ISREG(found.stat.st_mode) or found.is_directory)):
+        os.close(fd)
+        raise FileNotFoundError(errno.ENOENT, "outside the share, or neither file nor directory")
+    return found
+
+
+def _touch(root: str, parts: Sequence[str]) -> int:
     """Open a path, links followed; what cannot be reached because links go in a circle does not exist."""
     try:
-        return os.open("/".join((root, *parts)), flags | os.O_CLOEXEC)
+        return os.open("/".join((root, *parts)), os.O_PATH | os.O_CLOEXEC)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise FileNotFoundError(errno.ENOENT, "links in a circle") from None
@@ -331,10 +310,10 @@ def _spelled(root: str, parts: Sequence[str]) -> list[str] | None:
     spelled: list[str] = []
     for part in parts:
         try:
-            fd = _touch(root, spelled, os.O_RDONLY | os.O_DIRECTORY)
+            with _hold(root, spelled) as above:
+                name = _spelling(above.open(os.O_RDONLY | os.O_DIRECTORY), part)
         except _GONE:
             return None
-        name = _spelling(fd, part)
         if name is None:
             return None
         spelled.append(name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.blob import tree
-from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
+from batchai_scenario.emulator.storage.blob.openness import is_being_written
 from batchai_scenario.emulator.storage.call import metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
@@ -139,7 +139,7 @@ def find(context: BlobContext, call: BlobCall) -> Found:
             has open for writing; ContainerNotFound.
     """
     found = tree.find(context.containers.root(call.account.name, call.share), call.parts)
-    if tree.is_implied(context.records, call.key, found) or _is_being_written(found):
+    if tree.is_implied(context.records, call.key, found) or is_being_written(found):
         os.close(found.fd)
         raise failure("BlobNotFound")
     return found
@@ -260,16 +260,3 @@ def _put_folder(context: BlobContext, call: BlobCall, root: str, record: EntryRe
 def _metadata(found: Found, record: EntryRecord) -> dict[str, str]:
     folder = tree.FOLDER_METADATA if found.is_directory else {}
     return metadata_headers({**folder, **record.metadata})
-
-
-def _is_being_written(found: Found) -> bool:
-    if found.is_directory:
-        return False
-    try:
-        fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        return is_open_for_writing(fd)
-    finally:
-        os.close(fd)

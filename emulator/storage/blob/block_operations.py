@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchai_scenario.emulator.storage import structured
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.tree import Found
 
 MAX_BLOCK = 4000 * 1024 * 1024
 """Bytes in a block (service)."""
@@ -69,8 +71,8 @@ async def put_block_list(context: BlobContext, call: BlobCall) -> Response:
     wanted = _read_list(await call.block_list())
     async with context.committing:
         check_target(context, call, root)
-        with draft(context) as path:
-            pieces = _find_pieces(context, call, root, wanted)
+        with draft(context) as path, ExitStack() as held:
+            pieces = _find_pieces(context, call, _existing(root, call, held), wanted)
             try:
                 await asyncio.get_running_loop().run_in_executor(None, _join, pieces, path)
             except FileNotFoundError:
@@ -127,20 +129,25 @@ def _read_list(data: bytes) -> list[tuple[str, str]]:
     return wanted
 
 
+def _existing(root: str, call: BlobCall, held: ExitStack) -> Found | None:
+    """Find the blob as it is now, held open until its blocks are read; None if it is new, or a directory."""
+    try:
+        found = held.enter_context(tree.find(root, call.parts))
+    except StorageError:
+        return None
+    return None if found.is_directory else found
+
+
 def _find_pieces(
-    context: BlobContext, call: BlobCall, root: str, wanted: Sequence[tuple[str, str]]
+    context: BlobContext, call: BlobCall, found: Found | None, wanted: Sequence[tuple[str, str]]
 ) -> list[Piece]:
     waiting = context.blocks.waiting(call)
     folder = context.blocks.waiting_folder(call)
     committed: dict[str, Piece] = {}
-    try:
-        with tree.find(root, call.parts) as found:
-            offset = 0
-            for identifier, size in context.blocks.committed(call, found.stat):
-                committed[identifier] = Piece(identifier, f"{root}/{call.name}", offset, size)
-                offset += size
-    except StorageError:
-        pass  # a new blob
+    offset = 0
+    for identifier, size in context.blocks.committed(call, found.stat) if found else ():
+        committed[identifier] = Piece(identifier, f"/proc/self/fd/{found.fd}" if found else "", offset, size)
+        offset += size
     pieces = []
     for where, identifier in wanted:
         if where != "Committed" and identifier in waiting:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat as modes
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.storage.blob.call import container_key
 from batchai_scenario.emulator.storage.errors import failure, not_built
 from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
@@ -109,7 +110,8 @@ class Containers:
     @staticmethod
     def discard(folder: str) -> None:
         """Remove a folder that was moved aside; what cannot be removed waits for the next start."""
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            beneath.remove_path(folder)
 
     def draft(self) -> str:
         """Give a path in the staging folder that nobody uses (C2)."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from batchai_scenario.emulator.storage.blob import tree
-from batchai_scenario.emulator.storage.blob.openness import is_being_written
+from batchai_scenario.emulator.storage.blob.openness import is_settled
 from batchai_scenario.emulator.storage.call import XML, document, element, name_element
 from batchai_scenario.emulator.storage.errors import not_built
 from batchai_scenario.emulator.storage.records import entity_tag
@@ -100,9 +100,9 @@ def _implied(context: BlobContext, key: str, name: str, status: os.stat_result) 
 def _row(
     context: BlobContext, call: BlobCall, root: str, name: str, status: os.stat_result, *, metadata: bool
 ) -> str:
-    """Write one blob; nothing if it is being written."""
+    """Write one blob; nothing if it is being written, or gone."""
     directory = modes.S_ISDIR(status.st_mode)
-    if not directory and is_being_written(f"{root}/{name}"):
+    if not directory and not is_settled(root, name):
         return ""
     record = context.records.entry(call.key, name, status, directory=directory)
     changed = record.changed if directory else max(record.changed, status.st_mtime_ns)

@@ -9,18 +9,36 @@ import errno
 import fcntl
 import os
 import signal
+from typing import TYPE_CHECKING
+
+from batchai_scenario.emulator.storage.blob import tree
+from batchai_scenario.emulator.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from batchai_scenario.emulator.storage.tree import Found
 
 
-def is_being_written(path: str) -> bool:
-    """Tell whether a process holds the file open for writing; False where the kernel cannot tell."""
+def is_being_written(found: Found) -> bool:
+    """Tell whether a process holds a file open for writing; False where the kernel cannot tell."""
+    if found.is_directory:
+        return False
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:
         return is_open_for_writing(fd)
     finally:
         os.close(fd)
+
+
+def is_settled(root: str, name: str) -> bool:
+    """Tell whether a blob of this name is there and nobody holds it open for writing."""
+    try:
+        with tree.find(root, name.split("/")) as found:
+            return not is_being_written(found)
+    except (OSError, StorageError):
+        return False
 
 
 def is_open_for_writing(fd: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import stat
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +13,17 @@ from batchai_scenario.emulator.storage.blob.blocks import Blocks
 from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext, container_key
 from batchai_scenario.emulator.storage.blob.containers import Containers
 from batchai_scenario.emulator.storage.blob.listing import collect
-from batchai_scenario.emulator.storage.blob.openness import is_being_written
+from batchai_scenario.emulator.storage.blob.openness import is_settled
 from batchai_scenario.emulator.storage.blob.routes import find_operation
 from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.files import Entry
 from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.sas import BLOBS, blob_link
+from batchai_scenario.emulator.storage.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -128,9 +129,9 @@ class BlobService:
         entries = []
         for name, status in blobs.items():
             directory = stat.S_ISDIR(status.st_mode)
-            if directory or not is_being_written(f"{root}/{name}"):
+            if directory or is_settled(root, name):
                 size = 0 if directory else status.st_size
-                changed = datetime.fromtimestamp(status.st_mtime, timezone.utc)
+                changed = moment(status.st_mtime_ns)
                 entries.append(Entry(name[len(prefix) :], is_directory=False, size=size, modified=changed))
         now = self._clock.now()
         entries += [

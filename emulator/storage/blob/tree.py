@@ -1,4 +1,4 @@
-# ruff: noqa: PTH101 - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH101, PTH208 - paths on the way of every request are plain strings and descriptors
 """Blobs as files of one container's folder, found without following any symbolic link.
 
 A directory on disk is what blobfuse keeps as a blob of no bytes with ``hdi_isfolder=true``, and is shown as
@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat as modes
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.storage.errors import failure
 from batchai_scenario.emulator.storage.names import is_presentable
 from batchai_scenario.emulator.storage.records import EntryRecord, Records
@@ -77,7 +78,8 @@ def make_directory(records: Records, key: str, root: str, parts: Sequence[str]) 
     with parent_of(root, parts) as parent:
         try:
             os.mkdir(parts[-1], dir_fd=parent)
-            os.chmod(parts[-1], MODE, dir_fd=parent)
+            with suppress(OSError):  # a job may have put something else there already
+                beneath.set_folder_mode(parts[-1], parent, MODE)
         except FileExistsError:
             os.close(_enter(parent, parts[-1]))
 
@@ -151,12 +153,6 @@ def walk(root: str, folder: str, *, deep: bool) -> Iterator[tuple[str, os.stat_r
     Left out: links, devices, names that XML cannot hold, and what directories hold that may not be read.
     ``deep``: directories are entered, too.
     """
-    if folder:
-        try:
-            with parent_of(root, (*folder.split("/"), "")):
-                pass  # no link on the way
-        except FileNotFoundError:
-            return
     waiting = [folder]
     while waiting:
         above = waiting.pop()
@@ -170,17 +166,13 @@ def walk(root: str, folder: str, *, deep: bool) -> Iterator[tuple[str, os.stat_r
 
 
 def _entries(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    try:
-        entries = list(os.scandir(f"{root}/{folder}"))
-    except OSError:
-        return
-    for entry in entries:
-        if is_presentable(entry.name):
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue  # it vanished meanwhile
-            yield f"{folder}/{entry.name}" if folder else entry.name, status
+    found: list[tuple[str, os.stat_result]] = []
+    with suppress(OSError), beneath.opened(root, folder.split("/") if folder else ()) as fd:
+        for name in os.listdir(fd):
+            status = beneath.look(name, fd) if is_presentable(name) else None
+            if status is not None:
+                found.append((f"{folder}/{name}" if folder else name, status))
+    yield from found
 
 
 def _enter(parent: int, name: str) -> int:

@@ -1,0 +1,85 @@
+"""What a directory of a share holds, as its clients see it."""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchai_scenario.emulator.state import beneath
+from batchai_scenario.emulator.storage.names import is_presentable
+from batchai_scenario.emulator.storage.tree import status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchai_scenario.emulator.storage.tree import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry of a directory: ``size`` in bytes, 0 for a directory; ``modified`` in ns since 1970."""
+
+    name: str
+    is_directory: bool
+    size: int
+    modified: int
+    inode: int
+    stat: os.stat_result
+
+
+def entries(directory: Found, prefix: str = "") -> list[tuple[str, bool]]:
+    """List a directory as (name, whether it is a directory), sorted by name without regard to case.
+
+    Left out: what ``find`` would not find, names that cannot be written in XML, and links to a directory that
+    stands on the way to this one already: whoever enters all that is listed comes to an end.
+    """
+    start = prefix.lower()
+    names: list[tuple[str, bool]] = []
+    fd = directory.open(os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(fd) as scan:
+            for entry in scan:
+                name = entry.name
+                if (start and not name.lower().startswith(start)) or not is_presentable(name):
+                    continue
+                if entry.is_symlink():
+                    status = _behind_link(directory, name)
+                    if status is not None:
+                        names.append((name, modes.S_ISDIR(status.st_mode)))
+                elif entry.is_dir(follow_symlinks=False):
+                    names.append((name, True))
+                elif entry.is_file(follow_symlinks=False):
+                    names.append((name, False))
+    finally:
+        os.close(fd)
+    names.sort(key=lambda item: (item[0].lower(), item[0]))
+    return names
+
+
+def describe(directory: Found, names: Sequence[tuple[str, bool]]) -> list[Listed]:
+    """Add size and time to entries; those that vanished meanwhile are left out."""
+    listed = []
+    for name, is_directory in names:
+        status = beneath.look(name, directory.fd)
+        if status is not None and modes.S_ISLNK(status.st_mode):
+            status = _behind_link(directory, name)
+        if status is None or modes.S_ISDIR(status.st_mode) != is_directory:
+            continue
+        size = 0 if is_directory else status.st_size
+        listed.append(Listed(name, is_directory, size, status.st_mtime_ns, status.st_ino, status))
+    return listed
+
+
+def _behind_link(directory: Found, name: str) -> os.stat_result | None:
+    """Look at what a link leads to; None if it is outside, nothing to be shown, or on the way already."""
+    here = directory.path.split("/") if directory.path else []
+    status = status_of(directory.root, (*here, name))
+    if status is None or not modes.S_ISDIR(status.st_mode):
+        return status
+    way = directory.way
+    above = (status_of(directory.root, way[:depth]) for depth in range(len(way) + 1))
+    met = {(known.st_dev, known.st_ino) for known in above if known is not None}
+    met.add((directory.stat.st_dev, directory.stat.st_ino))
+    return None if (status.st_dev, status.st_ino) in met else status
