@@ -29,7 +29,7 @@ class Emulated:
     """A running emulator and all that is needed to use it; it is gone when the fixture ends.
 
     ``url``: where it answers. ``home``: its folder, also for ``scenario --home``. ``settings``: endpoints and
-    credentials, which are the published development ones. ``backend``: the backend ``local``, on it.
+    credentials, which are this emulator's own. ``backend``: the backend ``local``, on it.
     ``client``, ``resources`` and ``files``: clients of azure-mgmt-batchai 7.0.0, azure-mgmt-resource and
     azure-storage-file 2.1.0, signed in. ``environment``: the variables that ``--backend azure`` reads.
     """
@@ -82,13 +82,13 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
     from batchai_scenario.backends.base import Capabilities
     from batchai_scenario.backends.local.backend import MAX_NODES
     from batchai_scenario.backends.local.host import start_emulator
-    from batchai_scenario.backends.local.settings import local_settings
+    from batchai_scenario.backends.local.settings import local_settings, own_credentials
 
     with ExitStack() as held:
         held.callback(_erase, home)
         started = start_emulator(home, engine=engine, gpus=gpus)
         held.callback(started.server.close)
-        settings = local_settings(started.url)
+        settings = local_settings(started.url, own_credentials(home))
         clients = Clients(settings, Patience())
         held.callback(clients.close)
         backend = AzureBackend(

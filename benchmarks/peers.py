@@ -36,7 +36,8 @@ SMB = {
 SERVE = (
     "import sys, pathlib; from batchai_scenario.emulator.server import *; "
     "home, port = pathlib.Path(sys.argv[1]), int(sys.argv[2]); "
-    "EmulatorServer(EmulatorSettings(home=home, port=port, only='files')).serve_forever()"
+    "settings = EmulatorSettings(home=home, port=port, only='files', development_credentials=True); "
+    "EmulatorServer(settings).serve_forever()"
 )
 
 FLOOR = """

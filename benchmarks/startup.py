@@ -52,7 +52,7 @@ def serve(home: str) -> tuple[float, float, float]:
     """
     start = time.perf_counter()
     process = subprocess.Popen(
-        [SCENARIO, "emulator", "serve", "--json"],
+        [SCENARIO, "emulator", "serve", "--development-credentials", "--json"],
         env={**os.environ, "SCENARIO_HOME": home},
         stdout=subprocess.PIPE,
         text=True,

@@ -63,7 +63,7 @@ def main() -> None:
         line = b"|labels 0 0 0 0 0 1 0 0 0 0 |features " + b" 0 128 255" * 784 + b"\n"
         size = options.megabytes * 1_000_000
         source.write_bytes((line * (size // len(line) + 1))[:size])
-        server = EmulatorServer(EmulatorSettings(home=Path(folder) / "home"))
+        server = EmulatorServer(EmulatorSettings(home=Path(folder) / "home", development_credentials=True))
         with contextlib.closing(server):
             url = server.start().url
             files = client(url)

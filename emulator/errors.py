@@ -5,6 +5,7 @@ EmulatorError
 ├── EngineError           a task could not be run; ``problem`` is what the job's record shows
 │   └── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
 ├── CredentialsInvalid    the user: an account or client that was to be known cannot be read
+├── HomeDamaged           the machine: something in the home cannot be read, or is not safe; ``remedy`` helps
 ├── AddressInUse          the machine: the port is taken; names who holds it when that is known
 └── HomeInUse             the machine: another emulator serves this home folder
 """
@@ -77,6 +78,19 @@ class CredentialsInvalid(EmulatorError):
     def __str__(self) -> str:
         """Name the option and what it should be."""
         return f"{self.option}: {self.reason}"
+
+
+@dataclass(eq=False)
+class HomeDamaged(EmulatorError):
+    """Something in a home cannot be used as it is: ``path`` is the file or folder."""
+
+    path: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Name the path, what is wrong with it, and what to do."""
+        return f"{self.path}: {self.reason}. {self.remedy}"
 
 
 @dataclass(eq=False)

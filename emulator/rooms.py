@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.messages import ResourceProvider
     from batchai_scenario.emulator.cluster.controller import Controller
     from batchai_scenario.emulator.engines.base import Engine
+    from batchai_scenario.emulator.engines.choose import Engines
     from batchai_scenario.emulator.engines.images import PullPolicy
     from batchai_scenario.emulator.launch.plan import GpuMode
     from batchai_scenario.emulator.server import EmulatorSettings
@@ -90,7 +91,14 @@ def warm_up(held: ExitStack, steps: Sequence[Callable[[], object]], report: Call
     held.callback(end)
 
 
-def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Store, clock: Clock) -> Rooms:
+def furnish(  # noqa: PLR0917 - what every room is made of
+    held: ExitStack,
+    home: Home,
+    settings: EmulatorSettings,
+    store: Store,
+    clock: Clock,
+    account_keys: Sequence[str],
+) -> Rooms:
     """Put the rooms together, and take up the jobs that an earlier emulator left; ``held`` ends it all."""
     from batchai_scenario.emulator.identity import development
     from batchai_scenario.emulator.storage.accounts import Accounts
@@ -100,7 +108,7 @@ def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Stor
     accounts = Accounts(
         store,
         home,
-        development=(development.ACCOUNT, development.ACCOUNT_KEY),
+        development=(development.ACCOUNT, *account_keys),
         given=settings.credentials.accounts,
     )
     shares = Shares(home, store)
@@ -138,7 +146,7 @@ def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Stor
                 controller,
                 operations,
                 volumes,
-                resolve_engine=lambda name: _answering(engines(name)),
+                resolve_engine=lambda name: _answering(engines.for_new(name)),
                 gpus=cast("GpuMode", settings.gpus),
             )
             providers = [served, *providers, *(NamespaceOnly(name) for name in COMPANIONS)]
@@ -155,7 +163,7 @@ def furnish(held: ExitStack, home: Home, settings: EmulatorSettings, store: Stor
 
 def _clusters(  # noqa: PLR0917 - what every room is made of
     held: ExitStack, home: Home, settings: EmulatorSettings, store: Store, clock: Clock, volumes: Volumes
-) -> tuple[Controller, Callable[[str], Engine]]:
+) -> tuple[Controller, Engines]:
     """Build what runs jobs, and let it go on where it left."""
     from batchai_scenario.emulator.cluster.controller import Controller
     from batchai_scenario.emulator.engines.choose import Engines

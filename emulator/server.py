@@ -24,7 +24,7 @@ from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.gateway.app import Gateway
@@ -48,8 +48,9 @@ class EmulatorSettings:
     the service's pace (``Retry-After: 15``). ``training``: folder of training programs, by default the
     installed one. ``python``: the interpreter that CNTK environments are made from, empty: found.
     ``pull``: Docker images that are missing, ``missing`` or ``never``. ``credentials``: what is known
-    besides the development credentials and what is made through the resource manager. ``only``: ``files``
-    for storage alone, without clusters, engines and Batch AI; empty for everything.
+    besides the home's own and what is made through the resource manager. ``development_credentials``: the
+    published ones are known, too, so that whoever reaches the emulator can do all that its user can.
+    ``only``: ``files`` for storage alone, without clusters, engines and Batch AI; empty for everything.
     """
 
     home: Path
@@ -62,6 +63,7 @@ class EmulatorSettings:
     python: str = ""
     pull: str = "missing"
     credentials: Credentials = NO_CREDENTIALS
+    development_credentials: bool = False
     only: str = ""
 
 
@@ -74,6 +76,8 @@ class EmulatorServer:
         self._held: ExitStack | None = None
         self._guard = threading.Lock()
         self._closed = threading.Event()
+        self.notices: tuple[str, ...] = ()
+        """What was not right with the home and was mended, once it was started."""
 
     def start(self) -> Address:
         """Serve the home from a thread.
@@ -81,6 +85,7 @@ class EmulatorServer:
         Raises:
             HomeInUse: another emulator serves it.
             AddressInUse: the port is taken.
+            HomeDamaged: something in the home cannot be used as it is.
         """
         with ExitStack() as held:
             address = self._start(held)
@@ -116,13 +121,14 @@ class EmulatorServer:
         from batchai_scenario.emulator.gateway.authority import Authority
         from batchai_scenario.emulator.gateway.log import EmulatorLog
         from batchai_scenario.emulator.gateway.web import serve
+        from batchai_scenario.emulator.identity.own import PUBLISHED, OwnCredentials
         from batchai_scenario.emulator.listening import listen
         from batchai_scenario.emulator.rooms import furnish, warm_up
         from batchai_scenario.emulator.state.clock import SystemClock, wire_time
         from batchai_scenario.emulator.state.seal import Seal
         from batchai_scenario.emulator.state.store import Store
 
-        self._home.make()
+        self.notices = tuple(self._home.make())
         lock = HomeLock(self._home)
         lock.take()
         held.callback(lock.release)
@@ -144,8 +150,11 @@ class EmulatorServer:
         seal = Seal.at(self._home.seal_key)
         store = Store(self._home.database, seal)
         held.callback(store.close)
-        rooms = furnish(held, self._home, settings, store, clock)
-        gateway = self._gateway(rooms, seal, clock, address, log)
+        known = [OwnCredentials.at(self._home.credentials)]
+        if settings.development_credentials:
+            known.append(PUBLISHED)
+        rooms = furnish(held, self._home, settings, store, clock, [own.account_key for own in known])
+        gateway = self._gateway(rooms, seal, clock, address, log, [own.secret for own in known])
         authority = Authority(self._home, clock)
         serve(held, gateway, listener, authority=authority, report=log.error, proxies=proxies)
         write_address(self._home, address)
@@ -171,17 +180,29 @@ class EmulatorServer:
             passthrough_port=proxies[True].getsockname()[1],
         )
 
-    def _gateway(self, rooms: Rooms, seal: Seal, clock: Clock, address: Address, log: EmulatorLog) -> Gateway:
+    def _gateway(  # noqa: PLR0917 - what the front is made of
+        self,
+        rooms: Rooms,
+        seal: Seal,
+        clock: Clock,
+        address: Address,
+        log: EmulatorLog,
+        own: Sequence[str],
+    ) -> Gateway:
+        """Build the front; ``own`` are the passwords of the home's own client."""
         from batchai_scenario.emulator.gateway.app import Gateway
+        from batchai_scenario.emulator.identity import development
         from batchai_scenario.emulator.identity.managed import ManagedIdentity
         from batchai_scenario.emulator.identity.service import IdentityService
         from batchai_scenario.emulator.identity.tokens import Tokens
 
         tokens = Tokens(seal.key, clock)
+        clients = {id_: (secret,) for id_, secret in self._settings.credentials.clients.items()}
+        clients[development.CLIENT] = (*own, *clients.get(development.CLIENT, ()))
         return Gateway(
             manager=rooms.manager,
-            identity=IdentityService(tokens, clock, self._settings.credentials.clients),
-            managed=ManagedIdentity(tokens),
+            identity=IdentityService(tokens, clock, clients),
+            managed=ManagedIdentity(tokens, own),
             tokens=tokens,
             storage=rooms.storage,
             clock=clock,
@@ -205,4 +226,5 @@ class EmulatorServer:
             "strict": self._settings.strict,
             "accounts": sorted(self._settings.credentials.accounts),
             "clients": sorted(self._settings.credentials.clients),
+            "developmentCredentials": self._settings.development_credentials,
         }

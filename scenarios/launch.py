@@ -160,4 +160,5 @@ def _open(
 def _where(details: Mapping[str, str]) -> str:
     """Say in a few words where a backend is; the record has all of it."""
     engine = f"{details['engine']} engine" if details.get("engine") else ""
-    return ", ".join(text for text in (engine, details.get("resource_manager", "")) if text)
+    told = (engine, details.get("resource_manager", ""), details.get("notice", ""))
+    return ", ".join(text for text in told if text)

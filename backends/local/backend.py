@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import Capabilities
-from batchai_scenario.backends.local.settings import CHOICES, LocalChoices, local_settings
+from batchai_scenario.backends.local.settings import (
+    CHOICES,
+    LocalChoices,
+    local_settings,
+    own_credentials,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchai_scenario.backends.base import Backend, BackendOptions
     from batchai_scenario.backends.local.host import Host
 
@@ -31,13 +38,13 @@ def open_backend(options: BackendOptions) -> Backend:
     host = Host(options.home, lambda port: start_emulator(options.home, port=port))
     host.open()
     try:
-        return _client(host, choices)
+        return _client(options.home, host, choices)
     except BaseException:
         host.close()
         raise
 
 
-def _client(host: Host, choices: LocalChoices) -> Backend:
+def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
     from batchai_scenario.backends.azure.backend import AzureBackend
     from batchai_scenario.backends.azure.clients import Patience
 
@@ -53,6 +60,7 @@ def _client(host: Host, choices: LocalChoices) -> Backend:
             return {
                 **super().details(),
                 **chosen,
+                **({"notice": "; ".join(host.notices)} if host.notices else {}),
                 "emulator": "in process" if host.in_process else "found serving",
             }
 
@@ -64,7 +72,7 @@ def _client(host: Host, choices: LocalChoices) -> Backend:
                 host.close()
 
     return LocalBackend(
-        local_settings(host.url),
+        local_settings(host.url, own_credentials(home)),
         name="local",
         capabilities=Capabilities(max_nodes=MAX_NODES, gpus=True, engines=CHOICES["engine"], resize=True),
         patience=Patience(TRIES, PAUSE),

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ class EmulatorStatus:
     """Whether an emulator serves a home, and where.
 
     ``running_jobs``: names of the jobs that are not final, read from the home's state whether or not an
-    emulator serves it.
+    emulator serves it. ``notices``: what was not right with the home and was mended at the start.
     """
 
     home: Path
@@ -45,6 +45,7 @@ class EmulatorStatus:
     version: str = ""
     clusters: int = 0
     running_jobs: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def serve(
@@ -57,6 +58,7 @@ def serve(
     strict: bool = False,
     accounts: Sequence[str] = (),
     clients: Sequence[str] = (),
+    development_credentials: bool = False,
     only: str = "",
     ready: Callable[[EmulatorStatus], None] | None = None,
 ) -> None:
@@ -64,7 +66,8 @@ def serve(
 
     ``port`` 0 takes any, the previous one if it is free; ``ready`` hears when it answers. ``strict``
     keeps the service's own pace (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients``
-    (``ID:SECRET``) are known besides the development credentials. ``only`` ``files``: storage alone.
+    (``ID:SECRET``) are known besides the home's own credentials, and so are the published ones with
+    ``development_credentials``. ``only`` ``files``: storage alone.
 
     Raises:
         UserError: one of these cannot be read.
@@ -90,12 +93,13 @@ def serve(
             strict=strict,
             accounts=accounts,
             clients=clients,
+            development_credentials=development_credentials,
             only=only,
         )
         threading.Thread(target=_close_after, args=(ending, started.server), name="emulator-end").start()
         try:
             if ready is not None:
-                ready(_described(home, last_address(Home(home))))
+                ready(replace(_described(home, last_address(Home(home))), notices=started.notices))
             started.server.serve_forever()
         finally:
             started.server.close()
@@ -270,13 +274,13 @@ def environment(home: Path) -> dict[str, str]:
     Raises:
         MachineError: none serves it.
     """
-    from batchai_scenario.backends.local.settings import local_settings
+    from batchai_scenario.backends.local.settings import local_settings, own_credentials
     from batchai_scenario.backends.settings import SETTINGS
 
     found = status(home)
     if not found.url:
         raise MachineError(f"no emulator serves {home}.", remedy="Start one with 'scenario emulator serve'.")
-    settings = local_settings(found.url)
+    settings = local_settings(found.url, own_credentials(home))
     return {
         setting.variable: str(getattr(settings, setting.name))
         for setting in SETTINGS

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from batchai_scenario.emulator.credentials import Credentials
     from batchai_scenario.emulator.server import Address
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -45,6 +46,7 @@ def execute(
     gpus: str = "auto",
     accounts: Sequence[str] = (),
     clients: Sequence[str] = (),
+    development_credentials: bool = False,
 ) -> NoReturn:
     """Become a command that finds the emulator at Azure's addresses; call it where no thread runs.
 
@@ -57,25 +59,37 @@ def execute(
         gpus: The same.
         accounts: ``NAME:KEY``, the same; one that serves must know them.
         clients: ``ID:SECRET``, the same.
+        development_credentials: The published ones are known, too; the same.
 
     Raises:
         UserError: a credential that cannot be read, or that the emulator which serves was not given.
         MachineError: no emulator can be started, or the command cannot be run.
     """
     from batchai_scenario.emulator.credentials import Credentials
-    from batchai_scenario.emulator.errors import CredentialsInvalid
+    from batchai_scenario.emulator.errors import CredentialsInvalid, HomeDamaged
     from batchai_scenario.emulator.state.home import Home
 
     try:
         given = Credentials.read(accounts, clients)
     except CredentialsInvalid as error:
         raise UserError(error.reason, field=error.option) from None
-    Home(home).make()
+    try:
+        notices = Home(home).make()
+    except HomeDamaged as error:
+        raise MachineError(f"{error.path}: {error.reason}.", remedy=error.remedy) from None
+    for notice in notices:
+        print(notice, file=sys.stderr)  # noqa: T201 - the program that follows speaks to the same terminal
     lock = _use(Home(home).users_file)
-    settings = {"engine": engine, "gpus": gpus, "accounts": accounts, "clients": clients}
+    settings = {
+        "engine": engine,
+        "gpus": gpus,
+        "accounts": accounts,
+        "clients": clients,
+        "development_credentials": development_credentials,
+    }
     address = _serving(home, lock, settings)
-    if accounts or clients:
-        _check_known(address, given.accounts, given.clients)
+    if accounts or clients or development_credentials:
+        _check_known(address, given, published=development_credentials)
     kept = {name: value for name, value in environment.items() if name not in REMOVED}
     variables = interception(home, address, environment, passthrough=passthrough)
     _become(command, {**kept, **variables})
@@ -182,14 +196,17 @@ def _end_when_unused(file: Path) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _check_known(address: Address, accounts: Mapping[str, str], clients: Mapping[str, str]) -> None:
+def _check_known(address: Address, given: Credentials, *, published: bool) -> None:
     """Refuse credentials that an emulator which serves already was not given when it was started."""
     import requests
 
     with requests.Session() as session:
         session.trust_env = False  # no proxy stands between us and ourselves
         health = session.get(f"{address.url}/.emulator/health", timeout=READY_SECONDS).json()
-    missing = sorted({*accounts} - {*health["accounts"]}) + sorted({*clients} - {*health["clients"]})
+    missing = sorted({*given.accounts} - {*health["accounts"]})
+    missing += sorted({*given.clients} - {*health["clients"]})
+    if published and not health["developmentCredentials"]:
+        missing.append("the development credentials")
     if missing:
         raise UserError(
             f"the emulator that serves already does not know {', '.join(missing)}",

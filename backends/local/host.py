@@ -41,10 +41,11 @@ class Serving(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """An emulator in this process, and where it answers."""
+    """An emulator in this process, where it answers, and what was not right with its home and was mended."""
 
     server: Serving
     url: str
+    notices: tuple[str, ...] = ()
 
 
 class HomeTakenError(MachineError):
@@ -61,12 +62,13 @@ def start_emulator(
     strict: bool = False,
     accounts: Sequence[str] = (),
     clients: Sequence[str] = (),
+    development_credentials: bool = False,
     only: str = "",
 ) -> Started:
     """Start the emulator of a home in this process; returns once it answers.
 
-    ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the development credentials.
-    ``only`` ``files``: storage alone.
+    ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the home's own credentials,
+    and so are the published ones with ``development_credentials``. ``only`` ``files``: storage alone.
 
     Raises:
         UserError: one of these cannot be read.
@@ -91,17 +93,19 @@ def start_emulator(
             gpus=gpus,
             strict=strict,
             credentials=credentials,
+            development_credentials=development_credentials,
             only=only,
         )
     )
     try:
-        return Started(server, server.start().url)
+        url = server.start().url
     except HomeInUse as error:
         raise HomeTakenError(str(error)) from error
     except (EmulatorError, StoreTooNew) as error:
         raise MachineError(str(error)) from error
     except OSError as error:
         raise MachineError(f"the emulator cannot be started: {error}") from error
+    return Started(server, url, server.notices)
 
 
 def is_served(root: Path) -> bool:
@@ -138,7 +142,8 @@ def locked(root: Path) -> Iterator[None]:
 class Host:
     """Sees to it that an emulator serves the home as long as this is open.
 
-    ``start`` starts one in this process, on a port (0: any). ``url`` is where it answers.
+    ``start`` starts one in this process, on a port (0: any). ``url`` is where it answers; ``notices`` say
+    what was not right with the home when it was started here.
     """
 
     def __init__(self, root: Path, start: Callable[[int], Started]) -> None:
@@ -149,6 +154,7 @@ class Host:
         self._server: Serving | None = None
         self._standby: threading.Thread | None = None
         self.url = ""
+        self.notices: tuple[str, ...] = ()
 
     @property
     def in_process(self) -> bool:
@@ -191,7 +197,7 @@ class Host:
                 started = self._start(port)
             except HomeTakenError:
                 return False
-            self._server, self.url = started.server, started.url
+            self._server, self.url, self.notices = started.server, started.url, started.notices
             return True
 
     def _stand_by(self) -> None:

@@ -72,7 +72,7 @@ def interception(
         **dict.fromkeys(_BUNDLES, str(trusted)),
         "NODE_EXTRA_CA_CERTS": str(certificate),
         "NODE_USE_ENV_PROXY": "1",
-        **_credentials(),
+        **_credentials(home),
         "MSI_ENDPOINT": f"{address.url}/MSI/token",
         # The command line's tokens of the real cloud stay where they are, untouched.
         "AZURE_CONFIG_DIR": environment.get("AZURE_CONFIG_DIR") or str(home / "azure-cli"),
@@ -80,20 +80,22 @@ def interception(
     }
 
 
-def _credentials() -> dict[str, str]:
+def _credentials(home: Path) -> dict[str, str]:
+    from batchai_scenario.backends.local.settings import own_credentials
     from batchai_scenario.emulator.identity import development
 
+    own = own_credentials(home)
     return {
         "AZURE_TENANT_ID": development.TENANT,
         "AZURE_CLIENT_ID": development.CLIENT,
-        "AZURE_CLIENT_SECRET": development.SECRET,
+        "AZURE_CLIENT_SECRET": own.secret,
         "AZURE_SUBSCRIPTION_ID": development.SUBSCRIPTION,
         # Not AZURE_STORAGE_...: the az command line prefers those to the account that it is told to use.
         "SCENARIO_STORAGE_ACCOUNT": development.ACCOUNT,
-        "SCENARIO_STORAGE_KEY": development.ACCOUNT_KEY,
+        "SCENARIO_STORAGE_KEY": own.account_key,
         "SCENARIO_STORAGE_CONNECTION_STRING": (
             f"DefaultEndpointsProtocol=https;AccountName={development.ACCOUNT};"
-            f"AccountKey={development.ACCOUNT_KEY};EndpointSuffix=core.windows.net"
+            f"AccountKey={own.account_key};EndpointSuffix=core.windows.net"
         ),
     }
 

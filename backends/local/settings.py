@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.registry import refuse_unknown
 from batchai_scenario.backends.settings import AzureSettings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchai_scenario.backends.base import BackendOptions
+    from batchai_scenario.emulator.identity.own import OwnCredentials
 
 CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
 """The options and their values; the first is the default."""
@@ -46,17 +49,29 @@ class LocalChoices:
         return {name: value for name, value in given.items() if value}
 
 
-def local_settings(url: str) -> AzureSettings:
-    """Give the client's settings for an emulator: its published development credentials."""
+def own_credentials(home: Path) -> OwnCredentials:
+    """Read the credentials of a home; MachineError if they cannot be read."""
+    from batchai_scenario.emulator.errors import HomeDamaged
+    from batchai_scenario.emulator.identity.own import OwnCredentials
+    from batchai_scenario.emulator.state.home import Home
+
+    try:
+        return OwnCredentials.at(Home(home).credentials)
+    except HomeDamaged as error:
+        raise MachineError(f"{error.path}: {error.reason}.", remedy=error.remedy) from None
+
+
+def local_settings(url: str, own: OwnCredentials) -> AzureSettings:
+    """Give the client's settings for an emulator that knows these credentials."""
     from batchai_scenario.emulator.identity import development
 
     return AzureSettings(
         tenant_id=development.TENANT,
         client_id=development.CLIENT,
-        client_secret=development.SECRET,
+        client_secret=own.secret,
         subscription_id=development.SUBSCRIPTION,
         storage_account=development.ACCOUNT,
-        storage_key=development.ACCOUNT_KEY,
+        storage_key=own.account_key,
         authority=url,
         resource_manager=url,
         storage_url=f"{url}/{development.ACCOUNT}",

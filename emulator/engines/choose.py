@@ -25,7 +25,8 @@ class Engines:
     Args:
         home: whose nodes they run.
         training: the folder of programs and tables that images are made with.
-        default: what an empty name and ``auto`` mean: ``auto``, ``docker`` or ``process``.
+        default: what an empty name means, ``auto``, ``docker`` or ``process``; unless it is ``auto``, new
+            clusters get no other. Those that are there keep theirs.
         pull: Docker's policy for images that it does not have.
         python: the interpreter that toolkit environments of the process engine are made from.
     """
@@ -63,6 +64,20 @@ class Engines:
             raise EngineUnavailable(problem, f"Choose one of {', '.join(ENGINE_NAMES)}.")
         with self._lock:
             return self._get(self._choose() if wanted == "auto" else wanted)
+
+    def for_new(self, name: str) -> Engine:
+        """Give the engine that a new cluster asks for; one that was chosen for all is the only one.
+
+        Raises:
+            EngineUnavailable: the cluster asks for another one.
+        """
+        if self._default == "auto" or name in ("", "auto", self._default):
+            return self(name if self._default == "auto" else "")
+        text = f"This emulator was started with the engine '{self._default}' and runs nothing on '{name}'."
+        raise EngineUnavailable(
+            Problem("EngineRefused", text),
+            f"Ask for '{self._default}' or for none, or start the emulator with --engine auto.",
+        )
 
     def _choose(self) -> str:
         if not self._chosen:

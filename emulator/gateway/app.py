@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from batchai_scenario.emulator.arm.metadata import cloud_metadata
 from batchai_scenario.emulator.clouds import place_of
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
 from batchai_scenario.emulator.gateway.reading import (
     base_url_of,
     headers_of,
@@ -89,7 +90,7 @@ class Asked:
     """What a request asks for, apart from its body.
 
     ``raw_path`` is not decoded and has no query; ``first`` is its first component, ``rest`` what follows;
-    ``host`` is empty without that header.
+    ``host`` is empty without that header. ``peer``: whose program asks, as far as it is told.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -99,6 +100,7 @@ class Asked:
         self.first, _, self.rest = self.raw_path.removeprefix("/").partition("/")
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         self.host: str = hosts[-1].decode("latin-1") if hosts else ""
+        self.peer: Peer = scope.get("peer", Peer.UNTOLD)
 
     @cached_property
     def headers(self) -> Mapping[str, str]:
@@ -173,9 +175,7 @@ class Gateway:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Asked(scope)
-        if self._on_loopback and not is_own_host(asked.host):
-            text = "This emulator answers to addresses of this machine and to Azure's names only."
-            raise ServiceError(421, "MisdirectedRequest", text)
+        self._check_asker(asked)
         place = place_of(asked.host)
         if place is not None:
             await self._at_azure(place, asked, scope, receive, send)
@@ -202,6 +202,13 @@ class Gateway:
                 "/ACCOUNT, containers at /blob/ACCOUNT."
             )
             raise ServiceError(404, "NotFound", text)
+
+    def _check_asker(self, asked: Asked) -> None:
+        if asked.peer is Peer.OTHER:
+            raise ServiceError(401, "AuthenticationFailed", NOT_YOURS, headers={"Connection": "close"})
+        if self._on_loopback and not is_own_host(asked.host):
+            text = "This emulator answers to addresses of this machine and to Azure's names only."
+            raise ServiceError(421, "MisdirectedRequest", text)
 
     async def _at_azure(self, place: Place, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what was meant for a host of Azure's."""
@@ -276,7 +283,14 @@ class Gateway:
         self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send
     ) -> None:
         body = await read_body(receive, _TOKEN_LIMIT)
-        answer = self._managed.handle(asked.method, query, asked.headers, body, base_url=asked.base_url)
+        answer = self._managed.handle(
+            asked.method,
+            query,
+            asked.headers,
+            body,
+            base_url=asked.base_url,
+            own=asked.peer is Peer.OWN,
+        )
         await _json(send, answer.status, answer.body, {"Cache-Control": "no-store"})
 
     @staticmethod

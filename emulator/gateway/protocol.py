@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from batchai_scenario.emulator.gateway.peers import Peer
+
 if TYPE_CHECKING:
     import asyncio
+
+    from batchai_scenario.emulator.gateway.peers import Peers
 
 _PREFIX = b"x-ms-meta-"
 
@@ -16,7 +20,10 @@ _MOST_HELD = 64 * 1024
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with three things added.
+    """uvicorn's protocol with four things added.
+
+    ``scope["peer"]`` says whose program is at the other end; ``peers`` ask the kernel once
+    for each connection.
 
     ``scope["metadata_names"]`` holds the names of ``x-ms-meta-*`` headers as they were sent, by lower-case
     name (uvicorn lowers all names); it is missing if there are none.
@@ -27,10 +34,22 @@ class HttpProtocol(HttpToolsProtocol):
     A piece of a request's body goes to the application as the parser gave it, uncopied.
     """
 
+    def __init__(self, *, peers: Peers | None = None, **settings: Any) -> None:  # noqa: ANN401 - uvicorn's own
+        super().__init__(**settings)
+        self._peers = peers
+        self._peer = Peer.UNTOLD
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own
         """Begin with a connection."""
+        if self._peers is not None:
+            self._peer = self._peers.of(transport)
         self._joined = JoiningTransport(transport, self.loop)
         super().connection_made(cast("asyncio.Transport", self._joined))
+
+    def on_message_begin(self) -> None:
+        """Begin with a request."""
+        super().on_message_begin()
+        cast("dict[str, Any]", self.scope)["peer"] = self._peer
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header from the parser."""

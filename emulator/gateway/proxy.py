@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from batchai_scenario.emulator.clouds import place_of
+from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
 from batchai_scenario.emulator.gateway.tunnel import connect_through
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     from batchai_scenario.emulator.gateway.authority import Authority
+    from batchai_scenario.emulator.gateway.peers import Peers
     from batchai_scenario.emulator.gateway.protocol import HttpProtocol
 
 METADATA_HOST = "169.254.169.254"
@@ -39,6 +41,7 @@ class Interceptor:
         Their answers hold https URLs.
     P3. Everything else is refused with 403 and a text, or let through if ``passthrough``.
     P4. Nothing is read of what is let through.
+    P5. Programs of other users get 401, whatever they ask for.
 
     ``serve_http`` makes the protocol that answers HTTP on a connection; ``report`` hears why TLS failed.
     """
@@ -48,12 +51,14 @@ class Interceptor:
         authority: Authority,
         serve_http: Callable[[], HttpProtocol],
         report: Callable[[str], None],
+        peers: Peers,
         *,
         passthrough: bool,
     ) -> None:
         self.authority = authority
         self.serve_http = serve_http
         self.report = report
+        self.peers = peers
         self.passthrough = passthrough
         self.open: set[asyncio.Transport] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +125,9 @@ class _Door(asyncio.Protocol):
             self._timer.cancel()
         self._transport.pause_reading()
         head = _parse(raw)
-        if head is None:
+        if self._owner.peers.of(self._transport) is Peer.OTHER:
+            _refuse(self._transport, 401, "Unauthorized", NOT_YOURS)
+        elif head is None:
             _refuse(self._transport, 400, "Bad Request", "This is a proxy: HTTP/1.1 is spoken here.")
         elif head.method == "CONNECT":
             self._connect(self._transport, head.target, rest)

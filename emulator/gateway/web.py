@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
+from batchai_scenario.emulator.gateway.peers import Peers
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
 from batchai_scenario.emulator.gateway.proxy import Interceptor
 
@@ -36,13 +38,14 @@ class _Server(uvicorn.Server):
         authority: Authority,
         report: Callable[[str], None],
         proxies: dict[bool, socket.socket],
+        peers: Peers,
     ) -> None:
         super().__init__(config)
         self.ready = threading.Event()
         self._ending: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._listeners = proxies
         self._proxies = [
-            Interceptor(authority, self._serve_http, report, passthrough=passthrough)
+            Interceptor(authority, self._serve_http, report, peers, passthrough=passthrough)
             for passthrough in proxies
         ]
 
@@ -102,12 +105,14 @@ def serve(
         report: Hears what goes wrong in the proxies.
         proxies: The proxies' ports: under True that of the one which lets other hosts through.
     """
+    peers = Peers()
+    held.callback(peers.close)
     server = _Server(
         uvicorn.Config(
             application,
             lifespan="off",
             ws="none",
-            http=HttpProtocol,
+            http=cast("type[asyncio.Protocol]", partial(HttpProtocol, peers=peers)),
             log_config=None,
             log_level="critical",
             access_log=False,
@@ -119,6 +124,7 @@ def serve(
         authority,
         report,
         proxies,
+        peers,
     )
     thread = threading.Thread(target=server.run, args=([listener],), name="emulator-gateway", daemon=True)
     thread.start()

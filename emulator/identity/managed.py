@@ -15,7 +15,7 @@ from batchai_scenario.emulator.identity import development
 from batchai_scenario.emulator.identity.service import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from batchai_scenario.emulator.identity.tokens import Tokens
 
@@ -26,10 +26,15 @@ _SECRET_HEADERS = ("secret", "x-identity-header")
 
 
 class ManagedIdentity:
-    """Issues tokens to whoever asks as such a program does: the identity is the development client's."""
+    """Issues tokens to whoever asks as such a program does: the identity is the development client's.
 
-    def __init__(self, tokens: Tokens) -> None:
+    ``secrets``: what is taken as ``MSI_SECRET``. Without one, only programs of the emulator's own user are
+    answered, as far as the kernel tells who asks.
+    """
+
+    def __init__(self, tokens: Tokens, secrets: Collection[str]) -> None:
         self._tokens = tokens
+        self._secrets = secrets
 
     @staticmethod
     def owns(raw_path: str) -> bool:
@@ -37,19 +42,33 @@ class ManagedIdentity:
         return raw_path.rstrip("/") in (IMDS_PATH, MSI_PATH)
 
     def handle(
-        self, method: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes, *, base_url: str
+        self,
+        method: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        base_url: str,
+        own: bool,
     ) -> Answer:
-        """Answer a request at such a path; names in ``query`` and ``headers`` are in lower case."""
+        """Answer a request at such a path; names in ``query`` and ``headers`` are in lower case.
+
+        ``own``: a program of the emulator's own user on this machine asks.
+        """
         asked = dict(query)
         if method == "POST":
             asked.update(parse_qsl(body.decode("utf-8", "replace")))
         given = next((headers[name] for name in _SECRET_HEADERS if name in headers), None)
         if given is not None:
-            if not hmac.compare_digest(given.encode(), development.SECRET.encode()):
+            matches = [hmac.compare_digest(given.encode(), secret.encode()) for secret in self._secrets]
+            if not any(matches):
                 return _refused(401, "unauthorized_client", "The secret is not the one in MSI_SECRET.")
         elif headers.get("metadata", "").lower() != "true":
             # The service's guard against pages and servers that are talked into sending requests.
             return _refused(400, "invalid_request", "Required metadata header not specified")
+        elif not own:
+            text = "Only the emulator's own user gets this without the secret in MSI_SECRET."
+            return _refused(401, "unauthorized_client", text)
         resource = asked.get("resource", "")
         if not resource:
             return _refused(400, "invalid_request", "Required resource parameter not specified")

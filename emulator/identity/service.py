@@ -19,7 +19,7 @@ from batchai_scenario.emulator.clouds import CLOUDS, place_of
 from batchai_scenario.emulator.identity import development
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.state.clock import Clock
@@ -55,15 +55,15 @@ class _RefusedError(Exception):
 
 
 class IdentityService:
-    """Answers ``/{tenant}/...``; ``secrets`` maps client ids to passwords, besides the development client.
+    """Answers ``/{tenant}/...``; ``secrets`` maps client ids (lower case) to passwords, one or several.
 
     Any tenant is served: which one a program names is no secret, and its clients are what is known.
     """
 
-    def __init__(self, tokens: Tokens, clock: Clock, secrets: Mapping[str, str] | None = None) -> None:
+    def __init__(self, tokens: Tokens, clock: Clock, secrets: Mapping[str, Collection[str]]) -> None:
         self._tokens = tokens
         self._clock = clock
-        self._secrets = {**(secrets or {}), development.CLIENT: development.SECRET}
+        self._secrets = secrets
 
     @staticmethod
     def owns(method: str, tenant: str, rest: str) -> bool:
@@ -134,11 +134,14 @@ class IdentityService:
                 "'client_secret'."
             )
             raise _RefusedError(401, "invalid_client", 7000218, text)
-        if not hmac.compare_digest(known.encode(), secret.encode()):
+        matches = [hmac.compare_digest(one.encode(), secret.encode()) for one in known]
+        if not any(matches):
             text = (
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client "
                 f"secret value, not the client secret ID, for a secret added to app '{client}'."
             )
+            if secret == development.SECRET:
+                text += " The published secret is known to an emulator with --development-credentials only."
             raise _RefusedError(401, "invalid_client", 7000215, text)
 
     def _error(self, refused: _RefusedError) -> Answer:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.errors import HomeDamaged
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,11 @@ class Home:
     def seal_key(self) -> Path:
         """Key (0600) that seals secrets in the database and signs tokens."""
         return self.root / "emulator" / "seal.key"
+
+    @property
+    def credentials(self) -> Path:
+        """The credentials of this home (0600), which our own clients read."""
+        return self.root / "emulator" / "credentials.json"
 
     @property
     def authority(self) -> Path:
@@ -65,7 +76,37 @@ class Home:
         """The user's own table of image substitutes (YAML)."""
         return self.root / "images.yaml"
 
-    def make(self) -> None:
-        """Create the folders that must exist, readable by their owner only."""
+    def make(self) -> list[str]:
+        """Create the folders that must exist, readable by their owner only; a line for each that was looser.
+
+        Raises:
+            HomeDamaged: others can put what they like into the home, and we cannot change that.
+        """
+        notices = []
         for folder in (self.root, self.database.parent, self.storage, self.nodes, self.cache):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            notices += _made_private(folder)
+        for file in (self.seal_key, self.credentials):
+            if file.exists():
+                notices += _made_private(file)
+        return notices
+
+
+def _made_private(path: Path) -> list[str]:
+    """Shut others out of a folder or file; a line if they were not."""
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    ours = found.st_uid in (os.geteuid(), 0)
+    if not mode & _OTHERS and ours:
+        return []
+    remedy = "Name a folder of your own with SCENARIO_HOME."
+    if mode & stat.S_ISVTX:
+        raise HomeDamaged(str(path), "it is a folder that users share, and no home", remedy)
+    try:
+        path.chmod(mode & ~_OTHERS)
+    except OSError as error:
+        if not ours or mode & (stat.S_IWGRP | stat.S_IWOTH):
+            text = f"other users may change what is in it ({error.strerror})"
+            raise HomeDamaged(str(path), text, remedy) from None
+        return [f"{path} can be read by other users, and is not yours to close"]
+    return [f"{path} was open to other users (mode {mode:04o}) and is not any more"] if mode & _OTHERS else []

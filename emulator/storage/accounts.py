@@ -66,7 +66,7 @@ class Accounts:
         store: Store,
         home: Home,
         *,
-        development: tuple[str, str] | None = None,
+        development: tuple[str, ...] = (),
         given: Mapping[str, str] | None = None,
     ) -> None:
         """Read what the store has.
@@ -74,7 +74,7 @@ class Accounts:
         Args:
             store: Keeps the accounts that ``create`` made.
             home: Its folder of storage holds their files.
-            development: Name and key (base64) of the account that is always there.
+            development: Name and keys (base64) of the account that is always there; empty for none.
             given: Accounts that somebody wants there, name to key. Of an account that is in the store, too,
                 the key takes the first one's place as long as it is given.
         """
@@ -82,14 +82,17 @@ class Accounts:
         self._home = home
         self._lock = threading.Lock()
         self._accounts: dict[str, Account] = {}
-        fixed = {**(given or {}), **dict([development] if development else [])}
-        for name, key in fixed.items():
-            self._accounts[name] = _account(name, (key,), "", {})
+        fixed = {name: (key,) for name, key in (given or {}).items()}
+        if development:
+            name, *own = development
+            fixed[name] = (*own, *fixed.get(name, ()))
+        for name, known in fixed.items():
+            self._accounts[name] = _account(name, known, "", {})
             self._folder(name)
         for document in store.list(KIND):
             kept = store.secrets(KIND, document.id)
             first, *others = (kept[key] for key in KEY_NAMES)
-            keys = (fixed.get(document.id, first), *others)
+            keys = (*fixed.get(document.id, (first,)), *others)
             self._accounts[document.id] = _account(document.id, keys, document.parent, document.body)
 
     def get(self, name: str) -> Account | None:

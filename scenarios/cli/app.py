@@ -45,6 +45,7 @@ SETTINGS = (
     "strict",
     "account",
     "client",
+    "development-credentials",
 )
 """What may stand in the settings file: flags without their dashes."""
 

@@ -13,7 +13,6 @@ from batchai_scenario.backends.azure.clients import Patience
 from batchai_scenario.backends.base import BackendOptions, Upload
 from batchai_scenario.backends.errors import Unreachable, UserError
 from batchai_scenario.backends.local import open_backend
-from batchai_scenario.backends.local.settings import local_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,8 +49,9 @@ def local(tmp_path: Path) -> Iterator[Backend]:
 
 
 def broken_client(local: Backend, breaks: Callable[[requests.PreparedRequest], bool]) -> AzureBackend:
+    assert isinstance(local, AzureBackend)
     return AzureBackend(
-        local_settings(local.details()["resource_manager"]),
+        local._settings,
         adapter=Breaking(breaks),
         patience=Patience(0, 0.0),
     )

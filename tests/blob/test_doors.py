@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """The address of an emulator of storage alone."""
-    server = EmulatorServer(EmulatorSettings(tmp_path / "home", only="files"))
+    server = EmulatorServer(EmulatorSettings(tmp_path / "home", only="files", development_credentials=True))
     yield server.start().url
     server.close()
 

@@ -39,7 +39,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 def emulator(tmp_path: Path, engine: str) -> Iterator[Address]:
     """An emulator with that engine, a workspace and an experiment."""
     with ExitStack() as held:
-        server = EmulatorServer(EmulatorSettings(tmp_path / "home", engine=engine))
+        server = EmulatorServer(
+            EmulatorSettings(tmp_path / "home", engine=engine, development_credentials=True)
+        )
         address = server.start()
         held.callback(server.close)
         client: Any = held.enter_context(BatchAI(**options(address)))

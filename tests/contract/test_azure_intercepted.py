@@ -44,6 +44,7 @@ def test_the_suite_passes_at_azures_own_names(
         "process",
         "--gpus",
         "none",
+        "--development-credentials",
     ]
     done = subprocess.run(
         [

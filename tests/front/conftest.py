@@ -332,6 +332,6 @@ def job_body() -> dict[str, Any]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """An emulator that listens, on the process engine; one for a module."""
     home = tmp_path_factory.mktemp("home")
-    server = EmulatorServer(EmulatorSettings(home=home, engine="process"))
+    server = EmulatorServer(EmulatorSettings(home=home, engine="process", development_credentials=True))
     yield server.start()
     server.close()

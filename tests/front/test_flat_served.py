@@ -60,7 +60,7 @@ class Client:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     home = tmp_path_factory.mktemp("home")
-    server = EmulatorServer(EmulatorSettings(home=home, engine="process"))
+    server = EmulatorServer(EmulatorSettings(home=home, engine="process", development_credentials=True))
     with contextlib.closing(server):
         client = Client(server.start().url, home)
         (client.share / "mine").mkdir(parents=True)

@@ -35,7 +35,7 @@ def tokens(clock: ManualClock) -> Tokens:
 
 @pytest.fixture
 def identity(tokens: Tokens, clock: ManualClock) -> IdentityService:
-    return IdentityService(tokens, clock)
+    return IdentityService(tokens, clock, {development.CLIENT: (development.SECRET,)})
 
 
 def post(
@@ -110,7 +110,8 @@ def test_any_tenant_is_served_and_stands_in_the_token(identity: IdentityService)
 def test_clients_that_were_given_are_known_beside_the_development_client(
     tokens: Tokens, clock: ManualClock
 ) -> None:
-    identity = IdentityService(tokens, clock, {"my-client": "its secret"})
+    known = {"my-client": ("its secret",), development.CLIENT: ("another", development.SECRET)}
+    identity = IdentityService(tokens, clock, known)
     assert post(identity, {**GOOD, "client_id": "My-Client", "client_secret": "its secret"}).status == 200
     assert post(identity, {**GOOD, "client_id": "my-client"}).status == 401
     assert post(identity, GOOD).status == 200

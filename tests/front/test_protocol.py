@@ -111,7 +111,7 @@ def test_an_answer_leaves_with_one_call_and_a_body_arrives_uncopied() -> None:
         line = Line()
         config = uvicorn.Config(application, lifespan="off", log_config=None)
         config.load()
-        protocol = HttpProtocol(config, ServerState(), {})
+        protocol = HttpProtocol(config=config, server_state=ServerState(), app_state={})
         protocol.connection_made(line)
         protocol.data_received(b"PUT / HTTP/1.1\r\ncontent-length: 70004\r\n\r\nab")
         protocol.data_received(b"cd")

@@ -68,7 +68,7 @@ class Intercepting:
 @pytest.fixture(scope="module")
 def intercepting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Intercepting]:
     home = tmp_path_factory.mktemp("home")
-    with EmulatorServer(EmulatorSettings(home=home, engine="process")):
+    with EmulatorServer(EmulatorSettings(home=home, engine="process", development_credentials=True)):
         certificate = Authority(Home(home), SystemClock()).certificate()
         yield Intercepting(local.found_address(home), home, certificate)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.backends import local
+from batchai_scenario.emulator.identity import development
 from tests.interception.conftest import PROGRAMS
 
 if TYPE_CHECKING:
@@ -166,7 +167,9 @@ def test_credentials_of_the_real_cloud_are_not_handed_on(command: Command) -> No
     real = {"AZURE_CLIENT_SECRET": "real", "AZURE_AUTHORITY_HOST": "login.example", "IDENTITY_HEADER": "x"}
     out = command(*EXEC, "env", env={**real, "AZURE_CONFIG_DIR": "/my/own"})
     found = dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
-    assert found["AZURE_CLIENT_SECRET"] == "batch-ai-development"
+    own = json.loads((command.home / "emulator" / "credentials.json").read_text())
+    assert found["AZURE_CLIENT_SECRET"] == own["clientSecret"]
+    assert own["clientSecret"] not in {"real", development.SECRET}
     assert found["AZURE_CONFIG_DIR"] == "/my/own"
     assert "AZURE_AUTHORITY_HOST" not in found
     assert "IDENTITY_HEADER" not in found
@@ -188,7 +191,7 @@ def test_given_credentials_are_known(command: Command, where: str) -> None:
         given = {"SCENARIO_ACCOUNT": "other:bXkga2V5 mine:bXkga2V5", "SCENARIO_CLIENT": "me:se:cret"}
         out = command("exec", *run, env=given)
     else:
-        command.home.mkdir()
+        command.home.mkdir(mode=0o700)
         (command.home / "settings.yaml").write_text("account: mine:bXkga2V5\nclient:\n  - me:se:cret\n")
         out = command("exec", *run)
     assert out == "200\n"

@@ -398,7 +398,7 @@ def test_stopping_ends_every_connection(tmp_path: Any) -> None:
     from batchai_scenario.emulator.state.home import Home
     from tests.interception.conftest import Intercepting
 
-    server = EmulatorServer(EmulatorSettings(home=tmp_path, engine="process"))
+    server = EmulatorServer(EmulatorSettings(home=tmp_path, engine="process", development_credentials=True))
     address = server.start()
     own = Intercepting(address, tmp_path, Authority(Home(tmp_path), SystemClock()).certificate())
     echo = Echo()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def test_files_are_served_alone(tmp_path: Path) -> None:
     before = {thread.name for thread in threading.enumerate()}
-    server = EmulatorServer(EmulatorSettings(home=tmp_path / "home", only="files"))
+    server = EmulatorServer(
+        EmulatorSettings(home=tmp_path / "home", only="files", development_credentials=True)
+    )
     url = server.start().url
     with closing(server):
         assert requests.get(f"{url}/.emulator/health", timeout=10).json()["only"] == "files"

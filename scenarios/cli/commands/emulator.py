@@ -13,23 +13,34 @@ if TYPE_CHECKING:
 
     from batchai_scenario.backends.local import EmulatorStatus
 
+_PUBLISHED = (
+    "the published credentials are known here: whoever reaches this address can run commands as you "
+    "and read your files"
+)
+
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def credential_options(function: F) -> F:
-    """Declare --account and --client."""
+    """Declare --account, --client and --development-credentials."""
     for add in (
+        option(
+            "--development-credentials",
+            is_flag=True,
+            help="Know the published credentials, too: whoever reaches the emulator can then run commands as "
+            "you and read your files.",
+        ),
         option(
             "--client",
             multiple=True,
             metavar="ID:SECRET",
-            help="A service principal to know besides the development client; may be repeated.",
+            help="A service principal to know besides the home's own; may be repeated.",
         ),
         option(
             "--account",
             multiple=True,
             metavar="NAME:KEY",
-            help="A storage account to have besides the development account; may be repeated.",
+            help="A storage account to have besides the home's own; may be repeated.",
         ),
     ):
         function = add(function)
@@ -73,6 +84,7 @@ def serve(
     only: str | None,
     account: tuple[str, ...],
     client: tuple[str, ...],
+    development_credentials: bool,
     as_json: bool,
 ) -> None:
     """Serve until Ctrl-C. Jobs that run when it ends go on, and are found again by the next one."""
@@ -83,9 +95,13 @@ def serve(
 
     def ready(status: EmulatorStatus) -> None:
         if as_json:
-            console.json({"event": "ready", **_as_json(status)})
+            console.json({"event": "ready", **_as_json(status), "notices": list(status.notices)})
             return
+        for notice in status.notices:
+            console.line(notice, "yellow")
         console.line(f"serving {status.home} at {status.url}", "bold")
+        if development_credentials:
+            console.line(_PUBLISHED, "yellow")
         console.line(
             'run clients with: scenario emulator exec -- COMMAND, or eval "$(scenario emulator env)"   '
             "Ctrl-C ends it",
@@ -101,6 +117,7 @@ def serve(
         strict=strict,
         accounts=account,
         clients=client,
+        development_credentials=development_credentials,
         only=only or "",
         ready=ready,
     )
@@ -232,6 +249,7 @@ def execute(
     gpus: str,
     account: tuple[str, ...],
     client: tuple[str, ...],
+    development_credentials: bool,
     command: tuple[str, ...],
 ) -> int:
     """Run a program that knows only Azure's addresses, with the emulator in their place.
@@ -252,6 +270,7 @@ def execute(
             gpus=gpus,
             accounts=account,
             clients=client,
+            development_credentials=development_credentials,
         )
     except local.CannotExecuteError as error:
         complain(str(error))
