@@ -98,8 +98,13 @@ def furnish(  # noqa: PLR0917 - what every room is made of
     store: Store,
     clock: Clock,
     account_keys: Sequence[str],
+    *,
+    blob_url: str,
 ) -> Rooms:
-    """Put the rooms together, and take up the jobs that an earlier emulator left; ``held`` ends it all."""
+    """Put the rooms together, and take up the jobs that an earlier emulator left; ``held`` ends it all.
+
+    ``blob_url`` is where containers are served at ``/ACCOUNT``.
+    """
     from batchai_scenario.emulator.identity import development
     from batchai_scenario.emulator.storage.accounts import Accounts
     from batchai_scenario.emulator.storage.shares import Shares
@@ -134,7 +139,14 @@ def furnish(  # noqa: PLR0917 - what every room is made of
         containers = storage().blob.containers  # and what a provider deletes, the services mind
         operations = Operations(store, clock, strict=settings.strict)
         providers: list[ResourceProvider] = [
-            StorageProvider(accounts, shares, containers, clock, retry_after=int(operations.retry_after)),
+            StorageProvider(
+                accounts,
+                shares,
+                containers,
+                clock,
+                retry_after=int(operations.retry_after),
+                blob_url=blob_url,
+            ),
         ]
         if batch_ai is not None:
             from batchai_scenario.emulator.batchai.provider import BatchAIProvider

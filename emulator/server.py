@@ -9,6 +9,7 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from batchai_scenario import __version__
 from batchai_scenario.emulator.credentials import NO_CREDENTIALS, Credentials
@@ -136,6 +137,9 @@ class EmulatorServer:
         settings = self._settings
         listener = listen(settings.host, settings.port, preferred=previous.port if previous else 0)
         held.callback(listener.close)
+        last = urlsplit(previous.blob_url).port or 0 if previous else 0
+        blobs = listen(settings.host, 0, preferred=last)
+        held.callback(blobs.close)
         proxies: dict[bool, socket.socket] = {}
         for passthrough in (False, True):
             last = 0
@@ -144,7 +148,7 @@ class EmulatorServer:
             proxies[passthrough] = listen(_PROXY_HOST, 0, preferred=last)
             held.callback(proxies[passthrough].close)
         clock = SystemClock()
-        address = self._address(listener, proxies, wire_time(clock.now()))
+        address = self._address(listener, blobs, proxies, wire_time(clock.now()))
         log = EmulatorLog(self._home.database.parent / "emulator.log")
         held.callback(log.close)
         seal = Seal.at(self._home.seal_key)
@@ -153,17 +157,20 @@ class EmulatorServer:
         known = [OwnCredentials.at(self._home.credentials)]
         if settings.development_credentials:
             known.append(PUBLISHED)
-        rooms = furnish(held, self._home, settings, store, clock, [own.account_key for own in known])
+        keys = [own.account_key for own in known]
+        rooms = furnish(held, self._home, settings, store, clock, keys, blob_url=address.blob_url)
         gateway = self._gateway(rooms, seal, clock, address, log, [own.secret for own in known])
         authority = Authority(self._home, clock)
-        serve(held, gateway, listener, authority=authority, report=log.error, proxies=proxies)
+        serve(held, gateway, [listener, blobs], authority=authority, report=log.error, proxies=proxies)
         write_address(self._home, address)
         held.callback(remove_address, self._home, address.instance)
         warm_up(held, rooms.steps(), log.error)
         return address
 
     @staticmethod
-    def _address(listener: socket.socket, proxies: Mapping[bool, socket.socket], now: str) -> Address:
+    def _address(
+        listener: socket.socket, blobs: socket.socket, proxies: Mapping[bool, socket.socket], now: str
+    ) -> Address:
         host, port = listener.getsockname()[:2]
         # Whoever listens everywhere is asked on loopback.
         reached = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
@@ -178,6 +185,7 @@ class EmulatorServer:
             stop_key=secrets.token_urlsafe(32),
             proxy_port=proxies[False].getsockname()[1],
             passthrough_port=proxies[True].getsockname()[1],
+            blob_url=f"http://{reached}:{blobs.getsockname()[1]}",
         )
 
     def _gateway(  # noqa: PLR0917 - what the front is made of
@@ -207,6 +215,7 @@ class EmulatorServer:
             storage=rooms.storage,
             clock=clock,
             host=self._settings.host,
+            blob_port=urlsplit(address.blob_url).port or 0,
             health=lambda: self._health(address),
             stop_key=address.stop_key,
             stop=lambda: threading.Thread(target=self.close, name="emulator-stop").start(),

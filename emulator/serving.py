@@ -26,7 +26,8 @@ class Address:
     """Where an emulator answers. ``instance`` is its own for ever; ``stop_key`` stops it over HTTP.
 
     ``proxy_port`` and ``passthrough_port`` are those of its proxies on 127.0.0.1: both stand in for Azure's
-    hosts, the second lets other hosts through.
+    hosts, the second lets other hosts through. ``blob_url`` is where containers are, at ``/ACCOUNT``: many
+    clients take the path's first part for the account.
     """
 
     url: str
@@ -39,6 +40,7 @@ class Address:
     stop_key: str = field(repr=False)
     proxy_port: int
     passthrough_port: int
+    blob_url: str
 
     def to_json(self) -> dict[str, Any]:
         """Write the address file's content."""
@@ -53,6 +55,7 @@ class Address:
             "stopKey": self.stop_key,
             "proxyPort": self.proxy_port,
             "passthroughPort": self.passthrough_port,
+            "blobUrl": self.blob_url,
         }
 
 
@@ -81,6 +84,7 @@ def last_address(home: Home) -> Address | None:
             stop_key=str(found["stopKey"]),
             proxy_port=int(found["proxyPort"]),
             passthrough_port=int(found["passthroughPort"]),
+            blob_url=str(found.get("blobUrl", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

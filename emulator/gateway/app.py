@@ -7,7 +7,7 @@
 ``/MSI/token``, ``/metadata/identity/oauth2/token``        tokens for managed identities
 ``/.emulator/health``, ``/.emulator/stop``                 the emulator itself
 ``/blob/{account}/...``                                    Azure Blob
-``/{account}/...``                                         Azure Files
+``/{account}/...``                                         Azure Files; on the port for Blob, Azure Blob
 =========================================================  =================================================
 
 A request that came for one of Azure's own hosts (``emulator.clouds``) goes to that host's service alone.
@@ -90,12 +90,14 @@ class Asked:
     """What a request asks for, apart from its body.
 
     ``raw_path`` is not decoded and has no query; ``first`` is its first component, ``rest`` what follows;
-    ``host`` is empty without that header. ``peer``: whose program asks, as far as it is told.
+    ``host`` is empty without that header; ``port`` is the one that was connected to. ``peer``: whose program
+    asks, as far as it is told.
     """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self.method: str = scope["method"]
+        self.port: int = (scope.get("server") or ("", 0))[1]
         self.raw_path: str = scope["raw_path"].decode("latin-1").partition("?")[0]
         self.first, _, self.rest = self.raw_path.removeprefix("/").partition("/")
         hosts = [value for name, value in scope["headers"] if name == b"host"]
@@ -116,9 +118,9 @@ class Asked:
 class Gateway:
     """The application.
 
-    ``host`` is the address that it listens on; ``health`` gives the body of the health answer; ``stop`` is
-    called to stop the emulator; ``manager`` and ``storage`` are built when they are first needed; ``report``
-    gets what nobody expected, for the emulator's own log.
+    ``host`` is the address that it listens on, ``blob_port`` the port where all is Blob; ``health`` gives the
+    body of the health answer; ``stop`` is called to stop the emulator; ``manager`` and ``storage`` are built
+    when they are first needed; ``report`` gets what nobody expected, for the emulator's own log.
     """
 
     def __init__(
@@ -131,6 +133,7 @@ class Gateway:
         storage: Later[Storage],
         clock: Clock,
         host: str,
+        blob_port: int,
         health: Callable[[], Mapping[str, Any]],
         stop_key: str,
         stop: Callable[[], None],
@@ -143,6 +146,7 @@ class Gateway:
         self._storage = storage
         self._clock = clock
         self._on_loopback = is_loopback(host)
+        self._blob_port = blob_port
         self._health = health
         self._stop_key = stop_key
         self._stop = stop
@@ -179,6 +183,8 @@ class Gateway:
         place = place_of(asked.host)
         if place is not None:
             await self._at_azure(place, asked, scope, receive, send)
+        elif asked.port == self._blob_port:
+            await self._in_storage(asked, scope, receive, send)
         elif asked.first.lower() in _ARM:
             await self._arm(asked, query_of(scope), receive, send)
         elif self._identity.owns(asked.method, asked.first, asked.rest):
@@ -189,19 +195,25 @@ class Gateway:
             await self._describe(asked, query_of(scope), send)
         elif self._managed.owns(asked.raw_path):
             await self._machine_token(asked, query_of(scope), receive, send)
-        elif asked.first == "blob" and _ACCOUNT.fullmatch(asked.rest.partition("/")[0]):
-            account, slash, below = asked.rest.partition("/")
-            await self._store("blob", account, slash + below, scope, receive, send)
-        elif _ACCOUNT.fullmatch(asked.first):
-            below = asked.raw_path[len(asked.first) + 1 :]
-            await self._store("file", asked.first, below, scope, receive, send)
         else:
+            await self._in_storage(asked, scope, receive, send)
+
+    async def _in_storage(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what is an account's, by the path or the port."""
+        kind, path = "file", asked.raw_path.removeprefix("/")
+        if asked.port == self._blob_port:
+            kind = "blob"
+        elif asked.first == "blob":
+            kind, path = "blob", asked.rest
+        account, slash, below = path.partition("/")
+        if not _ACCOUNT.fullmatch(account):
             text = (
                 f"Nothing is served at '{asked.raw_path[:200]}'. This is an emulator of Azure Batch AI: the "
                 "resource manager is at /subscriptions, tokens are at /TENANT/oauth2/token, file shares at "
-                "/ACCOUNT, containers at /blob/ACCOUNT."
+                "/ACCOUNT, containers at /blob/ACCOUNT, and at /ACCOUNT on a port of their own."
             )
             raise ServiceError(404, "NotFound", text)
+        await self._store(kind, account, slash + below, scope, receive, send)
 
     def _check_asker(self, asked: Asked) -> None:
         if asked.peer is Peer.OTHER:

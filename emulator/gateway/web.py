@@ -89,7 +89,7 @@ class _Server(uvicorn.Server):
 def serve(
     held: ExitStack,
     application: Gateway,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     *,
     authority: Authority,
     report: Callable[[str], None],
@@ -100,7 +100,7 @@ def serve(
     Args:
         held: Gets what stops the server.
         application: Answers every request, whichever way it came.
-        listener: The emulator's own port.
+        listeners: The emulator's own ports.
         authority: Signs for Azure's hosts.
         report: Hears what goes wrong in the proxies.
         proxies: The proxies' ports: under True that of the one which lets other hosts through.
@@ -126,7 +126,7 @@ def serve(
         proxies,
         peers,
     )
-    thread = threading.Thread(target=server.run, args=([listener],), name="emulator-gateway", daemon=True)
+    thread = threading.Thread(target=server.run, args=(listeners,), name="emulator-gateway", daemon=True)
     thread.start()
 
     def stop() -> None:

@@ -89,7 +89,10 @@ def test_every_operation_of_the_page_is_served(manager: Manager, row: Any) -> No
 
 def test_an_account_tells_what_the_services_tells(manager: Manager) -> None:
     properties = manager.body("GET", ACCOUNT)["properties"]
-    assert set(properties["primaryEndpoints"]) == {"blob", "file", "queue", "table"}
+    endpoints = properties["primaryEndpoints"]
+    assert set(endpoints) == {"blob", "file", "queue", "table"}
+    assert endpoints["file"] == f"{manager.url}/managed/"
+    assert (endpoints["blob"].startswith(manager.url), endpoints["blob"][-9:]) == (False, "/managed/")
     assert properties["networkAcls"]["defaultAction"] == "Allow"
     assert properties["encryption"]["keySource"] == "Microsoft.Storage"
     assert properties["supportsHttpsTrafficOnly"] is False

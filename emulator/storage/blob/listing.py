@@ -6,6 +6,7 @@ import stat as modes
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
+from batchai_scenario.emulator.clouds import place_of
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.openness import is_settled
 from batchai_scenario.emulator.storage.call import XML, document, element, name_element
@@ -126,6 +127,7 @@ def _row(
 
 def service_endpoint(call: BlobCall) -> str:
     """Write the account's URL, as the client reached it, as an XML attribute."""
-    below = len(call.raw_path) - len(call.raw_path.removeprefix(f"/blob/{call.account.name}"))
-    base = f"{call.request.scope['scheme']}://{call.headers.get('host', '')}{call.raw_path[:below]}/"
-    return quoteattr(base)
+    host, path = call.headers.get("host", ""), call.raw_path + "/"
+    in_path = (f"/blob/{call.account.name}", f"/{call.account.name}") if place_of(host) is None else ()
+    above = next((prefix for prefix in in_path if path.startswith(prefix + "/")), "")
+    return quoteattr(f"{call.request.scope['scheme']}://{host}{above}/")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import REGIONS
-from batchai_scenario.emulator.clouds import storage_url
+from batchai_scenario.emulator.clouds import place_of, storage_url
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.emulator.storage.accounts import KEY_NAMES, AccountExists
@@ -72,8 +73,18 @@ class StorageProvider:
         clock: Clock,
         *,
         retry_after: int = 0,
+        blob_url: str = "",
     ) -> None:
-        """Manage ``accounts``; ``retry_after`` seconds is what clients are told to wait between polls."""
+        """Manage ``accounts``.
+
+        Args:
+            accounts: What is managed.
+            shares: Their shares.
+            containers: Their containers.
+            clock: Tells when an account was made.
+            retry_after: Seconds that clients are told to wait between polls.
+            blob_url: Where containers are at ``/ACCOUNT``; empty: behind ``/blob`` at the emulator's address.
+        """
         self._accounts = accounts
         self._shares = shares
         self._services: dict[str, tuple[Kind, Folders]] = {
@@ -81,6 +92,7 @@ class StorageProvider:
             "blobservices": (CONTAINERS, containers),
         }
         self._clock = clock
+        self._blob_url = blob_url
         self._retry_after = retry_after
 
     def handle(self, request: ArmRequest) -> ArmResponse:
@@ -118,7 +130,7 @@ class StorageProvider:
         account = self._find(request, name)
         if request.method == "PATCH":
             account = self._accounts.update(account.name, self._merged(account, request.body or {}))
-        return ArmResponse(200, _body(account, request.base_url))
+        return ArmResponse(200, self._body(account, request.base_url))
 
     def delete_group(self, subscription: str, group: str) -> bool:
         """Delete a resource group's accounts with all their files; done when it returns."""
@@ -139,7 +151,7 @@ class StorageProvider:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         accounts = self._accounts.list(_scope(request))
-        return ArmResponse(200, {"value": [_body(account, request.base_url) for account in accounts]})
+        return ArmResponse(200, {"value": [self._body(account, request.base_url) for account in accounts]})
 
     def _put(self, request: ArmRequest, name: str) -> ArmResponse:
         body = request.body or {}
@@ -147,7 +159,7 @@ class StorageProvider:
         account = self._accounts.get(name)
         if account is not None and account.scope == _scope(request):
             account = self._accounts.update(name, self._merged(account, body))
-            return ArmResponse(200, _body(account, request.base_url))
+            return ArmResponse(200, self._body(account, request.base_url))
         if not is_account_name(name):
             raise ServiceError(400, "AccountNameInvalid", _INVALID_NAME.format(name))
         if not isinstance(location, str) or not location:
@@ -179,7 +191,7 @@ class StorageProvider:
         operation = request.types[1][1]
         for account in self._accounts.list(request.subscription.lower()):
             if account.definition["operation"] == operation:
-                return ArmResponse(200, _body(account, request.base_url))
+                return ArmResponse(200, self._body(account, request.base_url))
         raise ServiceError(404, "ResourceNotFound", f"The operation '{operation}' was not found.")
 
     def _delete(self, request: ArmRequest, name: str) -> ArmResponse:
@@ -223,6 +235,38 @@ class StorageProvider:
             return ArmResponse(200, {"nameAvailable": True})
         return ArmResponse(200, {"nameAvailable": False, "reason": reason, "message": message})
 
+    def _body(self, account: Account, base_url: str) -> dict[str, Any]:
+        kept = account.definition
+        sku = kept["sku"]
+        enabled = {"enabled": True, "lastEnabledTime": kept["created"]}
+        return {
+            "sku": {"name": sku, "tier": sku.partition("_")[0]},
+            "kind": kept["kind"],
+            "id": _id(account),
+            "name": account.name,
+            "type": "Microsoft.Storage/storageAccounts",
+            "location": kept["location"],
+            "tags": kept["tags"],
+            "properties": {
+                "creationTime": kept["created"],
+                "encryption": {
+                    "keySource": "Microsoft.Storage",
+                    "services": {"blob": dict(enabled), "file": dict(enabled)},
+                },
+                "networkAcls": {
+                    "bypass": "AzureServices",
+                    "defaultAction": "Allow",
+                    "ipRules": [],
+                    "virtualNetworkRules": [],
+                },
+                "primaryEndpoints": _endpoints(account.name, base_url, self._blob_url),
+                "primaryLocation": kept["location"],
+                "provisioningState": "Succeeded",
+                "statusOfPrimary": "available",
+                "supportsHttpsTrafficOnly": False,
+            },
+        }
+
     @staticmethod
     def _merged(account: Account, body: Mapping[str, Any]) -> dict[str, Any]:
         definition = dict(account.definition)
@@ -255,43 +299,13 @@ def _id(account: Account) -> str:
     )
 
 
-def _body(account: Account, base_url: str) -> dict[str, Any]:
-    kept = account.definition
-    sku = kept["sku"]
-    enabled = {"enabled": True, "lastEnabledTime": kept["created"]}
-    return {
-        "sku": {"name": sku, "tier": sku.partition("_")[0]},
-        "kind": kept["kind"],
-        "id": _id(account),
-        "name": account.name,
-        "type": "Microsoft.Storage/storageAccounts",
-        "location": kept["location"],
-        "tags": kept["tags"],
-        "properties": {
-            "creationTime": kept["created"],
-            "encryption": {
-                "keySource": "Microsoft.Storage",
-                "services": {"blob": dict(enabled), "file": dict(enabled)},
-            },
-            "networkAcls": {
-                "bypass": "AzureServices",
-                "defaultAction": "Allow",
-                "ipRules": [],
-                "virtualNetworkRules": [],
-            },
-            "primaryEndpoints": _endpoints(account.name, base_url),
-            "primaryLocation": kept["location"],
-            "provisioningState": "Succeeded",
-            "statusOfPrimary": "available",
-            "supportsHttpsTrafficOnly": False,
-        },
-    }
-
-
-def _endpoints(account: str, base_url: str) -> dict[str, str]:
+def _endpoints(account: str, base_url: str, blob_url: str) -> dict[str, str]:
     """Give the URLs of an account's services; those of queues and tables lead nowhere here."""
-    file = storage_url(base_url, account)
-    named = {"blob": storage_url(base_url, account, "blob"), "file": file}
+    file, blob = storage_url(base_url, account), storage_url(base_url, account, "blob")
+    if blob_url and place_of(urlsplit(base_url).netloc) is None:
+        host, port = urlsplit(base_url).hostname or "", urlsplit(blob_url).port
+        blob = f"http://{f'[{host}]' if ':' in host else host}:{port}/{account}"
+    named = {"blob": blob, "file": file}
     for service in ("queue", "table"):
         hosted = f"//{account}.file."
         named[service] = (
