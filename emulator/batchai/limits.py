@@ -162,8 +162,8 @@ def check_mounts(volumes: Mapping[str, Any], path: str) -> None:
 def check_job(definition: Mapping[str, Any], toolkits: Toolkits) -> None:
     """Check a job's ``properties``, defaults filled in."""
     _check_toolkit(definition, toolkits)
-    if definition["nodeCount"] > 1:
-        raise not_supported("properties.nodeCount", "a job runs on one node")
+    if definition["nodeCount"] > MAX_NODES:
+        raise invalid_value("properties.nodeCount", f"a cluster has at most {MAX_NODES} nodes")
     check_mounts(definition.get("mountVolumes", {}), "properties.mountVolumes")
     _check_paths(definition)
     normal_duration(definition["constraints"]["maxWallClockTime"], "properties.constraints.maxWallClockTime")
@@ -185,9 +185,6 @@ def _check_toolkit(definition: Mapping[str, Any], toolkits: Toolkits) -> None:
         if fault.kind == "unsupported":
             raise not_supported(fault.path, fault.why)
         raise invalid_value(fault.path, fault.why)
-    settings = next(name for name in toolkits.names if name in definition)
-    if definition[settings].get("processCount", 1) > 1:
-        raise not_supported(f"properties.{settings}.processCount", "a job runs one process")
 
 
 def _check_paths(definition: Mapping[str, Any]) -> None:

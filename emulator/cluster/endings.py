@@ -12,6 +12,7 @@ exit code; one whose cluster is deleted, with ``ClusterDeleted``; one whose node
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -106,10 +107,13 @@ def judge(record: JobRecord, ends: Sequence[TaskEnd], now: datetime) -> Verdict:
     if not ends:
         return failure(Problem("InternalError", "The job ended without a task."), ended_at)
     # The master's end is the job's, unless another node failed before it and so ended the master's too.
-    master, *others = ends
-    guilty = [end for end in others if _failed(end) and end.ended_at < master.ended_at]
-    decisive = min(guilty, key=lambda end: end.ended_at, default=master)
-    return _blame(decisive, ended_at) if _failed(decisive) else Verdict(JobEvent.SUCCEED, ended_at, 0)
+    nodes = (*record.job.nodes, *[""] * len(ends))
+    master, *others = zip(ends, nodes, strict=False)
+    guilty = [pair for pair in others if _failed(pair[0]) and pair[0].ended_at < ends[0].ended_at]
+    decisive, node = min(guilty, key=lambda pair: pair[0].ended_at, default=master)
+    if not _failed(decisive):
+        return Verdict(JobEvent.SUCCEED, ended_at, 0)
+    return _blame(decisive, ended_at, record.job, node)
 
 
 def failure(problem: Problem, now: datetime) -> Verdict:
@@ -132,7 +136,7 @@ def _failed(end: TaskEnd) -> bool:
     return end.problem is not None or end.exit_code != 0
 
 
-def _blame(end: TaskEnd, ended_at: datetime) -> Verdict:
+def _blame(end: TaskEnd, ended_at: datetime, job: Job, node: str) -> Verdict:
     code = NO_EXIT_CODE if end.exit_code is None else end.exit_code
     if end.problem is not None:
         problem = end.problem
@@ -140,7 +144,14 @@ def _blame(end: TaskEnd, ended_at: datetime) -> Verdict:
         problem = Problem("JobPreparationFailed", "Job preparation task failed with non-zero exit code")
     else:
         problem = Problem("JobFailed", "Job failed with non-zero exit code")
-    return Verdict(JobEvent.FAIL, ended_at, code, (problem,))
+    return Verdict(JobEvent.FAIL, ended_at, code, (of_node(problem, node, job),))
+
+
+def of_node(problem: Problem, node: str, job: Job) -> Problem:
+    """Say which node failed a job that has several (our decision: in ``details``, as ``Node``)."""
+    if len(job.nodes) <= 1:
+        return problem
+    return dataclasses.replace(problem, details=(*problem.details, ("Node", node)))
 
 
 def _asked_problems(job: Job, ending: Ending) -> tuple[Problem, ...]:

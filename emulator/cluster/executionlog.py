@@ -1,4 +1,8 @@
-"""``execution.log``: what the emulator did for a job, in the job's own ``stdouterr`` folder."""
+"""``execution.log``: what the emulator did for a job, in the job's own ``stdouterr`` folder.
+
+A job of several nodes has one for each, ``execution-<node>.log`` (a recorded list); what is not of one node
+alone stands in all of them.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +28,13 @@ NAME = "execution.log"
 _log = logging.getLogger(__name__)
 
 
-def place_for(folder: PurePosixPath, mounts: Sequence[Mount]) -> LogPlace:
-    """Find the folder (a path as the job sees it) on this machine; an empty place if it is not mounted."""
+def place_for(folder: PurePosixPath, mounts: Sequence[Mount], nodes: tuple[str, ...] = ()) -> LogPlace:
+    """Find the folder (a path as the job sees it) on this machine; an empty place if it is not mounted.
+
+    ``nodes``: of a job of several.
+    """
     found = locate(folder, mounts)
-    return LogPlace(str(found[0].source), str(found[1])) if found else LogPlace()
+    return LogPlace(str(found[0].source), str(found[1]), nodes) if found else LogPlace()
 
 
 class ExecutionLog:
@@ -35,10 +42,13 @@ class ExecutionLog:
 
     The folder belongs to the job, who may have put anything into it: links are not followed below the
     mounted folder, and what is not a plain file is left alone, devices (a container may make them) included.
+    ``node``: whose log alone gets the lines; empty: every one of the job's.
     """
 
-    def __init__(self, place: LogPlace, clock: Clock) -> None:
+    def __init__(self, place: LogPlace, clock: Clock, node: str = "") -> None:
         self._place = place
+        nodes = place.nodes if not node else (node,) if place.nodes else ()
+        self._names = [f"execution-{name}.log" for name in nodes] or [NAME]
         self._clock = clock
 
     def info(self, text: str) -> None:
@@ -58,21 +68,26 @@ class ExecutionLog:
             return
         time = wire_time(self._clock.now())
         lines = "".join(f"{time} {level} {line}\n" for line in text.splitlines() if line.strip())
-        try:
-            _append(self._place, lines.encode())
-        except OSError as error:
-            _log.warning("%s: %s", NAME, error.strerror)
+        for name in self._names:
+            _append_or_warn(self._place, name, lines.encode())
 
 
-def _append(place: LogPlace, data: bytes) -> None:
+def _append_or_warn(place: LogPlace, name: str, data: bytes) -> None:
+    try:
+        _append(place, name, data)
+    except OSError as error:
+        _log.warning("%s: %s", name, error.strerror)
+
+
+def _append(place: LogPlace, name: str, data: bytes) -> None:
     with beneath.opened(place.root) as top:
         parts = PurePosixPath(place.folder).parts
         folder = beneath.put_folders(os.dup(top), parts, 0o777, replace=False)
         try:
             with contextlib.suppress(FileExistsError):
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-                os.close(os.open(NAME, flags, 0o666, dir_fd=folder))
-            file = beneath.open_file(NAME, folder, os.O_WRONLY | os.O_APPEND)
+                os.close(os.open(name, flags, 0o666, dir_fd=folder))
+            file = beneath.open_file(name, folder, os.O_WRONLY | os.O_APPEND)
             try:
                 os.write(file, data)
             finally:

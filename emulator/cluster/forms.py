@@ -109,7 +109,7 @@ def write_job(record: JobRecord) -> dict[str, Any]:
         "launched": record.launched,
         "ending": record.ending.value,
         "mounts": [[mount.path, mount.account, mount.share] for mount in record.mounts],
-        "log": [record.log.root, record.log.folder],
+        "log": [record.log.root, record.log.folder, *record.log.nodes],
     }
 
 
@@ -141,7 +141,7 @@ def read_job(body: Mapping[str, Any], number: int) -> JobRecord:
         launched=body["launched"],
         ending=Ending(body["ending"]),
         mounts=tuple(ShareMount(*row) for row in body["mounts"]),
-        log=LogPlace(*body["log"]),
+        log=LogPlace(body["log"][0], body["log"][1], tuple(body["log"][2:])),
         number=number,
     )
 

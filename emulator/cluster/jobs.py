@@ -168,7 +168,8 @@ class JobRunner:
             self._rest(record)
             return
         self._ends.setdefault(guid, {})[task] = outcome
-        journal = self._journal(record)
+        node = record.job.nodes[record.tasks.index(task)]
+        journal = ExecutionLog(record.log, self._room.clock, node)
         journal.info(f"{outcome.phase} ended with exit code {outcome.exit_code}")
         if outcome.problem is not None:
             journal.error(outcome.problem.message)

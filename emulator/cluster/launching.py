@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.cluster.endings import of_node
 from batchai_scenario.emulator.cluster.executionlog import ExecutionLog, place_for
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.room import problem_of
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
+from batchai_scenario.emulator.launch.sizes import slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,8 +23,11 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.cluster.records import LogPlace
     from batchai_scenario.emulator.engines.base import Engine, NodePlace, TaskEnd
-    from batchai_scenario.emulator.launch.plan import LaunchPlan
+    from batchai_scenario.emulator.launch.plan import LaunchPlan, NodeTask
     from batchai_scenario.emulator.state.clock import Clock
+
+_AT_ONCE = 16
+"""Engine calls at the same time for one job; each may hold a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +65,19 @@ class Launch:
         journal = ExecutionLog(place, self.clock)
         self._describe(journal, places, [*of_cluster, *of_job])
         try:
-            for task in plan.tasks:
-                engine.start(task, journal.notice)
+            _all_at_once([partial(self._start, engine, task, place) for task in plan.tasks])
         except EngineError as error:
             journal.error(f"the job could not be started: {problem_of(error).message}")
             raise
         journal.info("the job's processes run")
         return True
+
+    def _start(self, engine: Engine, task: NodeTask, place: LogPlace) -> None:
+        """Start one of the job's tasks; what is said of it stands in its node's log."""
+        try:
+            engine.start(task, ExecutionLog(place, self.clock, task.node).notice)
+        except EngineError as error:
+            raise dataclasses.replace(error, problem=of_node(error.problem, task.node, self.job)) from error
 
     def _plan(
         self, places: Sequence[NodePlace], of_cluster: Sequence[Volume], of_job: Sequence[Volume]
@@ -87,6 +100,7 @@ class Launch:
                 cluster_mounts=[(volume.path, volume.source(self.shares)) for volume in of_cluster],
                 job_mounts=[(volume.path, volume.source(self.shares)) for volume in of_job],
                 gpus=self.cluster.gpus,
+                slots=slots_of(str(self.cluster.definition.get("vmSize") or "")),
             )
         except ServiceError as error:  # the door's validation let something pass
             raise EngineError(Problem(error.code, error.message)) from error
@@ -95,8 +109,8 @@ class Launch:
         self, journal: ExecutionLog, places: Iterable[NodePlace], mounted: Iterable[Volume]
     ) -> None:
         journal.info(f"job {self.job.key.name} was picked up by cluster {self.cluster.key.name}")
-        for place in places:
-            journal.info(f"node {place.node} at {place.address}, engine {self.cluster.engine}")
+        for node in places:
+            journal.info(f"node {node.node} at {node.address}, engine {self.cluster.engine}")
         for volume in mounted:
             what = f"container {volume.container}" if volume.container else f"share {volume.place.share}"
             journal.info(f"mounted {what} of account {volume.account} at {volume.path}")
@@ -125,7 +139,8 @@ def _log_place(plan: LaunchPlan) -> LogPlace:
     step = first.main or first.preparation
     if step is None:
         raise EngineError(Problem("InternalError", "The job's launch plan has no step."))
-    return place_for(step.stdout.parent, first.mounts)
+    nodes = tuple(task.node for task in plan.tasks) if len(plan.tasks) > 1 else ()
+    return place_for(step.stdout.parent, first.mounts, nodes)
 
 
 def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Clock) -> TaskEnd:
@@ -149,13 +164,26 @@ def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Cloc
 def clean_up(engines: Callable[[str], Engine], name: str, tasks: Iterable[str]) -> None:
     """See to it that nothing of these tasks runs or is left on the engine."""
     engine = engines(name)
-    for task in tasks:
+
+    def clean(task: str) -> None:
         engine.stop(task)
         engine.remove(task)
+
+    _all_at_once([partial(clean, task) for task in tasks])
 
 
 def stop_all(engines: Callable[[str], Engine], name: str, tasks: Iterable[str]) -> None:
     """Stop these tasks; their ends are still to be read."""
     engine = engines(name)
-    for task in tasks:
-        engine.stop(task)
+    _all_at_once([partial(engine.stop, task) for task in tasks])
+
+
+def _all_at_once(calls: Sequence[Callable[[], None]]) -> None:
+    """Make engine calls at the same time; then raise what the first of them raised, if one did."""
+    if len(calls) == 1:
+        calls[0]()
+        return
+    with ThreadPoolExecutor(max_workers=min(len(calls), _AT_ONCE)) as pool:
+        done = [pool.submit(call) for call in calls]
+    for call in done:
+        call.result()

@@ -33,10 +33,14 @@ class ShareMount:
 
 @dataclass(frozen=True, slots=True)
 class LogPlace:
-    """Where execution.log goes: a mounted folder of this machine, and the folder below it."""
+    """Where execution.log goes: a mounted folder of this machine, and the folder below it.
+
+    ``nodes``: the nodes of a job of several, each of which has a log of its own.
+    """
 
     root: str = ""
     folder: str = ""
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

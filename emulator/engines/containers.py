@@ -18,6 +18,7 @@ from batchai_scenario.emulator.engines.dockerapi import (
     network_name,
 )
 from batchai_scenario.emulator.engines.gpu import count_listed
+from batchai_scenario.emulator.launch.layout import host_name
 from batchai_scenario.emulator.launch.plan import Mount, NodeTask
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.dockerapi import Api
     from batchai_scenario.emulator.state.home import Home
 
-_NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
 _FRACTION = re.compile(r"\.(\d+)")
 _NO_SHELL = (126, 127)  # what the container's init process ends with if there is nothing to start
 _YEAR_ONE = "0001-01-01"
@@ -48,9 +48,13 @@ def create_container(
     It runs as root, as containers did on the service (recipes install packages in preparation), with an
     init process that reaps what the job leaves, and the image's own entry point and health check unused.
     """
-    size = {"shm_size": task.image.shm_size.replace(" ", "")} if task.image and task.image.shm_size else {}
+    more: dict[str, Any] = {}
+    if task.image and task.image.shm_size:
+        more["shm_size"] = task.image.shm_size.replace(" ", "")
+    if task.gang is not None:
+        more["extra_hosts"] = {member.name: member.address for member in task.gang.members}
     host = _host_config(
-        api, facts, [*task.mounts, Mount(control, PurePosixPath(CONTROL))], init=True, gpus=gpus, **size
+        api, facts, [*task.mounts, Mount(control, PurePosixPath(CONTROL))], init=True, gpus=gpus, **more
     )
     network = api.create_networking_config(
         {network_name(task.cluster): api.create_endpoint_config(ipv4_address=address)}
@@ -62,7 +66,7 @@ def create_container(
         command=[],
         user="0:0",
         working_dir="/",
-        hostname=_NOT_IN_HOST_NAME.sub("-", task.node)[:63].strip("-") or "node",
+        hostname=host_name(task.node),
         labels=labels(home, task.cluster, node=task.node, task=task.id, image=named(task)),
         healthcheck={"test": ["NONE"]},
         stop_signal="SIGTERM",

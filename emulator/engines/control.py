@@ -101,6 +101,7 @@ def _plan(task: NodeTask, owner: Owner | None, scope: Scope) -> str:
         f"working_directory={_quote(task.working_directory)}",
         *_step("preparation", task.preparation),
         *_step("main", task.main),
+        *_gang(task),
     ]
     commands = (
         [f"$with_signals mkdir -p -- {' '.join(_quote(path) for path in task.directories)}"]
@@ -121,6 +122,14 @@ def give_back_command(owner: Owner | None, targets: list[PurePosixPath]) -> str:
         f"find {' '.join(_quote(path) for path in targets)} -xdev ! -user {owner.uid} "
         f"-exec chown -h {owner.uid}:{owner.gid} {{}} +"
     )
+
+
+def _gang(task: NodeTask) -> list[str]:
+    if task.gang is None:
+        return []
+    others = "" if task.gang.index else len(task.gang.members) - 1
+    address = task.gang.members[task.gang.index].address
+    return [f"door={_quote(task.gang.door)}", f"address={address}", f"others={others}"]
 
 
 def _step(name: str, step: Step | None) -> list[str]:
@@ -235,6 +244,14 @@ def is_noted(folder: Path, what: str) -> bool:
 def note(folder: Path, what: str) -> None:
     """Note something of a task, where its job cannot write; it goes with ``drop_control``."""
     _note(folder, what).touch()
+
+
+def noticed(folder: Path, what: str) -> datetime | None:
+    """Note something of a task unless that was done; give when it was."""
+    if not is_noted(folder, what):
+        with suppress(OSError):
+            note(folder, what)
+    return _written(_note(folder, what))
 
 
 def _note(folder: Path, what: str) -> Path:

@@ -41,10 +41,18 @@ from batchai_scenario.emulator.engines.dockerapi import (
     translated,
     unavailable,
 )
+from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import decide_gpus, engine_offers_gpus
 from batchai_scenario.emulator.engines.images import Images, PullPolicy, failed_starting
 from batchai_scenario.emulator.engines.networks import Networks
-from batchai_scenario.emulator.engines.nodes import disks, drop_disk, make_disk, read_note, ready_tree
+from batchai_scenario.emulator.engines.nodes import (
+    disks,
+    drop_disk,
+    free_address,
+    make_disk,
+    read_note,
+    ready_tree,
+)
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.environment import gpu_variables
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
@@ -132,7 +140,7 @@ class DockerEngine:
         with self._placing:
             known = read_note(self._home.nodes / cluster / node)
             subnet = self._networks.make(cluster, str(known.get("subnet") or ""))
-            address = self._networks.address(cluster, node, subnet)
+            address = free_address(self._home, cluster, node, subnet)
             known = {"engine": self.name, "address": address, "subnet": subnet}
             disk = make_disk(self._home, cluster, node, known)
         return NodePlace(cluster, node, address, disk, NODE_ROOT)
@@ -188,6 +196,7 @@ class DockerEngine:
         known = read_note(disk)
         self._networks.make(task.cluster, str(known.get("subnet") or ""))  # it may have been pruned
         ready_tree(disk, task)
+        ready_gang(disk, task)
         drop_control(folder)
         environment = {**task.environment, **gpu_variables(gpus)}
         write_control(folder, task, environment, self._files_owner, "alone")

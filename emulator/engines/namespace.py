@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchai_scenario.emulator.launch.plan import Mount
 
@@ -24,17 +24,35 @@ _PROBE_SECONDS = 20.0
 _PROBE = '[ "$$" = 1 ] && [ -e /mnt/batch/probe/here ] && [ "$(id -u)" = "$2" ] && true >"$1/status"\n'
 
 
-def enter_command(control: Path) -> list[str]:
-    """Give the command that enters new namespaces and becomes the task's supervisor there."""
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    spaces = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    return ["unshare", *user, *spaces, "--", "/bin/sh", str(control / "namespace.sh"), str(control)]
+def enter_command(control: Path, network: Sequence[str] = ()) -> list[str]:
+    """Give the command that enters new namespaces and becomes the task's supervisor there.
+
+    ``network``: the words that enter the node's own network, if it has one; we are its namespace's root then.
+    """
+    user = [] if os.geteuid() == 0 or network else ["--user", "--map-root-user"]
+    spaces = ["--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    script = ["/bin/sh", str(control / "namespace.sh"), str(control)]
+    return [*network, "unshare", *user, *spaces, "--", *script]
 
 
-def write_mounts(control: Path, mounts: Sequence[Mount]) -> None:
-    """Write what ``namespace.sh`` binds, outer mounts first, into a control folder."""
+def write_mounts(
+    control: Path, mounts: Sequence[Mount], name: str = "", files: Mapping[str, str] | None = None
+) -> None:
+    """Write what ``namespace.sh`` sets up into a control folder.
+
+    Args:
+        control: the control folder.
+        mounts: what it binds, outer mounts first.
+        name: the host name; empty: this machine's.
+        files: what stands in the place of files of this machine, from path to text.
+    """
     shutil.copyfile(_SCRIPT, control / "namespace.sh")
     lines = [f"bind {shlex.quote(str(mount.source))} {shlex.quote(str(mount.target))}" for mount in mounts]
+    for number, (path, text) in enumerate((files or {}).items()):
+        (control / f"file{number}").write_text(text)
+        lines.append(f"replace {shlex.quote(str(control / f'file{number}'))} {path}")
+    if name:
+        lines.append(f"hostname {name} 2>/dev/null || true")
     if os.geteuid() != 0:
         lines.append(f"user={os.geteuid()} group={os.getegid()}")
     text = "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Gives a task its own view of /mnt, then becomes its supervisor: namespace.sh CONTROL-FOLDER
 # Runs as the first process of its own mount and PID namespaces: this machine's /mnt is never touched.
-# CONTROL/mounts sets up binds, with the function bind: source, target. It may set user and group: in a user
+# CONTROL/mounts sets up binds, with the functions bind (folders) and replace (files): source, target. It may set user and group: in a user
 # namespace they become the ones of before, so that nothing in the job believes that it is root.
 
 set -e
@@ -12,6 +12,10 @@ exec 2>>"$control/log"
 bind() {
     [ -d "$2" ] || mkdir -p "$2"
     mount --bind "$1" "$2"
+}
+
+replace() {
+    [ ! -f "$2" ] || mount --bind "$1" "$2"
 }
 
 # The old /mnt stays visible below the current folder, from where its entries are put back.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines.dockerapi import LABEL_HOME, is_orphan, labels, network_name
-from batchai_scenario.emulator.engines.nodes import disks, read_note
+from batchai_scenario.emulator.engines.nodenets import free_subnet
 from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.home import Home
 
 _FIXED = "scenario.subnet"
-_FIRST_NODE = 4
-"""The service's nodes are x.x.x.4, .5, ... (recorded traffic): the first addresses are Azure's own."""
 
 
 class Networks:
@@ -50,6 +47,8 @@ class Networks:
         try:
             if found is not None:
                 self.drop(cluster)  # left by a process that died before it had fixed the subnet
+            if not subnet and (preferred := self._create_preferred(cluster)):
+                return preferred
             if not subnet:
                 # Only a subnet that was named lets containers have addresses of our choice, and only the
                 # engine knows which are free: it chooses, then the network is made again with its choice.
@@ -60,6 +59,17 @@ class Networks:
         except APIError as error:
             message = f"The cluster's network cannot be made: {error.explanation or error}"
             raise EngineError(Problem("InternalError", message)) from error
+        return subnet
+
+    def _create_preferred(self, cluster: str) -> str:
+        """Make the network with the service's own subnet, or one like it; empty if the engine will not."""
+        from docker.errors import APIError
+
+        subnet = free_subnet()
+        try:
+            self._create(cluster, subnet)
+        except APIError:
+            return ""  # another network of the engine has it
         return subnet
 
     def _create(self, cluster: str, subnet: str = "") -> None:
@@ -77,23 +87,6 @@ class Networks:
         name = network_name(cluster)
         found = self._api.networks(names=[name])
         return next((dict(network) for network in found if network["Name"] == name), None)
-
-    def address(self, cluster: str, node: str, subnet: str) -> str:
-        """Give a node's address: the one that it has, or the first that no node of the cluster has."""
-        network = ipaddress.IPv4Network(subnet)
-        taken = set()
-        for disk in disks(self._home):
-            if disk.parent.name == cluster:
-                address = str(read_note(disk).get("address") or "")
-                inside = bool(address) and ipaddress.IPv4Address(address) in network
-                if disk.name == node and inside:
-                    return address
-                taken.add(address)
-        for offset in range(_FIRST_NODE, network.num_addresses - 1):
-            address = str(network.network_address + offset)
-            if address not in taken:
-                return address
-        raise EngineError(Problem("InternalError", f"The network {subnet} has no address left for {node}."))
 
     def drop(self, cluster: str) -> None:
         """Remove a cluster's network if it is there."""

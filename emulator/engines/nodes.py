@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
+
+_FIRST_NODE = 4
+"""The service's nodes are x.x.x.4, .5, ... (recorded traffic): the first addresses are Azure's own."""
 
 _NOTE = "node.json"
 _NOT_PLAIN = re.compile(r"[^\w/.,:=@%+~-]")
@@ -92,6 +96,27 @@ def read_note(disk: Path) -> dict[str, Any]:
 def disks(home: Home) -> Iterator[Path]:
     """Walk the disks of all nodes of a home."""
     return (path for path in home.nodes.glob("*/*") if path.is_dir())
+
+
+def free_address(home: Home, cluster: str, node: str, subnet: str) -> str:
+    """Give a node's address: the one that it has, or the first that no node of the cluster has.
+
+    Raises:
+        EngineError: every address is taken.
+    """
+    network = ipaddress.IPv4Network(subnet)
+    taken = set()
+    for disk in disks(home):
+        if disk.parent.name == cluster:
+            address = str(read_note(disk).get("address") or "")
+            if disk.name == node and address and ipaddress.IPv4Address(address) in network:
+                return address
+            taken.add(address)
+    for offset in range(_FIRST_NODE, network.num_addresses - 1):
+        address = str(network.network_address + offset)
+        if address not in taken:
+            return address
+    raise EngineError(Problem("InternalError", f"The network {subnet} has no address left for {node}."))
 
 
 def drop_disk(disk: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MARKER = "SCENARIO_TASK"
 """Environment variable of every process of a task: ``<home folder>:<cluster>:<task id>``."""
@@ -106,6 +106,15 @@ def send(process: Found, number: int) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+def end(processes: Sequence[Found], seconds: float = 5.0) -> None:
+    """Kill processes, and wait until they are gone; what the kernel cannot end is given up."""
+    deadline = time.monotonic() + seconds
+    left = [process for process in processes if send(process, signal.SIGKILL)]
+    while left and time.monotonic() < deadline:
+        time.sleep(_ROUND_SECONDS)
+        left = [process for process in left if (_status(process.pid) or (0, 0))[1] == process.started]
 
 
 def _send_to_pid(process: Found, number: int) -> bool:

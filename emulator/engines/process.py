@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -27,39 +27,58 @@ from batchai_scenario.emulator.engines.control import (
     find_control_folder,
     has_begun,
     lost_end,
+    noticed,
     recorded_end,
     write_control,
 )
+from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import decide_gpus, machine_gpus
 from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
+from batchai_scenario.emulator.engines.nodenets import (
+    LOOPBACK,
+    NodeNetworks,
+    free_subnet,
+    host_files,
+    loopback_subnet,
+    seen_from_nodes,
+)
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_dangling_links,
     drop_disk,
     drop_plain_path,
+    free_address,
     link_volume,
     make_disk,
     plain_path,
     read_note,
     ready_tree,
 )
-from batchai_scenario.emulator.engines.proc import MARKER, family, marked, send
+from batchai_scenario.emulator.engines.proc import MARKER, marked, send
 from batchai_scenario.emulator.engines.programs import run_program
+from batchai_scenario.emulator.engines.supervisors import (
+    LAST_WORDS,
+    await_that,
+    is_free,
+    is_gone,
+    kill,
+    locked,
+    marker_of,
+    signal_supervisor,
+)
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.environment import gpu_variables
-from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
+from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_name
 from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
 _KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
 _KEPT_TAILS = ("_proxy", "_PROXY")
-_POLL = 0.01
-_LAST_WORDS = 5.0
 
 
 class ProcessEngine:
@@ -77,6 +96,8 @@ class ProcessEngine:
         self._home = home
         self._python = python
         self._wanted = namespaces
+        self._networks = NodeNetworks(home)
+        self._placing = threading.Lock()
 
     @cached_property
     def _no_namespaces(self) -> str:
@@ -90,17 +111,39 @@ class ProcessEngine:
     def info(self) -> EngineInfo:
         """Describe the engine."""
         root = str(NODE_ROOT) if not self._no_namespaces else str(self._home.nodes)
-        note = f"jobs see folders of {self._home.nodes} as their mount root: {self._no_namespaces}"
-        notes = (note,) if self._no_namespaces else ()
-        return EngineInfo(self.name, platform.release(), machine_gpus() > 0, f"{root}/mounts", notes)
+        notes = {
+            f"jobs see folders of {self._home.nodes} as their mount root": self._no_namespaces,
+            "nodes have loopback addresses in this machine's own network": self._no_network,
+        }
+        said = tuple(f"{note}: {reason}" for note, reason in notes.items() if reason)
+        return EngineInfo(self.name, platform.release(), machine_gpus() > 0, f"{root}/mounts", said)
 
     # E1 ------------------------------------------------------------------------------------------------
 
     def place_node(self, cluster: str, node: str) -> NodePlace:
-        """Make a node's disk (E1)."""
-        disk = make_disk(self._home, cluster, node, {"engine": self.name, "address": "127.0.0.1"})
+        """Make a node's disk, and its address and network where there can be one (E1)."""
+        with self._placing:
+            subnet = self._subnet(cluster)
+            address = free_address(self._home, cluster, node, subnet)
+            disk = make_disk(
+                self._home, cluster, node, {"engine": self.name, "address": address, "subnet": subnet}
+            )
+        if not subnet.startswith(LOOPBACK):
+            self._networks.join(cluster, node, address, subnet)
         root = PurePosixPath(plain_path(disk) / NODE_TREE) if self._no_namespaces else NODE_ROOT
-        return NodePlace(cluster, node, "127.0.0.1", disk, root)
+        return NodePlace(cluster, node, address, disk, root)
+
+    def _subnet(self, cluster: str) -> str:
+        """Give the network of a cluster: the one that its nodes have, else a new one."""
+        for disk in (self._home.nodes / cluster).glob("*"):
+            subnet = read_note(disk).get("subnet")
+            if subnet:
+                return str(subnet)
+        return loopback_subnet(cluster) if self._no_network else free_subnet()
+
+    @cached_property
+    def _no_network(self) -> str:
+        return self._no_namespaces or self._networks.missing
 
     def remove_node(self, cluster: str, node: str) -> None:
         """End what still runs on the node and delete its disk (E1)."""
@@ -109,14 +152,15 @@ class ProcessEngine:
             self.stop(folder.name, 0.0)
         drop_plain_path(disk)
         drop_disk(disk)
+        self._networks.leave(cluster, node, last=not (self._home.nodes / cluster).exists())
 
     # E2 ------------------------------------------------------------------------------------------------
 
     def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
         """Start a task's supervisor in a session of its own (E2)."""
         folder = control_folder(self._home, task.cluster, task.node, task.id)
-        with _locked(folder.parent / f".{task.id}.lock"):
-            if has_begun(folder) or (folder.exists() and not _is_free(folder)):
+        with locked(folder.parent / f".{task.id}.lock"):
+            if has_begun(folder) or (folder.exists() and not is_free(folder)):
                 return
             beneath.remove_path(folder)
             try:
@@ -161,25 +205,34 @@ class ProcessEngine:
     def _write(self, folder: Path, task: NodeTask, environment: Mapping[str, str]) -> None:
         disk = folder.parent.parent
         ready_tree(disk, task)
+        ready_gang(disk, task)
         write_control(folder, task, environment, None, "session" if self._no_namespaces else "alone")
         if not self._no_namespaces:
-            write_mounts(folder, task.mounts)
+            members = task.gang.members if task.gang else ()
+            hosts = {member.name: member.address for member in members}
+            known = read_note(disk)
+            hosts.setdefault(host_name(task.node), str(known["address"]))
+            files = host_files(hosts, str(known["subnet"]))
+            write_mounts(folder, task.mounts, host_name(task.node), files)
             return
         root, *volumes = task.mounts
         for mount in volumes:
             link_volume(disk, mount.target.relative_to(root.target), mount.source)
 
     def _launch(self, folder: Path, task: NodeTask) -> None:
+        subnet = str(read_note(folder.parent.parent)["subnet"])
+        alone = not subnet.startswith(LOOPBACK)
+        network = self._networks.enter(task.cluster, task.node) if alone else []
         if self._no_namespaces:
             command = ["/bin/sh", str(folder / "supervisor.sh"), str(folder)]
         else:
-            command = enter_command(folder)
+            command = enter_command(folder, network)
         kept = {
-            k: v
+            k: seen_from_nodes(v, subnet) if k.endswith(_KEPT_TAILS) else v
             for k, v in os.environ.items()
             if k in _KEPT or k.startswith("LC_") or k.endswith(_KEPT_TAILS)
         }
-        marker = _marker(self._home, task.cluster, task.id)
+        marker = marker_of(self._home, task.cluster, task.id)
         base = {"PATH": os.defpath, **kept, "HOME": str(folder.parent.parent / "home"), MARKER: marker}
         with (folder / "alive").open("wb") as alive, (folder / "log").open("ab") as log:
             fcntl.flock(alive, fcntl.LOCK_EX)
@@ -201,7 +254,7 @@ class ProcessEngine:
         self._end_strays(folder)
         begun = "was killed before it could record the end" if has_begun(folder) else "could not start"
         lost = f"The task's supervisor {begun}."
-        return recorded_end(folder) or lost_end(folder, 128 + signal.SIGKILL, lost)
+        return recorded_end(folder) or lost_end(folder, 128 + signal.SIGKILL, lost, noticed(folder, "lost"))
 
     def _end_strays(self, folder: Path) -> None:
         """Kill what outlived its supervisor; in namespaces of their own the kernel did that already."""
@@ -209,7 +262,7 @@ class ProcessEngine:
         if not (folder / "mounts").exists() and not done.exists():
             with suppress(OSError):
                 done.touch()
-            _kill(_marker(self._home, folder.parent.parent.parent.name, folder.name))
+            kill(marker_of(self._home, folder.parent.parent.parent.name, folder.name))
 
     # E4 ------------------------------------------------------------------------------------------------
 
@@ -218,16 +271,16 @@ class ProcessEngine:
         folder = find_control_folder(self._home, task_id)
         if folder is None or not (folder / "alive").exists():
             return
-        marker = _marker(self._home, folder.parent.parent.parent.name, task_id)
-        for number, seconds in ((signal.SIGTERM, grace), (signal.SIGUSR1, _LAST_WORDS)):
+        marker = marker_of(self._home, folder.parent.parent.parent.name, task_id)
+        for number, seconds in ((signal.SIGTERM, grace), (signal.SIGUSR1, LAST_WORDS)):
             deadline = time.monotonic() + seconds
-            if _await(lambda: _is_free(folder) or has_begun(folder), deadline) and not _is_free(folder):
-                _signal_supervisor(marker, folder, number)
-            if _await(lambda: _is_free(folder), deadline):
+            if await_that(lambda: is_free(folder) or has_begun(folder), deadline) and not is_free(folder):
+                signal_supervisor(marker, folder, number)
+            if await_that(lambda: is_free(folder), deadline):
                 break
         else:
-            _kill(marker)
-            _await(lambda: _is_free(folder), time.monotonic() + _LAST_WORDS)
+            kill(marker)
+            await_that(lambda: is_free(folder), time.monotonic() + LAST_WORDS)
         self._end_strays(folder)
 
     # E5, E7, E8 ----------------------------------------------------------------------------------------
@@ -245,7 +298,7 @@ class ProcessEngine:
 
     def _started(self, folder: Path) -> bool:
         ours = read_note(folder.parent.parent).get("engine") == self.name
-        return ours and (has_begun(folder) or not _is_free(folder))
+        return ours and (has_begun(folder) or not is_free(folder))
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
         """Remove nodes of clusters not in ``keep``, and processes whose home folder is gone (E8)."""
@@ -257,68 +310,9 @@ class ProcessEngine:
         for process in marked():
             home, cluster, task = process.marker.rsplit(":", 2)
             ours = home == str(self._home.root.resolve()) and cluster not in keep
-            if (ours or _is_gone(process.pid, home)) and send(process, signal.SIGKILL):
+            if (ours or is_gone(process.pid, home)) and send(process, signal.SIGKILL):
                 done.append(f"process {process.pid} of task {task}")
         return done + drop_dangling_links()
 
     def close(self) -> None:
         """Do nothing: tasks go on, and nothing is held."""
-
-
-def _marker(home: Home, cluster: str, task_id: str) -> str:
-    return f"{home.root.resolve()}:{cluster}:{task_id}"
-
-
-def _is_gone(pid: int, home: str) -> bool:
-    """Tell whether a home folder exists no more, as the process itself would see it."""
-    try:
-        Path(f"/proc/{pid}/root").readlink()
-        return not Path(f"/proc/{pid}/root{home}").exists()
-    except OSError:
-        return False
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _is_free(folder: Path) -> bool:
-    """Tell whether no supervisor holds the task's lock."""
-    try:
-        with (folder / "alive").open("rb") as alive:
-            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _await(condition: Callable[[], bool], deadline: float) -> bool:
-    while not condition():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_POLL)
-    return True
-
-
-def _signal_supervisor(marker: str, folder: Path, number: int) -> None:
-    """Signal the oldest process that is the task's supervisor.sh: its own forks look like it at first."""
-    script = str(folder / "supervisor.sh")
-    candidates = [process for process in marked(marker) if process.command[1:2] == (script,)]
-    if candidates:
-        send(min(candidates, key=lambda process: (process.started, process.pid)), number)
-
-
-def _kill(marker: str) -> None:
-    """Kill everything of a task, and what it starts meanwhile; what the kernel cannot end is given up."""
-
-    def nothing_left() -> bool:
-        sent = [send(process, signal.SIGKILL) for process in family(marker)]
-        return not any(sent)
-
-    _await(nothing_left, time.monotonic() + _LAST_WORDS)

@@ -9,7 +9,9 @@
 #
 # TERM and INT are passed on to the job; USR1 kills it. CONTROL/plan sets: uid, gid (whose the files are to
 # be, empty: leave them), scope (alone: nothing but the task lives in this PID namespace; session),
-# working_directory, preparation*, main*, and the functions make_directories and give_back.
+# working_directory, preparation*, main*, and the functions make_directories and give_back; for a job of several
+# nodes also door (the folder that they share), address (this node's) and others (how many the master waits for;
+# empty on the others, which serve it until they are stopped).
 
 control=$1
 child= stopping= phase=start
@@ -93,7 +95,8 @@ step() { # command, file for stdout, file for stderr -> $code
         # shellcheck disable=SC2086 - the launcher is several words
         set -- $launcher "$shell" -c "$profile$1"
         eval "$environment"
-        exec 2>&3 3>&-
+        [ -z "$door" ] || export PATH="$door/bin:$PATH"
+        exec 2>&3 3>&- 4>&-
         exec "$@"
     ) &
     child=$!
@@ -102,10 +105,40 @@ step() { # command, file for stdout, file for stderr -> $code
     await "$child"
 }
 
+# Lets the other nodes in, says that this one is prepared, and on the master waits until all are.
+join() {
+    find_launcher
+    (
+        exec </dev/null
+        cd "$working_directory" || cd /
+        # shellcheck disable=SC2086 - the launcher is several words
+        set -- $launcher /bin/sh "$door/door.sh" "$door" "$address" $launcher
+        eval "$environment"
+        export PATH="$door/bin:$PATH"
+        exec "$@"
+    ) &
+    child=$!
+    groups="$groups $child"
+    if [ ! -p "$door/ready" ]; then finish 1 failed; fi
+    exec 4<>"$door/ready"
+    [ -n "$others" ] || printf '\n' >&4
+    while [ "${others:-0}" -gt 0 ] && [ -z "$stopping" ]; do
+        if read -r _ <&4; then others=$((others - 1)); fi
+    done
+    [ -z "$stopping" ] || code=143
+}
+
+# A node that is not the master is there for it until it is told to stop; to end before that is a failure.
+serve() {
+    printf '%s\n' "$phase" >"$control/phase"
+    await "$child"
+    [ -z "$stopping" ] || code=0
+}
+
 trap 'stop TERM' TERM
 trap 'stop INT' INT
 trap 'stop KILL' USR1
-uid= scope=session groups= environment=
+uid= scope=session groups= environment= door= address= others=
 # shellcheck source=/dev/null
 [ -r "$control/environment" ] && . "$control/environment" && : >"$control/environment" && . "$control/plan" ||
     finish 125 failed
@@ -122,9 +155,10 @@ if [ -n "$preparation" ]; then
     step "$preparation" "$preparation_stdout" "$preparation_stderr"
     if [ "$code" = 0 ] && [ -n "$stopping" ]; then code=143; fi
 fi
-if [ "$code" = 0 ] && [ -n "$main" ] && [ -z "$stopping" ]; then
+if [ "$code" = 0 ] && [ -n "$door" ] && [ -z "$stopping" ]; then join; fi
+if [ "$code" = 0 ] && [ -n "$main$door" ] && [ -z "$stopping" ]; then
     phase=main
-    step "$main" "$main_stdout" "$main_stderr"
+    if [ -n "$main" ]; then step "$main" "$main_stdout" "$main_stderr"; else serve; fi
 fi
 if [ "$phase" = start ] && [ -n "$stopping" ]; then code=143; fi
 finish "$code" ok

@@ -9,13 +9,24 @@ from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.environment import environment
 from batchai_scenario.emulator.launch.layout import (
     NODE_TREE,
+    SHARED,
     JobLayout,
+    host_name,
     mount_targets,
     output_directories,
     refuse,
     stdouterr_directory,
 )
-from batchai_scenario.emulator.launch.plan import GpuMode, ImageRequest, LaunchPlan, Mount, NodeTask, Step
+from batchai_scenario.emulator.launch.plan import (
+    Gang,
+    GpuMode,
+    ImageRequest,
+    LaunchPlan,
+    Member,
+    Mount,
+    NodeTask,
+    Step,
+)
 from batchai_scenario.training.toolkits.base import JobNodes
 from batchai_scenario.training.toolkits.registry import Toolkits, delivered
 
@@ -104,6 +115,7 @@ def plan_job(
     job_mounts: Sequence[tuple[str, Path]],
     gpus: GpuMode = "auto",
     toolkits: Toolkits | None = None,
+    slots: int = 1,
 ) -> LaunchPlan:
     """Plan a job: one task for each node, the first the master's, with what the toolkit runs there.
 
@@ -120,6 +132,7 @@ def plan_job(
         job_mounts: the same of the job's own volumes.
         gpus: what the job may have.
         toolkits: those that there are; None: the delivered ones.
+        slots: how many processes the host file gives to each node.
 
     Raises:
         ServiceError: names the property that cannot be planned (a path that climbs, an unknown variable,
@@ -143,6 +156,7 @@ def plan_job(
         )
         logs = stdouterr_directory(definition, segment, layout.variables())
         suffix = f"-{node.node}" if len(nodes) > 1 else ""
+        gang = _gang(job_guid, nodes, index, layout)
         tasks.append(
             NodeTask(
                 id=task_id(job_guid, index),
@@ -152,7 +166,7 @@ def plan_job(
                 node_image=toolkit.node_image,
                 environment_program=toolkit.environment_program,
                 image=image,
-                mounts=_mounts(node, layout, cluster_mounts, job_mounts),
+                mounts=_mounts(node, layout, cluster_mounts, job_mounts, gang),
                 directories=_directories(definition, segment, layout, logs),
                 working_directory=layout.job_temp,
                 environment={
@@ -163,7 +177,8 @@ def plan_job(
                 preparation=_preparation(definition, logs, suffix),
                 main=_step(process, logs),
                 gpus=gpus,
-                files=((layout.host_file, "".join(f"{address} slots=1\n" for address in addresses)),),
+                files=((layout.host_file, "".join(f"{address} slots={slots}\n" for address in addresses)),),
+                gang=gang,
             )
         )
     return LaunchPlan(tuple(tasks))
@@ -203,6 +218,14 @@ def _step(process: Process | None, logs: PurePosixPath) -> Step | None:
     return Step(process.command, logs / process.file_name("stdout"), logs / process.file_name("stderr"))
 
 
+def _gang(job_guid: str, nodes: Sequence[Place], index: int, layout: JobLayout) -> Gang | None:
+    """Plan what binds the nodes of a job together; None if it has only one."""
+    if len(nodes) == 1:
+        return None
+    members = tuple(Member(node.node, node.address, host_name(node.node)) for node in nodes)
+    return Gang(members, index, nodes[0].disk / SHARED / task_id(job_guid, 0), layout.door)
+
+
 def _preparation(definition: Mapping[str, Any], logs: PurePosixPath, suffix: str) -> Step | None:
     """Plan job preparation; its files carry the node's id if there is more than one (recorded lists)."""
     command = str((definition.get("jobPreparation") or {}).get("commandLine") or "")
@@ -218,12 +241,15 @@ def _mounts(
     layout: JobLayout,
     cluster_mounts: Sequence[tuple[str, Path]],
     job_mounts: Sequence[tuple[str, Path]],
+    gang: Gang | None,
 ) -> tuple[Mount, ...]:
     """Plan the node's own tree first, then volumes, outer ones before those inside them."""
     mounts = []
     for root, volumes in ((layout.mount_root, cluster_mounts), (layout.job_mount_root, job_mounts)):
         targets = mount_targets(root, [path for path, _ in volumes], "mountVolumes")
         mounts += [Mount(source, target) for (_, source), target in zip(volumes, targets, strict=True)]
+    if gang is not None:
+        mounts += [Mount(gang.source / "temp", layout.shared_temp), Mount(gang.source / "door", gang.door)]
     mounts.sort(key=lambda mount: len(mount.target.parts))
     return (Mount(node.disk / NODE_TREE, node.root), *mounts)
 

@@ -39,12 +39,16 @@ NODE_ROOT = PurePosixPath("/mnt/batch/tasks/shared/LS_root")
 NODE_TREE = "LS_root"
 """The folder of a node's local disk that stands for the node agent's tree."""
 
+SHARED = "shared"
+"""The folder of the master's local disk for what the nodes of its jobs share."""
+
 STDOUTERR = "stdouterr"
 """The id under which the service lists standard output and error."""
 
 PREVIEW = "2017-09-01-preview"
 """The first API version: its jobs write their standard output elsewhere."""
 
+_NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
@@ -98,6 +102,11 @@ class JobLayout:
         """OpenMPI's list of hosts: ``AZ_BATCHAI_MPI_HOST_FILE``."""
         return self.job_temp / "hostfile"
 
+    @property
+    def door(self) -> PurePosixPath:
+        """The folder through which the nodes of a job reach one another; ours, the service had none."""
+        return self.root / "door"
+
     def variables(self) -> dict[str, str]:
         """Give the variables that paths in a job's definition may refer to."""
         return {
@@ -126,6 +135,11 @@ def output_segment(
     flat = "apiVersion" in definition.get("flat", {})
     inside = "" if flat else f"workspaces/{workspace}/experiments/{experiment}/"
     return f"{subscription}/{group.lower()}/{inside}jobs/{job}/{guid}"
+
+
+def host_name(node: str) -> str:
+    """Give the host name of a node: its id in the letters that host names may have."""
+    return _NOT_IN_HOST_NAME.sub("-", node)[:63].strip("-") or "node"
 
 
 def refuse(target: str, message: str) -> ServiceError:

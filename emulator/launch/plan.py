@@ -41,14 +41,38 @@ class ImageRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One node of a job of several: its id, its address, and the host name that its peers know it by."""
+
+    node: str
+    address: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gang:
+    """A job of several nodes, as one of them sees it.
+
+    ``members``: all its nodes, the master first. ``index``: which of them this one is. ``source``: the folder
+    of this machine that they share; its ``door`` is mounted at ``door`` on every node.
+    """
+
+    members: tuple[Member, ...]
+    index: int
+    source: Path
+    door: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
 class NodeTask:
     """What one node does for a job: mounts, directories, environment, preparation, then the main step.
 
     ``id``: unique for ever, ``[a-z0-9-]{1,63}``. Paths are as the job sees them. ``directories`` are
     created before the first step, then ``files`` (path and text). ``environment`` holds everything,
-    secrets included, and never shows in a repr. ``main`` is None on a node that only prepares.
-    ``node_image`` stands for the node's own system where the job names no image; ``environment_program``
-    makes the toolkit's environment where there is no container engine.
+    secrets included, and never shows in a repr. ``node_image`` stands for the node's own system where the
+    job names no image; ``environment_program`` makes the toolkit's environment where there is no container
+    engine. ``gang`` is set if the job has several nodes: the first's ``main`` waits until all are prepared;
+    those whose ``main`` is None serve it until they are stopped, and have then ended well.
     """
 
     id: str
@@ -66,6 +90,7 @@ class NodeTask:
     main: Step | None
     gpus: GpuMode = "auto"
     files: tuple[tuple[PurePosixPath, str], ...] = ()
+    gang: Gang | None = None
 
 
 @dataclass(frozen=True, slots=True)

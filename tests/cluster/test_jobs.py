@@ -19,13 +19,13 @@ QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState
 TERMINATED = "The specified job has been terminated by the user"
 
 
-def log_of(world: World, key: JobKey) -> str:
+def log_of(world: World, key: JobKey, name: str = "execution.log") -> str:
     job = world.controller.get_job(key)
     assert job is not None
     place = world.controller.file_folder(job, "stdouterr")
     assert place is not None
     account, share, path = place
-    return (world.home.storage / account / share / path / "execution.log").read_text()
+    return (world.home.storage / account / share / path / name).read_text()
 
 
 def test_a_job_runs_and_succeeds(world: World) -> None:
@@ -357,6 +357,19 @@ def test_a_job_on_two_nodes_fails_with_the_node_that_failed_first(world: World) 
     world.engine.end(f"{master[:-2]}-1", 9, "preparation")
     failed = world.job_in(job, FAILED)
     assert (failed.exit_code, failed.errors[0].code) == (9, "JobPreparationFailed")
+    assert failed.errors[0].details == (("Node", failed.nodes[1]),)
+
+
+def test_a_job_on_two_nodes_has_a_log_for_each(world: World) -> None:
+    world.cluster(target=2)
+    job = world.job(nodeCount=2)
+    world.engine.end(world.started(job), 0)
+    nodes = world.job_in(job, SUCCEEDED).nodes
+    world.nothing_left()
+    texts = [log_of(world, job, f"execution-{node}.log") for node in nodes]
+    assert all("the job succeeded with exit code 0" in text for text in texts)
+    assert [text.count("image: none for") for text in texts] == [1, 1]
+    assert [text.count("main ended with exit code") for text in texts] == [1, 1]
 
 
 def test_file_folders(world: World) -> None:

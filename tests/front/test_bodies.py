@@ -150,15 +150,9 @@ JOBS: list[tuple[str, Any, str, str]] = [
         "properties.customMpiSettings",
     ),
     ("properties.caffeSettings", SCRIPT, "PropertyNotSupported", "properties.caffeSettings"),
-    ("properties.nodeCount", 2, "PropertyNotSupported", "properties.nodeCount"),
+    ("properties.nodeCount", 101, "InvalidPropertyValue", "properties.nodeCount"),
     ("properties.nodeCount", 0, "InvalidPropertyValue", "properties.nodeCount"),
     ("properties.nodeCount", "many", "InvalidPropertyValue", "properties.nodeCount"),
-    (
-        "properties.cntkSettings",
-        {**SCRIPT, "processCount": 2},
-        "PropertyNotSupported",
-        "properties.cntkSettings.processCount",
-    ),
     (
         "properties.cntkSettings",
         {**SCRIPT, "languageType": "BrainScript"},

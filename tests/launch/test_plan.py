@@ -16,6 +16,7 @@ from batchai_scenario.emulator.launch.layout import (
     output_directory,
     output_segment,
 )
+from batchai_scenario.emulator.launch.sizes import gpus_of, slots_of
 from batchai_scenario.training.toolkits.base import mpirun
 
 if TYPE_CHECKING:
@@ -267,3 +268,44 @@ def test_segments() -> None:
     assert output_segment({}, **where) == "S/rg/workspaces/w/experiments/e/jobs/j/g"
     assert output_segment({"flat": {"apiVersion": "2018-03-01"}}, **where) == "S/rg/jobs/j/g"
     assert output_segment({"flat": {"tags": {}}}, **where) == "S/rg/workspaces/w/experiments/e/jobs/j/g"
+
+
+def test_nodes_of_a_job_share_a_folder_and_a_door_and_keep_the_rest_to_themselves() -> None:
+    second = NodePlace("c1", "tvm-1_2-20180606t120000z", "10.0.0.5", Path("/disks/n2"), ROOT)
+    preparation = {"jobPreparation": {"commandLine": "true"}, "nodeCount": 2}
+    tasks = plan({**quickstart(), **preparation}, nodes=[NODE, second], slots=4).tasks
+    shared = ROOT / "jobs/ws/exp/train/shared"
+    for index, task in enumerate(tasks):
+        assert task.gang is not None
+        assert task.gang.index == index
+        assert [member.address for member in task.gang.members] == ["10.0.0.4", "10.0.0.5"]
+        assert task.gang.members[1].name == "tvm-1-2-20180606t120000z"
+        sources = {mount.target: mount.source for mount in task.mounts}
+        assert sources[shared] == Path("/disks/n1/shared/0f1e-0/temp")
+        assert sources[ROOT / "door"] == Path("/disks/n1/shared/0f1e-0/door")
+        assert sources[ROOT] == Path(f"/disks/n{index + 1}/LS_root")
+        assert task.files[0][1] == "10.0.0.4 slots=4\n10.0.0.5 slots=4\n"
+        assert task.environment["AZ_BATCH_HOST_LIST"] == "10.0.0.4,10.0.0.5"
+        assert task.preparation is not None
+        assert task.preparation.stdout.name == f"stdout-job_prep-{task.node}.txt"
+    assert [task.main is None for task in tasks] == [False, True]
+    assert only(quickstart()).gang is None
+
+
+@pytest.mark.parametrize(
+    ("size", "gpus"),
+    [
+        ("STANDARD_NC6", 1),
+        ("STANDARD_NC24s_v2", 4),
+        ("STANDARD_NC24r", 4),
+        ("Standard_ND12s", 2),
+        ("STANDARD_ND40s_v2", 8),
+        ("STANDARD_NV12", 2),
+        ("STANDARD_D2", 0),
+        ("STANDARD_D2_V2", 0),
+        ("", 0),
+    ],
+)
+def test_gpus_of_sizes(size: str, gpus: int) -> None:
+    assert gpus_of(size) == gpus
+    assert slots_of(size) == max(1, gpus)

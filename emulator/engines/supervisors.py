@@ -1,0 +1,84 @@
+"""Supervisors of the process engine, seen from outside: whose they are, whether they live, what ends them."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchai_scenario.emulator.engines.proc import family, marked, send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from batchai_scenario.emulator.state.home import Home
+
+LAST_WORDS = 5.0
+"""Seconds that whatever is killed has to go."""
+
+_POLL = 0.01
+
+
+def marker_of(home: Home, cluster: str, task_id: str) -> str:
+    """Give what stands in the environment of a task's processes."""
+    return f"{home.root.resolve()}:{cluster}:{task_id}"
+
+
+def is_gone(pid: int, home: str) -> bool:
+    """Tell whether a home folder exists no more, as the process itself would see it."""
+    try:
+        Path(f"/proc/{pid}/root").readlink()
+        return not Path(f"/proc/{pid}/root{home}").exists()
+    except OSError:
+        return False
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file that is made on demand."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_free(folder: Path) -> bool:
+    """Tell whether no supervisor holds the task's lock."""
+    try:
+        with (folder / "alive").open("rb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except BlockingIOError:
+        return False
+    return True
+
+
+def await_that(condition: Callable[[], bool], deadline: float) -> bool:
+    """Look until a condition is true, or a moment of the monotonic clock has come."""
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL)
+    return True
+
+
+def signal_supervisor(marker: str, folder: Path, number: int) -> None:
+    """Signal the oldest process that is the task's supervisor.sh: its own forks look like it at first."""
+    script = str(folder / "supervisor.sh")
+    candidates = [process for process in marked(marker) if process.command[1:2] == (script,)]
+    if candidates:
+        send(min(candidates, key=lambda process: (process.started, process.pid)), number)
+
+
+def kill(marker: str) -> None:
+    """Kill everything of a task, and what it starts meanwhile; what the kernel cannot end is given up."""
+
+    def nothing_left() -> bool:
+        sent = [send(process, signal.SIGKILL) for process in family(marker)]
+        return not any(sent)
+
+    await_that(nothing_left, time.monotonic() + LAST_WORDS)
