@@ -13,6 +13,10 @@ _READ_ACTIONS = frozenset({"listoutputfiles"})
 """Actions that may be asked for with GET too: SDK 7.0.0 follows ``nextLink`` so, SDK 2.0.0 with POST."""
 
 
+EXTENDING = "microsoft.authorization"
+"""The provider whose resources stand below any other resource."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArmPath:
     """The parts of ``/subscriptions/S/resourceGroups/G/providers/P/type/name/.../action``.
@@ -61,6 +65,11 @@ def parse(raw_path: str, method: str) -> ArmPath:
         return ArmPath(subscription, group, keyword=keyword, name=parts[1] if len(parts) > 1 else "")
     if len(parts) == 1:
         return ArmPath(subscription, group, keyword="providers")
+    for at in range(len(parts) - 2, 0, -1):
+        # What belongs to any resource stands below it: the last provider is the one that is asked.
+        if parts[at].lower() == "providers" and parts[at + 1].lower() == EXTENDING:
+            parts = parts[at:]
+            break
     types, action = _types(parts[2:], method)
     return ArmPath(subscription, group, "providers", parts[1], parts[1], types, action)
 

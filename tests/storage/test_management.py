@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 from azure.storage.fileshare import ShareClient
 
-from batchai_scenario.emulator.credentials import Credentials
-from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 from batchai_scenario.emulator.storage.management.catalogue import OPERATIONS, page
+from tests.front.signed_in import signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.front.signed_in import SignedIn
 
 PAGE = Path(__file__).parents[2] / "docs" / "storage-management.md"
 GROUP = "/subscriptions/s/resourceGroups/g"
@@ -25,43 +24,12 @@ PROVIDER = "/providers/Microsoft.Storage"
 ACCOUNT = f"{GROUP}{PROVIDER}/storageAccounts/managed"
 SHARES = f"{ACCOUNT}/fileServices/default/shares"
 CONTAINERS = f"{ACCOUNT}/blobServices/default/containers"
-CLIENT, SECRET = "9e107d9d-0000-4000-8000-000000000001", "secret of the tests"
 EXPIRY = "2099-01-01T00:00:00Z"
 
 
-class Manager:
-    """A signed-in client of the resource manager that knows nothing of Microsoft.Storage's types."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.session = requests.Session()
-        self.session.trust_env = False
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": CLIENT,
-            "client_secret": SECRET,
-            "resource": "https://management.azure.com/",
-        }
-        token = self.session.post(f"{self.url}/common/oauth2/token", data=form).json()
-        self.session.headers["Authorization"] = f"Bearer {token['access_token']}"
-
-    def ask(self, method: str, path: str, body: Any = None, version: str = "2023-05-01", **query: str) -> Any:
-        asked = {"api-version": version, **query}
-        return self.session.request(method, self.url + path, params=asked, json=body, timeout=20)
-
-    def body(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        answer = self.ask(method, path, body, **query)
-        assert answer.status_code in (200, 201), answer.text
-        return answer.json()
-
-
 @pytest.fixture(scope="module")
-def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manager]:
-    known = Credentials.read([], [f"{CLIENT}:{SECRET}"])
-    home = tmp_path_factory.mktemp("managed")
-    server = EmulatorServer(EmulatorSettings(home=home, engine="process", credentials=known))
-    found = Manager(server.start().url)
-    with closing(server), closing(found.session):
+def manager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedIn]:
+    with signed_in(tmp_path_factory.mktemp("managed"), "2023-05-01") as found:
         found.ask("PUT", GROUP, {"location": "westus"}, version="2018-05-01")
         made = found.ask("PUT", ACCOUNT, {"location": "westus", "sku": {"name": "Standard_LRS"}})
         assert made.status_code == 202
@@ -73,7 +41,7 @@ def test_the_page_in_docs_is_what_the_code_says() -> None:
 
 
 @pytest.mark.parametrize("row", OPERATIONS, ids=lambda row: row.name)
-def test_every_operation_of_the_page_is_served(manager: Manager, row: Any) -> None:
+def test_every_operation_of_the_page_is_served(manager: SignedIn, row: Any) -> None:
     """Not refused as unknown; what a body must say is tested below."""
     path = row.path.replace(" (of a group)", "")
     base = GROUP if row.path.endswith("(of a group)") else "/subscriptions/s"
@@ -87,7 +55,7 @@ def test_every_operation_of_the_page_is_served(manager: Manager, row: Any) -> No
     assert "InvalidResourceType" not in answer.text
 
 
-def test_an_account_tells_what_the_services_tells(manager: Manager) -> None:
+def test_an_account_tells_what_the_services_tells(manager: SignedIn) -> None:
     properties = manager.body("GET", ACCOUNT)["properties"]
     endpoints = properties["primaryEndpoints"]
     assert set(endpoints) == {"blob", "file", "queue", "table"}
@@ -103,7 +71,7 @@ def test_an_account_tells_what_the_services_tells(manager: Manager) -> None:
     assert {"Standard_LRS", "Premium_LRS"} <= names
 
 
-def test_shares_are_made_changed_listed_and_deleted(manager: Manager) -> None:
+def test_shares_are_made_changed_listed_and_deleted(manager: SignedIn) -> None:
     wanted = {"properties": {"shareQuota": 7, "metadata": {"a": "b"}, "accessTier": "Hot"}}
     made = manager.ask("PUT", f"{SHARES}/one", wanted)
     assert made.status_code == 201
@@ -125,7 +93,7 @@ def test_shares_are_made_changed_listed_and_deleted(manager: Manager) -> None:
     assert manager.ask("GET", f"{SHARES}/one").json()["error"]["code"] == "ShareNotFound"
 
 
-def test_containers_are_made_changed_and_deleted_with_what_waited_in_them(manager: Manager) -> None:
+def test_containers_are_made_changed_and_deleted_with_what_waited_in_them(manager: SignedIn) -> None:
     made = manager.ask("PUT", f"{CONTAINERS}/box", {"properties": {"metadata": {"k": "v"}}})
     assert (made.status_code, made.json()["properties"]["publicAccess"]) == (201, "None")
     blob = _container(manager, "box", "rwdl").get_blob_client("half")
@@ -153,7 +121,7 @@ def test_containers_are_made_changed_and_deleted_with_what_waited_in_them(manage
     ],
 )
 def test_what_would_have_no_effect_is_refused_and_nothing_is_made(
-    manager: Manager, path: str, properties: dict[str, Any], status: int, target: str
+    manager: SignedIn, path: str, properties: dict[str, Any], status: int, target: str
 ) -> None:
     answer = manager.ask("PUT", path, {"properties": properties})
     assert answer.status_code == status
@@ -162,7 +130,7 @@ def test_what_would_have_no_effect_is_refused_and_nothing_is_made(
     assert manager.ask("GET", f"{CONTAINERS}/xyz").status_code == 404
 
 
-def test_a_share_with_snapshots_stays(manager: Manager) -> None:
+def test_a_share_with_snapshots_stays(manager: SignedIn) -> None:
     manager.body("PUT", f"{SHARES}/kept", {})
     key = manager.body("POST", f"{ACCOUNT}/listKeys")["keys"][0]["value"]
     with ShareClient(f"{manager.url}/managed", "kept", credential=key) as share:
@@ -171,7 +139,7 @@ def test_a_share_with_snapshots_stays(manager: Manager) -> None:
     assert manager.ask("GET", f"{SHARES}/kept").status_code == 200
 
 
-def _container(manager: Manager, name: str, permission: str) -> ContainerClient:
+def _container(manager: SignedIn, name: str, permission: str) -> ContainerClient:
     asked = {
         "canonicalizedResource": f"/blob/managed/{name}",
         "signedResource": "c",
@@ -182,7 +150,7 @@ def _container(manager: Manager, name: str, permission: str) -> ContainerClient:
     return ContainerClient.from_container_url(f"{manager.url}/blob/managed/{name}?{token}")
 
 
-def test_signatures_open_what_they_say_and_no_more(manager: Manager) -> None:
+def test_signatures_open_what_they_say_and_no_more(manager: SignedIn) -> None:
     manager.body("PUT", f"{SHARES}/signed", {})
     asked = {
         "signedServices": "f",
@@ -214,7 +182,7 @@ def test_signatures_open_what_they_say_and_no_more(manager: Manager) -> None:
     ],
 )
 def test_signatures_are_refused_by_the_propertys_name(
-    manager: Manager, action: str, change: dict[str, Any], target: str
+    manager: SignedIn, action: str, change: dict[str, Any], target: str
 ) -> None:
     service = {"canonicalizedResource": "/file/managed/signed", "signedResource": "s"}
     account = {"signedServices": "f", "signedResourceTypes": "s"}
