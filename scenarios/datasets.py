@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from batchai_scenario.scenarios.waiting import Waiting
 
+_LONGEST_LINE = 1_000_000
+"""Bytes of a line that are kept: its end."""
+
 _LOOK = 0.2
 """Seconds between two looks at whether the user wants to stop."""
 
@@ -123,6 +126,7 @@ def _lines(process: subprocess.Popen[bytes], waiting: Waiting) -> Iterator[tuple
                 if not block:
                     selector.unregister(stream_)
                 *whole, rest[key.data] = (rest[key.data] + block).split(b"\n")
+                rest[key.data] = rest[key.data][-_LONGEST_LINE:]
                 for line in whole:
                     yield key.data, line.decode("utf-8", "replace")
         for name, line in rest.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -11,16 +10,15 @@ from typing import TYPE_CHECKING
 from batchai_scenario.scenarios.conditions import holds
 from batchai_scenario.scenarios.events import Checked, Metric
 from batchai_scenario.scenarios.files import STANDARD
+from batchai_scenario.scenarios.patterns import metric_expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from batchai_scenario.scenarios.parameters import Value
+    from batchai_scenario.scenarios.pieces import Piece
     from batchai_scenario.scenarios.record import JobRecord, OutputRecord
     from batchai_scenario.scenarios.schema import ExpectSection, LimitSection, MetricSection, OutputSection
-
-Lines = "Callable[[str, str], Iterable[str] | None]"
-"""Gives the lines of a file of an output directory, or None if there is no such file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ def check_metrics(
     job: str,
     expected: ExpectSection,
     values: Mapping[str, Value],
-    lines: Callable[[str, str], Iterable[str] | None],
+    lines: Callable[[str, str], Iterable[Piece] | None],
 ) -> Iterator[Metric | Checked]:
     """Read the metrics from the job's files and check their limits.
 
@@ -146,13 +144,18 @@ def check_metrics(
         yield Metric(job, name, value, section.unit, ", ".join(map(str, limits)), met=not broken)
 
 
-def read_metric(pattern: str, lines: Iterable[str]) -> float | str:
-    """Find the last match of a pattern; gives its number, or a sentence that says why there is none."""
-    expression = re.compile(pattern)
+def read_metric(pattern: str, lines: Iterable[Piece]) -> float | str:
+    """Find the last match of a pattern; gives its number, or a sentence that says why there is none.
+
+    A line that comes in pieces is searched as one: what two pieces share is searched with both, and neither
+    ``^`` nor ``$`` matches where a piece was cut.
+    """
+    expression = metric_expression(pattern)
     last = None
-    for line in lines:
-        for last in expression.finditer(line):  # noqa: B007 - the last one is wanted
-            pass
+    for text, first, whole in lines:
+        for match in expression.finditer(text, 0 if first else 1):
+            if whole or match.end() < len(text):
+                last = match
     if last is None:
         return f"nothing matches {pattern!r}"
     text = last["value"] if "value" in expression.groupindex else last[1 if expression.groups else 0]

@@ -7,29 +7,53 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import OutputFile
 from batchai_scenario.backends.errors import BackendError, NotFound
+from batchai_scenario.scenarios.pieces import pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from builtins import list as List  # noqa: N812 - a method has its name
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from batchai_scenario.backends.base import Backend
+    from batchai_scenario.scenarios.pieces import Piece
 
 STANDARD = "stdouterr"
+
+MOST_ENTRIES = 1_000_000
+"""Entries of one output directory that are listed."""
+
+DEEPEST = 250
+"""Folders that are entered one below the other: no path in Azure Files is deeper."""
+
+
+def _go_on() -> None:
+    """Let a walk go on."""
 
 
 class JobFiles:
     """Lists and reads a job's output directories.
 
+    ``cut`` names the directories of which a walk listed a part only, and why.
+
     Args:
         backend: Where the job is, or was.
         job_id: The job's id; empty if only the share is left.
         folders: Where each directory is, as (share, folder), for when the job is deleted.
+        check: Called before every folder and every block; raises what ends the work (Ctrl-C).
     """
 
-    def __init__(self, backend: Backend, job_id: str, folders: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        job_id: str,
+        folders: Mapping[str, tuple[str, str]],
+        check: Callable[[], None] = _go_on,
+    ) -> None:
         self._backend = backend
         self._job_id = job_id
         self._folders = folders
+        self._check = check
+        self.cut: dict[str, str] = {}
 
     def list(self, directory: str, path: str = "") -> list[OutputFile]:
         """List one level of a directory, sorted; empty if there is nothing (yet)."""
@@ -47,13 +71,33 @@ class JobFiles:
             return []
         return [OutputFile(file.path[len(folder) :].lstrip("/"), file.size) for file in found]
 
-    def walk(self, directory: str, path: str = "") -> Iterator[OutputFile]:
-        """Give all files of a directory, with those of its folders."""
-        for item in self.list(directory, path):
-            if item.is_directory:
-                yield from self.walk(directory, item.path)
-            else:
+    def walk(self, directory: str) -> Iterator[OutputFile]:
+        """Give all files of a directory, with those of its folders, in the order of their paths.
+
+        A folder that links lead back to is not listed again: whoever lists knows the way. Whatever a
+        service lists, a walk has an end (``MOST_ENTRIES``, ``DEEPEST``).
+        """
+        seen = 0
+        levels: List[Iterator[OutputFile]] = [iter(self._checked(directory, ""))]
+        while levels:
+            item = next(levels[-1], None)
+            if item is None:
+                levels.pop()
+                continue
+            seen += 1
+            if seen > MOST_ENTRIES:
+                self.cut[directory] = f"it holds more than {MOST_ENTRIES:,} files"
+                return
+            if not item.is_directory:
                 yield item
+            elif len(levels) < DEEPEST:
+                levels.append(iter(self._checked(directory, item.path)))
+            else:
+                self.cut[directory] = f"it holds more than {DEEPEST} folders one below the other"
+
+    def _checked(self, directory: str, path: str) -> List[OutputFile]:
+        self._check()
+        return self.list(directory, path)
 
     def read(self, directory: str, path: str, offset: int = 0) -> Iterator[bytes]:
         """Read a file from ``offset`` to its present end; NotFound."""
@@ -70,15 +114,14 @@ class JobFiles:
         share, folder = self._folders[directory]
         yield from self._backend.read_share(share, f"{folder}/{path}", offset)
 
-    def lines(self, directory: str, path: str) -> Iterator[str]:
-        """Give a text file's lines, without their ends; what is no UTF-8 is replaced."""
-        rest = b""
+    def lines(self, directory: str, path: str) -> Iterator[Piece]:
+        """Give a text file's lines, very long ones in pieces."""
+        return pieces(self._blocks(directory, path))
+
+    def _blocks(self, directory: str, path: str) -> Iterator[bytes]:
         for block in self.read(directory, path):
-            *whole, rest = (rest + block).split(b"\n")
-            for line in whole:
-                yield line.decode("utf-8", "replace").rstrip("\r")
-        if rest:
-            yield rest.decode("utf-8", "replace").rstrip("\r")
+            self._check()
+            yield block
 
     def save(self, directory: str, file: OutputFile, target: Path) -> int:
         """Write a file to ``target``, whole or not at all; gives its size.
@@ -87,11 +130,11 @@ class JobFiles:
             BackendError: Fewer bytes came than the listing promised.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        draft = target.with_name(f".part.{os.getpid()}")  # short: the name itself may be as long as can be
         size = 0
         try:
             with draft.open("wb") as stream:
-                for block in self.read(directory, file.path):
+                for block in self._blocks(directory, file.path):
                     stream.write(block)
                     size += len(block)
             if size < (file.size or 0):
@@ -105,6 +148,7 @@ class JobFiles:
 def safe_target(folder: Path, *parts: str) -> Path:
     """Join a local folder and names that came from elsewhere; BackendError if they climb out of it."""
     pieces = [piece for part in parts for piece in part.split("/")]
-    if any(piece in ("", ".", "..") or "\\" in piece or "\0" in piece for piece in pieces):
+    foreign = {os.sep, os.altsep, "\0"} - {"/", None}
+    if any(piece in ("", ".", "..") or any(mark in piece for mark in foreign if mark) for piece in pieces):
         raise BackendError(f"the name {'/'.join(parts)!r} is not safe to write to this machine")
     return folder.joinpath(*pieces)

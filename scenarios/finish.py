@@ -9,9 +9,9 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.errors import BackendError, NotFound, ScenarioError
+from batchai_scenario.backends.errors import BackendError, NotFound, ScenarioError, UserError
 from batchai_scenario.scenarios.bodies import directory_ids, image_of, share_folders
-from batchai_scenario.scenarios.events import Checked, Finished, Metric, Output, Saved
+from batchai_scenario.scenarios.events import Checked, Finished, Metric, Notice, Output, Saved
 from batchai_scenario.scenarios.expect import check_metrics, check_outputs, check_state
 from batchai_scenario.scenarios.files import STANDARD, JobFiles, safe_target
 from batchai_scenario.scenarios.follow import is_progress, is_service_log, notices
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.backends.base import Backend, JobStatus
     from batchai_scenario.scenarios.events import Event
+    from batchai_scenario.scenarios.pieces import Piece
     from batchai_scenario.scenarios.record import JobRecord, Run, RunRecord
 
 LONGEST_SEARCHED = 1_000_000
@@ -47,20 +48,37 @@ def note_status(record: RunRecord, job: JobRecord, status: JobStatus) -> None:
         job.folders = share_folders(record.cluster.properties, job.properties, job.segment)
 
 
-def files_of(backend: Backend, job: JobRecord) -> JobFiles:
-    """Give access to a job's files, wherever they are now."""
-    return JobFiles(backend, "" if job.deleted else job.id, job.folders)
+def nothing() -> None:
+    """Let work go on: the check of those who are asked to stop by a signal that ends the process."""
 
 
-def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]) -> list[str]:
+def files_of(backend: Backend, job: JobRecord, check: Callable[[], None] = nothing) -> JobFiles:
+    """Give access to a job's files, wherever they are now; ``check`` raises what ends long work."""
+    return JobFiles(backend, "" if job.deleted else job.id, job.folders, check)
+
+
+def collect(
+    backend: Backend,
+    run: Run,
+    name: str,
+    emit: Callable[[Event], None],
+    check: Callable[[], None] = nothing,
+) -> list[str]:
     """Look at what a job that ended left, write it down, and check the expectations.
+
+    Args:
+        backend: Where the job is, or was.
+        run: The run, owned by this process.
+        name: The job's name.
+        emit: Hears what was found.
+        check: Called again and again; raises what ends the work (Ctrl-C).
 
     Returns:
         Sentences that say what is not as expected; empty if all is well.
     """
     record = run.record
     job = record.jobs[name]
-    files = files_of(backend, job)
+    files = files_of(backend, job, check)
     if not job.notices:
         job.notices = list(_notices(files))
     about = [text for text in job.notices if text.startswith("image: ")]  # the last one says what was taken
@@ -70,10 +88,13 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
         for directory in directory_ids(job.properties)
         for file in files.walk(directory)
     ]
+    for directory, why in files.cut.items():
+        job.notices.append(f"output directory {directory} is not listed whole: {why}")
+        emit(Notice(name, job.notices[-1]))
     expected = record.expect.get(name) or ExpectSection()
     present = {(output.directory, output.path) for output in job.outputs}
 
-    def lines(directory: str, path: str) -> Iterable[str] | None:
+    def lines(directory: str, path: str) -> Iterable[Piece] | None:
         return files.lines(directory, path) if (directory, path) in present else None
 
     job.variables = _printed_variables(files, job.outputs)
@@ -84,14 +105,14 @@ def collect(backend: Backend, run: Run, name: str, emit: Callable[[Event], None]
         checks += check_outputs(name, expected, job.outputs)
     if job.final:
         checks += check_metrics(name, expected, record.parameters, lines)
-    for check in checks:
-        if isinstance(check, Metric):
-            job.metrics[check.name] = check.value
-        elif not check.met:
+    for found in checks:
+        if isinstance(found, Metric):
+            job.metrics[found.name] = found.value
+        elif not found.met:
             if reasons and not as_expected:  # a job that failed lacks the rest as well: no news
                 continue
-            reasons.append(check.text)
-        emit(check)
+            reasons.append(found.text)
+        emit(found)
     run.save()
     return reasons
 
@@ -102,7 +123,7 @@ def _printed_variables(files: JobFiles, outputs: Iterable[OutputRecord]) -> dict
     for output in outputs:
         if (output.directory, output.path) == (STANDARD, "stdout.txt") and output.size <= LONGEST_SEARCHED:
             for line in files.lines(STANDARD, output.path):
-                match = _VARIABLE.fullmatch(line)
+                match = _VARIABLE.fullmatch(line.text)
                 if match:
                     found[match[1]] = clean(match[2])
     return found
@@ -111,21 +132,44 @@ def _printed_variables(files: JobFiles, outputs: Iterable[OutputRecord]) -> dict
 def _notices(files: JobFiles) -> Iterator[str]:
     for item in files.list(STANDARD):
         if not item.is_directory and is_service_log(item.path):
-            found = notices(list(files.lines(STANDARD, item.path)))
+            found = notices(line.text for line in files.lines(STANDARD, item.path))
             yield from (notice for notice in found if not is_progress(notice))
 
 
-def download(backend: Backend, record: RunRecord, folder: Path, emit: Callable[[Event], None]) -> None:
-    """Save all output files to ``folder/<directory id>/...``; several jobs get a folder each."""
+def download(
+    backend: Backend,
+    record: RunRecord,
+    folder: Path,
+    emit: Callable[[Event], None],
+    check: Callable[[], None] = nothing,
+) -> list[str]:
+    """Save all output files to ``folder/<directory id>/...``; several jobs get a folder each.
+
+    A file that cannot be saved does not keep the others from it.
+
+    Returns:
+        Sentences that name what could not be saved.
+
+    Raises:
+        BackendError: nobody answers any more.
+    """
+    problems: list[str] = []
     for name, job in record.jobs.items():
         if not job.submitted:
             continue
-        files = files_of(backend, job)
+        files = files_of(backend, job, check)
         for directory in directory_ids(job.properties):
             for file in files.walk(directory):
                 parts = (name, directory) if len(record.jobs) > 1 else (directory,)
-                target = safe_target(folder, *parts, file.path)
-                emit(Saved(str(target), files.save(directory, file, target)))
+                try:
+                    target = safe_target(folder, *parts, file.path)
+                    emit(Saved(str(target), files.save(directory, file, target)))
+                except (BackendError, UserError, OSError, UnicodeError) as error:
+                    if is_transient(error):
+                        raise
+                    problems.append(f"{directory}/{file.path} could not be saved: {error}")
+        problems += [f"{directory} was not saved whole: {why}" for directory, why in files.cut.items()]
+    return problems
 
 
 def clean_up(backend: Backend, run: Run) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import math
 import re
+import time
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.errors import NotFound
@@ -12,7 +14,7 @@ from batchai_scenario.scenarios.files import STANDARD
 from batchai_scenario.scenarios.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from batchai_scenario.scenarios.events import Event
     from batchai_scenario.scenarios.files import JobFiles
@@ -22,6 +24,9 @@ _PERCENT = re.compile(r"\b\d{1,3} ?%$")
 LONGEST_PENDING = 1_000_000
 """Characters of an unfinished line that are kept; a longer one is passed on in pieces."""
 
+STANDS_SECONDS = 2.0
+"""Seconds for which a line without an end may stand before it is shown: a progress bar, a question."""
+
 
 def is_service_log(name: str) -> bool:
     """Tell whether a file of the standard output folder is the service's own log, not the job's."""
@@ -29,22 +34,43 @@ def is_service_log(name: str) -> bool:
 
 
 class _Tail:
-    """One file that grows: how far it was read, and what of it is no whole line yet."""
+    """One file that grows: how far it was read, and what of it is no whole line yet.
+
+    ``shown`` tells that the beginning of the line was passed on already, before its end was there.
+    """
 
     def __init__(self) -> None:
         self.offset = 0
         self.pending = ""
+        self.since = math.inf
+        self.shown = False
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def feed(self, data: bytes, *, last: bool = False) -> list[str]:
+    def feed(self, data: bytes, moment: float, *, last: bool = False) -> list[str]:
         """Take bytes; gives the lines that are whole now, and with ``last`` also the rest."""
         self.offset += len(data)
         text = self.pending + self._decoder.decode(data, final=last)
-        *lines, self.pending = text.split("\n")
-        if self.pending and (last or len(self.pending) > LONGEST_PENDING):
-            lines.append(self.pending)
-            self.pending = ""
+        *lines, rest = text.split("\n")
+        if lines:
+            if self.shown and not lines[0].strip("\r"):
+                del lines[0]  # only the end of a line that was passed on
+            self.shown = False
+        if lines or not self.pending:
+            self.since = moment
+        self.pending = rest
+        if rest and (last or len(rest) > LONGEST_PENDING):
+            lines.append(self._take())
         return lines
+
+    def standing(self, moment: float) -> list[str]:
+        """Give what stands without an end for longer than ``STANDS_SECONDS``; it is not given again."""
+        if not self.pending.strip("\r") or moment - self.since < STANDS_SECONDS:
+            return []
+        return [self._take()]
+
+    def _take(self) -> str:
+        text, self.pending, self.shown = self.pending, "", True
+        return text
 
 
 class Follower:
@@ -56,6 +82,7 @@ class Follower:
         emit: Hears the events.
         important: Patterns of lines that matter.
         only: Names of the files to follow; all of them if empty, the service's log as notices.
+        clock: Gives seconds.
     """
 
     def __init__(
@@ -65,12 +92,15 @@ class Follower:
         emit: Callable[[Event], None],
         important: Sequence[re.Pattern[str]] = (),
         only: Sequence[str] = (),
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job = job
         self._files = files
         self._emit = emit
         self._important = important
         self._only = only
+        self._clock = clock
         self._tails: dict[str, _Tail] = {}
         self.notices: list[str] = []
 
@@ -84,17 +114,20 @@ class Follower:
             if item.is_directory or (self._only and item.path not in self._only):
                 continue
             tail = self._tails.setdefault(item.path, _Tail())
+            if (item.size or 0) < tail.offset:  # the job made it shorter: what it writes now is new
+                self._tell(item.path, tail.feed(b"", self._clock(), last=True))
+                tail = self._tails[item.path] = _Tail()
             if (item.size or 0) > tail.offset:
                 any_news = True
                 self._read(item.path, tail)
-            if last:
-                self._tell(item.path, tail.feed(b"", last=True))
+            now = self._clock()
+            self._tell(item.path, tail.feed(b"", now, last=True) if last else tail.standing(now))
         return any_news
 
     def _read(self, path: str, tail: _Tail) -> None:
         try:
             for block in self._files.read(STANDARD, path, tail.offset):
-                self._tell(path, tail.feed(block))
+                self._tell(path, tail.feed(block, self._clock()))
         except NotFound:  # the job removed it between the two calls
             return
 
@@ -116,7 +149,7 @@ def is_progress(notice: str) -> bool:
     return _PERCENT.search(notice) is not None
 
 
-def notices(lines: Sequence[str]) -> Iterator[str]:
+def notices(lines: Iterable[str]) -> Iterator[str]:
     """Give what a person should see of the service's own log: its notices and errors."""
     for line in lines:
         match = _SERVICE_LINE.fullmatch(line.rstrip("\r\n"))

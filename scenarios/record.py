@@ -153,7 +153,8 @@ class PlaceRecord(_Part):
 class RunRecord(_Part):
     """A whole run. Times are UTC; no secret is in it.
 
-    ``faults``: what was asked for; ``injected``: what was made of it, a line each with its time.
+    ``faults``: what was asked for; ``injected``: what was made of it, a line each with its time. ``unsaved``:
+    sentences that name output files that a download could not save.
     """
 
     format: int = 1
@@ -172,6 +173,7 @@ class RunRecord(_Part):
     reasons: list[str] = Field(default_factory=list)
     faults: list[str] = Field(default_factory=list)
     injected: list[str] = Field(default_factory=list)
+    unsaved: list[str] = Field(default_factory=list)
     created_at: datetime
     ended_at: datetime | None = None
     place: PlaceRecord

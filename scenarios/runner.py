@@ -31,6 +31,7 @@ from batchai_scenario.scenarios.finish import (
     find_job,
     finished,
     is_transient,
+    nothing,
 )
 from batchai_scenario.scenarios.follow import Follower
 from batchai_scenario.scenarios.journal import Journal
@@ -50,6 +51,13 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios.record import JobRecord, Run
     from batchai_scenario.scenarios.reporters.base import Reporter
     from batchai_scenario.scenarios.scenario import Resolved
+
+
+SETTLE_SECONDS = 30.0
+"""Seconds for which a run that is ended looks at what a job left."""
+
+MOST_NAMED = 20
+"""Files that could not be saved and are named on the screen; the record names all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +252,7 @@ class Runner:
             finally:
                 step.text = job.state if job.exit_code is None else f"{job.state}, exit code {job.exit_code}"
                 step.ok = job.state == SUCCEEDED
-        reasons = collect(self._backend, self._run, name, self._journal.tell)
+        reasons = collect(self._backend, self._run, name, self._journal.tell, self._waiting.check)
         if reasons:
             raise JobFailed(reasons[0], tuple(reasons))
 
@@ -289,8 +297,11 @@ class Runner:
         if failure is not None:
             reasons += self._settle_jobs()
         if self._options.download is not None and any(job.outputs for job in record.jobs.values()):
-            reasons += self._download(self._options.download)
-            exit_code = exit_code or (4 if reasons else 0)
+            problems = self._download(self._options.download)
+            reasons += problems
+            if problems:
+                stopped = self._waiting.stop.is_set()
+                exit_code = exit_code or (Interrupted.exit_code if stopped else BackendError.exit_code)
         hint = getattr(failure, "remedy", "") or getattr(failure, "hint", "")
         if self._options.keep:
             hint = hint or f"the cluster was kept; 'scenario runs {record.id} --stop' deletes it"
@@ -315,7 +326,7 @@ class Runner:
                 continue
             try:
                 self._terminate(name, job)
-                collect(self._backend, self._run, name, lambda _: None)
+                collect(self._backend, self._run, name, lambda _: None, self._waiting.grace(SETTLE_SECONDS))
             except Exception as error:  # noqa: BLE001 - the first failure counts, and cleaning up goes on
                 problems.append(f"job {name}: {error}")
         return problems
@@ -334,11 +345,18 @@ class Runner:
         self._journal.saw(name, job, status)
 
     def _download(self, folder: Path) -> list[str]:
+        """Save the outputs; gives why that ended too early. What cannot be saved is only named."""
+        record = self._run.record
+        check = nothing if self._waiting.stop.is_set() else self._waiting.check
         try:
-            with self._journal.step("download", f"Download outputs to {folder}"):
-                download(self._backend, self._run.record, folder, self._journal.tell)
+            with self._journal.step("download", f"Download outputs to {folder}") as step:
+                record.unsaved = download(self._backend, record, folder, self._journal.tell, check)
+                step.ok = not record.unsaved
+                step.text = _shortly(record.unsaved)
         except (ScenarioError, OSError) as error:
             return [f"outputs could not be downloaded: {error}"]
+        for problem in record.unsaved[:MOST_NAMED]:
+            self._journal.note("warning", problem)
         return []
 
     def _clean_up(self) -> list[str]:
@@ -369,3 +387,9 @@ class Runner:
 
 def _nodes(status: ClusterStatus) -> str:
     return ", ".join(f"{count} {state}" for state, count in status.nodes.items() if count)
+
+
+def _shortly(problems: Sequence[str]) -> str:
+    if not problems:
+        return ""
+    return f"{len(problems)} file{'' if len(problems) == 1 else 's'} could not be saved"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.backends.errors import InvalidScenario
 from batchai_scenario.scenarios.bodies import directory_ids, load_body
 from batchai_scenario.scenarios.parameters import values_of
+from batchai_scenario.scenarios.patterns import metric_expression
 from batchai_scenario.scenarios.schema import ScenarioFile, Sections
 from batchai_scenario.scenarios.strict import Source
 from batchai_scenario.scenarios.templates import substitute
@@ -18,6 +18,7 @@ from batchai_scenario.scenarios.text import did_you_mean
 from batchai_scenario.scenarios.uploads import Item, plan_uploads
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -212,10 +213,10 @@ class Scenario:
 
     def highlights(self, resolved: Resolved, job: str) -> list[re.Pattern[str]]:
         """Give the patterns of log lines that matter: the scenario's own, and those of its metrics."""
-        own = [re.compile(pattern) for pattern in resolved.highlight]
+        own = [metric_expression(pattern) for pattern in resolved.highlight]
         expected = resolved.expect.get(job)
         return own + [
-            re.compile(section.pattern) for section in (expected.metrics.values() if expected else ())
+            metric_expression(section.pattern) for section in (expected.metrics.values() if expected else ())
         ]
 
 

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from batchai_scenario.scenarios.conditions import problem_of
 from batchai_scenario.scenarios.parameters import Parameter, Value  # noqa: TC001 - pydantic looks at them
+from batchai_scenario.scenarios.patterns import metric_expression
 from batchai_scenario.scenarios.strict import Strict, wrong
 
 Body = dict[str, Any]
@@ -30,7 +31,7 @@ def _matching(pattern: str, meaning: str) -> Any:  # noqa: ANN401 - an annotatio
 
 def _expression(value: str) -> str:
     try:
-        re.compile(value)
+        metric_expression(value)
     except re.error as error:
         raise wrong(f"{value!r} is no regular expression: {error}") from None
     return value
@@ -97,7 +98,8 @@ class MetricSection(Strict):
     """A number read from a log: the last match of ``pattern`` in a file, and its limits.
 
     ``from`` is a file of the standard output folder (``stdout.txt``) or ``ID/path`` in an output
-    directory. The number is the group called ``value``, else the first group, else the whole match.
+    directory. The number is the group called ``value``, else the first group, else the whole match;
+    ``{number}`` in the pattern is a group that matches a number in any spelling.
     """
 
     from_: str = Field(default="stdout.txt", alias="from")

@@ -36,6 +36,16 @@ class Waiting:
         if self.stop.is_set():
             raise Interrupted("interrupted")
 
+    def grace(self, seconds: float) -> Callable[[], None]:
+        """Give a check that raises Interrupted once this time has passed: for work after a stop was asked."""
+        end = self.now() + seconds
+
+        def check() -> None:
+            if self.now() > end:
+                raise Interrupted(f"it takes longer than {seconds:g} s")
+
+        return check
+
     def pause(self, seconds: float) -> None:
         """Wait; Interrupted if the run is to stop."""
         if self.stop.wait(seconds):

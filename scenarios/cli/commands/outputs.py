@@ -15,14 +15,14 @@ from batchai_scenario.scenarios.cli.options import json_option, option
 @option("--download", type=click.Path(file_okay=False, path_type=Path), help="Save all files to this folder.")
 @json_option
 @click.pass_obj
-def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, as_json: bool) -> None:
+def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, as_json: bool) -> int:
     """List a run's output files, or save them. RUN is an id or a part of one; the last run by default.
 
     Works while the run goes on and after it, also when its job was deleted: the files stay on the share.
     """
     from batchai_scenario.scenarios import events as e
     from batchai_scenario.scenarios.bodies import directory_ids
-    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.console import Console, complain
     from batchai_scenario.scenarios.cli.reattach import opened, settle_detached
     from batchai_scenario.scenarios.finish import download as save_all
     from batchai_scenario.scenarios.finish import files_of
@@ -40,9 +40,10 @@ def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, a
                 console.line(f"{event.file}  {size(event.size)}")
 
     entries: list[dict[str, Any]] = []
+    unsaved: list[str] = []
     with opened(one, shared) as backend:
         if download is not None:
-            save_all(backend, one.record, download, emit)
+            unsaved = save_all(backend, one.record, download, emit)
         else:
             for name, job in one.record.jobs.items():
                 files = files_of(backend, job)
@@ -51,7 +52,10 @@ def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, a
                     for directory in directory_ids(job.properties)
                     for file in (files.walk(directory) if job.submitted else ())
                 ]
+                unsaved += [f"{directory} is not listed whole: {why}" for directory, why in files.cut.items()]
     settle_detached([one], shared)
+    for problem in unsaved:
+        complain(problem)
     if as_json:
         console.json([{"file": item.file, "size": item.size} for item in saved] if download else entries)
     elif download is None:
@@ -59,3 +63,4 @@ def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, a
         console.table(["directory", "file", "size"], rows, ["bold", "", "dim"]) if rows else console.line(
             "no files"
         )
+    return 4 if unsaved else 0
