@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.conftest import Command
 
+    Odd = Callable[..., list[Mapping[str, Any]]]
+
 ODD = """
 summary: Does what it is told.
 cluster:
@@ -34,9 +36,7 @@ expect:
 
 
 @pytest.fixture
-def odd(
-    scenario: Command, engine: str, request: pytest.FixtureRequest
-) -> Callable[..., list[Mapping[str, Any]]]:
+def odd(scenario: Command, engine: str, request: pytest.FixtureRequest) -> Odd:
     """Run a command as a job; gives the events of the run."""
     image = str(request.getfixturevalue("docker_image")) if engine == "docker" else "ubuntu:16.04"
 
@@ -48,9 +48,6 @@ def odd(
         return scenario.events("run", str(folder), "--engine", engine, *arguments)
 
     return run
-
-
-Odd = "Callable[..., list[Mapping[str, Any]]]"
 
 
 def _outputs(events: list[Mapping[str, Any]]) -> list[str]:
