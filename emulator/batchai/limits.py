@@ -100,11 +100,20 @@ def check_scale(scale: Mapping[str, Any], path: str) -> None:
     if len(scale) != 1:
         raise invalid_value(path, "it takes exactly one of manual and autoScale")
     if "autoScale" in scale:
-        raise not_supported(f"{path}.autoScale", "use manual")
-    count = scale["manual"]["targetNodeCount"]
-    where = f"{path}.manual.targetNodeCount"
-    if count > MAX_NODES:
+        _check_auto_scale(scale["autoScale"], f"{path}.autoScale")
+    elif scale["manual"]["targetNodeCount"] > MAX_NODES:
+        where = f"{path}.manual.targetNodeCount"
         raise invalid_value(where, f"a cluster has at most {MAX_NODES} nodes")
+
+
+def _check_auto_scale(scale: Mapping[str, Any], path: str) -> None:
+    most = scale["maximumNodeCount"]
+    if most > MAX_NODES:
+        raise invalid_value(f"{path}.maximumNodeCount", f"a cluster has at most {MAX_NODES} nodes")
+    if scale["minimumNodeCount"] > most:
+        raise invalid_value(f"{path}.minimumNodeCount", f"it is above the maximumNodeCount, {most}")
+    if scale["initialNodeCount"] > most:
+        raise invalid_value(f"{path}.initialNodeCount", f"it is above the maximumNodeCount, {most}")
 
 
 def check_cluster(definition: Mapping[str, Any]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.cluster.autoscale import AutoScale, bounds
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.records import Ending
-from batchai_scenario.emulator.cluster.room import problem_of, target_of
+from batchai_scenario.emulator.cluster.room import problem_of
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 
@@ -25,6 +26,9 @@ Placed = tuple[list["NodePlace"], "EngineError | None"]
 _LEAVING_ORDER = (NodeState.UNUSABLE, NodeState.PREPARING, NodeState.IDLE, NodeState.RUNNING)
 
 
+_WAITS = "waitforjobcompletion"
+
+
 class Allocation:
     """Brings clusters to their target, one written step at a time.
 
@@ -39,6 +43,7 @@ class Allocation:
 
     def __init__(self, room: Room) -> None:
         self._room = room
+        self._scaling = AutoScale(room)
         self._resting: set[str] = set()
         self._stuck: dict[str, Problem] = {}
         self._fresh: set[str] = set()
@@ -50,6 +55,7 @@ class Allocation:
         if record.cluster.provisioning_state is ProvisioningState.DELETING:
             self._dissolve(record)
             return
+        record = self._scale(record)
         if record.cluster.allocation_state is AllocationState.RESIZING:
             self._resize(record)
         self._prepare(self._room.records.clusters[cluster])
@@ -74,7 +80,16 @@ class Allocation:
 
     def _missing(self, record: ClusterRecord) -> int:
         """Count the nodes that the cluster lacks; less than 0: that it has too many."""
-        return target_of(record.cluster) - self._room.records.nodes[record.cluster.key.id].staying
+        return record.target - self._room.records.nodes[record.cluster.key.id].staying
+
+    def _scale(self, record: ClusterRecord) -> ClusterRecord:
+        """Let a cluster that scales by itself want what it needs now."""
+        wanted = self._scaling.evaluate(record)
+        if wanted == record.wanted:
+            return record
+        record = self.resize(record.but(wanted=wanted))
+        self._room.records.save_cluster(record)
+        return record
 
     def _resize(self, record: ClusterRecord) -> None:
         if self._room.workers.busy(("place", record.cluster.guid)):
@@ -212,15 +227,13 @@ class Allocation:
         ``waitforjobcompletion`` keeps the node until its job ended (SDK 2.0.0 documentation).
         """
         room = self._room
-        manual = record.cluster.definition["scaleSettings"]["manual"]
-        option = manual.get("nodeDeallocationOption", "requeue")
+        scale = record.cluster.definition["scaleSettings"]
+        option = _WAITS if "autoScale" in scale else scale["manual"].get("nodeDeallocationOption", "requeue")
         nodes = room.records.nodes[record.cluster.key.id]
         newest_first = [node for node in reversed(nodes.all) if node.state in _LEAVING_ORDER]
         order = sorted(newest_first, key=lambda node: _LEAVING_ORDER.index(node.state))
         leaving = [
-            node
-            for node in order[:surplus]
-            if node.state is not NodeState.RUNNING or option != "waitforjobcompletion"
+            node for node in order[:surplus] if node.state is not NodeState.RUNNING or option != _WAITS
         ]
         if not leaving:
             return
@@ -276,6 +289,7 @@ class Allocation:
     def _dissolve(self, record: ClusterRecord) -> None:
         """Take a cluster that is being deleted one step further."""
         room, key = self._room, record.cluster.key
+        self._scaling.forget(record.cluster.guid)
         if room.workers.busy(("place", record.cluster.guid)):
             return  # its end comes back here
         if record.placing:
@@ -288,6 +302,7 @@ class Allocation:
             room.records.remove_cluster(key)
 
     def usable(self, record: ClusterRecord) -> int:
-        """Tell how many usable nodes the cluster has at its present target."""
+        """Tell how many usable nodes the cluster has, or may have by itself, at its present target."""
+        limits = bounds(record.cluster.definition)
         lost = self._room.records.nodes[record.cluster.key.id].count(NodeState.UNUSABLE)
-        return max(0, target_of(record.cluster) - lost)
+        return max(0, (record.target if limits is None else limits[1]) - lost)

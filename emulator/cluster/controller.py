@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchai_scenario.emulator.cluster.allocation import Allocation
+from batchai_scenario.emulator.cluster.autoscale import first_size
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.jobs import JobRunner
 from batchai_scenario.emulator.cluster.keeping import Records
@@ -27,7 +28,7 @@ from batchai_scenario.emulator.cluster.model import (
 )
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
 from batchai_scenario.emulator.cluster.records import ClusterRecord, Ending, JobRecord
-from batchai_scenario.emulator.cluster.room import Room, target_of
+from batchai_scenario.emulator.cluster.room import Room
 from batchai_scenario.emulator.cluster.scheduler import next_start
 from batchai_scenario.emulator.launch.layout import output_segment
 
@@ -136,8 +137,8 @@ class Controller:
                 allocation_state=AllocationState.STEADY,
                 allocation_changed_at=now,
             )
-            record = ClusterRecord(cluster)
-            if target_of(cluster):
+            record = ClusterRecord(cluster, wanted=first_size(cluster.definition))
+            if record.target:
                 record = self._allocation.resize(record)
             self._records.save_cluster(record, secrets)
             self._loop.post(lambda: self._settle(key.id))
@@ -171,8 +172,13 @@ class Controller:
             if record is None or record.cluster.provisioning_state is ProvisioningState.DELETING:
                 return None if record is None else self._records.view(record)
             definition = {**record.cluster.definition, **copy.deepcopy(dict(changes))}
-            record = record.but(definition=definition, changed_at=self._clock.now())
-            if target_of(record.cluster) != self._records.nodes[key.id].staying:
+            staying = self._records.nodes[key.id].staying
+            record = record.but(
+                definition=definition,
+                changed_at=self._clock.now(),
+                wanted=first_size(definition, staying),
+            )
+            if record.target != staying:
                 record = self._allocation.resize(record)
             self._records.save_cluster(record)
             self._loop.post(lambda: self._settle(key.id))

@@ -61,6 +61,7 @@ def write_cluster(record: ClusterRecord) -> dict[str, Any]:
         "allocation": [cluster.allocation_state.value, _time(cluster.allocation_changed_at)],
         "errors": _write_problems(cluster.errors),
         "placing": list(record.placing),
+        "wanted": record.wanted,
     }
 
 
@@ -83,7 +84,7 @@ def read_cluster(body: Mapping[str, Any], nodes: tuple[Node, ...] = ()) -> Clust
         nodes=nodes,
         errors=_read_problems(body["errors"]),
     )
-    return ClusterRecord(cluster, tuple(body["placing"]))
+    return ClusterRecord(cluster, tuple(body["placing"]), body["wanted"])
 
 
 def write_job(record: JobRecord) -> dict[str, Any]:

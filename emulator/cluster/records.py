@@ -47,16 +47,35 @@ class LogPlace:
 class ClusterRecord:
     """A cluster, and the ids of nodes that are being placed: not part of it yet, but maybe on the engine.
 
+    ``wanted``: how many nodes a cluster that scales by itself wants at present.
     On the loop's thread the cluster comes without its nodes, which stand in ``Records.nodes``.
     """
 
     cluster: Cluster
     placing: tuple[str, ...] = ()
+    wanted: int = 0
 
-    def but(self, *, placing: tuple[str, ...] | None = None, **changes: Any) -> ClusterRecord:  # noqa: ANN401
-        """Copy with changes to the cluster's fields."""
-        cluster = dataclasses.replace(self.cluster, **changes)
-        return ClusterRecord(cluster, self.placing if placing is None else placing)
+    def but(
+        self,
+        *,
+        placing: tuple[str, ...] | None = None,
+        wanted: int | None = None,
+        **changes: Any,  # noqa: ANN401
+    ) -> ClusterRecord:
+        """Copy with changes, to our fields or to the cluster's."""
+        return ClusterRecord(
+            dataclasses.replace(self.cluster, **changes),
+            self.placing if placing is None else placing,
+            self.wanted if wanted is None else wanted,
+        )
+
+    @property
+    def target(self) -> int:
+        """How many nodes the cluster should have; 0 without a target (SDK 2.0.0: default 0)."""
+        scale = self.cluster.definition.get("scaleSettings", {})
+        if "autoScale" in scale:
+            return self.wanted
+        return int(scale.get("manual", {}).get("targetNodeCount", 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.cluster.keeping import Records
     from batchai_scenario.emulator.cluster.loop import Loop, Workers
-    from batchai_scenario.emulator.cluster.model import Cluster
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.cluster.transitions import NodeEvent
     from batchai_scenario.emulator.engines.base import Engine
@@ -51,12 +50,6 @@ class Room:
             for node, event in ((nodes[id_], event) for id_, event in moves.items())
         ]
         self.records.save_nodes(cluster, moved)
-
-
-def target_of(cluster: Cluster) -> int:
-    """Tell how many nodes the cluster should have; 0 without a target (SDK 2.0.0: default 0)."""
-    manual = cluster.definition.get("scaleSettings", {}).get("manual", {})
-    return int(manual.get("targetNodeCount", 0))
 
 
 def problem_of(error: Exception) -> Problem:

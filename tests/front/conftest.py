@@ -65,7 +65,7 @@ class FakeClusters:
         if key.id in self.clusters:
             return self.clusters[key.id], False
         now = self.clock.now()
-        count = definition["scaleSettings"]["manual"]["targetNodeCount"]
+        count = definition["scaleSettings"].get("manual", {}).get("targetNodeCount", 0)
         nodes = tuple(Node(f"tvm-1_{n + 1}-20180606t120000z", NodeState.IDLE) for n in range(count))
         self.clusters[key.id] = Cluster(
             key=key,

@@ -263,6 +263,18 @@ def test_tags_and_size_are_patched(old: Front, version: str) -> None:
     assert (again.status, body(again)["tags"]) == (200, {"p": "q"})
 
 
+def test_a_cluster_scales_by_itself(old: Front, version: str) -> None:
+    content = cluster()
+    automatic = {"minimumNodeCount": 0, "maximumNodeCount": 4, "initialNodeCount": 1}
+    content["properties"]["scaleSettings"] = {"autoScale": automatic}
+    assert old.ask("PUT", f"{AI}/clusters/auto", content, version=version).status == 202
+    seen = body(old.ask("GET", f"{AI}/clusters/auto", version=version))
+    assert seen["properties"]["scaleSettings"] == {"autoScale": automatic}
+    wrong = {"properties": {"scaleSettings": {"autoScale": {**automatic, "minimumNodeCount": 5}}}}
+    error = old.refused("PATCH", f"{AI}/clusters/c", wrong, version=version)
+    assert error.target == "properties.scaleSettings.autoScale.minimumNodeCount"
+
+
 def test_what_exists_is_not_changed_by_another_body(old: Front, version: str) -> None:
     assert old.ask("PUT", f"{AI}/jobs/j", job(), version=version).status == 200
     for name, changed in (("priority", job(priority=5)), ("experimentName", job(experimentName="x"))):

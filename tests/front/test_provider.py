@@ -186,6 +186,17 @@ def test_a_cluster_is_scaled(populated: Front) -> None:
     assert wrong.target in ("properties.vmSize", "properties.scaleSettings")
 
 
+def test_a_cluster_scales_by_itself(populated: Front) -> None:
+    automatic = {"autoScale": {"minimumNodeCount": 0, "maximumNodeCount": 4}}
+    answer = populated.ask("PATCH", CLUSTER, {"properties": {"scaleSettings": automatic}})
+    assert body(answer)["properties"]["scaleSettings"] == {
+        "autoScale": {"minimumNodeCount": 0, "maximumNodeCount": 4, "initialNodeCount": 0}
+    }
+    wrong = {"autoScale": {"minimumNodeCount": 5, "maximumNodeCount": 4}}
+    error = populated.refused("PATCH", CLUSTER, {"properties": {"scaleSettings": wrong}})
+    assert error.target == "properties.scaleSettings.autoScale.minimumNodeCount"
+
+
 def test_engine_and_gpus_are_chosen_by_header(populated: Front, cluster_body: dict[str, Any]) -> None:
     chosen = {"x-scenario-engine": "docker", "x-scenario-gpus": "none"}
     populated.ask("PUT", f"{WS}/clusters/c2", cluster_body, headers=chosen)

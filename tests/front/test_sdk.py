@@ -241,16 +241,33 @@ def test_a_group_is_deleted_with_a_job_that_runs(batchai: Any, resources: Any) -
 
 
 @pytest.mark.usefixtures("place", "files")
-def test_a_cluster_is_resized_and_refused_what_is_not_built(batchai: Any) -> None:
+def test_a_cluster_is_resized(batchai: Any) -> None:
     batchai.clusters.begin_create("group", "ws", "c", cluster(0)).result()
     changed = batchai.clusters.update(
         "group", "ws", "c", {"scale_settings": {"manual": {"target_node_count": 1}}}
     )
     assert changed.scale_settings.manual.target_node_count == 1
-    automatic = {"minimum_node_count": 0, "maximum_node_count": 1}
+    wrong = {"minimum_node_count": 2, "maximum_node_count": 1}
     with pytest.raises(HttpResponseError) as caught:
-        batchai.clusters.update("group", "ws", "c", {"scale_settings": {"auto_scale": automatic}})
-    assert told(caught.value) == ("PropertyNotSupported", "properties.scaleSettings.autoScale")
+        batchai.clusters.update("group", "ws", "c", {"scale_settings": {"auto_scale": wrong}})
+    assert told(caught.value) == (
+        "InvalidPropertyValue",
+        "properties.scaleSettings.autoScale.minimumNodeCount",
+    )
+
+
+@pytest.mark.usefixtures("place", "files", "exercise_process")
+def test_a_cluster_grows_for_a_job_and_returns_to_nothing(batchai: Any) -> None:
+    content = cluster()
+    content["properties"]["scaleSettings"] = {"autoScale": {"minimumNodeCount": 0, "maximumNodeCount": 2}}
+    made = batchai.clusters.begin_create("group", "ws", "auto", content).result()
+    assert (made.current_node_count, made.scale_settings.auto_scale.maximum_node_count) == (0, 2)
+    batchai.jobs.begin_create("group", "ws", "ex", "j", job(made.id, "echo hi")).result()
+    assert wait(batchai, "j").execution_state == "succeeded"
+    ended = time.monotonic()
+    while batchai.clusters.get("group", "ws", "auto").current_node_count:
+        assert time.monotonic() - ended < 30
+        time.sleep(0.1)
 
 
 @pytest.mark.usefixtures("place", "files", "exercise_process")

@@ -14,7 +14,7 @@ _NODE = "INSERT INTO documents (kind, id, parent, body) VALUES ('node', ?, ?, ?)
 
 
 def apply(db: sqlite3.Connection) -> None:
-    """Mark the jobs that are not over, and take the nodes out of their clusters."""
+    """Mark the jobs that are not over, and take the nodes out of their clusters, which may scale now."""
     db.execute(_MARK)
     db.execute(_BY_MARK)
     jobs = db.execute("SELECT number, body FROM documents WHERE kind = 'job'").fetchall()
@@ -33,6 +33,7 @@ def apply(db: sqlite3.Connection) -> None:
                     _text({"id": name, "state": state, "address": address, "job": job}),
                 ),
             )
+        body["wanted"] = 0
         db.execute("UPDATE documents SET body = ? WHERE number = ?", (_text(body), number))
 
 
