@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.base import Engine
     from batchai_scenario.emulator.engines.choose import Engines
     from batchai_scenario.emulator.engines.images import PullPolicy
+    from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.launch.plan import GpuMode
     from batchai_scenario.emulator.server import EmulatorSettings
     from batchai_scenario.emulator.state.clock import Clock
@@ -98,6 +99,7 @@ def furnish(  # noqa: PLR0917 - what every room is made of
     store: Store,
     clock: Clock,
     account_keys: Sequence[str],
+    tokens: Tokens,
     *,
     blob_url: str,
 ) -> Rooms:
@@ -123,7 +125,8 @@ def furnish(  # noqa: PLR0917 - what every room is made of
         from batchai_scenario.emulator.storage.files import FilesService
 
         return Storage(
-            FilesService(accounts, shares, store, clock), BlobService(accounts, shares, store, clock, home)
+            FilesService(accounts, shares, store, clock, tokens),
+            BlobService(accounts, shares, store, clock, home, tokens),
         )
 
     storage: Later[Storage] = Later(make_storage)

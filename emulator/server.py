@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.gateway.app import Gateway
     from batchai_scenario.emulator.gateway.log import EmulatorLog
+    from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.rooms import Rooms
     from batchai_scenario.emulator.state.clock import Clock
-    from batchai_scenario.emulator.state.seal import Seal
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
@@ -123,6 +123,7 @@ class EmulatorServer:
         from batchai_scenario.emulator.gateway.log import EmulatorLog
         from batchai_scenario.emulator.gateway.web import serve
         from batchai_scenario.emulator.identity.own import PUBLISHED, OwnCredentials
+        from batchai_scenario.emulator.identity.tokens import Tokens
         from batchai_scenario.emulator.listening import listen
         from batchai_scenario.emulator.rooms import furnish, warm_up
         from batchai_scenario.emulator.state.clock import SystemClock, wire_time
@@ -158,8 +159,9 @@ class EmulatorServer:
         if settings.development_credentials:
             known.append(PUBLISHED)
         keys = [own.account_key for own in known]
-        rooms = furnish(held, self._home, settings, store, clock, keys, blob_url=address.blob_url)
-        gateway = self._gateway(rooms, seal, clock, address, log, [own.secret for own in known])
+        tokens = Tokens(seal.key, clock)
+        rooms = furnish(held, self._home, settings, store, clock, keys, tokens, blob_url=address.blob_url)
+        gateway = self._gateway(rooms, tokens, clock, address, log, [own.secret for own in known])
         authority = Authority(self._home, clock)
         serve(held, gateway, [listener, blobs], authority=authority, report=log.error, proxies=proxies)
         write_address(self._home, address)
@@ -191,7 +193,7 @@ class EmulatorServer:
     def _gateway(  # noqa: PLR0917 - what the front is made of
         self,
         rooms: Rooms,
-        seal: Seal,
+        tokens: Tokens,
         clock: Clock,
         address: Address,
         log: EmulatorLog,
@@ -202,9 +204,7 @@ class EmulatorServer:
         from batchai_scenario.emulator.identity import development
         from batchai_scenario.emulator.identity.managed import ManagedIdentity
         from batchai_scenario.emulator.identity.service import IdentityService
-        from batchai_scenario.emulator.identity.tokens import Tokens
 
-        tokens = Tokens(seal.key, clock)
         clients = {id_: (secret,) for id_, secret in self._settings.credentials.clients.items()}
         clients[development.CLIENT] = (*own, *clients.get(development.CLIENT, ()))
         return Gateway(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.errors import StorageError
     from batchai_scenario.emulator.storage.leases import Leases
     from batchai_scenario.emulator.storage.records import EntryRecord
@@ -55,6 +56,7 @@ class Context(NamedTuple):
     leases: Leases
     drafts: Drafts
     clock: Clock
+    tokens: Tokens
 
     def root(self, call: Call) -> str:
         """Give the folder of the share, or of its snapshot, that a request names; StorageError if none."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.shares import Shares
 
 _OS_ERRORS = {
@@ -65,14 +66,16 @@ class FilesService:
 
     dialect = FILES
 
-    def __init__(self, accounts: Accounts, shares: Shares, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, tokens: Tokens
+    ) -> None:
         """Serve the accounts' shares; ``store`` is where ``shares`` keeps its records."""
         self._accounts = accounts
         self._shares = shares
         leases = Leases(store, clock)
         shares.records.watchers.append(leases.forget_below)
-        self._context = Context(accounts, shares, leases, Drafts(shares.draft), clock)
-        self._front: Front[Call] = Front(self, accounts, clock)
+        self._context = Context(accounts, shares, leases, Drafts(shares.draft), clock, tokens)
+        self._front: Front[Call] = Front(self, accounts, clock, tokens)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from starlette.requests import ClientDisconnect
 
 from batchai_scenario.emulator.storage.accounts import Account
+from batchai_scenario.emulator.storage.bearer import challenge, check_bearer, check_user, secret_of_key
 from batchai_scenario.emulator.storage.call import Call, error_answer, is_version
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
-from batchai_scenario.emulator.storage.sas import EVERYTHING, check_sas
+from batchai_scenario.emulator.storage.sas import EVERYTHING, FILES, check_sas
 from batchai_scenario.emulator.storage.sharedkey import check_shared_key
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Accounts
+    from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.sas import Dialect
 
 Asked = TypeVar("Asked", bound=Call)
@@ -51,8 +53,9 @@ class Behind(Protocol[Asked]):
 class Front(Generic[Asked]):
     """Answers every request of a service, also one that goes wrong."""
 
-    def __init__(self, behind: Behind[Asked], accounts: Accounts, clock: Clock) -> None:
+    def __init__(self, behind: Behind[Asked], accounts: Accounts, clock: Clock, tokens: Tokens) -> None:
         self._behind = behind
+        self._tokens = tokens
         self._accounts = accounts
         self._clock = clock
 
@@ -88,7 +91,12 @@ class Front(Generic[Asked]):
 
     def _authorise(self, call: Call, now: datetime) -> None:
         authorization = call.headers.get("authorization")
-        if authorization is not None:
+        is_bearer = authorization is not None and authorization[:7].lower() == "bearer "
+        if is_bearer and "sig" not in call.query:
+            # The key for signing is asked for without saying what for.
+            files = self._behind.dialect is FILES and call.query.get("comp") != "userdelegationkey"
+            call.grant = check_bearer(call, self._tokens, now, files=files)
+        elif authorization is not None and not is_bearer:
             check_shared_key(
                 call.account, authorization, call.method, call.raw_path, call.query, call.headers, now
             )
@@ -105,8 +113,11 @@ class Front(Generic[Asked]):
                 address=client.host if client else "",
                 policies=lambda container: self._behind.policies(account, container),
                 dialect=self._behind.dialect,
+                delegated=lambda fields: secret_of_key(self._tokens, account, fields),
             )
+            if "sduoid" in call.query:
+                check_user(call, self._tokens, now, call.query["sduoid"])
         else:
-            raise failure("NoAuthenticationInformation", headers={"www-authenticate": "SharedKey"})
+            raise failure("NoAuthenticationInformation", headers=challenge(call))
         if not is_version(call.asked_version):
             raise bad_header("x-ms-version", call.asked_version)

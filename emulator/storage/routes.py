@@ -33,6 +33,7 @@ _SERVICE = {
     ("GET", "", "list"): Operation(service.list_shares, "s", "l"),
     ("GET", "service", "properties"): Operation(service.get_properties, "s", "r"),
     ("PUT", "service", "properties"): Operation(service.set_properties, "s", "w"),
+    ("POST", "service", "userdelegationkey"): Operation(service.get_delegation_key, "s", "r"),
 }
 _SHARE = {
     ("PUT", "share", ""): Operation(shares.create_share, "c", "cw"),
@@ -84,7 +85,6 @@ _COPY = Operation(copying.copy_file, "o", "cw")
 _PUT_RANGE_FROM_URL = Operation(ranges.put_range_from_url, "o", "w")
 _NOT_BUILT = {
     "undelete": "soft deletion (comp=undelete)",
-    "userdelegationkey": "user delegation keys (comp=userdelegationkey)",
 }
 _NOT_BUILT_KINDS = {
     "symboliclink": "NFS shares (restype=symboliclink)",
@@ -102,7 +102,6 @@ _NOT_BUILT_HEADERS = {
     "x-ms-share-paid-bursting-enabled": "premium shares (x-ms-share-paid-bursting-enabled)",
     "x-ms-share-paid-bursting-max-iops": "premium shares (x-ms-share-paid-bursting-max-iops)",
     "x-ms-share-paid-bursting-max-bandwidth-mibps": "premium shares (their paid bursting)",
-    "x-ms-copy-source-authorization": "tokens for sources (x-ms-copy-source-authorization)",
 }
 _NAMED_HEADERS = frozenset(_NOT_BUILT_HEADERS)
 

@@ -32,8 +32,20 @@ _OVERRIDES = {
 _ACCOUNT_LEVELS = {"s": "s", "c": "cl", "o": "do"}
 """What the letters of an account SAS's ``srt`` (service, container, object) open, as levels of ``Grant``."""
 
+KEY_FIELDS = ("skoid", "sktid", "skt", "ske", "sks", "skv", "skdutid")
+"""What a SAS tells of the user delegation key that signed it."""
+
+_WITH_USER = "2025-07-05"
+"""From this ``sv`` on such a SAS signs the user's tenant and the user, too."""
+
+_WITH_HEADERS = "2026-04-06"
+"""From this ``sv`` on such a SAS for Blob signs headers and query parameters, too."""
+
 _WITH_RESOURCE = "2018-11-09"
 """From this ``sv`` on a SAS for Blob signs ``sr`` and the snapshot, too."""
+
+_WITH_AGENTS = "2020-02-10"
+"""From this ``sv`` on a SAS of a user delegation key for Blob signs three more fields."""
 
 _WITH_ENCRYPTION_SCOPE = "2020-12-06"
 """From this ``sv`` on an account SAS, and one for Blob, signs one more field, ``ses``."""
@@ -67,6 +79,9 @@ class Grant:
 EVERYTHING = Grant("scldok", "rwdlc")
 """What an account's key grants."""
 
+TOKEN = Grant("scldok", "rwdlc")
+"""What a bearer token grants: the same, and a user delegation key."""
+
 NOTHING = Grant("", "")
 """What is granted until a signature was checked."""
 
@@ -81,6 +96,7 @@ def check_sas(
     address: str,
     policies: Callable[[str], Sequence[Mapping[str, str]]],
     dialect: Dialect | None = None,
+    delegated: Callable[[Mapping[str, str]], bytes] | None = None,
 ) -> Grant:
     """Check the SAS in a request's query.
 
@@ -93,6 +109,7 @@ def check_sas(
         address: The client's IP address.
         policies: Gives the stored access policies of a share, as ``ShareRecord`` keeps them.
         dialect: Whose SAS it is to be: that of Files by default, or ``BLOBS``.
+        delegated: Gives the secret of the user delegation key that a SAS tells of.
 
     Raises:
         StorageError: AuthenticationFailed (403) for a wrong signature, a missing or malformed field or the
@@ -101,15 +118,17 @@ def check_sas(
     """
     if not query.get("sv"):
         raise _failed("sv is mandatory. Cannot be empty.")
-    if "skoid" in query:
-        raise _failed("The emulator does not know user delegation keys.")
     dialect = dialect or FILES
     is_account = "ss" in query or "srt" in query
     if is_account:
         text = _account_text(account.name, query)
     else:
         text = dialect.text(dialect.resource(account.name, path, query), query)
-    _check_signature(account, text, query["sig"])
+    secrets = account.secrets
+    if "skoid" in query:
+        _check_key(query, now, dialect)
+        secrets = (delegated(query),) if delegated and not is_account else ()
+    _check_signature(secrets, text, query["sig"])
     if query.get("si") and not is_account:
         query = _with_policy(query, policies, path.strip("/").partition("/")[0])
     for name in ("se", "sp"):
@@ -179,8 +198,16 @@ def _account_text(account: str, query: Mapping[str, str]) -> str:
 def _service_text(resource: str, query: Mapping[str, str]) -> str:
     fields = [query.get(name, "") for name in ("sp", "st", "se")]
     fields.append(resource)
-    fields += [query.get(name, "") for name in ("si", "sip", "spr", "sv", *_OVERRIDES)]
+    fields += [query.get(name, "") for name in (*_signers(query), "sip", "spr", "sv", *_OVERRIDES)]
     return "\n".join(fields)
+
+
+def _signers(query: Mapping[str, str], *more: str) -> tuple[str, ...]:
+    """Name the fields that tell whose key signed; ``more`` stand where Blob has more of them."""
+    if "skoid" not in query:
+        return ("si",)
+    user = ("skdutid", "sduoid") if query["sv"] >= _WITH_USER else ()
+    return (*KEY_FIELDS[:-1], *more, *user)
 
 
 def _resource(account: str, path: str, query: Mapping[str, str]) -> str:
@@ -195,11 +222,16 @@ def _resource(account: str, path: str, query: Mapping[str, str]) -> str:
 
 def _blob_text(resource: str, query: Mapping[str, str]) -> str:
     """Write what a service SAS for Blob signs: newer versions name the kind of resource, too."""
-    names = ["si", "sip", "spr", "sv"]
+    more = ("saoid", "suoid", "scid") if query["sv"] >= _WITH_AGENTS else ()
+    names = [*_signers(query, *more), "sip", "spr", "sv"]
     if query["sv"] >= _WITH_RESOURCE:
         names += ["sr", "snapshot"]
     if query["sv"] >= _WITH_ENCRYPTION_SCOPE:
         names.append("ses")
+    if "skoid" in query and query["sv"] >= _WITH_HEADERS:
+        if query.get("srh") or query.get("srq"):
+            raise _failed("The emulator does not know signatures of headers and query parameters (srh, srq).")
+        names += ["srh", "srq"]
     fields = [query.get(name, "") for name in ("sp", "st", "se")]
     return "\n".join([*fields, resource, *(query.get(name, "") for name in (*names, *_OVERRIDES))])
 
@@ -253,9 +285,20 @@ def _with_policy(
     return whole
 
 
-def _check_signature(account: Account, text: str, signature: str) -> None:
+def _check_key(query: Mapping[str, str], now: datetime, dialect: Dialect) -> None:
+    """Refuse a user delegation key at a time that is not its own, or for another service."""
+    start, expiry = parse_sas_time(query.get("skt", "")), parse_sas_time(query.get("ske", ""))
+    if start is None or expiry is None or not start <= now < expiry:
+        raise _failed("The user delegation key is not valid now.")
+    if query.get("sks") != dialect.letter:
+        raise failure("AuthorizationServiceMismatch")
+    if query.get("si"):
+        raise _failed("A stored access policy has no place beside a user delegation key.")
+
+
+def _check_signature(secrets: Sequence[bytes], text: str, signature: str) -> None:
     given = signature.encode()
-    for secret in account.secrets:
+    for secret in secrets:
         computed = base64.b64encode(hmac.digest(secret, text.encode(), "sha256"))
         if hmac.compare_digest(computed, given):
             return

@@ -7,6 +7,7 @@ import binascii
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.storage import bearer
 from batchai_scenario.emulator.storage.call import XML, document, element, name_element
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
 from batchai_scenario.emulator.storage.policies import parse_xml
@@ -100,6 +101,11 @@ def _share(context: Context, call: Call, name: str, snapshot: str, include: set[
     extra = f"<Metadata>{metadata}</Metadata>" if "metadata" in include and metadata else ""
     at = element("Snapshot", snapshot) if snapshot else ""
     return f"<Share>{element('Name', name)}{at}<Properties>{properties}</Properties>{extra}</Share>"
+
+
+async def get_delegation_key(context: Context, call: Call) -> Response:
+    """Make a key with which the bearer of a token signs for itself, for 7 days at most."""
+    return await bearer.get_delegation_key(call, context.tokens, context.clock.now(), "f")
 
 
 async def get_properties(context: Context, call: Call) -> Response:

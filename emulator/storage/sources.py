@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from batchai_scenario.emulator.storage import tree
+from batchai_scenario.emulator.storage.bearer import check_token, secret_of_key
 from batchai_scenario.emulator.storage.errors import StorageError, failure, not_built
 from batchai_scenario.emulator.storage.names import decode_path, split_path, trim_dots
-from batchai_scenario.emulator.storage.sas import EVERYTHING, check_sas
+from batchai_scenario.emulator.storage.sas import EVERYTHING, TOKEN, check_sas
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.accounts import Account
@@ -58,7 +59,10 @@ def find_source(
     if not call.flag("x-ms-source-allow-trailing-dot"):
         parts = trim_dots(parts)
     query = {name.lower(): value for name, value in parse_qsl(url.query, keep_blank_values=True)}
-    if "sig" in query:
+    token = call.headers.get("x-ms-copy-source-authorization")
+    if token is not None:
+        _check_token(context, call, account, token)
+    elif "sig" in query:
         client = call.request.client
         grant = check_sas(
             account,
@@ -68,11 +72,12 @@ def find_source(
             scheme=call.request.scope["scheme"],
             address=client.host if client else "",
             policies=lambda name: context.shares.policies(account.name, name),
+            delegated=lambda fields: secret_of_key(context.tokens, account.name, fields),
         )
         grant.check("o", permissions)
     elif fetched:
         raise _anonymous(401)
-    elif call.grant is not EVERYTHING or account is not call.account:
+    elif call.grant not in (EVERYTHING, TOKEN) or account is not call.account:
         raise _anonymous(404)
     snapshot = query.get("sharesnapshot", "")
     clean = url._replace(query=f"sharesnapshot={snapshot}" if snapshot else "", fragment="").geturl()
@@ -107,6 +112,19 @@ def _locate(context: Context, call: Call, hostname: str, netloc: str, path: str)
     if account is None:
         raise _unverified(f"This emulator has no storage account '{name}'.", 404)
     return account, below
+
+
+def _check_token(context: Context, call: Call, account: Account, authorization: str) -> None:
+    """Check the token for a source; an error tells what the source would have answered (service)."""
+    try:
+        check_token(call, authorization, context.tokens, context.clock.now(), account.name)
+    except StorageError as error:
+        refused = _unverified(error.details.get("AuthenticationErrorDetail", error.message), 401)
+        refused.headers = {
+            "x-ms-copy-source-status-code": str(error.status),
+            "x-ms-copy-source-error-code": error.code,
+        }
+        raise refused from None
 
 
 def _anonymous(status: int) -> StorageError:

@@ -21,7 +21,9 @@ class BlobServing(Serving):
 
     def __init__(self, root: Path) -> None:
         served = assemble(root)
-        self.blobs = BlobService(served.accounts, served.shares, served.store, served.clock, served.home)
+        self.blobs = BlobService(
+            served.accounts, served.shares, served.store, served.clock, served.home, served.tokens
+        )
         super().__init__(served)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,6 +20,7 @@ from azure.storage.file import FileService
 from starlette.requests import Request
 
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
+from batchai_scenario.emulator.identity.tokens import Tokens
 from batchai_scenario.emulator.state.clock import SystemClock
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal
@@ -83,6 +84,7 @@ class Served:
     shares: Shares
     service: FilesService
     clock: Clock
+    tokens: Tokens
     port: int = 0
 
     @property
@@ -180,7 +182,10 @@ def assemble(root: Path, clock: Clock | None = None, shares: type[Shares] = Shar
     store = Store(home.database, Seal.at(home.seal_key))
     accounts = Accounts(store, home, development=(ACCOUNT, KEY))
     made = shares(home, store)
-    return Served(home, store, accounts, made, FilesService(accounts, made, store, clock), clock)
+    tokens = Tokens(b"a key", clock)
+    return Served(
+        home, store, accounts, made, FilesService(accounts, made, store, clock, tokens), clock, tokens
+    )
 
 
 class Serving:

@@ -98,7 +98,8 @@ def test_a_directory_replaces_a_file_if_it_is_to(served: Served) -> None:
 
 def test_a_copy_may_replace_a_read_only_file(served: Served) -> None:
     served.make("/data/f", b"new")
-    served.make("/data/g", b"old", {"x-ms-file-attributes": "ReadOnly"})
+    read_only = {**CREATE, "x-ms-file-attributes": "ReadOnly"}
+    assert served.ask("PUT", "/data/g", headers=read_only).status == 201
     sent = {"x-ms-copy-source": f"{served.url}/{ACCOUNT}/data/f"}
     assert served.ask("PUT", "/data/g", headers=sent).code == "ReadOnlyAttribute"
     sent["x-ms-file-copy-ignore-readonly"] = "true"

@@ -34,7 +34,7 @@ BODIES = {
     "File_UploadRange": b"x",
 }
 STATUS = {"PUT": {200, 201, 202}, "GET": {200}, "HEAD": {200}, "DELETE": {202}}
-ODD = {"File_AbortCopy": {409}, "Share_Create": {409}}
+ODD = {"Service_GetUserDelegationKey": {403}, "File_AbortCopy": {409}, "Share_Create": {409}}
 
 
 def test_the_page_in_docs_is_what_the_code_says() -> None:
@@ -83,4 +83,4 @@ def test_what_the_table_says_is_so(served: Served, row: Row) -> None:
         assert (answer.status, answer.code) == (501, "NotImplemented")
         assert refused in answer.text("Message")
     else:
-        assert answer.status in ODD.get(row.name, STATUS[row.method]), answer
+        assert answer.status in ODD.get(row.name, STATUS.get(row.method, set())), answer

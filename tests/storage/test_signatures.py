@@ -182,7 +182,7 @@ def test_a_wrong_date_is_refused(served: Served, date: str) -> None:
 @pytest.mark.parametrize(
     ("header", "status"),
     [
-        ("Bearer abc", 400),
+        ("Bearer abc", 401),
         ("SharedKey", 400),
         (f"SharedKey {ACCOUNT}", 400),
         (f"SharedKey {ACCOUNT}:???", 400),
@@ -195,7 +195,7 @@ def test_a_wrong_authorization_header_is_refused(served: Served, header: str, st
     sent = served.sign("GET", FILE, {}, {}) | {"authorization": header}
     answer = served.ask("GET", FILE, headers=sent, signed=False)
     assert answer.status == status
-    assert answer.code == ("InvalidAuthenticationInfo" if status == 400 else "AuthenticationFailed")
+    assert answer.code == ("AuthenticationFailed" if status == 403 else "InvalidAuthenticationInfo")
 
 
 def test_what_is_signed_cannot_be_changed(served: Served) -> None:

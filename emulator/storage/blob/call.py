@@ -11,6 +11,8 @@ from batchai_scenario.emulator.storage.names import MAX_NAME, decode_path
 if TYPE_CHECKING:
     import asyncio
 
+    from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.blob.blocks import Blocks
     from batchai_scenario.emulator.storage.blob.containers import Containers
     from batchai_scenario.emulator.storage.records import Records
@@ -29,6 +31,8 @@ class BlobContext(NamedTuple):
     blocks: Blocks
     records: Records
     committing: asyncio.Lock
+    clock: Clock
+    tokens: Tokens
 
 
 class BlobCall(Call):

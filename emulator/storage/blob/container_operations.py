@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.storage import bearer
 from batchai_scenario.emulator.storage.blob.listing import service_endpoint
 from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
@@ -57,6 +58,11 @@ async def delete_container(context: BlobContext, call: BlobCall) -> Response:
     aside = context.containers.delete(call.account.name, call.share)
     await asyncio.get_running_loop().run_in_executor(None, context.containers.discard, aside)
     return call.answer(202, {})
+
+
+async def get_delegation_key(context: BlobContext, call: BlobCall) -> Response:
+    """Make a key with which the bearer of a token signs for itself."""
+    return await bearer.get_delegation_key(call, context.tokens, context.clock.now(), "b")
 
 
 async def list_containers(context: BlobContext, call: BlobCall) -> Response:

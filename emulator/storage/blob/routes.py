@@ -27,7 +27,10 @@ class Operation(NamedTuple):
     permissions: str
 
 
-_SERVICE = {("GET", "", "list"): Operation(containers.list_containers, "s", "l")}
+_SERVICE = {
+    ("GET", "", "list"): Operation(containers.list_containers, "s", "l"),
+    ("POST", "service", "userdelegationkey"): Operation(containers.get_delegation_key, "s", "r"),
+}
 _CONTAINER = {
     ("PUT", "container", ""): Operation(containers.create_container, "c", "cw"),
     ("GET", "container", ""): Operation(containers.get_container, "c", "r"),
@@ -69,11 +72,9 @@ _NOT_BUILT = {
     "tags": "blob tags (comp=tags)",
     "tier": "access tiers (comp=tier)",
     "undelete": "soft deletion (comp=undelete)",
-    "userdelegationkey": "user delegation keys (comp=userdelegationkey)",
 }
 _NOT_BUILT_KINDS = {
     "account": "account information (restype=account)",
-    "service": "properties of the blob service (restype=service)",
     "directory": "hierarchical namespaces (restype=directory)",
 }
 _NOT_BUILT_QUERY = {"snapshot": "snapshots of blobs (snapshot)", "versionid": "versions of blobs (versionid)"}
@@ -115,6 +116,8 @@ def find_operation(call: BlobCall) -> Operation:
 
 def _refuse_unbuilt(call: BlobCall, kind: str, component: str) -> None:
     what = _NOT_BUILT.get(component) or _NOT_BUILT_KINDS.get(kind)
+    if kind == "service" and component == "properties":
+        what = "properties of the blob service (restype=service)"
     for table, given in ((_NOT_BUILT_QUERY, call.query), (_NOT_BUILT_HEADERS, call.headers)):
         if what is None:
             what = next((text for name, text in table.items() if name in given), None)

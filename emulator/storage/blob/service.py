@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.home import Home
     from batchai_scenario.emulator.state.store import Store
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
+    from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.shares import Shares
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ETXTBSY)
@@ -47,15 +48,17 @@ class BlobService:
 
     dialect = BLOBS
 
-    def __init__(self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, home: Home) -> None:
+    def __init__(  # noqa: PLR0917 - what every room is made of
+        self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, home: Home, tokens: Tokens
+    ) -> None:
         """Serve the accounts' containers; ``shares`` lends its records and its staging folder."""
         self._accounts = accounts
         self._clock = clock
         self.containers = Containers(home, shares.records, shares.staging)
         blocks = Blocks(home, store)
         shares.records.watchers.append(blocks.forget_container)
-        self._context = BlobContext(self.containers, blocks, shares.records, asyncio.Lock())
-        self._front: Front[BlobCall] = Front(self, accounts, clock)
+        self._context = BlobContext(self.containers, blocks, shares.records, asyncio.Lock(), clock, tokens)
+        self._front: Front[BlobCall] = Front(self, accounts, clock, tokens)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.
