@@ -102,6 +102,17 @@ class NotFound(BackendError):
 
 
 @dataclass(eq=False)
+class LeftBehind(BackendError):
+    """Something of ours could not be removed: a line in ``stays`` says what holds it, and the way out.
+
+    ``removed``: a line for each thing that was removed nevertheless.
+    """
+
+    removed: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
 class Unreachable(BackendError):
     """Nobody answered."""
 

@@ -3,7 +3,8 @@
 EmulatorError
 ├── ServiceError          the caller of the HTTP API: status, code and text as the service gives them
 ├── EngineError           a task could not be run; ``problem`` is what the job's record shows
-│   └── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
+│   ├── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
+│   └── LeftBehind        something of ours could not be removed; says what holds it and the way out
 ├── CredentialsInvalid    the user: an account or client that was to be known cannot be read
 ├── HomeDamaged           the machine: something in the home cannot be read, or is not safe; ``remedy`` helps
 ├── AddressInUse          the machine: the port is taken; names who holds it when that is known
@@ -66,6 +67,14 @@ class EngineUnavailable(EngineError):
     def __str__(self) -> str:
         """Give the problem and the remedy."""
         return f"{self.problem.message} {self.remedy}".strip()
+
+
+@dataclass(eq=False)
+class LeftBehind(EngineError):
+    """Not everything could be removed: ``removed`` has a line for what was, ``stays`` one for each other."""
+
+    removed: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.errors import LeftBehind, MachineError, UserError
 from batchai_scenario.backends.local.host import (
     LOOK_SECONDS,
     HomeTakenError,
@@ -219,6 +219,7 @@ def reset(home: Path, *, force: bool = False) -> list[str]:
     Raises:
         UserError: jobs run, and ``force`` is not set.
         MachineError: the emulator could not be stopped.
+        LeftBehind: an engine does not remove something; all else is gone.
     """
     from batchai_scenario.emulator.state.home import Home
 
@@ -230,7 +231,7 @@ def reset(home: Path, *, force: bool = False) -> list[str]:
     stop(home)
     place = Home(home)
     with locked(home):
-        removed = _sweep(home, frozenset())
+        removed, stays = _sweep(home, frozenset())
         for path in (place.database.parent, place.storage, place.nodes, place.address_file):
             if path.is_dir():
                 shutil.rmtree(path)
@@ -239,33 +240,47 @@ def reset(home: Path, *, force: bool = False) -> list[str]:
             else:
                 continue
             removed.append(f"removed {path}")
-    return removed
+    return _told(removed, stays)
 
 
 def gc(home: Path) -> list[str]:
     """Remove what belongs to no cluster of this home or to a home that is gone; a line for each thing.
 
     An emulator that serves the home looks after its own things, so only those of lost homes are removed.
+
+    Raises:
+        LeftBehind: an engine does not remove something; all else is gone.
     """
     try:
         with locked(home):
-            return _sweep(home, _live(home)[0])
+            return _told(*_sweep(home, _live(home)[0]))
     except HomeTakenError:
         with tempfile.TemporaryDirectory() as nobody:
-            return _sweep(Path(nobody), frozenset())
+            return _told(*_sweep(Path(nobody), frozenset()))
 
 
-def _sweep(home: Path, keep: frozenset[str]) -> list[str]:
+def _sweep(home: Path, keep: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Sweep every engine; give a line for each thing that is gone, and for each that stays."""
     from batchai_scenario.backends.local.tools import ENGINES, build_engine
-    from batchai_scenario.emulator.errors import EngineUnavailable
+    from batchai_scenario.emulator import errors
 
-    def swept(name: str) -> list[str]:
+    def swept(name: str) -> tuple[list[str], list[str]]:
         try:
-            return build_engine(home, name).sweep(keep)
-        except EngineUnavailable:
-            return []  # where no engine answers nothing can be swept
+            return build_engine(home, name).sweep(keep), []
+        except errors.EngineUnavailable:
+            return [], []  # where no engine answers nothing can be swept
+        except errors.LeftBehind as error:
+            return list(error.removed), list(error.stays)
 
-    return [line for name in ENGINES for line in swept(name)]
+    found = [swept(name) for name in ENGINES]
+    return [line for removed, _ in found for line in removed], [line for _, stays in found for line in stays]
+
+
+def _told(removed: list[str], stays: list[str]) -> list[str]:
+    if stays:
+        message = f"not everything of ours could be removed. {' '.join(stays)}"
+        raise LeftBehind(message, removed=tuple(removed), stays=tuple(stays))
+    return removed
 
 
 def environment(home: Path) -> dict[str, str]:

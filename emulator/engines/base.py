@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, LeftBehind, Problem
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path, PurePosixPath
 
-    from batchai_scenario.emulator.errors import Problem
     from batchai_scenario.emulator.launch.plan import NodeTask
 
 
@@ -57,6 +59,36 @@ class EngineInfo:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did: a line for each thing that it removed, and one for each that stays and why."""
+
+    removed: list[str] = field(default_factory=list)
+    stays: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def trying(self, what: str) -> Iterator[None]:
+        """Note that something was removed by the block, or why it was not."""
+        try:
+            yield
+        except EngineUnavailable:
+            raise
+        except EngineError as error:
+            self.stays.append(f"{what}: {error.problem.message}")
+        except OSError as error:
+            self.stays.append(f"{what}: {error}")
+        else:
+            self.removed.append(what)
+
+    def close(self) -> list[str]:
+        """Give what was removed; LeftBehind if something stays."""
+        if self.stays:
+            message = f"Not everything of ours could be removed: {'; '.join(self.stays)}"
+            problem = Problem("InternalError", message)
+            raise LeftBehind(problem, tuple(self.removed), tuple(self.stays))
+        return self.removed
+
+
 class Engine(Protocol):
     """Runs node tasks; holds no state of its own that a restart would lose.
 
@@ -74,7 +106,7 @@ class Engine(Protocol):
     E7. ``tasks`` lists the ids of this home's tasks that are not removed, started by any process.
     E8. ``sweep`` removes every task, node place and network of this home, or of a home folder that no
         longer exists, whose cluster is not in ``keep``; it touches nothing without our label.
-        Gives a line for each thing it removed.
+        Gives a line for each thing it removed. What cannot be removed does not keep it from the rest.
     """
 
     name: str
@@ -112,5 +144,5 @@ class Engine(Protocol):
         ...
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
-        """Remove what belongs to nobody (E8); ``keep`` are cluster guids."""
+        """Remove what belongs to nobody (E8); ``keep`` are cluster guids. LeftBehind says what stays."""
         ...

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines import containers
-from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, Swept, TaskEnd
 from batchai_scenario.emulator.engines.control import (
     Owner,
     control_folder,
@@ -345,16 +345,17 @@ class DockerEngine:
     @translated()
     def sweep(self, keep: frozenset[str]) -> list[str]:
         """Remove containers, networks and disks that belong to nobody (E8)."""
-        done = []
+        swept = Swept()
         for found in self._containers([LABEL_HOME]):
             marks = found.get("Labels") or {}
             if is_orphan(marks, self._home, keep):
                 ours = marks.get(LABEL_HOME) == str(self._home.root.resolve())
-                self._remove(found["Id"], marks if ours else {})
                 where = f"node {marks.get(LABEL_NODE)} of cluster {marks.get(LABEL_CLUSTER)}"
-                done.append(f"container {found['Names'][0].lstrip('/')} ({where})")
+                with swept.trying(f"container {found['Names'][0].lstrip('/')} ({where})"):
+                    self._remove(found["Id"], marks if ours else {})
         for disk in sorted(disks(self._home)):
             if disk.parent.name not in keep and read_note(disk).get("engine") == self.name:
-                drop_disk(disk)
-                done.append(f"node {disk.name} of cluster {disk.parent.name}")
-        return done + self._networks.sweep(keep)
+                with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
+                    drop_disk(disk)
+        self._networks.sweep(keep, swept)
+        return swept.close()

@@ -11,6 +11,9 @@ from batchai_scenario.emulator.errors import EngineError, Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from docker.errors import APIError
+
+    from batchai_scenario.emulator.engines.base import Swept
     from batchai_scenario.emulator.engines.dockerapi import Api
     from batchai_scenario.emulator.state.home import Home
 
@@ -97,22 +100,37 @@ class Networks:
         except NotFound:
             return
         except APIError as error:
-            message = f"The cluster's network cannot be removed: {error.explanation or error}"
+            message = f"The cluster's network cannot be removed: {self._why(network_name(cluster), error)}"
             raise EngineError(Problem("InternalError", message)) from error
 
-    def sweep(self, keep: frozenset[str]) -> list[str]:
-        """Remove networks that belong to nobody; give a line for each."""
-        from docker.errors import APIError
+    def sweep(self, keep: frozenset[str], swept: Swept) -> None:
+        """Remove networks that belong to nobody."""
+        from docker.errors import APIError, NotFound
 
-        done = []
         for network in self._api.networks(filters={"label": [LABEL_HOME]}):
             if is_orphan(network.get("Labels") or {}, self._home, keep):
+                name = str(network["Name"])
                 try:
                     self._api.remove_network(network["Id"])
-                except APIError:
-                    continue  # somebody else's container is on it: not ours to end
-                done.append(f"network {network['Name']}")
-        return done
+                except NotFound:
+                    continue
+                except APIError as error:
+                    swept.stays.append(f"network {name}: {self._why(name, error)}")
+                else:
+                    swept.removed.append(f"network {name}")
+
+    def _why(self, network: str, error: APIError) -> str:
+        """Say why the engine does not remove a network, and the way out: who is on it is not ours to end."""
+        from docker.errors import APIError
+
+        text = str(error.explanation or error).strip()
+        try:
+            found = self._api.inspect_network(network).get("Containers") or {}
+        except APIError:
+            found = {}
+        names = sorted(str(item.get("Name") or key) for key, item in found.items())
+        remedy = "".join(f" 'docker network disconnect -f {network} {name}' frees it." for name in names)
+        return f"{text}.{remedy}"
 
 
 def _subnet(network: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, Swept, TaskEnd
 from batchai_scenario.emulator.engines.control import (
     control_folder,
     control_folders,
@@ -302,17 +302,18 @@ class ProcessEngine:
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
         """Remove nodes of clusters not in ``keep``, and processes whose home folder is gone (E8)."""
-        done = []
+        swept = Swept()
         for disk in sorted(disks(self._home)):
             if disk.parent.name not in keep and read_note(disk).get("engine") in (self.name, None):
-                self.remove_node(disk.parent.name, disk.name)
-                done.append(f"node {disk.name} of cluster {disk.parent.name}")
+                with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
+                    self.remove_node(disk.parent.name, disk.name)
         for process in marked():
             home, cluster, task = process.marker.rsplit(":", 2)
             ours = home == str(self._home.root.resolve()) and cluster not in keep
             if (ours or is_gone(process.pid, home)) and send(process, signal.SIGKILL):
-                done.append(f"process {process.pid} of task {task}")
-        return done + drop_dangling_links()
+                swept.removed.append(f"process {process.pid} of task {task}")
+        swept.removed += drop_dangling_links()
+        return swept.close()
 
     def close(self) -> None:
         """Do nothing: tasks go on, and nothing is held."""

@@ -17,7 +17,7 @@ import pytest
 from batchai_scenario.emulator.engines.choose import Engines
 from batchai_scenario.emulator.engines.control import Owner
 from batchai_scenario.emulator.engines.docker import DockerEngine
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, LeftBehind
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
 from batchai_scenario.emulator.state.home import Home
 
@@ -37,6 +37,13 @@ def api() -> Iterator[docker.APIClient]:
 @pytest.fixture
 def lab(lab_of: Callable[..., Any]) -> Any:
     return lab_of("docker")
+
+
+def run_command(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = "import sys; from batchai_scenario.scenarios.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "--home", str(home.root), *arguments]
+    root = Path(__file__).parents[2] / "src"
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
 
 
 def wait_for_output(lab: Any, task: Any) -> None:
@@ -243,3 +250,37 @@ def test_auto_takes_docker_if_it_answers(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(EngineUnavailable, match="podman"):
         engines("podman")
     engines.close()
+
+
+def test_a_network_that_somebody_holds_is_told_and_goes_when_it_is_free(
+    lab: Any, api: Any, home: Home
+) -> None:
+    """A container of somebody else's hangs on a cluster's network: the rest goes, this is said."""
+    held = lab.engine.place_node("held-cluster", "n1")
+    other = lab.engine.place_node("other-cluster", "n1")
+    network = "scenario-held-cluster"
+    stranger = api.create_container(
+        lab.image, command=["sleep", "300"], host_config=api.create_host_config(network_mode=network)
+    )["Id"]
+    api.start(stranger)
+    name = api.inspect_container(stranger)["Name"].lstrip("/")
+    try:
+        with pytest.raises(LeftBehind) as caught:
+            lab.engine.sweep(frozenset({lab.cluster}))
+        assert "network scenario-other-cluster" in caught.value.removed
+        (stays,) = caught.value.stays
+        assert stays.startswith(f"network {network}: ")
+        assert f"'docker network disconnect -f {network} {name}'" in stays
+        assert not held.disk.exists()
+        assert not other.disk.exists()
+        told = run_command(home, "emulator", "gc")
+        assert told.returncode == 4
+        assert f"docker network disconnect -f {network} {name}" in told.stderr
+        assert "nothing to remove" not in told.stdout
+        told = run_command(home, "emulator", "gc", "--json")
+        assert told.returncode == 4
+        assert name in json.loads(told.stdout)["stays"][0]
+    finally:
+        api.remove_container(stranger, force=True)
+    assert f"network {network}" in lab.engine.sweep(frozenset({lab.cluster}))
+    assert lab.engine.sweep(frozenset({lab.cluster})) == []

@@ -165,21 +165,21 @@ def stop(shared: dict[str, Any], *, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Also if jobs are not finished: they are ended.")
 @json_option
 @click.pass_obj
-def reset(shared: dict[str, Any], *, force: bool, as_json: bool) -> None:
+def reset(shared: dict[str, Any], *, force: bool, as_json: bool) -> int:
     """Delete all that the emulator keeps: resources, shares and their files. Caches and run records stay."""
     from batchai_scenario.backends import local
 
-    _removed(local.reset(shared["home"], force=force), as_json=as_json)
+    return _remove(lambda: local.reset(shared["home"], force=force), as_json=as_json)
 
 
 @emulator.command()
 @json_option
 @click.pass_obj
-def gc(shared: dict[str, Any], *, as_json: bool) -> None:
+def gc(shared: dict[str, Any], *, as_json: bool) -> int:
     """Remove containers, networks and folders of ours that belong to nothing any more."""
     from batchai_scenario.backends import local
 
-    _removed(local.gc(shared["home"]), as_json=as_json)
+    return _remove(lambda: local.gc(shared["home"]), as_json=as_json)
 
 
 @emulator.command()
@@ -277,17 +277,27 @@ def execute(
         return error.shell_code
 
 
-def _removed(lines: list[str], *, as_json: bool) -> None:
+def _remove(work: Callable[[], list[str]], *, as_json: bool) -> int:
+    """Tell what was removed, and what stays: that is a failure of the backend."""
+    from batchai_scenario.backends.errors import LeftBehind
     from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
+    problem: LeftBehind | None = None
+    try:
+        lines = work()
+    except LeftBehind as error:
+        problem, lines = error, list(error.removed)
     if as_json:
-        console.json({"removed": lines})
-        return
+        console.json({"removed": lines} | ({"stays": list(problem.stays)} if problem else {}))
+        return problem.exit_code if problem else 0
     for line in lines:
         console.line(line)
+    if problem:
+        raise problem
     if not lines:
         console.line("nothing to remove")
+    return 0
 
 
 def _as_json(status: EmulatorStatus) -> dict[str, Any]:
