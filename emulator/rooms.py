@@ -134,7 +134,6 @@ def furnish(  # noqa: PLR0917 - what every room is made of
     batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, clock, volumes)
 
     def make_manager() -> ResourceManager:
-        from batchai_scenario.emulator.arm.authorization import AuthorizationProvider
         from batchai_scenario.emulator.arm.manager import ResourceManager
         from batchai_scenario.emulator.arm.operations import Operations
         from batchai_scenario.emulator.arm.providers import COMPANIONS, NamespaceOnly
@@ -151,7 +150,6 @@ def furnish(  # noqa: PLR0917 - what every room is made of
                 retry_after=int(operations.retry_after),
                 blob_url=blob_url,
             ),
-            AuthorizationProvider(store, clock),
         ]
         if batch_ai is not None:
             from batchai_scenario.emulator.batchai.provider import BatchAIProvider
@@ -169,6 +167,7 @@ def furnish(  # noqa: PLR0917 - what every room is made of
             providers = [served, *providers, *(NamespaceOnly(name) for name in COMPANIONS)]
         return ResourceManager(
             store,
+            clock,
             providers,
             tenant=development.TENANT,
             subscription=development.SUBSCRIPTION,

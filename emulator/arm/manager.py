@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from batchai_scenario.emulator.arm.authorization import AuthorizationProvider
+from batchai_scenario.emulator.arm.deployments import DeploymentProvider
 from batchai_scenario.emulator.arm.groups import Groups
 from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
 from batchai_scenario.emulator.arm.paths import ArmPath, not_found, parse
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchai_scenario.emulator.arm.messages import ResourceProvider
+    from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
 
 _SUBSCRIPTION = re.compile(r"[-\w.]{1,64}")
@@ -31,14 +35,17 @@ class ResourceManager:
     def __init__(
         self,
         store: Store,
+        clock: Clock,
         providers: Sequence[ResourceProvider],
         *,
         tenant: str,
         subscription: str,
         retry_after: str = "0",
     ) -> None:
-        self._registry = Registry(store, providers)
-        self._groups = Groups(store, providers, retry_after)
+        deployments = DeploymentProvider(store, clock, self._ask, self._why_not)
+        everybody = (*providers, AuthorizationProvider(store, clock), deployments)
+        self._registry = Registry(store, everybody)
+        self._groups = Groups(store, everybody, retry_after)
         self._tenant = tenant
         self._subscription = subscription
 
@@ -80,6 +87,22 @@ class ResourceManager:
         if path.group:
             return self._in_group(request, path)
         return self._in_subscription(request, path) if path.subscription else self._above(request, path)
+
+    def _why_not(self, resource_type: str) -> str:
+        return self._registry.why_not(resource_type)
+
+    def _ask(
+        self, asker: ArmRequest, method: str, path: str, api_version: str, body: Mapping[str, Any] | None
+    ) -> ArmResponse:
+        """Answer what a deployment asks for."""
+        return self.handle(
+            method,
+            quote(path, safe="/()"),
+            query={"api-version": api_version},
+            headers=asker.headers,
+            body=body,
+            base_url=asker.base_url,
+        )
 
     def _provider(self, request: ArmRequest) -> ArmResponse:
         provider = self._registry.find(request.provider)

@@ -68,6 +68,18 @@ class Registry:
             raise ServiceError(404, "InvalidResourceNamespace", text)
         return found
 
+    def why_not(self, resource_type: str) -> str:
+        """Say why a template cannot hold a type (``Microsoft.Storage/storageAccounts``); empty: it can."""
+        namespace, _, kind = resource_type.partition("/")
+        known = self._types.get(namespace.lower())
+        if known is None:
+            return f"{namespace} is not emulated"
+        if kind.lower() not in known or kind.partition("/")[0] in _NO_RESOURCES - {"roleAssignments"}:
+            return (
+                f"{kind} of {namespace} is not emulated" if known else f"nothing of {namespace} is emulated"
+            )
+        return ""
+
     def list(self, request: ArmRequest) -> ArmResponse:
         """List the providers."""
         return ArmResponse(200, {"value": [self._entity(request, provider) for provider in self.providers]})
@@ -145,7 +157,12 @@ def listable(provider: ResourceProvider) -> list[str]:
     return [kind for kind in provider.resource_types if "/" not in kind and kind not in _NO_RESOURCES]
 
 
-_NO_RESOURCES = ("operations", "locations", "usages", "checkNameAvailability")
+_NO_RESOURCES = frozenset(
+    {
+        *("operations", "locations", "usages", "checkNameAvailability", "skus"),
+        *("roleAssignments", "roleDefinitions", "deployments"),
+    }
+)
 
 
 def is_newer(version: str, newest: str) -> bool:

@@ -230,7 +230,12 @@ class Front:
         operations = Operations(self.store, self.clock, strict=self.strict)
         provider = BatchAIProvider(self.store, self.clock, self.clusters, operations, self.files)
         self.manager = ResourceManager(
-            self.store, [provider], tenant="t", subscription=SUBSCRIPTION, retry_after=operations.retry_after
+            self.store,
+            self.clock,
+            [provider],
+            tenant="t",
+            subscription=SUBSCRIPTION,
+            retry_after=operations.retry_after,
         )
 
     def ask(

@@ -1,0 +1,228 @@
+"""Deployments of templates: carried out, or refused as a whole before anything is made."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchai_scenario.emulator.arm.expressions import ExpressionError, evaluate
+from tests.front.signed_in import signed_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.front.signed_in import SignedIn
+
+GROUP = "/subscriptions/s/resourceGroups/templates"
+DEPLOYMENTS = f"{GROUP}/providers/Microsoft.Resources/deployments"
+AI = "2018-05-01"
+TEMPLATE: dict[str, Any] = {
+    "$schema": "https://schema.management.azure.com/schemas/2015-01-01/deploymentTemplate.json#",
+    "contentVersion": "1.0.0.0",
+    "parameters": {
+        "prefix": {"type": "string", "defaultValue": "st"},
+        "nodes": {"type": "int", "allowedValues": [0, 1]},
+        "password": {"type": "securestring"},
+    },
+    "variables": {
+        "account": "[concat(parameters('prefix'), uniqueString(resourceGroup().id))]",
+    },
+    "resources": [
+        {
+            "type": "Microsoft.BatchAI/workspaces/clusters",
+            "apiVersion": AI,
+            "name": "ws/nodes",
+            "dependsOn": ["ws", "[resourceId('Microsoft.Storage/storageAccounts', variables('account'))]"],
+            "properties": {
+                "vmSize": "STANDARD_NC6",
+                "userAccountSettings": {
+                    "adminUserName": "[parameters('prefix')]",
+                    "adminUserPassword": "[parameters('password')]",
+                },
+                "scaleSettings": {"manual": {"targetNodeCount": "[parameters('nodes')]"}},
+            },
+        },
+        {
+            "type": "Microsoft.BatchAI/workspaces",
+            "apiVersion": AI,
+            "name": "ws",
+            "location": "[resourceGroup().location]",
+            "tags": {"made": "[format('by {0}', deployment().name)]"},
+        },
+        {
+            "type": "Microsoft.Storage/storageAccounts",
+            "apiVersion": "2018-07-01",
+            "name": "[variables('account')]",
+            "location": "[resourceGroup().location]",
+            "sku": {"name": "Standard_LRS"},
+            "kind": "StorageV2",
+            "properties": {},
+        },
+        {
+            "type": "Microsoft.BatchAI/workspaces/experiments",
+            "apiVersion": AI,
+            "name": "[concat('ws/ex', copyIndex(1))]",
+            "copy": {"name": "experiments", "count": 2},
+            "dependsOn": ["[resourceId('Microsoft.BatchAI/workspaces', 'ws')]"],
+        },
+        {
+            "type": "Microsoft.BatchAI/workspaces/experiments",
+            "apiVersion": AI,
+            "name": "ws/never",
+            "condition": "[greater(parameters('nodes'), 5)]",
+        },
+    ],
+    "outputs": {
+        "account": {"type": "string", "value": "[variables('account')]"},
+        "endpoint": {"type": "string", "value": "[reference(variables('account')).primaryEndpoints.file]"},
+        "secret": {"type": "securestring", "value": "[parameters('password')]"},
+        "key": {
+            "type": "int",
+            "value": "[length(listKeys(variables('account'), '2018-07-01').keys[0].value)]",
+        },
+    },
+}
+PARAMETERS = {"nodes": {"value": 0}, "password": {"value": "hunter2-hunter2"}}
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedIn]:
+    with signed_in(tmp_path_factory.mktemp("deployed"), AI) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def group(script: SignedIn) -> Iterator[None]:
+    script.ask("PUT", GROUP, {"location": "eastus"})
+    yield
+    script.ask("DELETE", GROUP)
+    while script.ask("GET", GROUP).status_code == 200:
+        pass
+
+
+def properties(template: dict[str, Any], parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"properties": {"mode": "Incremental", "template": template, "parameters": parameters, **more}}
+
+
+def test_a_template_is_carried_out_in_the_order_of_its_needs(script: SignedIn) -> None:
+    asked = properties(TEMPLATE, PARAMETERS)
+    checked = script.ask("POST", f"{DEPLOYMENTS}/d/validate", asked)
+    assert (checked.status_code, script.ask("GET", f"{DEPLOYMENTS}/d").status_code) == (200, 404)
+    made = script.ask("PUT", f"{DEPLOYMENTS}/d", asked)
+    told = made.json()["properties"]
+    assert (made.status_code, told["provisioningState"]) == (201, "Succeeded"), made.text
+    outputs = told["outputs"]
+    account = outputs["account"]["value"]
+    assert account.startswith("st")
+    assert outputs["endpoint"]["value"].endswith(f"/{account}/")
+    assert outputs["key"]["value"] == 88
+    workspace = f"{GROUP}/providers/Microsoft.BatchAI/workspaces/ws"
+    assert script.body("GET", workspace)["tags"] == {"made": "by d"}
+    cluster = script.body("GET", f"{workspace}/clusters/nodes")["properties"]
+    assert cluster["userAccountSettings"]["adminUserName"] == "st"
+    experiments = script.body("GET", f"{workspace}/experiments")["value"]
+    assert [one["name"] for one in experiments] == ["ex1", "ex2"]
+    again = script.ask("PUT", f"{DEPLOYMENTS}/d", asked)
+    assert (again.status_code, again.json()["properties"]["outputs"]["account"]) == (200, outputs["account"])
+
+
+def test_what_is_kept_of_a_deployment_holds_no_secret(script: SignedIn) -> None:
+    script.ask("PUT", f"{DEPLOYMENTS}/d", properties(TEMPLATE, PARAMETERS))
+    listed = script.body("GET", DEPLOYMENTS)["value"]
+    operations = script.body("GET", f"{DEPLOYMENTS}/d/operations")["value"]
+    told = json.dumps([listed, operations, script.body("POST", f"{DEPLOYMENTS}/d/exportTemplate")])
+    assert "hunter2" not in told
+    assert listed[0]["properties"]["parameters"]["nodes"]["value"] == 0
+    assert "value" not in listed[0]["properties"]["outputs"]["secret"]
+    kinds = [one["properties"]["targetResource"]["resourceType"].rpartition("/")[2] for one in operations]
+    assert (len(kinds), kinds.index("workspaces") < kinds.index("clusters")) == (5, True)
+    assert script.ask("HEAD", f"{DEPLOYMENTS}/d").status_code == 204
+    assert script.ask("DELETE", f"{DEPLOYMENTS}/d").status_code == 204
+    assert script.ask("HEAD", f"{DEPLOYMENTS}/d").status_code == 404
+
+
+def test_a_resource_that_is_refused_fails_the_deployment_and_says_which(script: SignedIn) -> None:
+    resources = [*TEMPLATE["resources"][1:2], {**TEMPLATE["resources"][0], "dependsOn": ["ws"]}]
+    resources[1] = {**resources[1], "properties": {"vmSize": "NONSENSE"}}
+    failed = script.ask(
+        "PUT",
+        f"{DEPLOYMENTS}/bad",
+        properties({**TEMPLATE, "resources": resources, "outputs": {}}, PARAMETERS),
+    )
+    told = failed.json()["properties"]
+    assert (told["provisioningState"], told["error"]["code"]) == ("Failed", "DeploymentFailed")
+    assert told["error"]["details"][0]["code"] == "InvalidPropertyValue"
+    template = {**TEMPLATE, "outputs": {"x": {"type": "string", "value": "[reference('none').id]"}}}
+    told = script.ask("PUT", f"{DEPLOYMENTS}/out", properties(template, PARAMETERS)).json()["properties"]
+    assert (told["provisioningState"], told["error"]["details"][0]["code"]) == ("Failed", "InvalidTemplate")
+
+
+@pytest.mark.parametrize(
+    ("change", "parameters", "text"),
+    [
+        (
+            {"resources": [{"type": "Microsoft.Web/sites", "name": "x", "apiVersion": "2018-02-01"}]},
+            {},
+            "Microsoft.Web",
+        ),
+        ({"functions": []}, {}, "functions"),
+        ({}, {"nodes": {"value": 7}}, "allowedValues"),
+        ({}, {"nodes": {"value": "1"}}, "no int"),
+        ({}, {"other": {"value": 1}}, "other"),
+        ({}, {"password": {"reference": {}}}, "references"),
+        ({"variables": {"account": "[variables('account')]"}}, {}, "needs itself"),
+        ({"variables": {"account": "[dataUri('x')]"}}, {}, "dataUri"),
+        ({"resources": [{"type": "Microsoft.BatchAI/workspaces", "name": "a/b"}]}, {}, "does not fit"),
+    ],
+)
+def test_a_template_that_cannot_be_carried_out_makes_nothing(
+    script: SignedIn, change: dict[str, Any], parameters: dict[str, Any], text: str
+) -> None:
+    asked = properties({**TEMPLATE, **change}, {**PARAMETERS, **parameters})
+    answer = script.ask("PUT", f"{DEPLOYMENTS}/d", asked)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidTemplate"), answer.text
+    assert text in answer.json()["error"]["message"]
+    assert script.body("GET", f"{GROUP}/resources")["value"] == []
+
+
+@pytest.mark.parametrize("more", [{"mode": "Complete"}, {"templateLink": {"uri": "https://x"}}])
+def test_what_would_be_ignored_is_refused(script: SignedIn, more: dict[str, Any]) -> None:
+    answer = script.ask("PUT", f"{DEPLOYMENTS}/d", properties(TEMPLATE, PARAMETERS, **more))
+    assert answer.json()["error"]["target"] == f"properties.{next(iter(more))}"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[concat('it''s ', string(1), ' ', toUpper('a'))]", "it's 1 A"),
+        ("[[not an expression]", "[not an expression]"),
+        ("[if(equals(1, 1), 'yes', json('{'))]", "yes"),
+        ("[createArray(1, 2)[1]]", 2),
+        ('[json(\'{"a": {"b": [5]}}\').a.b[0]]', 5),
+        ("[padLeft(7, 3, '0')]", "007"),
+        ("[union(createArray(1), createArray(1, 2))]", [1, 2]),
+        ("[substring('abcdef', 1, 3)]", "bcd"),
+        ("[mod(mul(add(1, 2), 4), sub(6, 1))]", 2),
+        ({"k": ["[not(false())]"]}, {"k": [True]}),
+    ],
+)
+def test_expressions(text: Any, value: Any) -> None:
+    assert evaluate(text, {}) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "[concat('a']",
+        "[concat('a') 'b']",
+        "[mul('a', 1000000000)]",
+        "[div(1, 0)]",
+        f"[{'a(' * 500}]",
+    ],
+)
+def test_expressions_that_are_none(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        evaluate(text, {})
