@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import content, smb, structured, tree
+from batchai_scenario.emulator.storage import content, smb, structured, tree, written
 from batchai_scenario.emulator.storage.call import metadata_headers, smb_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
@@ -50,18 +50,18 @@ async def create_file(context: Context, call: Call) -> Response:
         raise bad_header("x-ms-content-length", str(size))
     smb.check_required(call)
     record = EntryRecord(_content_headers(call), call.metadata(), "Archive")
-    written = smb.apply(context, call, record, directory=False)
+    last_write = smb.apply(context, call, record, directory=False)
     smb.apply_semantics(call, record)
     check_replaceable(context, call, root)
     length = _content_length(call, size)
     if length is None:
-        return call.answer(201, _create(context, call, record, size, written))
+        return call.answer(201, _create(context, call, record, size, last_write))
     with context.drafts.take() as draft:
         async with receiving(call, draft, length) as digest:
             md5 = await digest.value()
             content.check_md5(call, md5)
             check_replaceable(context, call, root)
-            headers = _create(context, call, record, size, written, draft=draft, length=length)
+            headers = _create(context, call, record, size, last_write, draft=draft, length=length)
     headers["content-md5"] = content.encode_md5(md5)
     return call.answer(201, headers | structured.echo(call))
 
@@ -92,7 +92,7 @@ def _create(
     call: Call,
     record: EntryRecord,
     size: int,
-    written: int | None,
+    last_write: int | None,
     *,
     draft: int = -1,
     length: int = 0,
@@ -107,7 +107,8 @@ def _create(
         os.ftruncate(fd, size)
         if length:
             copy_range(draft, fd, 0, length)
-        smb.set_last_write(fd, written)
+        record.ranges = written.add([], 0, length - 1) if length else []
+        smb.set_last_write(fd, last_write)
         record.created = record.created or os.fstat(fd).st_mtime_ns
     finally:
         os.close(fd)
@@ -181,7 +182,7 @@ async def set_file_properties(context: Context, call: Call) -> Response:
         record, _ = check(context, call, found)
         if size is not None:
             smb.check_writable(record)
-        written = smb.apply(context, call, record, directory=False)
+        last_write = smb.apply(context, call, record, directory=False)
         if headers:
             record.headers = headers
         if size is not None:
@@ -190,7 +191,9 @@ async def set_file_properties(context: Context, call: Call) -> Response:
                 os.ftruncate(fd, size)
             finally:
                 os.close(fd)
-        smb.set_last_write(f"/proc/self/fd/{found.fd}", written)
+            if record.ranges is not None:
+                record.ranges = written.clip(record.ranges, size)
+        smb.set_last_write(f"/proc/self/fd/{found.fd}", last_write)
         return call.answer(200, save(context, call, found, record) | _SERVER_ENCRYPTED)
 
 

@@ -9,7 +9,7 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import smb, structured, tree
+from batchai_scenario.emulator.storage import changes, smb, structured, tree, written
 from batchai_scenario.emulator.storage.call import XML, document, element
 from batchai_scenario.emulator.storage.content import (
     CHUNK,
@@ -28,14 +28,11 @@ from batchai_scenario.emulator.storage.sources import find_source, open_source
 from batchai_scenario.emulator.storage.uploads import copy_range, receiving, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.call import Call, Context
 
 _MAX_LISTED = 10_000
-_PAGE = 512
 _KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 
 
@@ -118,10 +115,10 @@ def _check_source(call: Call, value: int) -> None:
 
 
 async def list_ranges(context: Context, call: Call) -> Response:
-    """List the ranges that hold data, as the file system knows them: in whole blocks, often of 4 KiB.
+    """List the ranges that were written, in pages of 512 bytes; with ``prevsharesnapshot`` what has changed.
 
-    With ``prevsharesnapshot`` those that differ from the file in that snapshot, to 512 bytes: ``Range`` where
-    there are data now, ``ClearRange`` where there are zeros now and were data then.
+    What jobs wrote is told as the file system knows it, in whole blocks. Changes since a snapshot are pages
+    that differ in content, or in whether they are written: ``Range`` or ``ClearRange``.
     """
     root = context.root(call)
     asked = requested_range(call)
@@ -129,15 +126,17 @@ async def list_ranges(context: Context, call: Call) -> Response:
     marker = call.number("marker", 0, 0, 1 << 62)
     earlier = call.query.get("prevsharesnapshot", "")
     with tree.find_file(root, call.parts) as found:
-        _, headers = check(context, call, found)
+        record, headers = check(context, call, found)
         size = found.stat.st_size
         start, end = (0, size - 1) if asked is None else clip(asked, size)
         start = max(start, marker)
         fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
         try:
             if earlier:
-                before = context.shares.root(call.account.name, call.share, earlier)
-                rows = await asyncio.to_thread(_differences, before, call.parts, fd, start, end)
+                now = changes.File(fd, record.ranges)
+                rows = await asyncio.to_thread(_changes, context, call, found.path, now, (start, end))
+            elif record.ranges is not None:
+                rows = [("Range", first, last) for first, last in written.within(record.ranges, start, end)]
             else:
                 rows = [("Range", first, last) for first, last in data_ranges(fd, start, end)]
         finally:
@@ -151,40 +150,38 @@ async def list_ranges(context: Context, call: Call) -> Response:
     return call.answer(200, headers | {"x-ms-content-length": str(size)}, body, content_type=XML)
 
 
-def _differences(
-    before: str, parts: Sequence[str], fd: int, start: int, end: int
+def _changes(
+    context: Context, call: Call, path: str, now: changes.File, span: tuple[int, int]
 ) -> list[tuple[str, int, int]]:
-    """Compare a file with what it was; a file that was not there was empty."""
+    """Compare a file with what it was in an earlier snapshot; a file that was not there was empty.
+
+    Raises:
+        StorageError: PreviousSnapshotNotFound (409) if there is no such snapshot, or if the file had another
+            path then and the request does not follow renames.
+    """
+    earlier = call.query["prevsharesnapshot"]
+    account, share = call.account.name, call.share
     try:
-        with tree.find_file(before, parts) as found:
-            old = found.open(os.O_RDONLY | os.O_NONBLOCK)
+        root = context.shares.root(account, share, earlier)
+    except StorageError as error:
+        raise (
+            failure("PreviousSnapshotNotFound") if error.code == "ShareSnapshotNotFound" else error
+        ) from None
+    then = changes.path_then(context.shares.read(account, share)[0].renames, path, earlier, call.snapshot)
+    if then != path and not call.flag("x-ms-file-support-rename"):
+        raise failure("PreviousSnapshotNotFound")
+    try:
+        found = tree.find_file(root, then.split("/"))
     except StorageError:
-        return [("Range", first, last) for first, last in data_ranges(fd, start, end)]
-    rows: list[tuple[str, int, int]] = []
-    try:
-        for position in range(start, end + 1, CHUNK):
-            count = min(CHUNK, end + 1 - position)
-            now, then = os.pread(fd, count, position), os.pread(old, count, position)
-            then += bytes(len(now) - len(then))
-            if now != then:
-                rows += _pages(now, then, position)
-    finally:
-        os.close(old)
-    merged: list[tuple[str, int, int]] = []
-    for tag, first, last in rows:
-        if merged and merged[-1][0] == tag and merged[-1][2] + 1 == first:
-            merged[-1] = (tag, merged[-1][1], last)
-        else:
-            merged.append((tag, first, last))
-    return merged
-
-
-def _pages(now: bytes, then: bytes, position: int) -> Iterator[tuple[str, int, int]]:
-    for offset in range(0, len(now), _PAGE):
-        page = now[offset : offset + _PAGE]
-        if page != then[offset : offset + _PAGE]:
-            first = position + offset
-            yield ("Range" if page.strip(b"\0") else "ClearRange", first, first + len(page) - 1)
+        return changes.compare(now, None, *span)
+    with found:
+        key = f"{account}/{share}@{earlier}"
+        record = context.shares.records.entry(key, found.path, found.stat, directory=False)
+        old = found.open(os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return changes.compare(now, changes.File(old, record.ranges), *span)
+        finally:
+            os.close(old)
 
 
 def _target(call: Call) -> tuple[int, int]:
@@ -238,6 +235,14 @@ def _commit(context: Context, call: Call, draft: int | None, first: int, last: i
         if kept_time is not None:
             smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)
         record.copy = {}
+        if record.ranges is not None:
+            size = found.stat.st_size
+            cleared = draft is None
+            record.ranges = (
+                written.clear(record.ranges, first, last, size)
+                if cleared
+                else written.add(record.ranges, first, last)
+            )
         headers = save(context, call, found, record)
     return headers | {"x-ms-request-server-encrypted": "true"}
 

@@ -12,6 +12,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.storage.written import MOST
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
@@ -35,7 +37,8 @@ class ShareRecord:
 
     ``changed`` in ns since 1970: when its properties or metadata last did. ``policies`` are its stored access
     policies, in order: ``id`` and any of ``start``, ``expiry``, ``permission``. ``properties`` are what
-    newer versions know, by the header that sets and tells them, such as ``x-ms-access-tier``.
+    newer versions know, by the header that sets and tells them, such as ``x-ms-access-tier``. ``renames`` are
+    those since the oldest snapshot, in order: time as snapshots have it, path before, path after.
     """
 
     quota: int = DEFAULT_QUOTA
@@ -43,6 +46,7 @@ class ShareRecord:
     changed: int = 0
     policies: list[dict[str, str]] = field(default_factory=list)
     properties: dict[str, str] = field(default_factory=dict)
+    renames: list[list[str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -53,7 +57,8 @@ class EntryRecord:
     ``created`` and ``changed`` in ns since 1970, ``changed`` being when the properties last did.
     ``change_time`` is the SMB change time that a client set (0: none), ``new_change_time`` the one that the
     next save keeps: any later change forgets it. ``permission`` is the key of a permission, empty for the
-    default; ``copy`` the headers that tell of the copy that made the file.
+    default; ``copy`` the headers that tell of the copy that made the file. ``ranges`` are what was written of
+    a file (``written``), None if nobody kept count.
     """
 
     headers: dict[str, str] = field(default_factory=dict)
@@ -65,6 +70,7 @@ class EntryRecord:
     copy: dict[str, str] = field(default_factory=dict)
     change_time: int = 0
     new_change_time: int = 0
+    ranges: list[list[int]] | None = None
 
 
 class Records:
@@ -131,6 +137,7 @@ class Records:
                 body.get("permission", ""),
                 body.get("copy", {}),
                 body.get("change_time", 0),
+                ranges=body.get("ranges"),
             )
         written = stat.st_ctime_ns if directory else stat.st_mtime_ns
         return EntryRecord(
@@ -165,6 +172,8 @@ class Records:
             body["copy"] = record.copy
         if record.change_time:
             body["change_time"] = record.change_time
+        if record.ranges is not None and len(record.ranges) <= MOST:
+            body["ranges"] = record.ranges
         self._store.put(ENTRIES, f"{share}/{path}", body, parent=share)
         self._written += 1
         self._recent[f"{share}/{path}"] = body

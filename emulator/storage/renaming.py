@@ -10,6 +10,7 @@ from batchai_scenario.emulator.storage.call import smb_headers, stamps
 from batchai_scenario.emulator.storage.errors import bad_header, failure
 from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.sources import find_source
+from batchai_scenario.emulator.storage.times import snapshot_time
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.call import Call, Context
     from batchai_scenario.emulator.storage.records import EntryRecord
     from batchai_scenario.emulator.storage.tree import Found
+
+
+_MOST_RENAMES = 10_000
+"""Renames that are noted for one share."""
 
 
 async def rename_file(context: Context, call: Call) -> Response:
@@ -54,6 +59,7 @@ def _rename(context: Context, call: Call, *, directory: bool) -> Response:
     written = smb.apply(context, call, record, directory=directory)
     before, after = tree.rename(root, source.parts, call.parts, directory=directory)
     context.shares.records.move_entries(call.share_key, before, after)
+    _note(context, call, before, after)
     context.leases.move(f"{call.share_key}/{before}", f"{call.share_key}/{after}")
     record.metadata = metadata or record.metadata
     if not directory and call.headers.get("x-ms-content-type"):
@@ -61,6 +67,18 @@ def _rename(context: Context, call: Call, *, directory: bool) -> Response:
     with tree.find(root, after.split("/")) as moved:
         smb.set_last_write(f"/proc/self/fd/{moved.fd}", written)
         return call.answer(200, _save(context, call, moved, record, directory=directory))
+
+
+def _note(context: Context, call: Call, before: str, after: str) -> None:
+    """Note a rename for those who ask what has changed since a snapshot; those older than all are dropped."""
+    snapshots = context.shares.snapshots(call.account.name, call.share)
+    if not snapshots:
+        return
+    record, _ = context.shares.read(call.account.name, call.share)
+    now = snapshot_time(context.clock.now())
+    record.renames = [item for item in record.renames if item[0] > snapshots[0]][-_MOST_RENAMES:]
+    record.renames.append([now, before, after])
+    context.shares.records.put_share(call.share_key, record)
 
 
 def _check_target(context: Context, call: Call, root: str, source: Found) -> None:
