@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from batchai_scenario import __version__
 from batchai_scenario.emulator.credentials import NO_CREDENTIALS, Credentials
+from batchai_scenario.emulator.errors import HomeDamaged
 from batchai_scenario.emulator.serving import (
     Address,
     HomeLock,
@@ -88,8 +89,19 @@ class EmulatorServer:
             AddressInUse: the port is taken.
             HomeDamaged: something in the home cannot be used as it is.
         """
+        import sqlite3
+
+        from batchai_scenario.emulator.state.health import REMEDY
+        from batchai_scenario.emulator.state.store import unusable
+
         with ExitStack() as held:
-            address = self._start(held)
+            try:
+                address = self._start(held)
+            except sqlite3.Error as error:
+                raise unusable(self._home.database, error) from error
+            except (KeyError, TypeError, ValueError) as error:  # a document that is JSON, and makes no sense
+                text = f"it holds what cannot be read ({type(error).__name__}: {error})"
+                raise HomeDamaged(str(self._home.database), text, REMEDY) from error
             self._held = held.pop_all()
         return address
 
@@ -122,11 +134,14 @@ class EmulatorServer:
         from batchai_scenario.emulator.gateway.authority import Authority
         from batchai_scenario.emulator.gateway.log import EmulatorLog
         from batchai_scenario.emulator.gateway.web import serve
-        from batchai_scenario.emulator.identity.own import PUBLISHED, OwnCredentials
+        from batchai_scenario.emulator.identity.development import PUBLISHED
         from batchai_scenario.emulator.identity.tokens import Tokens
         from batchai_scenario.emulator.listening import listen
         from batchai_scenario.emulator.rooms import furnish, warm_up
         from batchai_scenario.emulator.state.clock import SystemClock, wire_time
+        from batchai_scenario.emulator.state.copies import keep_copies
+        from batchai_scenario.emulator.state.health import check
+        from batchai_scenario.emulator.state.own import OwnCredentials
         from batchai_scenario.emulator.state.seal import Seal
         from batchai_scenario.emulator.state.store import Store
 
@@ -141,17 +156,12 @@ class EmulatorServer:
         last = urlsplit(previous.blob_url).port or 0 if previous else 0
         blobs = listen(settings.host, 0, preferred=last)
         held.callback(blobs.close)
-        proxies: dict[bool, socket.socket] = {}
-        for passthrough in (False, True):
-            last = 0
-            if previous is not None:
-                last = previous.passthrough_port if passthrough else previous.proxy_port
-            proxies[passthrough] = listen(_PROXY_HOST, 0, preferred=last)
-            held.callback(proxies[passthrough].close)
+        proxies = self._proxies(held, previous)
         clock = SystemClock()
         address = self._address(listener, blobs, proxies, wire_time(clock.now()))
         log = EmulatorLog(self._home.database.parent / "emulator.log")
         held.callback(log.close)
+        check(self._home)
         seal = Seal.at(self._home.seal_key)
         store = Store(self._home.database, seal)
         held.callback(store.close)
@@ -159,6 +169,7 @@ class EmulatorServer:
         if settings.development_credentials:
             known.append(PUBLISHED)
         keys = [own.account_key for own in known]
+        keep_copies(held, self._home, store, clock, log.error)
         tokens = Tokens(seal.key, clock)
         rooms = furnish(held, self._home, settings, store, clock, keys, tokens, blob_url=address.blob_url)
         gateway = self._gateway(rooms, tokens, clock, address, log, [own.secret for own in known])
@@ -168,6 +179,20 @@ class EmulatorServer:
         held.callback(remove_address, self._home, address.instance)
         warm_up(held, rooms.steps(), log.error)
         return address
+
+    @staticmethod
+    def _proxies(held: ExitStack, previous: Address | None) -> dict[bool, socket.socket]:
+        """Listen for the proxies, on their previous ports if they are free."""
+        from batchai_scenario.emulator.listening import listen
+
+        proxies: dict[bool, socket.socket] = {}
+        for passthrough in (False, True):
+            last = 0
+            if previous is not None:
+                last = previous.passthrough_port if passthrough else previous.proxy_port
+            proxies[passthrough] = listen(_PROXY_HOST, 0, preferred=last)
+            held.callback(proxies[passthrough].close)
+        return proxies
 
     @staticmethod
     def _address(

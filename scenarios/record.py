@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from batchai_scenario.backends.base import Place
-from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.scenarios.home import runs_folder
 from batchai_scenario.scenarios.schema import ExpectSection  # noqa: TC001 - pydantic looks at it
 from batchai_scenario.scenarios.text import did_you_mean
@@ -269,8 +269,11 @@ def new_id(scenario: str, moment: datetime) -> str:
     return f"{stem(scenario)}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+REMEDY = "Delete the run's folder, or keep it for its files: other runs do not need it."
+
+
 def all_runs(home: Path) -> list[Run]:
-    """List all runs, the oldest first; folders without a readable record are left out."""
+    """List all runs, the oldest first; see ``unreadable_runs`` for the rest."""
     runs = []
     for file in runs_folder(home).glob("*/run.json"):
         with contextlib.suppress(OSError, ValueError):
@@ -278,13 +281,35 @@ def all_runs(home: Path) -> list[Run]:
     return sorted(runs, key=lambda run: (run.record.created_at, run.record.id))
 
 
+def unreadable_runs(home: Path) -> list[tuple[Path, str]]:
+    """List the folders of runs whose record cannot be read, and why."""
+    folders = [path for path in sorted(runs_folder(home).glob("*")) if path.is_dir()]
+    return [(folder, reason) for folder in folders if (reason := _why_unreadable(folder))]
+
+
+def _why_unreadable(folder: Path) -> str:
+    try:
+        Run.read(folder)
+    except FileNotFoundError:
+        return "it is not there"
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    except ValueError:
+        return "it is damaged"
+    return ""
+
+
 def find_run(home: Path, name: str | None) -> Run:
     """Find a run by its id, the beginning or the end of one, or ``last`` (also None).
 
     Raises:
         UserError: There is none, or more than one.
+        MachineError: Its record cannot be read.
     """
     runs = all_runs(home)
+    for folder, reason in unreadable_runs(home) if name not in (None, "last") else ():
+        if folder.name == name:
+            raise MachineError(f"{folder / 'run.json'}: {reason}.", remedy=REMEDY)
     if not runs:
         raise UserError("there are no runs yet", "", "scenario run hello")
     if name in (None, "last"):

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
         stop,
     )
     from batchai_scenario.backends.local.execution import CannotExecuteError, execute
+    from batchai_scenario.backends.local.mending import (
+        Damage,
+        Salvaged,
+        damages,
+        last_copy,
+        repair,
+        salvage,
+    )
     from batchai_scenario.backends.local.tools import (
         EngineProbe,
         Image,
@@ -33,6 +41,12 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
+    "Damage": "mending",
+    "Salvaged": "mending",
+    "damages": "mending",
+    "last_copy": "mending",
+    "repair": "mending",
+    "salvage": "mending",
     "open_backend": "backend",
     "EmulatorStatus": "control",
     "environment": "control",
@@ -52,19 +66,25 @@ _PLACES = {
 __all__ = [
     "REMOVED",
     "CannotExecuteError",
+    "Damage",
     "EmulatorStatus",
     "EngineProbe",
     "Image",
+    "Salvaged",
     "build_image",
+    "damages",
     "environment",
     "execute",
     "found_address",
     "gc",
     "interception",
+    "last_copy",
     "list_images",
     "open_backend",
     "probe_engines",
+    "repair",
     "reset",
+    "salvage",
     "serve",
     "status",
     "stop",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import signal
 import tempfile
 import threading
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.backends.local.host import Serving
     from batchai_scenario.emulator.serving import Address
+    from batchai_scenario.emulator.state.home import Home
 
 STOP_SECONDS = 15.0
 
@@ -34,7 +35,8 @@ class EmulatorStatus:
     """Whether an emulator serves a home, and where.
 
     ``running_jobs``: names of the jobs that are not final, read from the home's state whether or not an
-    emulator serves it. ``notices``: what was not right with the home and was mended at the start.
+    emulator serves it. ``problem`` says why that state cannot be read, ``remedy`` what helps.
+    ``notices``: what was not right with the home and was mended at the start.
     """
 
     home: Path
@@ -46,6 +48,8 @@ class EmulatorStatus:
     clusters: int = 0
     running_jobs: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    problem: str = ""
+    remedy: str = ""
 
 
 def serve(
@@ -123,35 +127,62 @@ def status(home: Path) -> EmulatorStatus:
 
 
 def _described(home: Path, found: Address | None) -> EmulatorStatus:
-    clusters, jobs = _live(home)
-    if found is None:
-        return EmulatorStatus(home, serving=is_served(home), clusters=len(clusters), running_jobs=jobs)
-    return EmulatorStatus(
+    problem: MachineError | None = None
+    clusters: frozenset[str] = frozenset()
+    jobs: tuple[str, ...] = ()
+    try:
+        clusters, jobs = _live(home)
+    except MachineError as error:
+        problem = error
+    said = EmulatorStatus(
         home,
-        serving=True,
+        serving=found is not None or is_served(home),
+        clusters=len(clusters),
+        running_jobs=jobs,
+        problem=problem.message if problem else "",
+        remedy=problem.remedy if problem else "",
+    )
+    if found is None:
+        return said
+    return replace(
+        said,
         url=found.url,
         pid=found.pid,
         started_at=found.started_at,
         version=found.version,
-        clusters=len(clusters),
-        running_jobs=jobs,
     )
 
 
 def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Read (guids of clusters, names of jobs that are not final) from a home's state."""
-    from batchai_scenario.emulator.cluster.keeping import Records
+    """Read (guids of clusters, names of jobs that are not final) from a home's state.
+
+    Raises:
+        MachineError: it cannot be read.
+    """
+    import sqlite3
+
+    from batchai_scenario.emulator.errors import EmulatorError, HomeDamaged
+    from batchai_scenario.emulator.state.health import REMEDY, check
     from batchai_scenario.emulator.state.home import Home
-    from batchai_scenario.emulator.state.seal import Seal
-    from batchai_scenario.emulator.state.store import Store, StoreTooNew
 
     place = Home(home)
-    if not place.database.exists():
-        return frozenset(), ()
     try:
-        store = Store(place.database, Seal.at(place.seal_key))
-    except StoreTooNew as error:
+        check(place)
+        return _read_live(place) if place.database.exists() else (frozenset(), ())
+    except HomeDamaged as error:
+        raise MachineError(f"{error.path}: {error.reason}.", remedy=error.remedy) from error
+    except EmulatorError as error:
         raise MachineError(str(error)) from error
+    except (sqlite3.Error, KeyError, ValueError, TypeError) as error:
+        raise MachineError(f"{place.database}: it is damaged ({error}).", remedy=REMEDY) from error
+
+
+def _read_live(place: Home) -> tuple[frozenset[str], tuple[str, ...]]:
+    from batchai_scenario.emulator.cluster.keeping import Records
+    from batchai_scenario.emulator.state.seal import Seal
+    from batchai_scenario.emulator.state.store import Store
+
+    store = Store(place.database, Seal.at(place.seal_key))
     try:
         records = Records(store)
         clusters = frozenset(cluster.guid for cluster in records.all_clusters())
@@ -214,33 +245,54 @@ def _ask_to_stop(found: Address) -> bool:
 def reset(home: Path, *, force: bool = False) -> list[str]:
     """Delete everything that an emulator keeps in a home but its caches; gives a line for each thing.
 
-    An emulator that serves the home is stopped. Runs' records are not the emulator's, and stay.
+    An emulator that serves the home is stopped. Runs' records are not the emulator's, and stay. With
+    ``force`` it does not matter whether the state can be read.
 
     Raises:
         UserError: jobs run, and ``force`` is not set.
-        MachineError: the emulator could not be stopped.
+        MachineError: the emulator could not be stopped, the state cannot be read and ``force`` is not set,
+            or something cannot be removed.
         LeftBehind: an engine does not remove something; all else is gone.
     """
     from batchai_scenario.emulator.state.home import Home
 
-    running = status(home).running_jobs
-    if running and not force:
-        raise UserError(
-            f"jobs are not finished: {', '.join(running)}", hint="wait, terminate them, or force the reset"
-        )
+    found = status(home)
+    if not force and found.problem:
+        raise MachineError(f"whether jobs run is not known: {found.problem}", remedy=found.remedy)
+    if not force and found.running_jobs:
+        listed = ", ".join(found.running_jobs)
+        raise UserError(f"jobs are not finished: {listed}", hint="wait, terminate them, or force the reset")
     stop(home)
     place = Home(home)
     with locked(home):
         removed, stays = _sweep(home, frozenset())
         for path in (place.database.parent, place.storage, place.nodes, place.address_file):
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.exists():
-                path.unlink()
-            else:
-                continue
-            removed.append(f"removed {path}")
+            if _removed(path):
+                removed.append(f"removed {path}")
     return _told(removed, stays)
+
+
+def _removed(path: Path) -> bool:
+    """Remove a file or folder of a home; of a link to a folder, what is in that; False if there was nothing.
+
+    Raises:
+        MachineError: something cannot be removed; everything else is gone.
+    """
+    from batchai_scenario.emulator.state import beneath
+
+    if not path.exists() and not path.is_symlink():
+        return False
+    try:
+        if path.is_symlink() and path.is_dir():  # the user's own, to another disk
+            for name in os.listdir(path):  # noqa: PTH208 - names
+                beneath.remove_path(path.resolve() / name)
+        else:
+            beneath.remove_path(path)
+    except OSError as error:
+        raise MachineError(
+            f"{path} cannot be removed: {error}.", remedy="Remove it as the user to whom it belongs."
+        ) from error
+    return True
 
 
 def gc(home: Path) -> list[str]:

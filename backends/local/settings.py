@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.backends.base import BackendOptions
-    from batchai_scenario.emulator.identity.own import OwnCredentials
+    from batchai_scenario.emulator.state.own import OwnCredentials
 
 CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
 """The options and their values; the first is the default."""
@@ -52,8 +52,8 @@ class LocalChoices:
 def own_credentials(home: Path) -> OwnCredentials:
     """Read the credentials of a home; MachineError if they cannot be read."""
     from batchai_scenario.emulator.errors import HomeDamaged
-    from batchai_scenario.emulator.identity.own import OwnCredentials
     from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.own import OwnCredentials
 
     try:
         return OwnCredentials.at(Home(home).credentials)

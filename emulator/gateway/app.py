@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from batchai_scenario.emulator.arm.metadata import cloud_metadata
 from batchai_scenario.emulator.clouds import place_of
-from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.errors import HomeDamaged, ServiceError
 from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
 from batchai_scenario.emulator.gateway.reading import (
     base_url_of,
@@ -169,6 +169,9 @@ class Gateway:
             return  # nobody is left to answer
         except ServiceError as error:
             await self._refuse(scope, watched, error)
+        except HomeDamaged as error:
+            self._report(str(error))
+            await self._refuse(scope, watched, ServiceError(500, "InternalServerError", str(error)))
         except Exception:  # the last door: what nobody expected is written down, not shown
             number = str(uuid.uuid4())
             self._report(f"error {number} in {scope['method']} {scope['path']}\n{traceback.format_exc()}")

@@ -44,8 +44,8 @@ class Authority:
     C3. The authority may sign for Azure's hosts in ``emulator.clouds`` only: a critical name constraint says
         so, and clients refuse what it signed for others.
     C4. The key of a certificate for hosts is nowhere but in memory, apart from the moment that TLS reads it.
-    C5. What is near its end is made anew: the authority whenever it is asked for, the hosts' certificate
-        while the emulator serves.
+    C5. What is near its end, or damaged, is made anew: the authority whenever it is asked for, the hosts'
+        certificate while the emulator serves.
     """
 
     def __init__(self, home: Home, clock: Clock) -> None:
@@ -85,8 +85,11 @@ class Authority:
         file = self._folder / "ca.key"
         if not file.exists():
             self._make(file, now)
-        found = _read(file)
-        if found[0].not_valid_after_utc - now < _RENEW_BEFORE:
+        try:
+            found = _read(file)
+        except (ValueError, TypeError):  # damaged: programs that trusted it are told of the next one
+            found = None
+        if found is None or found[0].not_valid_after_utc - now < _RENEW_BEFORE:
             self._make(file, now, replaced=file.stat().st_ino)
             found = _read(file)
         return found

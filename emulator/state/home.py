@@ -47,6 +47,16 @@ class Home:
         return self.root / "emulator" / "credentials.json"
 
     @property
+    def copies(self) -> Path:
+        """Copies of database, seal key and credentials: ``<time>-stop/`` and ``<time>-day/``."""
+        return self.root / "emulator" / "copies"
+
+    @property
+    def damaged(self) -> Path:
+        """What ``repair`` put aside, in a folder for each time."""
+        return self.root / "emulator" / "damaged"
+
+    @property
     def authority(self) -> Path:
         """The local certificate authority: ``ca.key`` (0600), and ``ca.pem``, which clients trust."""
         return self.root / "emulator" / "authority"

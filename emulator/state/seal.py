@@ -11,12 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from batchai_scenario.emulator.errors import HomeDamaged
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cryptography.fernet import Fernet
 
 _KEY_BYTES = 32
+
+REMEDY = (
+    "'scenario emulator repair' puts its copy back; without one, what was sealed with it (keys of storage "
+    "accounts and volumes, users' passwords) is lost."
+)
 
 
 class Seal:
@@ -36,9 +43,13 @@ class Seal:
 
     @classmethod
     def at(cls, path: Path) -> Seal:
-        """Open the key file, made on first use with mode 0600; two first users get the same key."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Open the key file, made on first use with mode 0600; two first users get the same key.
+
+        Raises:
+            HomeDamaged: it holds something else.
+        """
         if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -47,7 +58,11 @@ class Seal:
                     path.hardlink_to(draft)
             finally:
                 Path(draft).unlink()
-        return cls(path.read_bytes())
+        try:
+            return cls(path.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = f"it cannot be read ({error.strerror})" if isinstance(error, OSError) else "it is no key"
+            raise HomeDamaged(str(path), reason, REMEDY) from None
 
     def seal(self, secrets: Mapping[str, str]) -> bytes:
         """Seal a dictionary."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from contextlib import contextmanager
+import uuid
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.errors import EmulatorError
+from batchai_scenario.emulator.errors import EmulatorError, HomeDamaged
+from batchai_scenario.emulator.state.health import HEADER, REMEDY
 from batchai_scenario.emulator.state.migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ FORMAT = len(MIGRATIONS)
 
 _VERSION_AT = 60
 """Where the head of an SQLite file holds its ``user_version``: four bytes, the highest first."""
+
+_NOT_THE_FILE = ("full", "disk I/O", "readonly", "unable to open", "locked")
+"""Words of SQLite's where the file itself may be well."""
 
 _COLUMNS = "SELECT kind, id, parent, body, number FROM documents"
 
@@ -65,26 +70,41 @@ class Store:
     """
 
     def __init__(self, path: Path, seal: Seal) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check_head(path)
+        """Open the file, or make it.
+
+        Raises:
+            StoreTooNew: a newer version of this program wrote it.
+            HomeDamaged: it cannot be read or written.
+        """
+        self._path = path
         self._seal = seal
         self._lock = threading.RLock()
         self._depth = 0
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._migrate(path)
-
-    def _migrate(self, path: Path) -> None:
-        """Bring the file to this version, step by step, each step whole or not at all."""
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > FORMAT:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                _create(path)
+            _check_head(path)
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=30)
+        except (OSError, sqlite3.Error) as error:
+            raise unusable(path, error) from None
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            _migrate(self._db, path)
+        except (ValueError, KeyError, TypeError, sqlite3.Error) as error:
             self._db.close()
-            raise StoreTooNew(path, version)
-        for number in range(version + 1, FORMAT + 1):
-            with self.transaction():
-                MIGRATIONS[number - 1](self._db)
-                self._db.execute(f"PRAGMA user_version={number}")
+            raise unusable(path, error) from None
+
+    @property
+    def changes(self) -> int:
+        """Count the rows that were changed through this object."""
+        return self._db.total_changes
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the whole file as it is now; sqlite3.Error or OSError if that cannot be done."""
+        with self._lock, closing(sqlite3.connect(path)) as copy:
+            self._db.backup(copy)
 
     def close(self) -> None:
         """Close the file."""
@@ -153,7 +173,7 @@ class Store:
             row = self._db.execute(
                 "SELECT kind, id, parent, body, number FROM documents WHERE kind = ? AND id = ?", (kind, id)
             ).fetchone()
-        return None if row is None else _document(row)
+        return None if row is None else self._document(row)
 
     def list(
         self,
@@ -179,7 +199,7 @@ class Store:
                 f"{query} AND number > ? ORDER BY number LIMIT ?",
                 (*values, after, -1 if limit is None else limit),
             ).fetchall()
-        return [_document(row) for row in rows]
+        return [self._document(row) for row in rows]
 
     def delete(self, kind: str, id: str) -> bool:  # noqa: A002
         """Delete a document; False if there was none."""
@@ -193,21 +213,71 @@ class Store:
             row = self._db.execute(
                 "SELECT sealed FROM documents WHERE kind = ? AND id = ?", (kind, id)
             ).fetchone()
-        return {} if row is None or row[0] is None else self._seal.open(row[0])
+        if row is None or row[0] is None:
+            return {}
+        try:
+            return self._seal.open(row[0])
+        except Exception as error:  # InvalidToken, of a library that is imported late
+            text = f"the secrets of {kind} {id} cannot be opened with its seal key"
+            raise HomeDamaged(str(self._path), text, REMEDY) from error
+
+    def _document(self, row: tuple[str, str, str, str, int]) -> Document:
+        kind, id_, parent, body, number = row
+        try:
+            found = json.loads(body)
+        except (ValueError, TypeError):
+            found = None
+        if not isinstance(found, dict):
+            raise HomeDamaged(str(self._path), f"what it holds as {kind} {id_} cannot be read", REMEDY)
+        return Document(kind, id_, parent, found, number)
+
+
+def unusable(path: Path, error: Exception) -> HomeDamaged:
+    """Say why a database cannot be used, and what helps: room, rights, or a copy."""
+    text = str(error.strerror if isinstance(error, OSError) else error)
+    if isinstance(error, OSError) or any(word in text for word in _NOT_THE_FILE):
+        remedy = "Make room on its disk, or see to it that you may write there."
+        return HomeDamaged(str(path), f"it cannot be written ({text})", remedy)
+    return HomeDamaged(str(path), f"it is damaged ({text})", REMEDY)
+
+
+def _create(path: Path) -> None:
+    """Make a file that has its tables before it has its name: one without them was damaged."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with closing(sqlite3.connect(draft, isolation_level=None)) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+            _migrate(db, path)
+        with suppress(FileExistsError):  # another first user was quicker
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring a file to this version, step by step, each step whole or not at all."""
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version > FORMAT:
+        db.close()
+        raise StoreTooNew(path, version)
+    for number in range(version + 1, FORMAT + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            if db.execute("PRAGMA user_version").fetchone()[0] < number:  # another process may be quicker
+                MIGRATIONS[number - 1](db)
+                db.execute(f"PRAGMA user_version={number}")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
 
 
 def _check_head(path: Path) -> None:
     """Refuse a file of a newer version before SQLite opens it, for that alone may change it."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(_VERSION_AT + 4)
-    except FileNotFoundError:
-        return
+    with path.open("rb") as file:
+        head = file.read(_VERSION_AT + 4)
+    if head[: len(HEADER)] != HEADER:
+        raise HomeDamaged(str(path), "it is damaged (no database begins like this)", REMEDY)
     version = int.from_bytes(head[_VERSION_AT:], "big")
     if version > FORMAT:
         raise StoreTooNew(path, version)
-
-
-def _document(row: tuple[str, str, str, str, int]) -> Document:
-    kind, id_, parent, body, number = row
-    return Document(kind, id_, parent, json.loads(body), number)

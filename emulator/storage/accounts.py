@@ -91,9 +91,13 @@ class Accounts:
             self._folder(name)
         for document in store.list(KIND):
             kept = store.secrets(KIND, document.id)
-            first, *others = (kept[key] for key in KEY_NAMES)
+            # Keys that were lost with the key that sealed them are made anew.
+            first, *others = (kept.get(key) or _new_key() for key in KEY_NAMES)
             keys = (*fixed.get(document.id, (first,)), *others)
-            self._accounts[document.id] = _account(document.id, keys, document.parent, document.body)
+            account = _account(document.id, keys, document.parent, document.body)
+            self._accounts[document.id] = account
+            if not kept:
+                self._put(account)
 
     def get(self, name: str) -> Account | None:
         """Find an account (A1)."""

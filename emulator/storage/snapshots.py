@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import fcntl
 import os
@@ -20,6 +19,8 @@ from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.times import parse_sas_time, snapshot_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.call import Call, Context
@@ -63,8 +64,12 @@ async def create_snapshot(context: Context, call: Call) -> Response:
     return call.answer(201, {**headers, "x-ms-snapshot": name})
 
 
-def copy_tree(source: str, target: str) -> None:
-    """Copy a folder: directories, files and links with their times; what else is there is left out."""
+def copy_tree(source: str, target: str, lose: Callable[[str, str], None] | None = None) -> None:
+    """Copy a folder: directories, files and links with their times; what else is there is left out.
+
+    ``lose`` hears path and reason of what cannot be read, and the rest is copied; without it that is an
+    OSError.
+    """
     os.mkdir(target)
     with beneath.opened(source) as top, beneath.opened(target) as copied:
         for folder in beneath.walk(top):
@@ -76,8 +81,11 @@ def copy_tree(source: str, target: str) -> None:
                 raise
             try:
                 for name in folder.names:
-                    with contextlib.suppress(FileNotFoundError, FileExistsError):  # it changed meanwhile
-                        _copy_entry(name, folder.fd, below)
+                    problem = _try_to_copy(name, folder.fd, below)
+                    if problem is not None and lose is None:
+                        raise problem
+                    if problem is not None and lose is not None:
+                        lose("/".join((*folder.parts, name)), problem.strerror or str(problem))
                 _keep_times(os.fstat(folder.fd), below)
             finally:
                 os.close(below)
@@ -107,6 +115,16 @@ def _seek(fd: int, position: int) -> bool:
     return os.lseek(fd, position, os.SEEK_SET) == position
 
 
+def _try_to_copy(name: str, source: int, target: int) -> OSError | None:
+    try:
+        _copy_entry(name, source, target)
+    except (FileNotFoundError, FileExistsError):
+        return None  # it changed meanwhile
+    except OSError as error:
+        return error
+    return None
+
+
 def _copy_entry(name: str, source: int, target: int) -> None:
     """Copy what has a name in one open folder to another; of a folder only its name."""
     status = os.stat(name, dir_fd=source, follow_symlinks=False)
@@ -114,6 +132,8 @@ def _copy_entry(name: str, source: int, target: int) -> None:
         os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
     elif modes.S_ISDIR(status.st_mode):
         os.mkdir(name, dir_fd=target)
+        if not os.access(name, os.R_OK | os.X_OK, dir_fd=source):
+            raise PermissionError(errno.EACCES, "it may not be read", name)
     elif modes.S_ISREG(status.st_mode):
         _copy_file(name, source, target)
 

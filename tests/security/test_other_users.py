@@ -22,9 +22,9 @@ from batchai_scenario.backends.local.settings import own_credentials
 from batchai_scenario.emulator.errors import HomeDamaged
 from batchai_scenario.emulator.gateway.peers import Peer, Peers
 from batchai_scenario.emulator.identity import development
-from batchai_scenario.emulator.identity.own import OwnCredentials
 from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 from batchai_scenario.emulator.state.home import Home
+from batchai_scenario.emulator.state.own import OwnCredentials
 from tests.security import other_user
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchai_scenario.scenarios.cli.options import json_option
+from batchai_scenario.scenarios.record import REMEDY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,7 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
         else "none serves; a run starts its own"
     )
     yield Finding("emulator", None if not status.serving else True, where)
+    yield from _state(home)
     detached = [run.record.id for run in all_runs(home) if run.state == DETACHED]
     if detached:
         yield Finding(
@@ -90,6 +92,21 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     ]
     text = f"not set: {', '.join(missing)}" if missing else "all settings are there"
     yield Finding("backend azure", None if missing else True, text)
+
+
+def _state(home: Path) -> Iterator[Finding]:
+    """Look at what is kept: the emulator's state, and run records."""
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.record import unreadable_runs
+
+    damages = local.damages(home)
+    for damage in damages:
+        yield Finding("state", ok=False, text=f"{damage.path}: {damage.reason}", remedy=damage.remedy)
+    copy = local.last_copy(home)
+    if copy is not None and not damages:
+        yield Finding("state", ok=True, text=f"whole; last copy {copy.astimezone():%Y-%m-%d %H:%M}")
+    for folder, reason in unreadable_runs(home):
+        yield Finding("runs", ok=False, text=f"{folder / 'run.json'}: {reason}", remedy=REMEDY)
 
 
 def _home(home: Path) -> Finding:

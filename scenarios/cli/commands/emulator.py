@@ -1,7 +1,8 @@
-"""``scenario emulator``: serve, status, stop, reset, gc, env, exec."""
+"""``scenario emulator``: serve, status, stop, reset, gc, repair, salvage, env, exec."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -126,7 +127,7 @@ def serve(
 @emulator.command()
 @json_option
 @click.pass_obj
-def status(shared: dict[str, Any], *, as_json: bool) -> None:
+def status(shared: dict[str, Any], *, as_json: bool) -> int:
     """Say whether an emulator serves the home folder, where, and what runs on it."""
     from batchai_scenario.backends import local
     from batchai_scenario.scenarios.cli.console import Console
@@ -134,15 +135,20 @@ def status(shared: dict[str, Any], *, as_json: bool) -> None:
     console = Console(as_json=as_json)
     found = local.status(shared["home"])
     if as_json:
-        console.json(_as_json(found))
-        return
+        console.json({**_as_json(found), "problem": found.problem, "remedy": found.remedy})
+        return 3 if found.problem else 0
     if found.serving:
         console.line(f"serving {found.home} at {found.url}", "green")
         console.line(f"  process {found.pid}, since {found.started_at}, version {found.version}")
     else:
         console.line(f"no emulator serves {found.home}")
+    if found.problem:
+        console.line(f"  {found.problem}", "red")
+        console.line(f"  {found.remedy}", "dim")
+        return 3
     jobs = ", ".join(found.running_jobs) or "none"
     console.line(f"  clusters: {found.clusters}   jobs that are not finished: {jobs}")
+    return 0
 
 
 @emulator.command()
@@ -180,6 +186,54 @@ def gc(shared: dict[str, Any], *, as_json: bool) -> int:
     from batchai_scenario.backends import local
 
     return _remove(lambda: local.gc(shared["home"]), as_json=as_json)
+
+
+@emulator.command()
+@json_option
+@click.pass_obj
+def repair(shared: dict[str, Any], *, as_json: bool) -> None:
+    """Mend a damaged home: put what cannot be read aside, and the last good copy of it in its place.
+
+    A copy of the state is made whenever an emulator stops, and each day.
+    """
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
+
+    console = Console(as_json=as_json)
+    lines = local.repair(shared["home"])
+    if as_json:
+        console.json({"repaired": lines})
+        return
+    for line in lines or ["nothing is damaged"]:
+        console.line(line)
+
+
+@emulator.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def salvage(shared: dict[str, Any], folder: Path, *, as_json: bool) -> int:
+    """Copy shares and run records out of the home to a new folder, whatever state the home is in.
+
+    Exit code 3 if something could not be read; everything else is there.
+    """
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
+
+    console = Console(as_json=as_json)
+    found = local.salvage(shared["home"], folder)
+    if as_json:
+        console.json(
+            {"folder": str(found.folder), "shares": found.shares, "runs": found.runs, "lost": found.lost}
+        )
+        return 3 if found.lost else 0
+    for kind, names in (("share", found.shares), ("run", found.runs)):
+        for name in names:
+            console.line(f"{kind} {name}")
+    for line in found.lost:
+        console.line(f"not read: {line}", "red")
+    console.line(f"{len(found.shares)} shares and {len(found.runs)} runs are in {found.folder}", "bold")
+    return 3 if found.lost else 0
 
 
 @emulator.command()

@@ -9,6 +9,8 @@ import click
 from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.record import Run
 
@@ -34,13 +36,24 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
         everything = all_runs(shared["home"])
         settle_detached(everything, shared)
         _list(console, everything)
-        return 0
+        return _unreadable(shared["home"])
     one = find_run(shared["home"], run)
     if stop:
         return _stop(console, one, shared)
     settle_detached([one], shared)
     _show(console, one)
     return 0
+
+
+def _unreadable(home: Path) -> int:
+    """Say on standard error which records cannot be read; gives the exit code."""
+    from batchai_scenario.scenarios.cli.console import complain
+    from batchai_scenario.scenarios.record import REMEDY, unreadable_runs
+
+    found = unreadable_runs(home)
+    for folder, reason in found:
+        complain(f"{folder / 'run.json'}: {reason}", REMEDY)
+    return 3 if found else 0
 
 
 def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:

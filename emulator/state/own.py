@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchai_scenario.emulator.errors import HomeDamaged
-from batchai_scenario.emulator.identity import development
+
+REMEDY = "Delete it: new ones are made when the emulator starts next."
 
 _SECRET_BYTES, _KEY_BYTES = 30, 64
 _CLIENT_SECRET, _ACCOUNT_KEY = "clientSecret", "accountKey"
@@ -33,21 +34,16 @@ class OwnCredentials:
         Raises:
             HomeDamaged: it holds something else.
         """
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _make(path)
-        own = _read(path.read_bytes())
+        try:
+            own = _read(path.read_bytes())
+        except OSError as error:
+            raise HomeDamaged(str(path), f"it cannot be read ({error.strerror})", REMEDY) from None
         if own is None:
-            raise HomeDamaged(
-                str(path),
-                "it holds no credentials",
-                "Delete it: new ones are made when the emulator starts next.",
-            )
+            raise HomeDamaged(str(path), "it holds no credentials", REMEDY)
         return own
-
-
-PUBLISHED = OwnCredentials(development.SECRET, development.ACCOUNT_KEY)
-"""What everybody can read; known with ``--development-credentials`` only."""
 
 
 def _read(data: bytes) -> OwnCredentials | None:
