@@ -5,12 +5,17 @@ cannot lose its own end. A container sees it, so what stands in it is read as a 
 no pipe is opened. Files: ``supervisor.sh``, ``plan`` (shell), ``environment`` (shell, 0600, emptied
 by the supervisor before anything else), ``log`` (what the supervisor could not do), ``begun``, ``phase``
 and ``status``.
+
+A job may write its own ``status``, for it is the user that its supervisor is. So an end counts only with
+the seal that the supervisor read from ``environment`` and keeps in its memory; here it stands in a file
+beside the folder, which no container sees.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import shlex
 import shutil
 from contextlib import suppress
@@ -34,7 +39,8 @@ Phase = Literal["start", "preparation", "main"]
 Scope = Literal["alone", "session"]
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.sh")
-_STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|failed) end\n")
+_STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|failed) ([0-9a-f]*) end\n")
+_SEAL = "seal"
 _LOG_TAIL = 600
 _LIMIT = 200  # bytes of a file of one line
 
@@ -74,7 +80,10 @@ def write_control(
     draft.mkdir(parents=True, mode=0o700)
     shutil.copyfile(_SUPERVISOR, draft / "supervisor.sh")
     _write(draft / "plan", _plan(task, owner, scope))
-    _write(draft / "environment", _environment(environment))
+    seal = secrets.token_hex(16)
+    _write(draft / "environment", _environment(environment) + f"unset seal\nseal={seal}\n")
+    beneath.remove_path(_note(folder, _SEAL))
+    _write(_note(folder, _SEAL), seal)
     draft.rename(folder)
 
 
@@ -159,13 +168,20 @@ def recorded_end(folder: Path) -> TaskEnd | None:
     except (OSError, UnicodeDecodeError):
         return None
     found = _STATUS.match(text)
-    if not found:
+    if not found or not _is_sealed(folder, found[4]):
         return None
     problem = None
     if found[3] == "failed":
         problem = Problem("InternalError", f"The task could not be run on its node: {log_tail(folder)}")
     started = _written(folder / "begun") or ended or _now()
     return TaskEnd(cast("Phase", found[1]), int(found[2]), started, max(started, ended or started), problem)
+
+
+def _is_sealed(folder: Path, seal: str) -> bool:
+    try:
+        return secrets.compare_digest(_note(folder, _SEAL).read_text(), seal)
+    except OSError:
+        return False
 
 
 def lost_end(
@@ -259,12 +275,13 @@ def _note(folder: Path, what: str) -> Path:
 
 
 def drop_control(folder: Path) -> None:
-    """Delete a task's control folder, and what is noted beside it."""
+    """Delete a task's control folder and what is noted beside it; its lock is for who holds it to delete."""
     with suppress(OSError):
         beneath.remove_path(folder)
     for path in folder.parent.glob(f".{folder.name}.*"):
         with suppress(OSError):
-            beneath.remove_path(path)
+            if path.suffix != ".lock":
+                beneath.remove_path(path)
 
 
 def control_folders(home: Home) -> Iterator[Path]:

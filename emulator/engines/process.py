@@ -62,6 +62,7 @@ from batchai_scenario.emulator.engines.supervisors import (
     is_free,
     is_gone,
     kill,
+    kill_by_id,
     locked,
     marker_of,
     signal_supervisor,
@@ -69,7 +70,6 @@ from batchai_scenario.emulator.engines.supervisors import (
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.environment import gpu_variables
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_name
-from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -162,13 +162,12 @@ class ProcessEngine:
         with locked(folder.parent / f".{task.id}.lock"):
             if has_begun(folder) or (folder.exists() and not is_free(folder)):
                 return
-            beneath.remove_path(folder)
+            drop_control(folder)
             try:
                 self._write(folder, task, self._environment(task, announce))
                 self._launch(folder, task)
             except BaseException as error:
-                with suppress(OSError):
-                    beneath.remove_path(folder)
+                drop_control(folder)
                 if isinstance(error, OSError):
                     message = f"The task could not be started: {error}"
                     raise EngineError(Problem("InternalError", message)) from error
@@ -248,6 +247,7 @@ class ProcessEngine:
         """Wait until the supervisor's lock is free, then read what it recorded (E3)."""
         folder = find_control_folder(self._home, task_id)
         if folder is None or not (folder / "alive").exists():
+            kill_by_id(self._home, task_id)
             return lost_end(folder, None, f"The engine knows of no task {task_id}.")
         with (folder / "alive").open("rb") as alive:
             fcntl.flock(alive, fcntl.LOCK_SH)
@@ -270,6 +270,7 @@ class ProcessEngine:
         """Send TERM, then have the supervisor kill the rest, then kill it too (E4)."""
         folder = find_control_folder(self._home, task_id)
         if folder is None or not (folder / "alive").exists():
+            kill_by_id(self._home, task_id)
             return
         marker = marker_of(self._home, folder.parent.parent.parent.name, task_id)
         for number, seconds in ((signal.SIGTERM, grace), (signal.SIGUSR1, LAST_WORDS)):
@@ -291,6 +292,7 @@ class ProcessEngine:
         folder = find_control_folder(self._home, task_id)
         if folder is not None:
             drop_control(folder)
+            (folder.parent / f".{task_id}.lock").unlink(missing_ok=True)
 
     def tasks(self) -> list[str]:
         """List tasks that were started and not removed (E7)."""

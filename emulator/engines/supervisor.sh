@@ -2,8 +2,8 @@
 # The first process of a task: supervisor.sh CONTROL-FOLDER
 #
 # Runs job preparation, then the job's command; each stream goes straight into its file. Its last act is
-# to write CONTROL/status, in one piece: "<phase> <exit code> <ok|failed> end". "failed" means that the step
-# could not be run at all, for the reason in CONTROL/log. When it began and ended is the time at which
+# to write CONTROL/status, in one piece: "<phase> <exit code> <ok|failed> <seal> end". "failed" means that the
+# step could not be run at all, for the reason in CONTROL/log; the seal is what nobody but the supervisor knows. When it began and ended is the time at which
 # CONTROL/begun and CONTROL/status were written. Needs POSIX sh (dash, bash, busybox) and mkdir. On a small
 # job every program that is started here shows: it starts few.
 #
@@ -23,7 +23,8 @@ finish() { # exit code, ok|failed
     end_everything
     [ -z "$uid" ] || give_back
     # One write over room that was taken at the beginning, so it succeeds on a disk that is full by now.
-    printf '%s\n' "$phase $1 $2 end" 1<>"$control/status" || printf '%s\n' "$phase $1 $2 end" >"$control/status"
+    end="$phase $1 $2 $seal end"
+    printf '%s\n' "$end" 1<>"$control/status" || printf '%s\n' "$end" >"$control/status"
     exit "$1"
 }
 
@@ -138,12 +139,12 @@ serve() {
 trap 'stop TERM' TERM
 trap 'stop INT' INT
 trap 'stop KILL' USR1
-uid= scope=session groups= environment= door= address= others=
+uid= scope=session groups= environment= seal= door= address= others=
 # shellcheck source=/dev/null
 [ -r "$control/environment" ] && . "$control/environment" && : >"$control/environment" && . "$control/plan" ||
     finish 125 failed
 true >"$control/begun"
-printf '%64s\n' '' >"$control/status"
+printf '%80s\n' '' >"$control/status"
 if [ "$scope" = alone ] && [ "$$" != 1 ] && [ "$PPID" != 1 ]; then scope=session; fi
 
 # What makes the directories shows at the same time whether env can put signals back.

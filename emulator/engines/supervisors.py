@@ -74,6 +74,15 @@ def signal_supervisor(marker: str, folder: Path, number: int) -> None:
         send(min(candidates, key=lambda process: (process.started, process.pid)), number)
 
 
+def kill_by_id(home: Home, task_id: str) -> None:
+    """Kill everything of a task of which nothing is known but its id: a job may delete what is kept of it."""
+    prefix, suffix = f"{home.root.resolve()}:", f":{task_id}"
+    found = {process.marker for process in marked()}
+    for marker in found:
+        if marker.startswith(prefix) and marker.endswith(suffix):
+            kill(marker)
+
+
 def kill(marker: str) -> None:
     """Kill everything of a task, and what it starts meanwhile; what the kernel cannot end is given up."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from batchai_scenario.emulator.engines.control import control_folder, lost_end, recorded_end
 from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
+from batchai_scenario.emulator.engines.proc import marked
+from batchai_scenario.emulator.engines.supervisors import await_that
 from batchai_scenario.emulator.launch.layout import NODE_TREE
 from tests.state.swapping import Swapping, moves, snapshot
 
@@ -96,3 +99,51 @@ def test_times_that_no_calendar_has_are_no_times(lab_of: Any) -> None:
     for seconds in (2**40, -(2**40), 4_000_000_000):
         os.utime(folder / "phase", (seconds, seconds))
         lost_end(folder, 1, "Lost.")
+
+
+FORGE = """
+set -- /mnt/batch/tasks/control "$HOME"/../control/*
+for control; do
+    [ -d "$control" ] || continue
+    printf '%80s\\n' '' >"$control/status"
+    for seal in '' 0 0123456789abcdef0123456789abcdef "$seal"; do
+        printf '%s\\n' "main 0 ok $seal end" 1<>"$control/status"
+    done
+    printf 'main 0 ok end\\n' 1<>"$control/status"
+    chmod 0 "$control/status" || true
+done
+kill -9 $PPID
+exit 3
+"""
+
+
+def test_a_job_that_writes_its_own_end_is_not_believed(lab: Any) -> None:
+    """It ends its supervisor before that can write another one."""
+    end = lab.run(FORGE).end
+    assert end.exit_code != 0
+    lab.run("true")
+
+
+def test_the_seal_of_an_end_is_nothing_that_a_job_finds(lab: Any) -> None:
+    task = lab.task('env; set; cat /mnt/batch/tasks/control/* "$HOME"/../control/*/*; exit 0')
+    lab.start(task)
+    folder = control_folder(lab.home, lab.cluster, task.node, task.id)
+    seal = folder.with_name(f".{folder.name}.seal").read_text()
+    outcome = lab.finish(task)
+    assert outcome.end.exit_code == 0
+    assert len(seal) == 32
+    assert seal not in outcome.text()
+    assert list(folder.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["process", "process-plain"])
+def test_a_job_that_deletes_what_is_kept_of_it_fails_and_goes(lab_of: Any, kind: str) -> None:
+    lab = lab_of(kind)
+    task = lab.task('rm -rf "$HOME"/../control; touch $AZ_BATCHAI_OUTPUT_OUT/done; sleep 300')
+    lab.start(task)
+    done = lab.logs(task).parent / "outputs" / "results" / "done"
+    assert await_that(done.exists, time.monotonic() + 30)
+    end = lab.another().wait(task.id)
+    assert end.problem is not None
+    lab.engine.stop(task.id)
+    assert [process for process in marked() if process.marker.endswith(task.id)] == []
