@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage import permissions, smb, tree
 from batchai_scenario.emulator.storage.errors import bad_header, failure
-from batchai_scenario.emulator.storage.file_operations import check_replaceable, save
+from batchai_scenario.emulator.storage.file_operations import check, check_replaceable, save
 from batchai_scenario.emulator.storage.snapshots import copy_content
 from batchai_scenario.emulator.storage.sources import find_source, open_source
 from batchai_scenario.emulator.storage.times import http_date
@@ -74,7 +74,8 @@ async def abort_copy(context: Context, call: Call) -> Response:
         raise bad_header("x-ms-copy-action", call.headers["x-ms-copy-action"])
     if not call.query.get("copyid"):
         raise failure("MissingRequiredQueryParameter", QueryParameterName="copyid")
-    with tree.find_file(context.root(call), call.parts):
+    with tree.find_file(context.root(call), call.parts) as found:
+        check(context, call, found)
         raise failure("NoPendingCopyOperation")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 import pytest
@@ -14,7 +14,7 @@ from tests.storage.serving import ACCOUNT, SMB
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.operations import Row
-    from tests.storage.serving import Served
+    from tests.storage.serving import Answer, Served
 
 PAGE = Path(__file__).parents[2] / "docs" / "files-operations.md"
 GUID = "11111111-2222-3333-4444-555555555555"
@@ -48,8 +48,21 @@ def test_enough_is_served() -> None:
     assert sum(not outcome(row)[0] for row in published) >= 0.9 * len(published)
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
-def test_what_the_table_says_is_so(served: Served, row: Row) -> None:
+class Request(NamedTuple):
+    """A request that an operation answers well."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+    def ask(self, served: Served) -> Answer:
+        return served.ask(self.method, self.path, self.query, self.headers, self.body)
+
+
+def prepared(served: Served, row: Row) -> Request:
+    """Make what an operation needs, and the request for it."""
     served.make("/data/f", b"content")
     source = served.linked("data/f", "rwd")
     path, _, query = row.path.partition("?")
@@ -77,7 +90,12 @@ def test_what_the_table_says_is_so(served: Served, row: Row) -> None:
         headers["x-ms-file-permission-key"] = served.ask("HEAD", "/data/f").headers[
             "x-ms-file-permission-key"
         ]
-    answer = served.ask(row.method, path, dict(parse_qsl(query)), headers, BODIES.get(row.name, b""))
+    return Request(row.method, path, dict(parse_qsl(query)), headers, BODIES.get(row.name, b""))
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
+def test_what_the_table_says_is_so(served: Served, row: Row) -> None:
+    answer = prepared(served, row).ask(served)
     refused, _ = outcome(row)
     if refused:
         assert (answer.status, answer.code) == (501, "NotImplemented")
