@@ -9,10 +9,10 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -54,6 +54,7 @@ class Loop:
         self._timers: list[tuple[datetime, int, Timer]] = []
         self._cancelled = 0
         self._numbers = itertools.count()
+        self._asked: set[Future[Any]] = set()
         self._wake = threading.Event()
         self._turned = threading.Condition()
         self._open = False
@@ -69,6 +70,8 @@ class Loop:
         with self._turned:
             self._open = False
             self._turned.notify_all()
+            for answer in tuple(self._asked):
+                answer.cancel()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout)
@@ -83,6 +86,8 @@ class Loop:
         answer: Future[T] = Future()
 
         def reply() -> None:
+            if not answer.set_running_or_notify_cancel():
+                return  # the loop was closed meanwhile, and whoever asked knows
             try:
                 answer.set_result(action())
             except Exception as error:  # noqa: BLE001 - whoever asked gets it
@@ -91,11 +96,14 @@ class Loop:
         with self._turned:
             if not self._open:
                 raise LoopClosed("the cluster service does not run")
+            self._asked.add(answer)
             self.post(reply)
-            self._turned.wait_for(lambda: answer.done() or not self._open)
-        if not answer.done():
-            raise LoopClosed("the cluster service was closed")
-        return answer.result()
+        try:
+            return answer.result()
+        except CancelledError:
+            raise LoopClosed("the cluster service was closed") from None
+        finally:
+            self._asked.discard(answer)
 
     def at(self, when: datetime, action: Callable[[], object]) -> Timer:
         """Run an action once the clock shows ``when``. Call it from an action."""

@@ -84,7 +84,8 @@ class JobRecord:
 
     ``tasks``: ids that the engine may hold, written before the engine is asked; empty again once they
     are removed. ``launched``: the engine said that they run. ``mounts``: the cluster's volumes when the
-    job was made, so that its files are found when the cluster is gone.
+    job was made, so that its files are found when the cluster is gone. ``number`` grows from job to job in
+    the order of their creation; 0 until it is stored.
     """
 
     job: Job
