@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 Service = Literal["file", "blob"]
-Kind = Literal["management", "login", "file", "blob"]
+Kind = Literal["management", "login", "graph", "file", "blob"]
 
 SERVICES: tuple[Service, ...] = ("file", "blob")
 """Storage services that stand in for ``<account>.<service>.<storage suffix>``."""
@@ -23,6 +23,7 @@ class Cloud:
 
     All are host names but ``name``. ``classic`` is the older management host, which lives on as the
     audience of tokens. ``logins``: the first is what documents of this cloud name.
+    ``graph`` is Azure AD Graph, ``new_graph`` Microsoft Graph.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Cloud:
     portal: str
     gallery: str
     graph: str
+    new_graph: str
     key_vault_suffix: str
 
     @property
@@ -51,6 +53,7 @@ CLOUDS = (
         "portal.azure.com",
         "gallery.azure.com",
         "graph.windows.net",
+        "graph.microsoft.com",
         "vault.azure.net",
     ),
     Cloud(
@@ -62,6 +65,7 @@ CLOUDS = (
         "portal.azure.cn",
         "gallery.chinacloudapi.cn",
         "graph.chinacloudapi.cn",
+        "microsoftgraph.chinacloudapi.cn",
         "vault.azure.cn",
     ),
     Cloud(
@@ -73,6 +77,7 @@ CLOUDS = (
         "portal.azure.us",
         "gallery.usgovcloudapi.net",
         "graph.windows.net",
+        "graph.microsoft.us",
         "vault.usgovcloudapi.net",
     ),
     Cloud(
@@ -84,6 +89,7 @@ CLOUDS = (
         "portal.microsoftazure.de",
         "gallery.cloudapi.de",
         "graph.cloudapi.de",
+        "graph.microsoft.de",
         "vault.microsoftazure.de",
     ),
 )
@@ -94,16 +100,20 @@ AUDIENCES = tuple(audience for cloud in CLOUDS for audience in cloud.audiences)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a host name stands for; ``account`` is empty but for storage."""
+    """What a host name stands for; ``account`` is empty but for storage, ``host`` but for the directory."""
 
     kind: Kind
     cloud: Cloud
     account: str = ""
+    host: str = ""
 
 
 def fixed_hosts() -> list[str]:
-    """List the hosts whose whole name is known: management and login, cloud by cloud."""
-    return [host for cloud in CLOUDS for host in (cloud.management, *cloud.logins)]
+    """List the hosts whose whole name is known: management, login and the directory, cloud by cloud."""
+    found = [
+        host for cloud in CLOUDS for host in (cloud.management, *cloud.logins, cloud.graph, cloud.new_graph)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def storage_domains() -> list[str]:
@@ -120,6 +130,8 @@ def place_of(host: str) -> Place | None:
             return Place("management", cloud)
         if name in cloud.logins:
             return Place("login", cloud)
+        if name in (cloud.graph, cloud.new_graph):
+            return Place("graph", cloud, host=name)
         for service in SERVICES:
             account, dot, domain = name.partition(".")
             if dot and account and domain == f"{service}.{cloud.storage_suffix}":

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.rooms import Rooms
     from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.store import Store
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
@@ -172,7 +173,7 @@ class EmulatorServer:
         keep_copies(held, self._home, store, clock, log.error)
         tokens = Tokens(seal.key, clock)
         rooms = furnish(held, self._home, settings, store, clock, keys, tokens, blob_url=address.blob_url)
-        gateway = self._gateway(rooms, tokens, clock, address, log, [own.secret for own in known])
+        gateway = self._gateway(rooms, tokens, clock, address, log, store, [own.secret for own in known])
         authority = Authority(self._home, clock)
         serve(held, gateway, [listener, blobs], authority=authority, report=log.error, proxies=proxies)
         write_address(self._home, address)
@@ -222,20 +223,29 @@ class EmulatorServer:
         clock: Clock,
         address: Address,
         log: EmulatorLog,
+        store: Store,
         own: Sequence[str],
     ) -> Gateway:
         """Build the front; ``own`` are the passwords of the home's own client."""
         from batchai_scenario.emulator.gateway.app import Gateway
         from batchai_scenario.emulator.identity import development
+        from batchai_scenario.emulator.identity.directory import Directory
+        from batchai_scenario.emulator.identity.graph import Graph
         from batchai_scenario.emulator.identity.managed import ManagedIdentity
         from batchai_scenario.emulator.identity.service import IdentityService
 
         clients = {id_: (secret,) for id_, secret in self._settings.credentials.clients.items()}
         clients[development.CLIENT] = (*own, *clients.get(development.CLIENT, ()))
+        directory = Directory(store, clock)
+
+        def passwords(client: str) -> tuple[str, ...]:
+            return (*clients.get(client, ()), *directory.passwords(client))
+
         return Gateway(
             manager=rooms.manager,
-            identity=IdentityService(tokens, clock, clients),
+            identity=IdentityService(tokens, clock, passwords),
             managed=ManagedIdentity(tokens, own),
+            graph=Graph(directory),
             tokens=tokens,
             storage=rooms.storage,
             clock=clock,

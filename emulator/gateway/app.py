@@ -24,6 +24,7 @@ from dataclasses import replace
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
 
 from batchai_scenario.emulator.arm.metadata import cloud_metadata
 from batchai_scenario.emulator.clouds import place_of
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.manager import ResourceManager
     from batchai_scenario.emulator.arm.messages import ArmResponse
     from batchai_scenario.emulator.clouds import Place
+    from batchai_scenario.emulator.identity.graph import Graph
     from batchai_scenario.emulator.identity.managed import ManagedIdentity
     from batchai_scenario.emulator.identity.service import IdentityService
     from batchai_scenario.emulator.identity.tokens import Tokens
@@ -129,6 +131,7 @@ class Gateway:
         manager: Later[ResourceManager],
         identity: IdentityService,
         managed: ManagedIdentity,
+        graph: Graph,
         tokens: Tokens,
         storage: Later[Storage],
         clock: Clock,
@@ -143,6 +146,7 @@ class Gateway:
         self._identity = identity
         self._tokens = tokens
         self._managed = managed
+        self._graph = graph
         self._storage = storage
         self._clock = clock
         self._on_loopback = is_loopback(host)
@@ -235,9 +239,31 @@ class Gateway:
             await self._describe(asked, query_of(scope), send)
         elif place.kind == "login" and self._identity.owns(asked.method, asked.first, asked.rest):
             await self._token(asked, receive, send)
+        elif place.kind == "graph" and asked.first:
+            await self._directory(place, asked, query_of(scope), receive, send)
         else:
             text = f"The emulator serves nothing at '{asked.base_url}{asked.raw_path[:200]}'."
             raise ServiceError(404, "NotFound", text)
+
+    async def _directory(
+        self, place: Place, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send
+    ) -> None:
+        """Answer what is asked of the directory: Azure AD Graph's path begins with the tenant."""
+        from anyio import to_thread
+
+        authorization = asked.headers.get("authorization", "")
+        self._tokens.check(authorization, asked.base_url, (f"https://{place.host}",))
+        body = parse_json(await read_body(receive)) or {}
+        new = place.host == place.cloud.new_graph
+        claims = self._tokens.claims(authorization.partition(" ")[2].strip()) or {}
+        tenant = str(claims.get("tid", "")) if new else asked.first
+        answer = await to_thread.run_sync(
+            lambda: self._graph.handle(asked.method, unquote(asked.rest), query, body, new=new, tenant=tenant)
+        )
+        if answer.status == HTTPStatus.NO_CONTENT:
+            await _send(send, answer.status, [], b"")
+        else:
+            await _json(send, answer.status, answer.body)
 
     async def _arm(self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send) -> None:
         self._tokens.check(asked.headers.get("authorization", ""), asked.base_url)

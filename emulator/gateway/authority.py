@@ -45,7 +45,7 @@ class Authority:
         so, and clients refuse what it signed for others.
     C4. The key of a certificate for hosts is nowhere but in memory, apart from the moment that TLS reads it.
     C5. What is near its end, or damaged, is made anew: the authority whenever it is asked for, the hosts'
-        certificate while the emulator serves.
+        certificate while the emulator serves. So is an authority of an earlier version that knew fewer hosts.
     """
 
     def __init__(self, home: Home, clock: Clock) -> None:
@@ -89,7 +89,8 @@ class Authority:
             found = _read(file)
         except (ValueError, TypeError):  # damaged: programs that trusted it are told of the next one
             found = None
-        if found is None or found[0].not_valid_after_utc - now < _RENEW_BEFORE:
+        ending = found is None or found[0].not_valid_after_utc - now < _RENEW_BEFORE
+        if found is None or ending or not _may_sign(found[0]):
             self._make(file, now, replaced=file.stat().st_ino)
             found = _read(file)
         return found
@@ -190,6 +191,19 @@ def _new_authority(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certific
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+def _may_sign(authority: x509.Certificate) -> bool:
+    """Tell whether an authority may sign for every host that there is by now (C3)."""
+    from cryptography import x509
+
+    try:
+        permitted = authority.extensions.get_extension_for_class(
+            x509.NameConstraints
+        ).value.permitted_subtrees
+    except x509.ExtensionNotFound:
+        return False
+    return {x509.DNSName(host) for host in fixed_hosts() + storage_domains()} <= set(permitted or ())
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

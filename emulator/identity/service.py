@@ -19,7 +19,7 @@ from batchai_scenario.emulator.clouds import CLOUDS, place_of
 from batchai_scenario.emulator.identity import development
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.state.clock import Clock
@@ -55,15 +55,15 @@ class _RefusedError(Exception):
 
 
 class IdentityService:
-    """Answers ``/{tenant}/...``; ``secrets`` maps client ids (lower case) to passwords, one or several.
+    """Answers ``/{tenant}/...``; ``passwords`` gives those of a known client by its id in lower case.
 
     Any tenant is served: which one a program names is no secret, and its clients are what is known.
     """
 
-    def __init__(self, tokens: Tokens, clock: Clock, secrets: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, tokens: Tokens, clock: Clock, passwords: Callable[[str], Collection[str]]) -> None:
         self._tokens = tokens
         self._clock = clock
-        self._secrets = secrets
+        self._passwords = passwords
 
     @staticmethod
     def owns(method: str, tenant: str, rest: str) -> bool:
@@ -124,8 +124,8 @@ class IdentityService:
         if not client:
             text = "The request body must contain the following parameter: 'client_id'."
             raise _RefusedError(400, "invalid_request", 900144, text)
-        known = self._secrets.get(client.lower())
-        if known is None:
+        known = self._passwords(client.lower())
+        if not known:
             text = f"Application with identifier '{client}' was not found in the directory '{tenant}'."
             raise _RefusedError(400, "unauthorized_client", 700016, text)
         if not secret:

@@ -12,6 +12,8 @@ from batchai_scenario.emulator.clouds import AUDIENCES, login_url
 from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchai_scenario.emulator.state.clock import Clock
 
 LIFETIME = timedelta(hours=1)
@@ -57,8 +59,8 @@ class Tokens:
         }
         return IssuedToken(jwt.encode(claims, self._key, algorithm="HS256"), now, expires)
 
-    def check(self, authorization: str, base_url: str) -> None:
-        """Let a management request pass, by its ``Authorization`` header.
+    def check(self, authorization: str, base_url: str, audiences: Sequence[str] = AUDIENCES) -> None:
+        """Let a request pass, by its ``Authorization`` header; ``audiences`` have no slash at their end.
 
         Raises:
             ServiceError: 401 with the resource manager's own codes and a ``WWW-Authenticate`` header.
@@ -87,13 +89,13 @@ class Tokens:
                 f"'{_american(now)}'.",
             )
         audience = str(claims.get("aud", "")).rstrip("/")
-        if audience not in (*AUDIENCES, base_url):
+        if audience not in (*audiences, base_url):
+            allowed = "".join(f"'{one}/'," for one in audiences[:2])
             raise _denied(
                 base_url,
                 "InvalidAuthenticationTokenAudience",
                 f"The access token has been obtained for wrong audience or resource '{audience}'. It should "
-                f"exactly match with one of the allowed audiences '{AUDIENCES[0]}/','{AUDIENCES[1]}/',"
-                f"'{base_url}'.",
+                f"exactly match with one of the allowed audiences {allowed}'{base_url}'.",
             )
 
     def claims(self, text: str) -> dict[str, Any] | None:

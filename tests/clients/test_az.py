@@ -128,3 +128,45 @@ def test_from_login_to_the_last_delete(az: Az) -> None:
     az.text("batchai", "workspace", "delete", "-g", "learning", "-n", "space", "-y")
     az.text("group", "delete", "-n", "learning", "-y")
     assert az("group", "exists", "-n", "learning") is False
+
+
+def test_a_script_that_sets_up_from_zero(az: Az, tmp_path: Path) -> None:
+    """A service principal, a role for it, a template: what set-up scripts do before anything else."""
+    known = az.variables
+    az("login", "--service-principal", "-u", known["AZURE_CLIENT_ID"], "-p", known["AZURE_CLIENT_SECRET"],
+       "-t", known["AZURE_TENANT_ID"])  # fmt: skip
+    made = az("ad", "sp", "create-for-rbac", "-n", "http://batch-ai-script")
+    assert made["name"] == "http://batch-ai-script"
+    az("group", "create", "-n", "zero", "-l", "westus")
+    role = az("role", "assignment", "create", "--assignee", made["appId"], "--role", "Reader", "-g", "zero")
+    assert role["scope"].endswith("/resourceGroups/zero")
+    roles = az("role", "assignment", "list", "--assignee", made["appId"], "-g", "zero")
+    assert [one["roleDefinitionName"] for one in roles] == ["Reader"]
+    template = {
+        "$schema": "https://schema.management.azure.com/schemas/2015-01-01/deploymentTemplate.json#",
+        "contentVersion": "1.0.0.0",
+        "parameters": {"name": {"type": "string"}},
+        "resources": [
+            {
+                "type": "Microsoft.Storage/storageAccounts",
+                "apiVersion": "2018-07-01",
+                "name": "[parameters('name')]",
+                "location": "[resourceGroup().location]",
+                "sku": {"name": "Standard_LRS"},
+                "kind": "Storage",
+                "properties": {},
+            }
+        ],
+    }
+    (az.folder / "template.json").write_text(json.dumps(template))
+    deployed = az("group", "deployment", "create", "-g", "zero", "--template-file", "template.json",
+                  "--parameters", "name=zeroaccount")  # fmt: skip
+    assert deployed["properties"]["provisioningState"] == "Succeeded"
+    assert [one["name"] for one in az("storage", "account", "list", "-g", "zero")] == ["zeroaccount"]
+    az("login", "--service-principal", "-u", made["appId"], "-p", made["password"], "-t", made["tenant"])
+    assert az("group", "exists", "-n", "zero") is True
+    az.text("ad", "sp", "delete", "--id", made["appId"])
+    refused = az.run(
+        "login", "--service-principal", "-u", made["appId"], "-p", made["password"], "-t", made["tenant"]
+    )
+    assert refused.returncode == 1

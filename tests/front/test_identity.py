@@ -35,7 +35,8 @@ def tokens(clock: ManualClock) -> Tokens:
 
 @pytest.fixture
 def identity(tokens: Tokens, clock: ManualClock) -> IdentityService:
-    return IdentityService(tokens, clock, {development.CLIENT: (development.SECRET,)})
+    known = {development.CLIENT: (development.SECRET,)}
+    return IdentityService(tokens, clock, lambda client: known.get(client, ()))
 
 
 def post(
@@ -111,7 +112,7 @@ def test_clients_that_were_given_are_known_beside_the_development_client(
     tokens: Tokens, clock: ManualClock
 ) -> None:
     known = {"my-client": ("its secret",), development.CLIENT: ("another", development.SECRET)}
-    identity = IdentityService(tokens, clock, known)
+    identity = IdentityService(tokens, clock, lambda client: known.get(client, ()))
     assert post(identity, {**GOOD, "client_id": "My-Client", "client_secret": "its secret"}).status == 200
     assert post(identity, {**GOOD, "client_id": "my-client"}).status == 401
     assert post(identity, GOOD).status == 200

@@ -107,6 +107,20 @@ def test_a_strict_client_takes_its_certificate_for_azures_hosts(authority: Autho
     assert handshake(authority.context(), client, host)
 
 
+def test_an_authority_that_knows_fewer_hosts_is_made_anew(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr("batchai_scenario.emulator.gateway.authority.fixed_hosts", lambda: HOSTS[:1])
+        old = Authority(home, SystemClock()).certificate().read_bytes()
+        assert Authority(home, SystemClock()).certificate().read_bytes() == old
+    new = Authority(home, SystemClock())
+    assert new.certificate().read_bytes() != old
+    client = ssl.create_default_context(cafile=str(new.certificate()))
+    assert handshake(new.context(), client, "graph.microsoft.com")
+    assert Authority(home, SystemClock()).certificate().read_bytes() == new.certificate().read_bytes()
+
+
 @pytest.mark.parametrize("host", ["example.com", "portal.azure.com", "evilmanagement.azure.com"])
 def test_it_is_not_believed_about_others_even_if_it_signed(
     home: Home, authority: Authority, host: str
