@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.scenarios.text import is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +25,31 @@ def home_folder(chosen: Path | str | None, environment: Mapping[str, str]) -> Pa
     from platformdirs import user_data_path
 
     return user_data_path("batchai-scenario", appauthor=False)
+
+
+def check_home(home: Path) -> None:
+    """Check that a home folder can be one, before anything looks into it.
+
+    Raises:
+        UserError: its name is not UTF-8: it could stand in no record.
+        MachineError: it is no folder, or its path is longer than this machine allows.
+    """
+    if not is_utf8(str(home)):
+        raise UserError(f"the name {os.fsencode(home)!r} is not UTF-8", VARIABLE)
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        return  # it is made when something is to be kept
+    except OSError as error:
+        raise unusable(home, error) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise unusable(home, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+
+
+def unusable(home: Path, error: OSError) -> MachineError:
+    """Say why a home folder cannot be used."""
+    text = f"the home folder cannot be used: {error.strerror}: {home}."
+    return MachineError(text, f"Choose another with --home or {VARIABLE}.")
 
 
 def runs_folder(home: Path) -> Path:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,7 @@ class Interrupts:
         last.daemon = True
         last.start()
         self._second()
-        sys.stdout.flush()
+        with suppress(OSError):
+            sys.stdout.flush()
         last.cancel()
         self._leave(130)

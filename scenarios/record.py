@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from batchai_scenario.backends.base import Place
 from batchai_scenario.backends.errors import MachineError, UserError
-from batchai_scenario.scenarios.home import runs_folder
+from batchai_scenario.scenarios.home import runs_folder, unusable
 from batchai_scenario.scenarios.schema import ExpectSection  # noqa: TC001 - pydantic looks at it
 from batchai_scenario.scenarios.text import did_you_mean
 
@@ -199,12 +199,19 @@ class Run:
 
     @classmethod
     def create(cls, home: Path, record: RunRecord) -> Run:
-        """Make the folder, own it, and write the first record."""
+        """Make the folder, own it, and write the first record.
+
+        Raises:
+            MachineError: the home folder cannot be written to.
+        """
         folder = runs_folder(home) / record.id
-        folder.mkdir(mode=0o700, parents=True)
         run = cls(folder, record)
-        run.own()
-        run.save()
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+            run.own()
+            run.save()
+        except OSError as error:
+            raise unusable(home, error) from None
         return run
 
     @classmethod

@@ -14,7 +14,7 @@ from batchai_scenario.scenarios.patterns import metric_expression
 from batchai_scenario.scenarios.schema import ScenarioFile, Sections
 from batchai_scenario.scenarios.strict import Source
 from batchai_scenario.scenarios.templates import substitute
-from batchai_scenario.scenarios.text import did_you_mean
+from batchai_scenario.scenarios.text import did_you_mean, is_utf8, printable
 from batchai_scenario.scenarios.uploads import Item, plan_uploads
 
 if TYPE_CHECKING:
@@ -68,6 +68,10 @@ class Scenario:
     def __init__(self, file: Path, name: str = "") -> None:
         self.file = file
         self.folder = file.parent
+        if not is_utf8(str(file.resolve())):
+            raise InvalidScenario(
+                f"the path {printable(file.resolve())} is not UTF-8", "", "rename the folder"
+            )
         self.name = name or self.folder.resolve().name
         self._source = Source(file)
         self._text = self._source.read(ScenarioFile, self._source.data)

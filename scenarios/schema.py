@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from batchai_scenario.backends.sharepaths import name_problem
 from batchai_scenario.scenarios.conditions import problem_of
 from batchai_scenario.scenarios.parameters import Parameter, Value  # noqa: TC001 - pydantic looks at them
 from batchai_scenario.scenarios.patterns import metric_expression
@@ -42,7 +43,7 @@ def _share_path(value: str) -> str:
     if value.startswith("/") or ".." in parts:
         raise wrong(f"{value!r} climbs out of the share; write a path below it, like data/train")
     for part in parts:
-        if not part or part == "." or re.search(r'[\\:*?"<>|\x00-\x1f]', part) or len(part) > 255:  # noqa: PLR2004
+        if not part or part == "." or name_problem(part):
             raise wrong(f"{value!r} is no path in a share: the part {part!r} is not allowed there")
     return "/".join(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -29,6 +30,16 @@ def clean(text: str) -> str:
     text = _ESCAPES.sub("", text.rstrip("\r\n").rpartition("\r")[2])
     text = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
     return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}... ({len(text)} characters)"
+
+
+def is_utf8(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8: arguments and file names may hold bytes that cannot."""
+    return text.isprintable() or not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def printable(path: object) -> str:
+    """Write a path of this machine so that it can stand in any text: bytes that are no UTF-8 are escaped."""
+    return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
 
 
 def size(count: float) -> str:

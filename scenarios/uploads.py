@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import Upload
 from batchai_scenario.backends.errors import InvalidScenario
-from batchai_scenario.scenarios.text import did_you_mean
+from batchai_scenario.backends.sharepaths import file_problem, name_problem
+from batchai_scenario.scenarios.folders import TooMuchError, walk_folder
+from batchai_scenario.scenarios.text import did_you_mean, printable
 from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
@@ -77,18 +79,47 @@ def _items(section: UploadSection, text: str, folder: Path, source: Source, wher
         local = folder / Path(text).expanduser()
         hint = f"relative paths start at the scenario's folder, {folder}"
     if local.is_file():
+        _check_file(local, source, where)
         return [Item(section.share, _join(section.to, local.name), local)]
     if local.is_dir():
         inside = section.to if text.endswith("/") else _join(section.to, local.name)
-        files = [Path(root) / name for root, _, names in os.walk(local) for name in names]
-        found = [
-            Item(section.share, _join(inside, file.relative_to(local).as_posix()), file)
-            for file in sorted(files)
+        files = _files(local, source, where)
+        return [
+            Item(section.share, _join(inside, file.relative_to(local).as_posix()), file) for file in files
         ]
-        if not found:
-            raise source.error(where, f"the folder {local} is empty")
-        return found
+    if os.path.lexists(local):
+        raise source.error(where, f"{local}: {file_problem(local)}")
     raise source.error(where, f"there is no file or folder {local}", hint)
+
+
+def _files(folder: Path, source: Source, where: Path_) -> list[Path]:
+    """List the files of a folder, each of which can be sent."""
+    try:
+        found = list(walk_folder(folder))
+    except TooMuchError as error:
+        raise source.error(where, f"the folder {folder} {error}") from None
+    except OSError as error:
+        raise source.error(where, f"{error.filename} cannot be read: {error.strerror}") from None
+    if not found:
+        raise source.error(where, f"the folder {folder} is empty")
+    for file in found:
+        for name in file.relative_to(folder).parts:
+            _check_name(name, file, source, where)
+        _check_file(file, source, where)
+    return found
+
+
+def _check_name(name: str, file: Path, source: Source, where: Path_) -> None:
+    problem = name_problem(name)
+    if problem:
+        raise source.error(where, f"{printable(file)}: {problem}", "rename it, or name other files")
+
+
+def _check_file(file: Path, source: Source, where: Path_) -> None:
+    _check_name(file.name, file, source, where)
+    problem = file_problem(file)
+    if problem:
+        raise source.error(where, f"{printable(file)}: {problem}")
 
 
 def _join(folder: str, name: str) -> str:

@@ -12,6 +12,9 @@ from batchai_scenario.emulator.errors import HomeDamaged
 if TYPE_CHECKING:
     from pathlib import Path
 
+LONGEST_DATABASE = 504
+"""Bytes that the path of the database may have: SQLite takes 512, with ``-journal``."""
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -90,8 +93,13 @@ class Home:
         """Create the folders that must exist, readable by their owner only; a line for each that was looser.
 
         Raises:
-            HomeDamaged: others can put what they like into the home, and we cannot change that.
+            HomeDamaged: its path is too long, or others can put what they like into it, and we cannot change
+                that.
         """
+        length = len(os.fsencode(self.database))
+        if length > LONGEST_DATABASE:
+            text = f"its path is {length - LONGEST_DATABASE} bytes longer than the database allows"
+            raise HomeDamaged(str(self.root), text, "Name a folder with a shorter path with SCENARIO_HOME.")
         notices = []
         for folder in (self.root, self.database.parent, self.storage, self.nodes, self.cache):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

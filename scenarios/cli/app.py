@@ -11,10 +11,12 @@ import click
 from batchai_scenario import __version__
 from batchai_scenario.backends.errors import ScenarioError, UserError
 from batchai_scenario.scenarios.cli.lazy import LazyGroup
-from batchai_scenario.scenarios.home import home_folder, settings_file
+from batchai_scenario.scenarios.cli.streams import OutputError, standard_streams
+from batchai_scenario.scenarios.home import check_home, home_folder, settings_file
+from batchai_scenario.scenarios.text import is_utf8
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _HERE = "batchai_scenario.scenarios.cli.commands"
@@ -84,6 +86,7 @@ def scenario(ctx: click.Context, home: str | None) -> None:
     """Write a training scenario once; run it on an emulator of Azure Batch AI, or on a real cluster."""
     shared = ctx.ensure_object(dict)
     shared["home"] = home_folder(home, os.environ)
+    check_home(shared["home"])
     shared.setdefault("environment", os.environ)
     ctx.default_map = _default_map(shared["home"])
 
@@ -97,7 +100,7 @@ def _default_map(home: Path) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"cannot read it: {error}", str(file)) from None
     if not isinstance(values, dict):
         raise UserError("it must hold settings, like 'backend: local'", str(file))
@@ -114,28 +117,41 @@ def _default_map(home: Path) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit code."""
     args = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(
-                errors="replace"
-            )  # a log's characters may not exist in the terminal's encoding
     shared: dict[str, Any] = {}
-    try:
-        result = scenario.main(args, prog_name="scenario", standalone_mode=False, obj=shared)
-    except Exception as error:  # noqa: BLE001 - every error becomes an exit code here, and only here
-        return _fail(error, shared, as_json=bool(shared.get("json", "--json" in args)))
-    except KeyboardInterrupt:
-        return 130
-    return result if isinstance(result, int) else 0
+    with standard_streams() as output:
+        try:
+            _check_text(args, os.environ)
+            result = scenario.main(args, prog_name="scenario", standalone_mode=False, obj=shared)
+            code = result if isinstance(result, int) else 0
+        except Exception as error:  # noqa: BLE001 - every error becomes an exit code here, and only here
+            code = _fail(error, shared, as_json=bool(shared.get("json", "--json" in args)))
+        except KeyboardInterrupt:
+            code = 130
+        return output.code(code)
+
+
+def _check_text(args: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Refuse arguments and variables that are not UTF-8; a command that is only started may have any.
+
+    Raises:
+        UserError: names the first.
+    """
+    for argument in args:
+        if argument == "--" and "exec" in args:
+            return
+        if not is_utf8(argument):
+            raise UserError(f"the argument {os.fsencode(argument)!r} is not UTF-8")
+    for name, value in environment.items():
+        if name.startswith(("SCENARIO_", "AZURE_")) and not is_utf8(value):
+            raise UserError(f"its value {os.fsencode(value)!r} is not UTF-8", name)
 
 
 def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     """Say what went wrong and give the exit code."""
     from batchai_scenario.scenarios.cli.console import complain
 
-    if isinstance(error, BrokenPipeError):  # whoever read our output left, e.g. head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    if isinstance(error, OutputError):
+        return 0  # the stream knows whether its reader left or it could not be written
     if isinstance(error, click.exceptions.Abort):
         return 130
     if isinstance(error, click.ClickException):
