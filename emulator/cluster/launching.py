@@ -82,11 +82,11 @@ class Launch:
     def _plan(
         self, places: Sequence[NodePlace], of_cluster: Sequence[Volume], of_job: Sequence[Volume]
     ) -> LaunchPlan:
-        from batchai_scenario.emulator.launch.build import (
-            plan_job,  # only a job needs it; an emulator starts without
-        )
+        # only a job needs it; an emulator starts without
+        from batchai_scenario.emulator.launch.build import node_system, plan_job
 
         key = self.job.key
+        machine = self.cluster.definition.get("virtualMachineConfiguration") or {}
         try:
             return plan_job(
                 job_guid=self.job.guid,
@@ -100,6 +100,7 @@ class Launch:
                 cluster_mounts=[(volume.path, volume.source(self.shares)) for volume in of_cluster],
                 job_mounts=[(volume.path, volume.source(self.shares)) for volume in of_job],
                 gpus=self.cluster.gpus,
+                system=node_system(machine.get("imageReference") or {}),
                 slots=slots_of(str(self.cluster.definition.get("vmSize") or "")),
             )
         except ServiceError as error:  # the door's validation let something pass

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PullPolicy = Literal["missing", "never"]
 
+_SYSTEM = "node/"  # begins the name of a node's own system, which no registry has
+
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
@@ -65,24 +67,25 @@ class Images:
     ) -> FoundImage:
         """Find what a task runs in.
 
-        A job without a container ran on the node's own system, Ubuntu 16.04 (or, with CNTK, the data
-        science image): here ``node_image`` stands for that.
+        A job without a container ran on the node's own system: here ``node_image`` stands for that. If it
+        begins with ``node/`` it is no image's name, and the tables say what stands for it.
 
         Raises:
             EngineError: FailedStartingContainer, with the image's name and everything that was tried.
         """
         if request is None:
             request = ImageRequest(node_image)
-            announce(f"image: the job names none; {request.reference} stands for the node's own system")
+            announce(f"image: the job names none; {node_image} is the node's own system")
         found = self._local(request.reference)
         if found:
             return FoundImage(request.reference, found)
         reasons = []
         candidates = candidates_for(request.reference, self._tables)
-        try:
-            return FoundImage(request.reference, self._pull(request, announce))
-        except NoImageError as error:
-            reasons.append(f"{request.reference}: {error}")
+        if not request.reference.startswith(_SYSTEM):
+            try:
+                return FoundImage(request.reference, self._pull(request, announce))
+            except NoImageError as error:
+                reasons.append(f"{request.reference}: {error}")
         here = [candidate for candidate in candidates if self._local(candidate.reference)]
         for candidate in [*here, *(other for other in candidates if other not in here)]:
             try:
@@ -91,7 +94,10 @@ class Images:
                 reasons.append(f"{candidate.reference}: {error}")
                 continue
             used = f"{candidate.reference} ({short_id(found)})"
-            announce(f"image: {request.reference} is not available; running {used}")
+            if request.reference.startswith(_SYSTEM):
+                announce(f"image: {used} stands for it")
+            else:
+                announce(f"image: {request.reference} is not available; running {used}")
             return FoundImage(candidate.reference, found, substituted=True)
         raise failed_starting(request.reference, "; ".join(reasons))
 

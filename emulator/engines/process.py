@@ -200,6 +200,8 @@ class ProcessEngine:
             folders = [str(folder) for folder in made.get(key) or ()]
             present = values.get(name, os.environ.get(name, os.defpath if name == "PATH" else ""))
             values[name] = ":".join([*folders, *([present] if present else [])])
+        for name, value in (made.get("variables") or {}).items():
+            values.setdefault(str(name), str(value))
 
     def _write(self, folder: Path, task: NodeTask, environment: Mapping[str, str]) -> None:
         disk = folder.parent.parent

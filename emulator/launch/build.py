@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     from batchai_scenario.training.toolkits.base import Process, Toolkit
 
+NODE_SYSTEM = "node/ubuntuserver:16.04-lts"
+"""What nodes run unless their cluster says otherwise (recorded): a name for tables, no image's."""
+
 _SIZE = re.compile(r"\d+(\.\d+)? *([kmgt](i?b)?|b)?\Z", re.IGNORECASE)
 _NOT_IN_ID = re.compile(r"[^a-z0-9]+")
 
@@ -96,6 +99,13 @@ def image_request(definition: Mapping[str, Any], secrets: Mapping[str, str]) -> 
     )
 
 
+def node_system(reference: Mapping[str, Any]) -> str:
+    """Name a node's own system, from its cluster's ``imageReference``, as tables of substitutes do."""
+    offer, sku = (str(reference.get(name) or "").lower() for name in ("offer", "sku"))
+    name = "node/" + "".join(letter for letter in offer if letter.isalnum() or letter in "._-")
+    return f"{name}:{sku}" if offer and sku else NODE_SYSTEM
+
+
 def task_id(job_guid: str, index: int) -> str:
     """Make the id of a job's task on its node number ``index``."""
     return f"{_NOT_IN_ID.sub('-', job_guid.lower()).strip('-')[:56]}-{index}"
@@ -116,6 +126,7 @@ def plan_job(
     gpus: GpuMode = "auto",
     toolkits: Toolkits | None = None,
     slots: int = 1,
+    system: str = NODE_SYSTEM,
 ) -> LaunchPlan:
     """Plan a job: one task for each node, the first the master's, with what the toolkit runs there.
 
@@ -133,6 +144,7 @@ def plan_job(
         gpus: what the job may have.
         toolkits: those that there are; None: the delivered ones.
         slots: how many processes the host file gives to each node.
+        system: what the nodes' own system is, as ``node_system`` names it.
 
     Raises:
         ServiceError: names the property that cannot be planned (a path that climbs, an unknown variable,
@@ -163,7 +175,7 @@ def plan_job(
                 cluster=node.cluster,
                 node=node.node,
                 toolkit=toolkit.tool_type,
-                node_image=toolkit.node_image,
+                node_image=toolkit.node_image or system,
                 environment_program=toolkit.environment_program,
                 image=image,
                 mounts=_mounts(node, layout, cluster_mounts, job_mounts, gang),

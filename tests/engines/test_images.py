@@ -143,7 +143,15 @@ def test_a_job_without_an_image_runs_in_one_that_stands_for_its_node(home: Home)
     api = FakeApi({"scenario/cntk:latest": "sha256:2"})
     reference, substituted, lines = resolve(api, home, None)
     assert (reference, substituted) == ("scenario/cntk:latest", True)
-    assert lines[0].startswith("image: the job names none; microsoft/cntk:latest stands for")
+    assert lines[0] == "image: the job names none; microsoft/cntk:latest is the node's own system"
+
+
+def test_a_nodes_own_system_is_looked_for_in_the_tables_and_in_no_registry(home: Home) -> None:
+    home.images_table.write_text('"node/*:*": [{image: "mine:1"}]')
+    api = FakeApi({}, {"mine:1": "sha256:9"})
+    images = Images(api, home, training=home.root.parent / "training")
+    assert images.resolve(None, "node/ubuntuserver:16.04-lts", lambda _: None).reference == "mine:1"
+    assert [name for name, _ in api.pulled] == ["mine:1"]
 
 
 @pytest.mark.parametrize(

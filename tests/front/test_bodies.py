@@ -169,9 +169,9 @@ JOBS: list[tuple[str, Any, str, str]] = [
     *((f"properties.{name}", SCRIPT, "PropertyNotSupported", f"properties.{name}") for name in TOOLKITS),
     (
         "properties.customMpiSettings",
-        {"commandLine": "x"},
-        "PropertyNotSupported",
-        "properties.customMpiSettings",
+        {"commandLine": "x", "processCount": 0},
+        "InvalidPropertyValue",
+        "properties.customMpiSettings.processCount",
     ),
     ("properties.caffeSettings", SCRIPT, "PropertyNotSupported", "properties.caffeSettings"),
     ("properties.nodeCount", 101, "InvalidPropertyValue", "properties.nodeCount"),

@@ -8,7 +8,7 @@ import pytest
 
 from batchai_scenario.emulator.engines.base import NodePlace
 from batchai_scenario.emulator.errors import ServiceError
-from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.emulator.launch.build import node_system, plan_job
 from batchai_scenario.emulator.launch.layout import (
     JobLayout,
     expand,
@@ -109,7 +109,7 @@ def test_a_node_that_has_another_root_gets_every_path_below_it() -> None:
         ({"pythonScriptFilePath": "/my data/a.py"}, 'python "/my data/a.py"'),
         (
             {"pythonScriptFilePath": "a.py", "processCount": 2},
-            mpirun("python a.py", 2),
+            mpirun("python a.py", 2, 1),
         ),
     ],
 )
@@ -309,3 +309,26 @@ def test_nodes_of_a_job_share_a_folder_and_a_door_and_keep_the_rest_to_themselve
 def test_gpus_of_sizes(size: str, gpus: int) -> None:
     assert gpus_of(size) == gpus
     assert slots_of(size) == max(1, gpus)
+
+
+@pytest.mark.parametrize(
+    ("reference", "name"),
+    [
+        ({}, "node/ubuntuserver:16.04-lts"),
+        (
+            {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS"},
+            "node/ubuntuserver:16.04-lts",
+        ),
+        (
+            {"publisher": "microsoft-ads", "offer": "linux-data-science-vm-ubuntu", "sku": "linuxdsvmubuntu"},
+            "node/linux-data-science-vm-ubuntu:linuxdsvmubuntu",
+        ),
+    ],
+)
+def test_a_nodes_own_system_is_named_after_its_clusters_image(reference: dict[str, str], name: str) -> None:
+    assert node_system(reference) == name
+    settings = {
+        "customToolkitSettings": {"commandLine": "true"},
+        "stdOutErrPathPrefix": "$AZ_BATCHAI_JOB_TEMP",
+    }
+    assert only(settings, system=name).node_image == name

@@ -14,6 +14,7 @@ from batchai_scenario.emulator.batchai.validation import read
 from batchai_scenario.emulator.engines.base import NodePlace
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.training.toolkits.base import JobNodes
 from batchai_scenario.training.toolkits.registry import SETTINGS, Toolkits, delivered, toolkits_in
 
 if TYPE_CHECKING:
@@ -150,3 +151,16 @@ def test_a_folder_whose_name_is_another_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(TypeError, match="hello"):
         list(toolkits_in(folder.parent, "misnamed_toolkits"))
+
+
+def test_processes_of_mpi_are_spread_evenly_over_the_nodes() -> None:
+    toolkit = delivered()["customMpiSettings"]
+    settings: dict[str, object] = {"commandLine": " ./program --fast "}
+    toolkit.complete(settings, 2)
+    assert settings["processCount"] == 2
+    nodes = JobNodes(("10.0.0.4", "10.0.0.5"), PurePosixPath("/hosts"), PurePosixPath("/shared"))
+    (process,) = toolkit.processes({**settings, "processCount": 7}, nodes)
+    assert "--map-by ppr:4:node " in process.command
+    assert process.command.endswith(" -n 7 ./program --fast")
+    assert (process.node, process.file_name("stdout")) == (0, "stdout.txt")
+    assert [fault.path for fault in toolkit.faults({"commandLine": " "}, 2)] == ["commandLine"]

@@ -11,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
 from training.support.events import Events, Trouble
@@ -45,6 +46,25 @@ def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
         events.progress(wheel["file"], wheel["size"], wheel["size"])
         paths.append(path)
     return paths
+
+
+def unpack(wheel: Path, site: Path, prefix: Path) -> None:
+    """Install a wheel: what lies in its data folder goes below the prefix, the rest into site-packages."""
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            path = PurePosixPath(entry.filename)
+            if entry.is_dir() or path.is_absolute() or ".." in path.parts:
+                continue
+            target = site / path
+            if path.parts[0].endswith(".data"):
+                kind, *rest = path.parts[1:]
+                if kind not in ("data", "purelib", "platlib"):
+                    continue
+                target = (prefix if kind == "data" else site).joinpath(*rest)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, target.open("wb") as out:
+                shutil.copyfileobj(source, out, 1 << 20)
+            target.chmod(0o755 if entry.external_attr >> 16 & 0o100 else 0o644)
 
 
 def _fetch_one(wheel: Wheel, path: Path, events: Events) -> None:

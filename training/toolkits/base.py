@@ -77,8 +77,8 @@ class Toolkit(ABC):
     """What the settings may say."""
     defaults: ClassVar[Mapping[str, str]] = {}
     """Environment variables that its jobs find unless they set others themselves."""
-    node_image: ClassVar[str] = "ubuntu:16.04"
-    """The image that stands for the node's own system, for jobs that name no container."""
+    node_image: ClassVar[str] = ""
+    """The image in which jobs without a container run; empty: what stands for the node's own system."""
 
     def complete(self, settings: dict[str, Any], node_count: int) -> None:  # noqa: B027 - most need none
         """Fill in, in place, what the service filled in and showed: ``processCount`` and the like."""
@@ -102,12 +102,14 @@ class Toolkit(ABC):
         return program if program.is_file() else None
 
 
-def mpirun(command: str, count: int) -> str:
-    """Start a command in ``count`` processes on the job's nodes, from the master's shell.
+def mpirun(command: str, count: int, nodes: int) -> str:
+    """Start a command in ``count`` processes spread over the job's nodes, from the master's shell.
 
-    Open MPI, as the service's recipes for scoring show; jobs run as root there.
+    Open MPI, as the service's recipes for scoring show; jobs run as root there. Each node gets as many as the
+    next, whatever its slots (recorded: 8 processes on 2 nodes were 4 on each).
     """
-    options = '--allow-run-as-root --oversubscribe --hostfile "$AZ_BATCHAI_MPI_HOST_FILE"'
+    spread = f"--map-by ppr:{-(-count // nodes)}:node"
+    options = f'--allow-run-as-root --oversubscribe {spread} --hostfile "$AZ_BATCHAI_MPI_HOST_FILE"'
     return f"mpirun {options} -n {count} {command}"
 
 

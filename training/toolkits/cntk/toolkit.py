@@ -63,7 +63,6 @@ class Cntk(Toolkit):
 
     def processes(self, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:
         """Run the script or the configuration on the master; with mpirun if there are several processes."""
-        del nodes
         arguments = text(settings, "commandLineArgs")
         if settings["languageType"] == "Python":
             interpreter = text(settings, "pythonInterpreterPath") or "python"
@@ -71,7 +70,7 @@ class Cntk(Toolkit):
         else:
             command = join("cntk", f"configFile={quoted(text(settings, 'configFilePath'))}", arguments)
         count = int(settings["processCount"])
-        return (Process(command if count == 1 else mpirun(command, count)),)
+        return (Process(command if count == 1 else mpirun(command, count, len(nodes.addresses))),)
 
 
 TOOLKIT = Cntk()

@@ -1,0 +1,53 @@
+"""MPI for real: mpi-pi on several nodes, with this machine's Open MPI and with the package index's."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.conftest import NO_ENGINE
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Command
+
+
+def _found(command: Command, nodes: int, engine: str) -> None:
+    finished = command.events("run", "mpi-pi", "--engine", engine, "--set", f"nodes={nodes}", timeout=900)[-1]
+    assert (finished["state"], finished["exitCode"]) == ("succeeded", 0)
+    metrics = finished["metrics"]
+    assert (metrics["processes"], metrics["nodes"]) == (nodes, nodes)
+    assert abs(metrics["pi"] - 3.14159265358979) < 1e-9
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="this machine has no mpirun")
+def test_four_nodes_find_pi_together_with_this_machines_mpi(
+    scenario: Command, exercise_process: None
+) -> None:
+    scenario.environment["DOCKER_HOST"] = NO_ENGINE
+    _found(scenario, 4, "process")
+
+
+@pytest.mark.network
+def test_nodes_find_pi_with_the_mpi_of_the_package_index(
+    scenario: Command, exercise_process: None, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for folder in os.environ["PATH"].split(os.pathsep):  # all of PATH but MPI
+        for program in Path(folder).glob("*"):
+            hidden = program.name.startswith(("mpi", "orte", "prte"))
+            if not hidden and not (programs / program.name).is_symlink():
+                (programs / program.name).symlink_to(program)
+    scenario.environment |= {"DOCKER_HOST": NO_ENGINE, "PATH": str(programs)}
+    _found(scenario, 2, "process")
+
+
+@pytest.mark.docker
+@pytest.mark.network
+@pytest.mark.timeout(1200)
+def test_containers_find_pi_together(scenario: Command) -> None:
+    _found(scenario, 4, "docker")
