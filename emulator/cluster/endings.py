@@ -144,6 +144,7 @@ def _blame(end: TaskEnd, ended_at: datetime, job: Job, node: str) -> Verdict:
         problem = Problem("JobPreparationFailed", "Job preparation task failed with non-zero exit code")
     else:
         problem = Problem("JobFailed", "Job failed with non-zero exit code")
+    problem = dataclasses.replace(problem, details=(*problem.details, *end.details))
     return Verdict(JobEvent.FAIL, ended_at, code, (of_node(problem, node, job),))
 
 

@@ -173,6 +173,8 @@ class JobRunner:
         journal.info(f"{outcome.phase} ended with exit code {outcome.exit_code}")
         if outcome.problem is not None:
             journal.error(outcome.problem.message)
+        for _, text in outcome.details:
+            journal.error(text)
         if len(self._ends[guid]) < len(record.tasks) and (task == record.tasks[0] or outcome.exit_code != 0):
             self._stop(record)  # the master ended, or a node failed: the others end with it
         self._room.look(key)

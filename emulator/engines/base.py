@@ -39,6 +39,7 @@ class TaskEnd:
     ``phase``: ``start`` (nothing of the user's ran), ``preparation`` or ``main``: the step that ended
     the task. ``exit_code``: of that step, 128 + n if signal n killed it; None only if nothing ran.
     ``problem``: set if the engine and not the command is to blame (image, container, lost supervisor).
+    ``details``: what else is known of a failure, by name; they stand in the job's ``errors`` beside it.
     """
 
     phase: Literal["start", "preparation", "main"]
@@ -46,6 +47,7 @@ class TaskEnd:
     started_at: datetime
     ended_at: datetime
     problem: Problem | None = None
+    details: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from batchai_scenario.emulator.engines.dockerapi import (
     container_name,
     labels,
     network_name,
+    unavailable,
 )
 from batchai_scenario.emulator.engines.gpu import count_listed
+from batchai_scenario.emulator.engines.limits import options
 from batchai_scenario.emulator.launch.layout import host_name
 from batchai_scenario.emulator.launch.plan import Mount, NodeTask
 
@@ -25,11 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.engines.limits import Limits
     from batchai_scenario.emulator.state.home import Home
 
 _FRACTION = re.compile(r"\.(\d+)")
 _NO_SHELL = (126, 127)  # what the container's init process ends with if there is nothing to start
 _YEAR_ONE = "0001-01-01"
+_ENGINE_GONE_SECONDS = 60.0
+_RETRY_SECONDS = 0.2
 
 
 def create_container(
@@ -42,13 +48,14 @@ def create_container(
     control: Path,
     address: str,
     gpus: int,
+    limits: Limits,
 ) -> None:
     """Make a task's container. Nothing of the task's environment stands in its configuration.
 
     It runs as root, as containers did on the service (recipes install packages in preparation), with an
     init process that reaps what the job leaves, and the image's own entry point and health check unused.
     """
-    more: dict[str, Any] = {}
+    more = options(limits, facts.info)
     if task.image and task.image.shm_size:
         more["shm_size"] = task.image.shm_size.replace(" ", "")
     if task.gang is not None:
@@ -153,6 +160,44 @@ def give_back(api: Api, facts: Facts, container: str, owner: Owner) -> bool:
     except DockerException:
         return False
     return code == 0
+
+
+def state_of(api: Api, task_id: str) -> dict[str, Any] | None:
+    """Give the state of a task's container; None if there is none."""
+    from docker.errors import NotFound
+
+    try:
+        return dict(api.inspect_container(container_name(task_id))["State"])
+    except NotFound:
+        return None
+
+
+def await_end(api: Api, task_id: str, seconds: float | None) -> dict[str, Any] | None:
+    """Wait until a container does not run, at most so long; give its state, None if there is none.
+
+    An engine that is being restarted is waited for, a minute.
+    """
+    import requests
+    from docker.errors import APIError, NotFound
+
+    deadline = None if seconds is None else time.monotonic() + seconds
+    answered = time.monotonic()
+    while True:
+        asked = time.monotonic()
+        left = None if deadline is None else max(0.05, deadline - time.monotonic())
+        try:
+            api.wait(container_name(task_id), timeout=left)
+            return state_of(api, task_id)
+        except NotFound:
+            return None
+        except (requests.RequestException, APIError) as error:
+            if deadline is not None and time.monotonic() >= deadline:
+                return state_of(api, task_id)
+            if time.monotonic() - asked > _RETRY_SECONDS:
+                answered = time.monotonic()  # it did wait, so the engine was there until now
+            elif time.monotonic() - answered > _ENGINE_GONE_SECONDS:
+                raise unavailable(error) from error
+            time.sleep(_RETRY_SECONDS)
 
 
 def ended_at(state: Mapping[str, Any]) -> datetime | None:

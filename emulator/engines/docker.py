@@ -7,7 +7,6 @@ removed by the engine itself: its end is read first, from the status file and th
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -44,6 +43,7 @@ from batchai_scenario.emulator.engines.dockerapi import (
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import decide_gpus, engine_offers_gpus
 from batchai_scenario.emulator.engines.images import Images, PullPolicy, failed_starting
+from batchai_scenario.emulator.engines.limits import read_limits, say_killed
 from batchai_scenario.emulator.engines.networks import Networks
 from batchai_scenario.emulator.engines.nodes import (
     disks,
@@ -66,8 +66,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.home import Home
 
 _LAST_WORDS = 5.0
-_ENGINE_GONE_SECONDS = 60.0
-_RETRY_SECONDS = 0.2
 
 
 class DockerEngine:
@@ -164,7 +162,7 @@ class DockerEngine:
         """Start a task's container, made here or by whoever died before starting it (E2)."""
         from docker.errors import APIError
 
-        state = self._state(task.id)
+        state = containers.state_of(self._api, task.id)
         if state is not None and state["Status"] != "created":
             return
         folder = control_folder(self._home, task.cluster, task.node, task.id)
@@ -183,6 +181,7 @@ class DockerEngine:
             raise
 
     def _create(self, task: NodeTask, folder: Path, announce: Callable[[str], None]) -> None:
+        limits = read_limits(self._home.limits_table, int(self._facts.info.get("MemTotal") or 0))
         images = Images(self._api, self._home, training=self._training, pull=self._pull)
         image = images.resolve(task.image, task.node_image, announce)
         marks = labels(self._home, task.cluster, node=task.node)
@@ -209,6 +208,7 @@ class DockerEngine:
             control=folder,
             address=str(known.get("address") or ""),
             gpus=gpus,
+            limits=limits,
         )
 
     def _forget(self, task_id: str) -> None:
@@ -219,20 +219,19 @@ class DockerEngine:
             self._api.remove_container(container_name(task_id), v=True, force=True)
         self._drop_control(task_id)
 
-    def _state(self, task_id: str) -> dict[str, Any] | None:
-        from docker.errors import NotFound
-
-        try:
-            return dict(self._api.inspect_container(container_name(task_id))["State"])
-        except NotFound:
-            return None
-
     # E3 ------------------------------------------------------------------------------------------------
 
     @translated()
     def wait(self, task_id: str) -> TaskEnd:
         """Wait for the container's end, then read what its supervisor recorded (E3)."""
-        state = self._await_end(task_id, None)
+        state = containers.await_end(self._api, task_id, None)
+        end = self._end(task_id, state)
+        if state is None or not state.get("OOMKilled"):
+            return end
+        inspected = self._api.inspect_container(container_name(task_id))
+        return say_killed(end, inspected, self._home.limits_table)
+
+    def _end(self, task_id: str, state: dict[str, Any] | None) -> TaskEnd:
         folder = find_control_folder(self._home, task_id)
         recorded = recorded_end(folder) if folder is not None else None
         if recorded is not None:
@@ -248,33 +247,6 @@ class DockerEngine:
             return lost_end(folder, code, reason, ended)
         image = self._api.inspect_container(container_name(task_id))["Config"]["Labels"].get(LABEL_IMAGE, "")
         return lost_end(folder, None, reason, ended, problem=failed_starting(image, reason).problem)
-
-    def _await_end(self, task_id: str, seconds: float | None) -> dict[str, Any] | None:
-        """Wait until a container does not run, at most so long; give its state, None if there is none.
-
-        An engine that is being restarted is waited for, a minute.
-        """
-        import requests
-        from docker.errors import APIError, NotFound
-
-        deadline = None if seconds is None else time.monotonic() + seconds
-        answered = time.monotonic()
-        while True:
-            asked = time.monotonic()
-            left = None if deadline is None else max(0.05, deadline - time.monotonic())
-            try:
-                self._api.wait(container_name(task_id), timeout=left)
-                return self._state(task_id)
-            except NotFound:
-                return None
-            except (requests.RequestException, APIError) as error:
-                if deadline is not None and time.monotonic() >= deadline:
-                    return self._state(task_id)
-                if time.monotonic() - asked > _RETRY_SECONDS:
-                    answered = time.monotonic()  # it did wait, so the engine was there until now
-                elif time.monotonic() - answered > _ENGINE_GONE_SECONDS:
-                    raise unavailable(error) from error
-                time.sleep(_RETRY_SECONDS)
 
     def _settle(self, task_id: str, folder: Path | None) -> None:
         """Give back the files of a task whose supervisor could not, once."""
@@ -296,7 +268,7 @@ class DockerEngine:
                 self._api.kill(container_name(task_id), name)
             except APIError:
                 return  # it does not run, or there is none
-            state = self._await_end(task_id, seconds)
+            state = containers.await_end(self._api, task_id, seconds)
             if state is None or not state["Running"]:
                 return
 
@@ -313,7 +285,7 @@ class DockerEngine:
 
         task_id = marks.get(LABEL_TASK, "")
         if task_id:
-            state = self._state(task_id)
+            state = containers.state_of(self._api, task_id)
             if state is not None and state["Running"]:
                 self.stop(task_id, 0.0)
             folder = find_control_folder(self._home, task_id)

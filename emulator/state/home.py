@@ -89,6 +89,11 @@ class Home:
         """The user's own table of image substitutes (YAML)."""
         return self.root / "images.yaml"
 
+    @property
+    def limits_table(self) -> Path:
+        """The user's own limits of what a job's container may take (YAML)."""
+        return self.root / "limits.yaml"
+
     def make(self) -> list[str]:
         """Create the folders that must exist, readable by their owner only; a line for each that was looser.
 

@@ -110,3 +110,12 @@ def test_a_limit_that_was_enforced_shows_also_if_the_end_is_told_in_whole_second
     assert judge(record, [end], NOW).errors[0].code == "JobTimedOut"
     early = dataclasses.replace(end, ended_at=NOW + timedelta(seconds=9))
     assert judge(record, [early], NOW).errors[0].code == "JobFailed"
+
+
+@pytest.mark.parametrize(("phase", "code"), [("main", "JobFailed"), ("preparation", "JobPreparationFailed")])
+def test_what_else_is_known_of_a_failure_stands_beside_the_services_own_words(phase: str, code: str) -> None:
+    end = TaskEnd(phase, 137, NOW, NOW, details=(("OOMKilled", "why"),))  # type: ignore[arg-type]
+    verdict = judge(job(), [end], NOW)
+    assert verdict.exit_code == 137
+    (problem,) = verdict.errors
+    assert (problem.code, problem.details) == (code, (("OOMKilled", "why"),))
