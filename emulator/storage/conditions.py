@@ -49,6 +49,25 @@ def check_conditions(call: Call, tag: str, changed: int) -> None:
         raise error
 
 
+def check_source_conditions(call: Call, tag: str, changed: int) -> None:
+    """Check the conditions that a copy sets on its source (``x-ms-source-if-*``).
+
+    Raises:
+        StorageError: SourceConditionNotMet (412), InvalidHeaderValue.
+    """
+    seconds = changed // 1_000_000_000
+    wanted, unwanted = (call.headers.get(f"x-ms-source-if-{word}") for word in ("match", "none-match"))
+    before = _date(call, "x-ms-source-if-unmodified-since")
+    after = _date(call, "x-ms-source-if-modified-since")
+    if (
+        (wanted is not None and not _matches(wanted, tag))
+        or (unwanted is not None and _matches(unwanted, tag))
+        or (before is not None and seconds > before.timestamp())
+        or (after is not None and seconds <= after.timestamp())
+    ):
+        raise failure("SourceConditionNotMet")
+
+
 def _matches(text: str, tag: str) -> bool:
     return text == "*" or tag.strip('"') in [word.strip().strip('"') for word in text.split(",")]
 

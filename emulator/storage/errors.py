@@ -202,6 +202,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "The operation is not supported on a share snapshot.",
     ),
     "SharingViolation": (409, "The specified resource may be in use: the emulator may not open it."),
+    "SourceConditionNotMet": (
+        412,
+        "The source condition specified using HTTP conditional header(s) is not met.",
+    ),
     "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
     "UnsupportedXmlNode": (
         400,

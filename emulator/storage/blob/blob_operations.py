@@ -13,7 +13,7 @@ from batchai_scenario.emulator.storage.blob.openness import is_being_written
 from batchai_scenario.emulator.storage.call import metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
-from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
+from batchai_scenario.emulator.storage.records import EntryRecord, Records, entity_tag
 from batchai_scenario.emulator.storage.tree import MODE
 from batchai_scenario.emulator.storage.uploads import receiving
 
@@ -139,10 +139,15 @@ def find(context: BlobContext, call: BlobCall) -> Found:
             has open for writing; ContainerNotFound.
     """
     found = tree.find(context.containers.root(call.account.name, call.share), call.parts)
-    if tree.is_implied(context.records, call.key, found) or is_being_written(found):
+    if not is_there(context.records, call.key, found):
         os.close(found.fd)
         raise failure("BlobNotFound")
     return found
+
+
+def is_there(records: Records, key: str, found: Found) -> bool:
+    """Tell whether what was found is a blob: neither an implied directory nor a file that somebody writes."""
+    return not (tree.is_implied(records, key, found) or is_being_written(found))
 
 
 def read(context: BlobContext, call: BlobCall, found: Found) -> tuple[EntryRecord, dict[str, str]]:
@@ -153,7 +158,7 @@ def read(context: BlobContext, call: BlobCall, found: Found) -> tuple[EntryRecor
     changed = record.changed if directory else max(record.changed, found.stat.st_mtime_ns)
     check_conditions(call, tag, changed)
     headers = {"content-type": _DEFAULT_TYPE, **record.headers} | stamps(tag, changed)
-    headers |= _metadata(found, record) | _FREE
+    headers |= _metadata(found, record) | _FREE | record.copy
     headers |= {
         "x-ms-blob-type": "BlockBlob",
         "x-ms-creation-time": stamps("", record.created)["last-modified"],

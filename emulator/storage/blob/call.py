@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.storage.accounts import Accounts
     from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.blob.blocks import Blocks
     from batchai_scenario.emulator.storage.blob.containers import Containers
@@ -27,6 +28,7 @@ _MAX_LIST = 8 * 1024 * 1024
 class BlobContext(NamedTuple):
     """What operations work on; ``committing`` lets one block list at a time become a blob."""
 
+    accounts: Accounts
     containers: Containers
     blocks: Blocks
     records: Records

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
 
 MAX_RESULTS = 5000
+_PLAIN = (
+    ("has-immutability-policy", "false", "HasImmutabilityPolicy"),
+    ("has-legal-hold", "false", "HasLegalHold"),
+    ("default-encryption-scope", "$account-encryption-key", "DefaultEncryptionScope"),
+    ("deny-encryption-scope-override", "false", "DenyEncryptionScopeOverride"),
+    ("immutable-storage-with-versioning-enabled", "false", "ImmutableStorageWithVersioningEnabled"),
+)
+"""What every container is like here: header, value, element of a listing."""
+
 _FREE = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
 
 
@@ -37,7 +46,7 @@ async def get_container(context: BlobContext, call: BlobCall) -> Response:
     record, status = context.containers.read(call.account.name, call.share)
     headers = stamps(entity_tag(status, record.changed, directory=True), record.changed)
     headers |= metadata_headers(record.metadata) | _FREE
-    headers |= {"x-ms-has-immutability-policy": "false", "x-ms-has-legal-hold": "false"}
+    headers |= {f"x-ms-{name}": value for name, value, _ in _PLAIN}
     return call.answer(200, headers)
 
 
@@ -96,6 +105,7 @@ def _row(context: BlobContext, call: BlobCall, name: str, *, metadata: bool) -> 
         + element("Etag", entity_tag(status, record.changed, directory=True))
         + element("LeaseStatus", "unlocked")
         + element("LeaseState", "available")
+        + "".join(element(tag, value) for _, value, tag in _PLAIN)
     )
     told = "".join(element(key, value) for key, value in record.metadata.items()) if metadata else ""
     extra = f"<Metadata>{told}</Metadata>" if told else ""

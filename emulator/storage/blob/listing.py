@@ -34,6 +34,15 @@ _TAGS = {
 }
 
 
+_COPIES = {
+    "x-ms-copy-id": "CopyId",
+    "x-ms-copy-source": "CopySource",
+    "x-ms-copy-status": "CopyStatus",
+    "x-ms-copy-progress": "CopyProgress",
+    "x-ms-copy-completion-time": "CopyCompletionTime",
+}
+
+
 async def list_blobs(context: BlobContext, call: BlobCall) -> Response:
     """List a container's blobs; with a delimiter, those below it stand as one prefix each."""
     root = context.containers.root(call.account.name, call.share)
@@ -51,7 +60,7 @@ async def list_blobs(context: BlobContext, call: BlobCall) -> Response:
         if name in prefixes:
             row = f"<BlobPrefix>{name_element('Name', name)}</BlobPrefix>"
         else:
-            row = _row(context, call, root, name, blobs[name], metadata="metadata" in include)
+            row = _row(context, call, root, name, blobs[name], include=include)
         if row and len(rows) == limit:
             following = write_marker(name)
             break
@@ -99,7 +108,7 @@ def _implied(context: BlobContext, key: str, name: str, status: os.stat_result) 
 
 
 def _row(
-    context: BlobContext, call: BlobCall, root: str, name: str, status: os.stat_result, *, metadata: bool
+    context: BlobContext, call: BlobCall, root: str, name: str, status: os.stat_result, *, include: set[str]
 ) -> str:
     """Write one blob; nothing if it is being written, or gone."""
     directory = modes.S_ISDIR(status.st_mode)
@@ -108,6 +117,7 @@ def _row(
     record = context.records.entry(call.key, name, status, directory=directory)
     changed = record.changed if directory else max(record.changed, status.st_mtime_ns)
     headers = {"content-type": "application/octet-stream", **record.headers}
+    copied = record.copy if "copy" in include else {}
     properties = (
         element("Creation-Time", http_date(record.created // 1_000_000_000))
         + element("Last-Modified", http_date(changed // 1_000_000_000))
@@ -118,10 +128,11 @@ def _row(
         + element("LeaseStatus", "unlocked")
         + element("LeaseState", "available")
         + element("ServerEncrypted", "true")
+        + "".join(element(tag, record.copy[header]) for header, tag in _COPIES.items() if header in copied)
     )
     kept = {**(tree.FOLDER_METADATA if directory else {}), **record.metadata}
     told = "".join(element(key, value) for key, value in kept.items())
-    extra = f"<Metadata>{told}</Metadata>" if metadata and told else ""
+    extra = f"<Metadata>{told}</Metadata>" if "metadata" in include and told else ""
     return f"<Blob>{name_element('Name', name)}<Properties>{properties}</Properties>{extra}</Blob>"
 
 

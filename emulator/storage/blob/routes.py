@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchai_scenario.emulator.storage.blob import blob_operations as blobs
 from batchai_scenario.emulator.storage.blob import block_operations as blocks
 from batchai_scenario.emulator.storage.blob import container_operations as containers
+from batchai_scenario.emulator.storage.blob import copying
 from batchai_scenario.emulator.storage.blob.listing import list_blobs
 from batchai_scenario.emulator.storage.errors import bad_query, failure, not_built
 from batchai_scenario.emulator.storage.lookup import look_up
@@ -48,15 +49,19 @@ _BLOB = {
     ("PUT", "", "metadata"): Operation(blobs.set_blob_metadata, "o", "w"),
     ("PUT", "", "properties"): Operation(blobs.set_blob_properties, "o", "w"),
     ("PUT", "", "block"): Operation(blocks.put_block, "o", "cw"),
+    ("PUT", "", "copy"): Operation(copying.abort_copy, "o", "w"),
     ("PUT", "", "blocklist"): Operation(blocks.put_block_list, "o", "cw"),
     ("GET", "", "blocklist"): Operation(blocks.get_block_list, "o", "r"),
+}
+_COPIES = {
+    "": Operation(copying.copy_blob, "o", "cw"),
+    "block": Operation(copying.put_block_from_url, "o", "cw"),
 }
 _NOT_BUILT = {
     "acl": "stored access policies and public access of containers (comp=acl)",
     "appendblock": "append blobs (comp=appendblock)",
     "batch": "batches of blob requests (comp=batch)",
     "blobs": "searches by blob tags (comp=blobs)",
-    "copy": "copies of blobs (comp=copy)",
     "expiry": "expiry of blobs (comp=expiry)",
     "immutabilitypolicies": "immutable blobs (comp=immutabilityPolicies)",
     "incrementalcopy": "page blobs (comp=incrementalcopy)",
@@ -80,7 +85,6 @@ _NOT_BUILT_KINDS = {
 _NOT_BUILT_QUERY = {"snapshot": "snapshots of blobs (snapshot)", "versionid": "versions of blobs (versionid)"}
 _NOT_BUILT_HEADERS = {
     "x-ms-access-tier": "access tiers (x-ms-access-tier)",
-    "x-ms-copy-source": "copies of blobs (x-ms-copy-source)",
     "x-ms-default-encryption-scope": "encryption scopes (x-ms-default-encryption-scope)",
     "x-ms-encryption-key": "keys of customers (x-ms-encryption-key)",
     "x-ms-encryption-scope": "encryption scopes (x-ms-encryption-scope)",
@@ -111,6 +115,13 @@ def find_operation(call: BlobCall) -> Operation:
         table = _BLOB
     else:
         raise bad_query("restype", kind) if kind else failure("InvalidUri")
+    if (
+        table is _BLOB
+        and call.method == "PUT"
+        and "x-ms-copy-source" in call.headers
+        and component in _COPIES
+    ):
+        return _COPIES[component]
     return look_up(table, call.method, kind, component)
 
 

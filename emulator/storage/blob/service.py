@@ -57,7 +57,9 @@ class BlobService:
         self.containers = Containers(home, shares.records, shares.staging)
         blocks = Blocks(home, store)
         shares.records.watchers.append(blocks.forget_container)
-        self._context = BlobContext(self.containers, blocks, shares.records, asyncio.Lock(), clock, tokens)
+        self._context = BlobContext(
+            accounts, self.containers, blocks, shares.records, asyncio.Lock(), clock, tokens
+        )
         self._front: Front[BlobCall] = Front(self, accounts, clock, tokens)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:

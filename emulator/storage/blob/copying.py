@@ -1,0 +1,269 @@
+"""Copies of blobs from a URL. They are done when they are answered, so none can ever be aborted."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from batchai_scenario.emulator.storage import content
+from batchai_scenario.emulator.storage.bearer import check_token, secret_of_key
+from batchai_scenario.emulator.storage.blob import tree
+from batchai_scenario.emulator.storage.blob.blob_operations import (
+    check_target,
+    commit,
+    content_headers,
+    draft,
+    is_there,
+)
+from batchai_scenario.emulator.storage.blob.call import BlobCall, container_key
+from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
+from batchai_scenario.emulator.storage.conditions import check_source_conditions
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
+from batchai_scenario.emulator.storage.names import decode_path
+from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
+from batchai_scenario.emulator.storage.sas import BLOBS, EVERYTHING, TOKEN, check_sas
+from batchai_scenario.emulator.storage.snapshots import copy_content
+from batchai_scenario.emulator.storage.times import http_date
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.responses import Response
+
+    from batchai_scenario.emulator.storage.accounts import Account
+    from batchai_scenario.emulator.storage.blob.call import BlobContext
+    from batchai_scenario.emulator.storage.tree import Found
+
+MAX_SYNCHRONOUS = 256 * 1024 * 1024
+"""Bytes that ``x-ms-requires-sync`` copies (service)."""
+
+_SOURCE = "x-ms-copy-source"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A blob of this emulator that a request names; ``url`` is free of signatures."""
+
+    account: Account
+    container: str
+    parts: tuple[str, ...]
+    url: str
+
+    @property
+    def key(self) -> str:
+        """Name its container among the records."""
+        return container_key(self.account.name, self.container)
+
+
+async def copy_blob(context: BlobContext, call: BlobCall) -> Response:
+    """Copy a blob of this emulator over, or to, the one that the request names: 202, ``success`` at once.
+
+    Content, HTTP headers and, unless the request brings its own, metadata are the source's. With
+    ``x-ms-blob-type`` it is Put Blob From URL, answered 201, which takes the request's HTTP headers, too.
+    """
+    root = context.containers.root(call.account.name, call.share)
+    whole = "x-ms-blob-type" in call.headers
+    if whole and call.headers["x-ms-blob-type"] != "BlockBlob":
+        raise not_built(f"copies to {call.headers['x-ms-blob-type']} (x-ms-blob-type)")
+    metadata, headers = call.metadata(), content_headers(call)
+    source = find_source(context, call)
+    check_target(context, call, root)
+    with open_source(context, source) as found:
+        record = context.records.entry(source.key, found.path, found.stat, directory=False)
+        tag = entity_tag(found.stat, record.changed)
+        check_source_conditions(call, tag, max(record.changed, found.stat.st_mtime_ns))
+        size = found.stat.st_size
+        if call.flag("x-ms-requires-sync") and size > MAX_SYNCHRONOUS:
+            raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_SYNCHRONOUS))
+        if whole and not _keeps_headers(call):
+            record.headers = (
+                {"content-md5": record.headers["content-md5"]} if "content-md5" in record.headers else {}
+            )
+        record = EntryRecord(record.headers | headers, metadata or record.metadata, "Archive")
+        with draft(context) as path:
+            digest = await asyncio.to_thread(_fetch, found, path)
+            _check_md5(call, digest)
+            check_target(context, call, root)
+            record.copy = {} if whole else _told(context, source, size)
+            told = commit(context, call, root, path, record)
+    context.blocks.forget(call)
+    if whole:
+        return call.answer(201, told | {"content-md5": digest, "x-ms-request-server-encrypted": "true"})
+    told |= {name: record.copy[name] for name in ("x-ms-copy-id", "x-ms-copy-status")}
+    return call.answer(202, told)
+
+
+async def put_block_from_url(context: BlobContext, call: BlobCall) -> Response:
+    """Keep a block made of a part of another blob until a list makes it part of its own."""
+    context.containers.root(call.account.name, call.share)
+    identifier = call.query.get("blockid", "")
+    if not identifier:
+        raise failure("MissingRequiredQueryParameter", QueryParameterName="blockid")
+    source = find_source(context, call)
+    with open_source(context, source) as found, draft(context) as path:
+        record = context.records.entry(source.key, found.path, found.stat, directory=False)
+        tag = entity_tag(found.stat, record.changed)
+        check_source_conditions(call, tag, max(record.changed, found.stat.st_mtime_ns))
+        text = call.headers.get("x-ms-source-range")
+        first, last = 0, found.stat.st_size - 1
+        if text is not None:
+            first, last = content.clip(content.parse_range("x-ms-source-range", text), found.stat.st_size)
+        digest = await asyncio.to_thread(_fetch, found, path, first, last)
+        _check_md5(call, digest)
+        context.blocks.keep(call, identifier, path)
+    return call.answer(201, {"content-md5": digest, "x-ms-request-server-encrypted": "true"})
+
+
+async def abort_copy(context: BlobContext, call: BlobCall) -> Response:
+    """Refuse to abort a copy: 409 NoPendingCopyOperation, for every copy is complete when it is answered."""
+    if call.require("x-ms-copy-action").lower() != "abort":
+        raise bad_header("x-ms-copy-action", call.headers["x-ms-copy-action"])
+    if not call.query.get("copyid"):
+        raise failure("MissingRequiredQueryParameter", QueryParameterName="copyid")
+    with tree.find(context.containers.root(call.account.name, call.share), call.parts):
+        raise failure("NoPendingCopyOperation")
+
+
+def find_source(context: BlobContext, call: BlobCall) -> Source:
+    """Read the URL of the source and check that the request may read it.
+
+    A blob of the same account needs no more than the request has; any other a SAS in its URL, or a token in
+    ``x-ms-copy-source-authorization``. Nothing is fetched over the network (our decision).
+
+    Raises:
+        StorageError: MissingRequiredHeader; CannotVerifyCopySource (404: it is not here, or may not be
+            seen; 401: its token is wrong); NotImplemented for snapshots, versions and files.
+    """
+    url = urlsplit(call.require(_SOURCE))
+    account, raw_path = _locate(context, call, url.hostname or "", url.netloc, url.path)
+    path = "/" + decode_path(raw_path).lstrip("/")
+    container, _, name = path[1:].partition("/")
+    query = {key.lower(): value for key, value in parse_qsl(url.query, keep_blank_values=True)}
+    for what in ("snapshot", "versionid"):
+        if what in query:
+            raise not_built(f"{what}s of blobs ({_SOURCE})")
+    token = call.headers.get("x-ms-copy-source-authorization")
+    if token is not None:
+        try:
+            check_token(call, token, context.tokens, context.clock.now(), account.name)
+        except StorageError as error:
+            raise _unverified(error.details.get("AuthenticationErrorDetail", ""), 401) from None
+    elif "sig" in query:
+        _check_sas(context, call, account, path, query)
+    elif call.grant not in (EVERYTHING, TOKEN) or account is not call.account:
+        raise _unverified("The source needs a shared access signature of its own.", 404)
+    parts = tuple(name.split("/"))
+    if not container or any(part in ("", ".", "..") for part in parts):
+        raise _unverified("The URL names no blob.", 404)
+    return Source(account, container, parts, url._replace(query="", fragment="").geturl())
+
+
+def open_source(context: BlobContext, source: Source) -> Found:
+    """Find the blob of a copy source; StorageError CannotVerifyCopySource (404)."""
+    try:
+        root = context.containers.root(source.account.name, source.container)
+        found = tree.find(root, source.parts)
+    except StorageError as error:
+        raise _unverified(error.message, 404) from None
+    if not is_there(context.records, source.key, found) or found.is_directory:
+        os.close(found.fd)
+        raise _unverified("There is no such blob.", 404)
+    return found
+
+
+def _check_sas(
+    context: BlobContext, call: BlobCall, account: Account, path: str, query: Mapping[str, str]
+) -> None:
+    client = call.request.client
+    grant = check_sas(
+        account,
+        path,
+        query,
+        context.clock.now(),
+        scheme=call.request.scope["scheme"],
+        address=client.host if client else "",
+        policies=lambda _: (),
+        dialect=BLOBS,
+        delegated=lambda fields: secret_of_key(context.tokens, account.name, fields),
+    )
+    grant.check("o", "r")
+
+
+def _locate(
+    context: BlobContext, call: BlobCall, hostname: str, netloc: str, path: str
+) -> tuple[Account, str]:
+    """Find the account that a URL names by its host or by its path, and the path below it."""
+    label, _, domain = hostname.partition(".")
+    if domain.startswith("file."):
+        raise not_built(f"copies from files ({_SOURCE})")
+    if domain.startswith("blob."):
+        name, below = label, path
+    elif netloc == call.headers.get("host") or hostname in _LOOPBACK:
+        name, _, below = path.removeprefix("/").removeprefix("blob/").partition("/")
+    else:
+        raise _unverified("The emulator copies from its own containers only.", 404)
+    account = context.accounts.get(name)
+    if account is None:
+        raise _unverified(f"This emulator has no storage account '{name}'.", 404)
+    return account, below
+
+
+def _fetch(found: Found, path: str, first: int = 0, last: int | None = None) -> str:
+    """Copy a part of a blob into a draft and give its MD5 in base64."""
+    read = found.open(os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if is_open_for_writing(read):
+            raise _unverified("Somebody writes the blob.", 404)
+        write = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if first == 0 and last in (None, found.stat.st_size - 1):
+                copy_content(read, write, found.stat.st_size)
+            else:
+                position, end = first, (last or 0) + 1
+                while position < end:
+                    sent = os.sendfile(write, read, position, end - position)
+                    if not sent:
+                        break
+                    position += sent
+            digest = hashlib.md5(usedforsecurity=False)
+            position = 0
+            while piece := os.pread(write, content.CHUNK, position):
+                digest.update(piece)
+                position += len(piece)
+        finally:
+            os.close(write)
+    finally:
+        os.close(read)
+    return content.encode_md5(digest.digest())
+
+
+def _check_md5(call: BlobCall, digest: str) -> None:
+    given = call.headers.get("x-ms-source-content-md5")
+    if given is not None and content.encode_md5(content.decode_md5(given)) != digest:
+        raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=digest)
+
+
+def _keeps_headers(call: BlobCall) -> bool:
+    return call.headers.get("x-ms-copy-source-blob-properties", "true").lower() == "true"
+
+
+def _told(context: BlobContext, source: Source, size: int) -> dict[str, str]:
+    return {
+        "x-ms-copy-id": str(uuid.uuid4()),
+        "x-ms-copy-source": source.url,
+        "x-ms-copy-status": "success",
+        "x-ms-copy-progress": f"{size}/{size}",
+        "x-ms-copy-completion-time": http_date(int(context.clock.now().timestamp())),
+    }
+
+
+def _unverified(reason: str, status: int) -> StorageError:
+    error = failure("CannotVerifyCopySource", f"Could not verify the copy source. {reason}")
+    error.status = status
+    return error

@@ -1,0 +1,112 @@
+"""Copies of blobs: azure-storage-blob's, as adlfs ``cp`` and ``mv`` use them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import ContentSettings, generate_blob_sas
+
+from tests.storage.serving import ACCOUNT, KEY
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from azure.storage.blob import BlobServiceClient, ContainerClient
+
+LATER = datetime.now(timezone.utc) + timedelta(hours=1)
+
+
+def test_a_blob_is_copied_with_what_it_has(container: ContainerClient, folder: Path) -> None:
+    source = container.get_blob_client("a/source")
+    settings = ContentSettings(content_type="text/plain", content_language="sv")
+    source.upload_blob(b"content", metadata={"depth": "2"}, content_settings=settings)
+    target = container.get_blob_client("b/target")
+    copied = target.start_copy_from_url(source.url)
+    assert copied["copy_status"] == "success"
+    found = target.get_blob_properties()
+    assert found.copy.id == copied["copy_id"]
+    assert found.copy.progress == "7/7"
+    assert found.copy.source == source.url
+    assert found.metadata == {"depth": "2"}
+    assert found.content_settings.content_type == "text/plain"
+    assert found.content_settings.content_md5 is not None
+    assert (folder / "b" / "target").read_bytes() == b"content"
+    listed = {blob.name: blob for blob in container.list_blobs(include=["copy"])}
+    assert listed["b/target"].copy.status == "success"
+    target.start_copy_from_url(source.url, metadata={"own": "1"})
+    assert target.get_blob_properties().metadata == {"own": "1"}
+    target.upload_blob(b"new", overwrite=True)
+    assert target.get_blob_properties().copy.id is None
+    with pytest.raises(HttpResponseError) as done:
+        target.abort_copy(str(copied["copy_id"]))
+    assert done.value.error_code == "NoPendingCopyOperation"  # type: ignore[attr-defined]
+
+
+def test_a_synchronous_copy_a_blob_and_a_block_from_a_url(container: ContainerClient) -> None:
+    source = container.get_blob_client("source")
+    source.upload_blob(b"0123456789")
+    target = container.get_blob_client("target")
+    assert target.start_copy_from_url(source.url, requires_sync=True)["copy_status"] == "success"
+    target.upload_blob_from_url(source.url, overwrite=True, content_settings=ContentSettings("text/x"))
+    assert target.get_blob_properties().content_settings.content_type == "text/x"
+    assert target.download_blob().readall() == b"0123456789"
+    target.stage_block_from_url("one", source.url, source_offset=7, source_length=3)
+    target.stage_block("two", b"xyz")
+    target.commit_block_list(["one", "two"])  # type: ignore[list-item]
+    assert target.download_blob().readall() == b"789xyz"
+
+
+def test_conditions_of_the_source(container: ContainerClient) -> None:
+    source = container.get_blob_client("source")
+    source.upload_blob(b"content")
+    tag = source.get_blob_properties().etag
+    target = container.get_blob_client("target")
+    target.start_copy_from_url(source.url, source_etag=tag, source_match_condition=_match())
+    source.upload_blob(b"other", overwrite=True)
+    with pytest.raises(HttpResponseError) as refused:
+        target.start_copy_from_url(source.url, source_etag=tag, source_match_condition=_match())
+    assert refused.value.error_code == "SourceConditionNotMet"  # type: ignore[attr-defined]
+    assert target.download_blob().readall() == b"content"
+
+
+def test_a_source_that_may_not_be_read(service: BlobServiceClient, container: ContainerClient) -> None:
+    source = container.get_blob_client("source")
+    source.upload_blob(b"content")
+    target = container.get_blob_client("target")
+    for url, error in (
+        (f"{container.url}/missing", ResourceNotFoundError),
+        (f"{service.url}nowhere/x".replace("//nowhere", "/nowhere"), ResourceNotFoundError),
+        (source.url.replace(ACCOUNT, "stranger"), ResourceNotFoundError),
+        ("http://example.org/devaccount/data/source", ResourceNotFoundError),
+        (f"{container.url}/a/../../secret", HttpResponseError),
+        (f"https://{ACCOUNT}.file.core.windows.net/share/f", HttpResponseError),
+        (f"{source.url}?snapshot=2019-05-17T23:41:28.0000000Z", HttpResponseError),
+    ):
+        with pytest.raises(error):
+            target.start_copy_from_url(url)
+    assert not target.exists()
+    for permission, allowed in (("r", True), ("d", False)):
+        token = generate_blob_sas(
+            ACCOUNT, "data", "source", account_key=KEY, permission=permission, expiry=LATER
+        )
+        if allowed:
+            target.start_copy_from_url(f"{source.url}?{token}")
+            assert "sig=" not in (target.get_blob_properties().copy.source or "")
+        else:
+            with pytest.raises(HttpResponseError):
+                target.start_copy_from_url(f"{source.url}?{token}")
+
+
+def test_what_every_container_is_like_is_told(service: BlobServiceClient, container: ContainerClient) -> None:
+    listed = next(iter(service.list_containers()))
+    assert (listed.has_immutability_policy, listed.has_legal_hold) == (False, False)
+    found = container.get_container_properties()
+    assert found.immutable_storage_with_versioning_enabled is False
+
+
+def _match() -> MatchConditions:
+    return MatchConditions.IfNotModified
