@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from azure.storage.blob import BlobServiceClient
+from azure.storage.blob import (
+    BlobServiceClient,
+    ResourceTypes,
+    generate_account_sas,
+)
 from starlette.requests import Request
 
 from batchai_scenario.emulator.storage.blob.service import BlobService
@@ -46,3 +51,13 @@ def connection_string(served: Served) -> str:
         f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
         f"BlobEndpoint={served.url}/blob/{ACCOUNT}"
     )
+
+
+def account_sas(served: Served) -> str:
+    """Sign for all that an account's key opens but its lists."""
+    later = served.clock.now() + timedelta(hours=1)
+    kinds, permissions = (
+        ResourceTypes(object=True, container=True),
+        "rwdlc",
+    )
+    return generate_account_sas(ACCOUNT, KEY, kinds, permissions, later)

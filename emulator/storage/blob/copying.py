@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from batchai_scenario.emulator.storage import content
+from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.bearer import check_token, secret_of_key
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.blob_operations import (
@@ -116,6 +116,7 @@ async def put_block_from_url(context: BlobContext, call: BlobCall) -> Response:
             first, last = content.clip(content.parse_range("x-ms-source-range", text), found.stat.st_size)
         digest = await asyncio.to_thread(_fetch, found, path, first, last)
         _check_md5(call, digest)
+        _check_crc64(call, path)
         context.blocks.keep(call, identifier, path)
     return call.answer(201, {"content-md5": digest, "x-ms-request-server-encrypted": "true"})
 
@@ -247,6 +248,17 @@ def _check_md5(call: BlobCall, digest: str) -> None:
     given = call.headers.get("x-ms-source-content-md5")
     if given is not None and content.encode_md5(content.decode_md5(given)) != digest:
         raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=digest)
+
+
+def _check_crc64(call: BlobCall, path: str) -> None:
+    given = call.headers.get("x-ms-source-content-crc64")
+    if given is None:
+        return
+    value = 0
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a plain string
+        while piece := file.read(content.CHUNK):
+            value = structured.crc(piece, value)
+    structured.check_crc64("x-ms-source-content-crc64", given, value)
 
 
 def _keeps_headers(call: BlobCall) -> bool:

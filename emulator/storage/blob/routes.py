@@ -82,20 +82,64 @@ _NOT_BUILT_KINDS = {
     "account": "account information (restype=account)",
     "directory": "hierarchical namespaces (restype=directory)",
 }
-_NOT_BUILT_QUERY = {"snapshot": "snapshots of blobs (snapshot)", "versionid": "versions of blobs (versionid)"}
-_NOT_BUILT_HEADERS = {
-    "x-ms-access-tier": "access tiers (x-ms-access-tier)",
-    "x-ms-default-encryption-scope": "encryption scopes (x-ms-default-encryption-scope)",
-    "x-ms-encryption-key": "keys of customers (x-ms-encryption-key)",
-    "x-ms-encryption-scope": "encryption scopes (x-ms-encryption-scope)",
-    "x-ms-immutability-policy-mode": "immutable blobs (x-ms-immutability-policy-mode)",
-    "x-ms-lease-id": "leases of containers and blobs (x-ms-lease-id)",
-    "x-ms-legal-hold": "immutable blobs (x-ms-legal-hold)",
-    "x-ms-tags": "blob tags (x-ms-tags)",
-    "x-ms-if-tags": "blob tags (x-ms-if-tags)",
-    "x-ms-blob-content-length": "page blobs (x-ms-blob-content-length)",
-    "x-ms-blob-sequence-number": "page blobs (x-ms-blob-sequence-number)",
+_NOT_BUILT_QUERY = {
+    "deletetype": "permanent deletion (deletetype)",
+    "endbefore": "listings between two names (endBefore)",
+    "prevsnapshot": "snapshots of blobs (prevsnapshot)",
+    "snapshot": "snapshots of blobs (snapshot)",
+    "startfrom": "listings between two names (startFrom)",
+    "versionid": "versions of blobs (versionid)",
+    "where": "searches by blob tags (where)",
 }
+_KINDS = {
+    "access tiers": (
+        "x-ms-access-tier",
+        "x-ms-access-tier-if-modified-since",
+        "x-ms-access-tier-if-unmodified-since",
+        "x-ms-rehydrate-priority",
+    ),
+    "append blobs": ("x-ms-blob-condition-appendpos", "x-ms-blob-condition-maxsize", "x-ms-seal-blob"),
+    "blob tags": ("x-ms-tags", "x-ms-if-tags", "x-ms-source-if-tags", "x-ms-copy-source-tag-option"),
+    "conditions on tags": (
+        "x-ms-blob-if-match",
+        "x-ms-blob-if-modified-since",
+        "x-ms-blob-if-none-match",
+        "x-ms-blob-if-unmodified-since",
+    ),
+    "encryption scopes": (
+        "x-ms-default-encryption-scope",
+        "x-ms-deny-encryption-scope-override",
+        "x-ms-encryption-scope",
+    ),
+    "expiry of blobs": ("x-ms-expiry-option", "x-ms-expiry-time"),
+    "immutable blobs": (
+        "x-ms-immutability-policy-mode",
+        "x-ms-immutability-policy-until-date",
+        "x-ms-legal-hold",
+    ),
+    "keys of customers": (
+        "x-ms-encryption-algorithm",
+        "x-ms-encryption-key",
+        "x-ms-encryption-key-sha256",
+        "x-ms-source-encryption-algorithm",
+        "x-ms-source-encryption-key",
+        "x-ms-source-encryption-key-sha256",
+    ),
+    "leases of containers and blobs": ("x-ms-lease-id", "x-ms-source-lease-id"),
+    "page blobs": (
+        "x-ms-blob-content-length",
+        "x-ms-blob-sequence-number",
+        "x-ms-if-sequence-number-eq",
+        "x-ms-if-sequence-number-le",
+        "x-ms-if-sequence-number-lt",
+        "x-ms-page-write",
+        "x-ms-previous-snapshot-url",
+        "x-ms-sequence-number-action",
+    ),
+    "renames of containers": ("x-ms-source-container-name",),
+    "soft deletion": ("x-ms-deleted-container-name", "x-ms-deleted-container-version"),
+}
+_NOT_BUILT_HEADERS = {name: f"{what} ({name})" for what, names in _KINDS.items() for name in names}
 
 
 def find_operation(call: BlobCall) -> Operation:
