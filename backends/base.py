@@ -152,7 +152,8 @@ class Capabilities:
     """What a backend can do; what it cannot, it refuses by name.
 
     ``engines``: values of its ``engine`` option. ``max_nodes``: largest cluster. ``real_time``: jobs
-    take real time and run real programs. ``urls``: output files have URLs.
+    take real time and run real programs. ``urls``: output files have URLs. ``readies``: jobs run on this
+    machine, which may lack something that they need.
     """
 
     max_nodes: int
@@ -160,6 +161,7 @@ class Capabilities:
     engines: tuple[str, ...] = ()
     resize: bool = False
     faults: bool = False
+    readies: bool = False
     real_time: bool = True
     urls: bool = True
 

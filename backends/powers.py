@@ -6,10 +6,10 @@ A backend that declares a power has its methods; one that does not need not have
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchai_scenario.backends.base import ClusterStatus, Place
 
@@ -23,6 +23,37 @@ class ResizesClusters(Protocol):
 
     def resize_cluster(self, place: Place, name: str, nodes: int) -> ClusterStatus:
         """Set the target; NotFound, or InvalidSpec for a number that the backend does not have."""
+        ...
+
+
+class ReadiesMachine(Protocol):
+    """Runs jobs on this machine, and gets what they need before anything is made; declared by ``readies``.
+
+    M. ``lacks`` makes and fetches nothing. ``ready`` returns when every job can start; afterwards ``lacks``
+       gives nothing. Neither makes anything in a place, on a share or of a cluster.
+    """
+
+    def lacks(self, jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """Say in words what has to be got first: ``CNTK 2.7 and Python 2.7 (129 MB)``; empty: nothing.
+
+        ``jobs``: ``properties`` of jobs, as in ``JobSpec``. What is wrong with them is said by ``submit``.
+
+        Raises:
+            MachineError: this machine cannot run them; the remedy says what would help.
+        """
+        ...
+
+    def ready(
+        self,
+        jobs: Sequence[Mapping[str, Any]],
+        tell: Callable[[str], None],
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        """Get what the jobs need; what ``tell`` (lines) or ``progress`` (what, done, total) raises ends it.
+
+        Raises:
+            MachineError: it cannot be had; says from where it was tried.
+        """
         ...
 
 

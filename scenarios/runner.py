@@ -35,6 +35,7 @@ from batchai_scenario.scenarios.finish import (
 )
 from batchai_scenario.scenarios.follow import Follower
 from batchai_scenario.scenarios.journal import Journal
+from batchai_scenario.scenarios.readying import ready_machine
 from batchai_scenario.scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, now
 from batchai_scenario.scenarios.text import duration, size
 from batchai_scenario.scenarios.uploads import uploads_of
@@ -131,6 +132,7 @@ class Runner:
     def _work(self) -> None:
         record = self._run.record
         self._check_capabilities()
+        ready_machine(self._backend, self._scenario, self._journal, self._waiting)
         made = self._make_data()
         with self._journal.step("place", "Create resource group, workspace and share") as step:
             self._make_place()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         repair,
         salvage,
     )
+    from batchai_scenario.backends.local.readying import toolkit_lacks, toolkits
     from batchai_scenario.backends.local.tools import (
         EngineProbe,
         Image,
@@ -62,6 +63,8 @@ _PLACES = {
     "build_image": "tools",
     "list_images": "tools",
     "probe_engines": "tools",
+    "toolkit_lacks": "readying",
+    "toolkits": "readying",
 }
 __all__ = [
     "REMOVED",
@@ -88,6 +91,8 @@ __all__ = [
     "serve",
     "status",
     "stop",
+    "toolkit_lacks",
+    "toolkits",
 ]
 
 

@@ -13,7 +13,9 @@ from batchai_scenario.backends.local.settings import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from batchai_scenario.backends.base import Backend, BackendOptions
     from batchai_scenario.backends.local.host import Host
@@ -47,6 +49,7 @@ def open_backend(options: BackendOptions) -> Backend:
 def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
     from batchai_scenario.backends.azure.backend import AzureBackend
     from batchai_scenario.backends.azure.clients import Patience
+    from batchai_scenario.backends.local.readying import default_engine, lacks, ready
 
     class LocalBackend(AzureBackend):
         """The client of ``backends.azure`` with an emulator that it keeps alive."""
@@ -64,6 +67,23 @@ def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
                 "emulator": "in process" if host.in_process else "found serving",
             }
 
+        def lacks(self, jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+            """Say what this machine has to get before the jobs can run (M)."""
+            return lacks(home, self._engine(), jobs)
+
+        def ready(
+            self,
+            jobs: Sequence[Mapping[str, Any]],
+            tell: Callable[[str], None],
+            progress: Callable[[str, int, int], None],
+        ) -> None:
+            """Get what the jobs need (M)."""
+            ready(home, self._engine(), jobs, tell, progress)
+
+        @staticmethod
+        def _engine() -> str:
+            return choices.engine or default_engine(host.url)
+
         def close(self) -> None:
             """Close the connections, then an emulator in this process (B10)."""
             try:
@@ -74,7 +94,9 @@ def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
     return LocalBackend(
         local_settings(host.url, own_credentials(home)),
         name="local",
-        capabilities=Capabilities(max_nodes=MAX_NODES, gpus=True, engines=CHOICES["engine"], resize=True),
+        capabilities=Capabilities(
+            max_nodes=MAX_NODES, gpus=True, engines=CHOICES["engine"], resize=True, readies=True
+        ),
         patience=Patience(TRIES, PAUSE),
         cluster_headers=choices.headers(),
     )

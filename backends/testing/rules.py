@@ -1,7 +1,7 @@
 """The rules of the backend interface as data: a number, a sentence, and the power that it needs.
 
 Numbers are ``<chapter>.<rule>``. Chapters B0 to B15 hold for every backend (``backends.base.Backend``); R, G,
-N and F are optional powers, held to their rules by whoever declares them in ``capabilities()``. Some rules
+N, F and M are optional powers, held to their rules by whoever declares them in ``capabilities()``. Some rules
 are proved by a look past the interface: a bench offers that look, or declares why it cannot.
 """
 
@@ -37,6 +37,7 @@ CHAPTERS = {
     "G": "Power: GPUs",
     "N": "Power: several nodes",
     "F": "Power: faults",
+    "M": "Power: readying this machine",
 }
 """Every chapter and its title, in the order of a report."""
 
@@ -82,6 +83,7 @@ POWERS = {
     "resize": Power("resizing", lambda can: can.resize, "capabilities().resize is False"),
     "gpus": Power("GPUs", lambda can: can.gpus, "capabilities().gpus is False"),
     "nodes": Power("several nodes", lambda can: can.max_nodes > 1, "capabilities().max_nodes is 1"),
+    "readies": Power("readying this machine", lambda can: can.readies, "capabilities().readies is False"),
     "faults": Power("faults on demand", lambda can: can.faults, "capabilities().faults is False"),
 }
 """Every power that a rule may need."""
@@ -178,6 +180,7 @@ _RULES = (
     Rule("G.1", "A job is told how many GPUs it has.", "gpus"),
     Rule("N.1", "Two nodes run two jobs at the same time.", "nodes"),
     Rule("F.1", "Faults are listed by name, each with a sentence.", "faults"),
+    Rule("M.1", "Once the machine is ready for a job it lacks nothing, and nothing was made.", "readies"),
 )
 
 RULES = {rule.number: rule for rule in _RULES}

@@ -107,6 +107,22 @@ class Wrapper:
 
         return self.around("resize_cluster", (place, name, nodes), work)
 
+    def lacks(self, jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """Say what this machine lacks, where the backend inside declares that it can; past ``around``."""
+        inner: Any = self.inner
+        found: tuple[str, ...] = inner.lacks(jobs)
+        return found
+
+    def ready(
+        self,
+        jobs: Sequence[Mapping[str, Any]],
+        tell: Callable[[str], None],
+        progress: Callable[[str, int, int], None],
+    ) -> None:
+        """Ready this machine, where the backend inside declares that it can; past ``around``."""
+        inner: Any = self.inner
+        inner.ready(jobs, tell, progress)
+
     def delete_cluster(self, place: Place, name: str) -> None:
         """Delete a cluster (B7)."""
         self.around("delete_cluster", (place, name), lambda: self.inner.delete_cluster(place, name))

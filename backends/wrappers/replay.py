@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import BackendError, NotFound, UserError
@@ -65,7 +66,7 @@ class ReplayBackend(Wrapper):
     def capabilities(self) -> Capabilities:
         """Say what the recorded backend could do."""
         found: Capabilities = unpack(self._about["capabilities"])
-        return found
+        return replace(found, readies=False)  # nothing runs here
 
     def details(self) -> Mapping[str, str]:
         """Say what was recorded, and when."""

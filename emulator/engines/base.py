@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path, PurePosixPath
 
-    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.launch.plan import ImageRequest, NodeTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,28 @@ class TaskEnd:
     ended_at: datetime
     problem: Problem | None = None
     details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a task needs before it can start: its toolkit's environment or its image, by the engine.
+
+    ``toolkit``: its ``toolType``. ``environment_program``: makes the environment; None: it needs none.
+    ``image``: what the job names; None: ``node_image`` stands for the node's own system.
+    """
+
+    toolkit: str
+    environment_program: Path | None
+    image: ImageRequest | None
+    node_image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What an engine must get before a task can start; ``bytes`` to be fetched, 0 where that is not known."""
+
+    what: str
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +131,8 @@ class Engine(Protocol):
     E8. ``sweep`` removes every task, node place and network of this home, or of a home folder that no
         longer exists, whose cluster is not in ``keep``; it touches nothing without our label.
         Gives a line for each thing it removed. What cannot be removed does not keep it from the rest.
+    E9. ``lacks`` says what ``start`` would have to get first and makes nothing; ``obtain`` gets it. Where
+        either raises, ``start`` would have failed.
     """
 
     name: str
@@ -143,6 +167,21 @@ class Engine(Protocol):
 
     def tasks(self) -> list[str]:
         """List task ids (E7)."""
+        ...
+
+    def lacks(self, need: Need) -> Lack | None:
+        """Say what has to be got first (E9); EngineUnavailable if it cannot be had here."""
+        ...
+
+    def obtain(
+        self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
+    ) -> None:
+        """Get what is needed (E9); ``progress`` hears (file, bytes done, bytes in all).
+
+        Raises:
+            EngineUnavailable: this machine lacks something; with the remedy.
+            EngineError: an image is not to be had.
+        """
         ...
 
     def sweep(self, keep: frozenset[str]) -> list[str]:

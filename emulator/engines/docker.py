@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines import containers
-from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, Swept, TaskEnd
+from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
 from batchai_scenario.emulator.engines.control import (
     Owner,
     control_folder,
@@ -53,6 +53,7 @@ from batchai_scenario.emulator.engines.nodes import (
     read_note,
     ready_tree,
 )
+from batchai_scenario.emulator.engines.programs import unheard
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.environment import gpu_variables
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from batchai_scenario.emulator.engines.base import Need
     from batchai_scenario.emulator.engines.dockerapi import Api, Facts
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
@@ -182,8 +184,7 @@ class DockerEngine:
 
     def _create(self, task: NodeTask, folder: Path, announce: Callable[[str], None]) -> None:
         limits = read_limits(self._home.limits_table, int(self._facts.info.get("MemTotal") or 0))
-        images = Images(self._api, self._home, training=self._training, pull=self._pull)
-        image = images.resolve(task.image, task.node_image, announce)
+        image = self._images().resolve(task.image, task.node_image, announce)
         marks = labels(self._home, task.cluster, node=task.node)
         offered = engine_offers_gpus(self._facts.info)
 
@@ -210,6 +211,24 @@ class DockerEngine:
             gpus=gpus,
             limits=limits,
         )
+
+    # E9 ------------------------------------------------------------------------------------------------
+
+    @translated()
+    def lacks(self, need: Need) -> Lack | None:
+        """Say which image has to be pulled or built (E9)."""
+        text = self._images().lacking(need.image, need.node_image)
+        return Lack(text) if text else None
+
+    @translated()
+    def obtain(
+        self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
+    ) -> None:
+        """Pull the image, or build what stands for it (E9)."""
+        self._images(progress).resolve(need.image, need.node_image, announce)
+
+    def _images(self, progress: Callable[[str, int, int], None] = unheard) -> Images:
+        return Images(self._api, self._home, training=self._training, pull=self._pull, progress=progress)
 
     def _forget(self, task_id: str) -> None:
         """Leave nothing of a task that could not be started."""

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchai_scenario.emulator.engines.programs import Throttle, run_program, share_done
+from batchai_scenario.emulator.engines.programs import Throttle, run_program, share_done, unheard
 from batchai_scenario.emulator.engines.substitutes import (
     Candidate,
     build_programs,
     candidates_for,
     delivered_tables,
+    plain_name,
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.plan import ImageRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.dockerapi import Api
     from batchai_scenario.emulator.state.home import Home
 
 PullPolicy = Literal["missing", "never"]
+_BUILD_TIME = "one to three minutes"
 
 _SYSTEM = "node/"  # begins the name of a node's own system, which no registry has
 
@@ -54,9 +57,19 @@ class Images:
         home: whose table of substitutes comes first; cache of the builds.
         training: the folder whose ``images/`` and ``toolkits/`` have our tables and the programs that build.
         pull: ``missing`` pulls what the engine does not have, ``never`` does not.
+        progress: hears how far a pull or a build is: (what, done, total).
     """
 
-    def __init__(self, api: Api, home: Home, *, training: Path, pull: PullPolicy = "missing") -> None:
+    def __init__(
+        self,
+        api: Api,
+        home: Home,
+        *,
+        training: Path,
+        pull: PullPolicy = "missing",
+        progress: Callable[[str, int, int], None] = unheard,
+    ) -> None:
+        self._progress = progress
         self._api = api
         self._tables = (home.images_table, *delivered_tables(training))
         self._training = training
@@ -86,6 +99,7 @@ class Images:
                 return FoundImage(request.reference, self._pull(request, announce))
             except NoImageError as error:
                 reasons.append(f"{request.reference}: {error}")
+        candidates = self._present_and_named(candidates)
         here = [candidate for candidate in candidates if self._local(candidate.reference)]
         for candidate in [*here, *(other for other in candidates if other not in here)]:
             try:
@@ -101,6 +115,39 @@ class Images:
             return FoundImage(candidate.reference, found, substituted=True)
         raise failed_starting(request.reference, "; ".join(reasons))
 
+    def lacking(self, request: ImageRequest | None, node_image: str) -> str:
+        """Say in words what ``resolve`` would have to pull or build; empty if the engine has what will run.
+
+        Raises:
+            EngineError: a table of substitutes is not as it should be.
+        """
+        reference = request.reference if request is not None else node_image
+        if self._local(reference):
+            return ""
+        candidates = self._present_and_named(candidates_for(reference, self._tables))
+        if any(self._local(candidate.reference) for candidate in candidates):
+            return ""
+        built = [
+            f"{other.reference}, built once in {_BUILD_TIME}" for other in candidates if other.kind == "build"
+        ]
+        pulled = [other.reference for other in candidates if other.kind == "image"]
+        names = pulled[:1] if reference.startswith(_SYSTEM) else [reference]
+        return f"image {' or else '.join([*names, *built[:1]])}"
+
+    def _present_and_named(self, candidates: Iterable[Candidate]) -> list[Candidate]:
+        """Put the engine's own images in the place of candidates that are patterns for them."""
+        found: dict[Candidate, None] = {}
+        for candidate in candidates:
+            if candidate.kind != "local":
+                found[candidate] = None
+                continue
+            tags = sorted(
+                {tag for image in self._api.images() for tag in image.get("RepoTags") or ()}, reverse=True
+            )
+            matching = [tag for tag in tags if fnmatchcase(plain_name(tag), candidate.name)]
+            found.update({Candidate("image", tag): None for tag in matching})
+        return list(found)
+
     def _obtain(self, candidate: Candidate, announce: Callable[[str], None]) -> str:
         found = self._local(candidate.reference)
         if found:
@@ -110,9 +157,9 @@ class Images:
         program = build_programs(self._training).get(candidate.name)
         if program is None:
             raise NoImageError("nothing here builds it")
-        announce(f"image: building {candidate.reference}; this is done once and takes some minutes")
+        announce(f"image: building {candidate.reference}; this is done once and takes {_BUILD_TIME}")
         what = f"image {candidate.reference}"
-        run_program(program, ["--tag", candidate.reference, "--json"], what, announce)
+        run_program(program, ["--tag", candidate.reference, "--json"], what, announce, self._progress)
         found = self._local(candidate.reference)
         if not found:
             raise NoImageError("it was built, but the engine does not have it")
@@ -143,7 +190,7 @@ class Images:
                 "password": request.password,
                 "serveraddress": request.server or repository.partition("/")[0],
             }
-        progress = PullProgress(request.reference, announce)
+        progress = PullProgress(request.reference, announce, self._progress)
         try:
             for event in self._api.pull(
                 repository, tag or "latest", stream=True, decode=True, auth_config=credentials
@@ -171,7 +218,13 @@ def _without(text: str, request: ImageRequest) -> str:
 class PullProgress:
     """Adds up what an engine says of an image's layers, and announces it now and then."""
 
-    def __init__(self, reference: str, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        reference: str,
+        announce: Callable[[str], None],
+        progress: Callable[[str, int, int], None] = unheard,
+    ) -> None:
+        self._progress = progress
         self._reference = reference
         self._announce = announce
         self._throttle = Throttle(announce)
@@ -192,4 +245,5 @@ class PullProgress:
             self._announce(f"image: pulling {self._reference}")
         self._layers[str(event.get("id"))] = (float(detail.get("current") or 0), float(detail["total"]))
         done, total = (sum(column) for column in zip(*self._layers.values(), strict=True))
+        self._progress(self._reference, int(done), int(total))
         self._throttle(f"image: pulling {self._reference}: {share_done(done, total)} of {total / 1e6:.0f} MB")

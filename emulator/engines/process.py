@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, Swept, TaskEnd
+from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
 from batchai_scenario.emulator.engines.control import (
     control_folder,
     control_folders,
@@ -74,6 +74,7 @@ from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_n
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from batchai_scenario.emulator.engines.base import Need
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
@@ -191,10 +192,7 @@ class ProcessEngine:
         self, toolkit: str, program: Path, values: dict[str, str], announce: Callable[[str], None]
     ) -> None:
         """Make the toolkit's environment on demand and put its programs first (E2: or say why not)."""
-        arguments = ["--cache", str(self._home.cache), "--json"]
-        if self._python:
-            arguments += ["--python", self._python]
-        made = run_program(program, arguments, f"environment of toolkit {toolkit}", announce)
+        made = run_program(program, self._arguments(), f"environment of toolkit {toolkit}", announce)
         announce(f"environment: {toolkit} {made.get('version', '')} of {made.get('python', '')}")
         for name, key in (("PATH", "bin"), ("LD_LIBRARY_PATH", "library_path")):
             folders = [str(folder) for folder in made.get(key) or ()]
@@ -202,6 +200,11 @@ class ProcessEngine:
             values[name] = ":".join([*folders, *([present] if present else [])])
         for name, value in (made.get("variables") or {}).items():
             values.setdefault(str(name), str(value))
+
+    def _arguments(self, *more: str) -> list[str]:
+        """Give the command line of a program that makes an environment."""
+        named = ["--python", self._python] if self._python else []
+        return ["--cache", str(self._home.cache), "--json", *named, *more]
 
     def _write(self, folder: Path, task: NodeTask, environment: Mapping[str, str]) -> None:
         disk = folder.parent.parent
@@ -285,6 +288,26 @@ class ProcessEngine:
             kill(marker)
             await_that(lambda: is_free(folder), time.monotonic() + LAST_WORDS)
         self._end_strays(folder)
+
+    # E9 ------------------------------------------------------------------------------------------------
+
+    def lacks(self, need: Need) -> Lack | None:
+        """Say what the toolkit's environment has to be made from (E9)."""
+        if need.environment_program is None:
+            return None
+        what = f"environment of toolkit {need.toolkit}"
+        found = run_program(need.environment_program, self._arguments("--check"), what, lambda _: None)
+        if not found.get("room"):
+            return None
+        return Lack(str(found.get("what") or what), int(found.get("fetch") or 0))
+
+    def obtain(
+        self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
+    ) -> None:
+        """Make the toolkit's environment (E9)."""
+        if need.environment_program is not None:
+            what = f"environment of toolkit {need.toolkit}"
+            run_program(need.environment_program, self._arguments(), what, announce, progress)
 
     # E5, E7, E8 ----------------------------------------------------------------------------------------
 

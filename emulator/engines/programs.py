@@ -51,8 +51,16 @@ def share_done(done: float, total: float) -> str:
     return f"{100 * done / total:.0f} %" if total > 0 else f"{done:.0f}"
 
 
+def unheard(file: str, done: int, total: int) -> None:
+    """Hear progress that nobody asked for."""
+
+
 def run_program(
-    program: Path, arguments: Iterable[str], what: str, announce: Callable[[str], None]
+    program: Path,
+    arguments: Iterable[str],
+    what: str,
+    announce: Callable[[str], None],
+    progress: Callable[[str, int, int], None] = unheard,
 ) -> dict[str, Any]:
     """Run a program to its end and give its last event.
 
@@ -61,6 +69,8 @@ def run_program(
         arguments: its command line.
         what: what it makes, for announcements: ``image scenario/cntk``.
         announce: hears progress, a line every few seconds.
+        progress: hears it as often as the program tells it: (file, done, total). What it raises ends the
+            program.
 
     Raises:
         EngineUnavailable: the machine lacks something; the program's own message and remedy.
@@ -82,13 +92,18 @@ def run_program(
             errors="replace",
         ) as process,
     ):
-        for line in process.stdout or ():
-            last = _event(line) or last
-            if last.get("event") == "progress":
-                throttle(_progress(last))
-            elif last.get("event") == "note":
-                announce(f"{what}: {last.get('message', '')}")
-                last = {}
+        try:
+            for line in process.stdout or ():
+                last = _event(line) or last
+                if last.get("event") == "progress":
+                    progress(*_numbers(last))
+                    throttle(_progress(last))
+                elif last.get("event") == "note":
+                    announce(f"{what}: {last.get('message', '')}")
+                    last = {}
+        except BaseException:
+            process.terminate()
+            raise
         code = process.wait()
         errors.seek(0)
         tail = errors.read()[-600:].decode(errors="replace").strip()
@@ -106,6 +121,13 @@ def _event(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return event if isinstance(event, dict) else {}
+
+
+def _numbers(event: dict[str, Any]) -> tuple[str, int, int]:
+    try:
+        return str(event.get("file") or ""), int(event.get("done") or 0), int(event.get("total") or 0)
+    except (TypeError, ValueError):
+        return "", 0, 0
 
 
 def _progress(event: dict[str, Any]) -> str:

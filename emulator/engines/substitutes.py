@@ -5,6 +5,7 @@ A YAML mapping of patterns (fnmatch, compared with ``name:tag``) to candidates, 
     "microsoft/cntk:*":
       - image: mcr.microsoft.com/cntk/release:2.7-cpu-python3.5    # pulled if the engine does not have it
       - build: cntk                                                # made here, by cntk's build_image.py
+      - local: "scenario/*"                                        # any such image that the engine has
 
 The user's own table, ``images.yaml`` in the home folder, comes first, then each toolkit's, then the common
 one.
@@ -28,15 +29,15 @@ BUILT_PREFIX = "scenario/"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One substitute: an image by its reference, or one that we build, by its name."""
+    """One substitute: an image by its reference, one that we build by its name, or a pattern of names."""
 
-    kind: Literal["image", "build"]
+    kind: Literal["image", "build", "local"]
     name: str
 
     @property
     def reference(self) -> str:
         """The reference under which the engine has it."""
-        return self.name if self.kind == "image" else built_reference(self.name)
+        return built_reference(self.name) if self.kind == "build" else self.name
 
 
 def built_reference(name: str) -> str:
@@ -93,13 +94,15 @@ def _candidates(path: Path, pattern: object, value: object) -> tuple[Candidate, 
     for entry in value:
         item = next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else ("", None)
         kind, name = item
-        if kind not in ("image", "build") or not isinstance(name, str) or not name.strip():
+        if kind not in ("image", "build", "local") or not isinstance(name, str) or not name.strip():
             raise _wrong(
-                path, f"'{pattern}': a candidate is 'image: <reference>' or 'build: <name>', not {entry}"
+                path,
+                f"'{pattern}': a candidate is 'image: <reference>', 'build: <name>' or 'local: <pattern>', "
+                f"not {entry}",
             )
         if kind == "build" and not name.replace("-", "").replace("_", "").isalnum():
             raise _wrong(path, f"'{pattern}': '{name}' is not the name of an image that we build")
-        found.append(Candidate(cast('Literal["image", "build"]', kind), name.strip()))
+        found.append(Candidate(cast('Literal["image", "build", "local"]', kind), name.strip()))
     return tuple(found)
 
 

@@ -18,7 +18,7 @@ from batchai_scenario.emulator.cluster.model import (
     JobKey,
     WorkspaceKey,
 )
-from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.engines.base import EngineInfo, Lack, Need, NodePlace, TaskEnd
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 from batchai_scenario.emulator.state.clock import ManualClock
 from batchai_scenario.emulator.state.home import Home
@@ -68,6 +68,12 @@ class FakeEngine:
     def info(self) -> EngineInfo:
         self._answer()
         return EngineInfo(self.name, "1", gpus=False, mount_root="/")
+
+    def lacks(self, need: Need) -> Lack | None:
+        raise NotImplementedError
+
+    def obtain(self, need: Need, announce: object, progress: object) -> None:
+        raise NotImplementedError
 
     def place_node(self, cluster: str, node: str) -> NodePlace:
         with self.changed:

@@ -21,7 +21,7 @@ from typing import Any
 
 from batchai_scenario.emulator.cluster.controller import Controller
 from batchai_scenario.emulator.cluster.model import ClusterKey, ExperimentKey, JobKey, WorkspaceKey
-from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
+from batchai_scenario.emulator.engines.base import EngineInfo, Lack, Need, NodePlace, TaskEnd
 from batchai_scenario.emulator.errors import Problem
 from batchai_scenario.emulator.state.clock import SystemClock, parse_time, wire_time
 from batchai_scenario.emulator.state.home import Home
@@ -96,6 +96,12 @@ class FolderEngine:
 
     def info(self) -> EngineInfo:
         return EngineInfo(self.name, "1", gpus=False, mount_root="/")
+
+    def lacks(self, need: Need) -> Lack | None:
+        raise NotImplementedError
+
+    def obtain(self, need: Need, announce: object, progress: object) -> None:
+        raise NotImplementedError
 
     def place_node(self, cluster: str, node: str) -> NodePlace:
         self.steps.step()

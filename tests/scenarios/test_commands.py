@@ -147,7 +147,24 @@ def test_backends_and_doctor_answer(command: Command) -> None:
     names = {item["name"]: item["error"] for item in command.json("backends")}
     assert names["local"] is names["azure"] is None
     findings = {item["what"] for item in command.json("doctor")["findings"]}
-    assert {"python", "home", "engine docker", "engine process"} <= findings
+    assert {"python", "home", "engine docker", "engine process", "toolkit cntk"} <= findings
+
+
+def test_doctor_says_what_each_toolkit_would_fetch_and_is_not_ready_for_what_would_fail(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = {"DOCKER_HOST": "unix:///nowhere", "PATH": "/nowhere", "PYENV_ROOT": "", "HOME": "/nowhere"}
+    for name, value in machine.items():
+        monkeypatch.setenv(name, value)
+    said = {item["what"]: item for item in command.json("doctor")["findings"]}
+    assert said["toolkit cntk"]["text"] == "CNTK 2.7 and Python 2.7 (129 MB), on first use"
+    assert said["toolkit custom"]["ok"] is True
+    monkeypatch.setenv("SCENARIO_CNTK_PYTHON", "/nowhere/python")
+    told = command.json("doctor", code=3)
+    assert told["ready"] is False
+    said = {item["what"]: item for item in told["findings"]}
+    assert said["toolkit cntk"]["ok"] is False
+    assert "/nowhere/python" in said["toolkit cntk"]["text"]
 
 
 def test_images_are_kept_under_the_names_that_the_engine_looks_for(command: Command) -> None:

@@ -1,4 +1,4 @@
-"""Checks of the powers that a backend may declare: resizing, GPUs, several nodes, faults."""
+"""Checks of the powers that a backend may declare: resizing, GPUs, several nodes, faults, readying."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from batchai_scenario.backends.testing.verdicts import holds, same
 from batchai_scenario.backends.testing.world import CLUSTER
 
 if TYPE_CHECKING:
-    from batchai_scenario.backends.powers import InjectsFaults, ResizesClusters
+    from batchai_scenario.backends.powers import InjectsFaults, ReadiesMachine, ResizesClusters
     from batchai_scenario.backends.testing.world import World
 
 
@@ -45,3 +45,12 @@ def f_1_faults_are_listed(world: World) -> None:
     faults = cast("InjectsFaults", world.backend).faults()
     holds(faults, "a backend that declares faults lists none")
     holds(all(name and text for name, text in faults.items()), f"without a sentence: {faults}")
+
+
+def m_1_a_ready_machine_lacks_nothing(world: World) -> None:
+    """Ready the machine for a job of the vocabulary, whose cluster does not exist."""
+    readies = cast("ReadiesMachine", world.backend)
+    jobs = [world.job("endless").properties]
+    readies.ready(jobs, lambda _: None, lambda *_: None)
+    same(readies.lacks(jobs), (), "what is lacking")
+    holds(world.backend.ensure_place(world.place), "the resource group was there")

@@ -23,7 +23,7 @@ _ROOM = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at: ``ok`` None means that it is not needed."""
+    """What was looked at: ``ok`` None means that it is not needed, or can be had when it is."""
 
     what: str
     ok: bool | None
@@ -35,7 +35,10 @@ class Finding:
 @json_option
 @click.pass_obj
 def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
-    """Look at what this machine has and lacks, and say what would help. Exit code 3 if no job can run."""
+    """Look at what this machine has and lacks, and say what would help.
+
+    Exit code 3 if something is missing without which some jobs cannot run.
+    """
     from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
@@ -50,7 +53,7 @@ def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
         if finding.remedy:
             console.line(f"{'':8} {finding.remedy}", "dim")
     console.line()
-    console.line("ready: try 'scenario run hello'" if ready else "not ready: no job can run here", "bold")
+    console.line("ready: try 'scenario run hello'" if ready else "not ready: see what is MISSING", "bold")
     return 0 if ready else 3
 
 
@@ -73,6 +76,8 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(f"engine {engine.name}", ok=True, text=f"{engine.version}{gpus}{notes}")
         else:
             yield Finding(f"engine {engine.name}", None if some else False, engine.problem, engine.remedy)
+    if some:
+        yield from _toolkits(home)
     status = local.status(home)
     where = (
         f"serves at {status.url}, process {status.pid}"
@@ -107,6 +112,22 @@ def _state(home: Path) -> Iterator[Finding]:
         yield Finding("state", ok=True, text=f"whole; last copy {copy.astimezone():%Y-%m-%d %H:%M}")
     for folder, reason in unreadable_runs(home):
         yield Finding("runs", ok=False, text=f"{folder / 'run.json'}: {reason}", remedy=REMEDY)
+
+
+def _toolkits(home: Path) -> Iterator[Finding]:
+    """Say for each toolkit whether a job could run here, and what a first run would fetch."""
+    from batchai_scenario.backends import local
+    from batchai_scenario.backends.errors import MachineError
+
+    for name in local.toolkits():
+        what = f"toolkit {name}"
+        try:
+            lack = local.toolkit_lacks(home, "auto", name)
+        except MachineError as error:
+            yield Finding(what, ok=False, text=error.message, remedy=error.remedy)
+        else:
+            text = f"{lack}, on first use" if lack else "all that it needs is there"
+            yield Finding(what, ok=None if lack else True, text=text)
 
 
 def _home(home: Path) -> Finding:

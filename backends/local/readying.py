@@ -1,0 +1,108 @@
+"""What this machine must have before jobs can run on it: asked for, and got, before anything is made."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from batchai_scenario.backends.errors import MachineError
+from batchai_scenario.training.installed import training_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from batchai_scenario.emulator.engines.base import Engine, Lack
+
+_HEALTH_SECONDS = 10.0
+
+
+def default_engine(url: str) -> str:
+    """Give the engine that an emulator takes where a cluster names none."""
+    import requests
+
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy stands between us and ourselves
+        health = session.get(f"{url}/.emulator/health", timeout=_HEALTH_SECONDS).json()
+    return str(health["engine"])
+
+
+def lacks(home: Path, engine: str, jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Say in words what has to be got before the jobs can run; empty: nothing.
+
+    Raises:
+        MachineError: this machine cannot run them; with the remedy.
+    """
+    from batchai_scenario.emulator.engines.needs import job_needs
+
+    with _engine(home, engine) as found:
+        needed = [found.lacks(need) for need in job_needs(jobs)]
+    return tuple(_in_words(lack) for lack in needed if lack is not None)
+
+
+def ready(
+    home: Path,
+    engine: str,
+    jobs: Sequence[Mapping[str, Any]],
+    tell: Callable[[str], None],
+    progress: Callable[[str, int, int], None],
+) -> None:
+    """Get what the jobs need.
+
+    Raises:
+        MachineError: it cannot be had; with the remedy.
+    """
+    from batchai_scenario.emulator.engines.needs import job_needs
+
+    with _engine(home, engine) as found:
+        for need in job_needs(jobs):
+            if found.lacks(need) is not None:
+                found.obtain(need, tell, progress)
+
+
+def toolkits() -> list[str]:
+    """List the toolkits that are emulated, by their ``toolType``."""
+    from batchai_scenario.emulator.engines.needs import toolkit_needs
+
+    return list(toolkit_needs())
+
+
+def toolkit_lacks(home: Path, engine: str, tool_type: str) -> str:
+    """Say in words what a first run of a toolkit would fetch; empty if it could start at once.
+
+    Raises:
+        MachineError: it cannot run here; with the remedy.
+    """
+    from batchai_scenario.emulator.engines.needs import toolkit_needs
+
+    with _engine(home, engine) as found:
+        lack = found.lacks(toolkit_needs()[tool_type])
+    return _in_words(lack) if lack is not None else ""
+
+
+def _in_words(lack: Lack) -> str:
+    return f"{lack.what} ({lack.bytes / 1e6:.0f} MB)" if lack.bytes else lack.what
+
+
+@contextmanager
+def _engine(home: Path, name: str) -> Iterator[Engine]:
+    """Open an engine that answers; what it complains of is this machine's."""
+    from batchai_scenario.emulator.engines.choose import Engines
+    from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+    from batchai_scenario.emulator.state.home import Home
+
+    with closing(Engines(Home(home), training_folder(), name)) as engines:
+        try:
+            found = engines()
+            found.info()
+            yield found
+        except EngineUnavailable as error:
+            raise MachineError(_sentence(error.problem.message), remedy=error.remedy) from error
+        except EngineError as error:
+            details = "; ".join(f"{key}: {value}" for key, value in error.problem.details)
+            text = f"{error.problem.message}: {details}" if details else error.problem.message
+            raise MachineError(_sentence(text)) from error
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
