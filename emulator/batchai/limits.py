@@ -25,7 +25,7 @@ MAX_NODES = 100
 MAX_WALL_CLOCK = timedelta(days=7)
 """Longest run of a job (documented quota)."""
 
-_SIZE = re.compile(r"(standard_)([a-z]+)(\d+)([a-z]*)((?:_v\d+)?)", re.IGNORECASE)
+_SIZE = re.compile(r"(standard_)([a-z]{1,9})(\d{1,4})([a-z]{0,9})((?:_v\d{1,2})?)", re.IGNORECASE | re.ASCII)
 _NO_SIZE = re.compile(r"STANDARD_(A0|GS\d+|DS\d+.*)")
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -73,8 +73,9 @@ def normal_duration(text: str, path: str) -> str:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise invalid_value(path, "it is no ISO 8601 duration such as P7D or PT1H30M")
-    value = timedelta(**{name: float(number) for name, number in match.groupdict().items() if number})
-    if not timedelta(0) < value <= MAX_WALL_CLOCK:
+    units = {name: float(number) for name, number in match.groupdict().items() if number}
+    seconds = sum(number * timedelta(**{name: 1}).total_seconds() for name, number in units.items())
+    if not 0 < seconds <= MAX_WALL_CLOCK.total_seconds():
         raise invalid_value(path, "it must be more than nothing and at most P7D")
     return text
 

@@ -33,6 +33,7 @@ from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
 from batchai_scenario.emulator.gateway.reading import (
     base_url_of,
     headers_of,
+    is_host,
     is_loopback,
     is_own_host,
     parse_json,
@@ -225,6 +226,9 @@ class Gateway:
     def _check_asker(self, asked: Asked) -> None:
         if asked.peer is Peer.OTHER:
             raise ServiceError(401, "AuthenticationFailed", NOT_YOURS, headers={"Connection": "close"})
+        if asked.host and not is_host(asked.host):
+            text = "The Host header names no host."
+            raise ServiceError(400, "InvalidHeaderValue", text, headers={"Connection": "close"})
         if self._on_loopback and not is_own_host(asked.host):
             text = "This emulator answers to addresses of this machine and to Azure's names only."
             raise ServiceError(421, "MisdirectedRequest", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from starlette.types import Receive, Scope
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[(?P<six>[0-9A-Fa-f:.]{2,45})\])(?::(?P<port>\d{0,5}))?")
+_LAST_PORT = 65535
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes in the body of a management request: the resource manager's own limit."""
@@ -45,6 +49,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@lru_cache(maxsize=512)
+def is_host(host: str) -> bool:
+    """Tell whether a ``Host`` header can be one: a name or an address, and maybe a port."""
+    found = _HOST.fullmatch(host)
+    if found is None or int(found["port"] or 0) > _LAST_PORT:
+        return False
+    try:
+        return found["six"] is None or bool(ipaddress.IPv6Address(found["six"]))
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=512)

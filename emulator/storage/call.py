@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from batchai_scenario.emulator.storage.errors import bad_header, bad_query, failure
 from batchai_scenario.emulator.storage.names import decode_path, split_path, trim_dots
+from batchai_scenario.emulator.storage.numbers import is_number, read_number
 from batchai_scenario.emulator.storage.sas import NOTHING
 from batchai_scenario.emulator.storage.times import http_date, parse_sas_time, smb_time
 
@@ -181,10 +182,9 @@ class Call:
         text = self.query.get(name, "")
         if not text:
             return default
-        try:
-            value = int(text)
-        except ValueError:
-            raise bad_query(name, text) from None
+        if not is_number(text.removeprefix("-")):
+            raise bad_query(name, text)
+        value = -1 if text.startswith("-") else read_number(text)
         if value < low:
             raise failure(
                 "OutOfRangeQueryParameterValue",
@@ -204,9 +204,9 @@ class Call:
         text = self.headers.get(name)
         if text is None:
             return None
-        if not (text.isascii() and text.isdecimal()):
+        if not is_number(text):
             raise bad_header(name, text)
-        return int(text)
+        return read_number(text)
 
     def metadata(self) -> dict[str, str]:
         """Read the ``x-ms-meta-*`` headers: names, in the case that was sent, and values.

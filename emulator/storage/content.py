@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from batchai_scenario.emulator.storage import structured
 from batchai_scenario.emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage.numbers import is_number, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,12 @@ def parse_range(name: str, text: str) -> tuple[int, int | None]:
     """Read ``bytes=first-[last]`` from a header; StorageError InvalidHeaderValue for anything else."""
     unit, _, span = text.partition("=")
     first, dash, last = span.partition("-")
-    if unit != "bytes" or not dash or not _is_number(first) or not (last == "" or _is_number(last)):
+    if unit != "bytes" or not dash or not is_number(first) or not (last == "" or is_number(last)):
         raise bad_header(name, text)
-    if last and int(last) < int(first):
+    begin, end = read_number(first), read_number(last) if last else None
+    if end is not None and end < begin:
         raise bad_header(name, text)
-    return int(first), int(last) if last else None
+    return begin, end
 
 
 def clip(asked: tuple[int, int | None], size: int) -> tuple[int, int]:
@@ -140,10 +142,6 @@ def data_ranges(fd: int, first: int, last: int) -> Iterator[tuple[int, int]]:
         end = os.lseek(fd, position, os.SEEK_HOLE)
         yield position, min(end - 1, last)
         position = end
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
 
 
 class Checks(NamedTuple):

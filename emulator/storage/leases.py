@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage.numbers import is_number, read_number
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
@@ -159,7 +160,7 @@ class Leases:
 
     def _acquire(self, call: Call, key: str, *, share: bool) -> dict[str, str]:
         text = call.headers.get("x-ms-lease-duration", "-1")
-        allowed = text == "-1" or (share and text.isdecimal() and _SHORTEST <= int(text) <= _LONGEST)
+        allowed = text == "-1" or (share and is_number(text) and _SHORTEST <= read_number(text) <= _LONGEST)
         if not allowed:
             raise bad_header("x-ms-lease-duration", text)
         proposed = _guid(call, "x-ms-proposed-lease-id", needed=False) or str(uuid.uuid4())
@@ -194,7 +195,7 @@ class Leases:
         left = max(0.0, lease.ends - now) if lease.ends else 0.0
         text = call.headers.get("x-ms-lease-break-period", "") if share else ""
         if text:
-            if not (text.isdecimal() and int(text) <= _LONGEST):
+            if not (is_number(text) and read_number(text) <= _LONGEST):
                 raise bad_header("x-ms-lease-break-period", text)
             left = min(left, int(text)) if lease.ends else float(text)
         if state in ("leased", "breaking"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batchai_scenario.emulator.clouds import storage_url
-from batchai_scenario.emulator.storage.errors import StorageError, failure
+from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
 from batchai_scenario.emulator.storage.times import http_date, parse_sas_time, sas_time
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _OVERRIDES = {
     "rscl": "content-language",
     "rsct": "content-type",
 }
+_HEADER_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ACCOUNT_LEVELS = {"s": "s", "c": "cl", "o": "do"}
 """What the letters of an account SAS's ``srt`` (service, container, object) open, as levels of ``Grant``."""
 
@@ -74,6 +76,14 @@ class Grant:
             raise failure("AuthorizationResourceTypeMismatch")
         if not any(letter in self.permissions for letter in permissions):
             raise failure("AuthorizationPermissionMismatch")
+
+
+def _header_text(name: str, query: Mapping[str, str]) -> str:
+    """Give what is to stand in a header of the answer; StorageError if no header can hold it."""
+    text = query[name]
+    if _HEADER_TEXT.fullmatch(text) is None:
+        raise bad_query(name, text)
+    return text
 
 
 EVERYTHING = Grant("scldok", "rwdlc")
@@ -141,7 +151,7 @@ def check_sas(
             raise failure("AuthorizationServiceMismatch")
         levels = "".join(_ACCOUNT_LEVELS.get(letter, "") for letter in query.get("srt", ""))
         return Grant(levels, query["sp"])
-    overrides = {header: query[name] for name, header in _OVERRIDES.items() if name in query}
+    overrides = {header: _header_text(name, query) for name, header in _OVERRIDES.items() if name in query}
     return Grant("ldo" if query["sr"] == dialect.whole else "o", query["sp"], overrides)
 
 

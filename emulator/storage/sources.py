@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from batchai_scenario.emulator.storage import tree
 from batchai_scenario.emulator.storage.bearer import check_token, secret_of_key
-from batchai_scenario.emulator.storage.errors import StorageError, failure, not_built
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
 from batchai_scenario.emulator.storage.names import decode_path, split_path, trim_dots
 from batchai_scenario.emulator.storage.sas import EVERYTHING, TOKEN, check_sas
 
@@ -52,8 +52,12 @@ def find_source(
             401 for a source that is fetched without a SAS); NotImplemented for blobs; what ``split_path``
             and ``check_sas`` raise.
     """
-    url = urlsplit(call.require(header))
-    account, raw_path = _locate(context, call, url.hostname or "", url.netloc, url.path)
+    try:
+        url = urlsplit(call.require(header))
+        host = url.hostname or ""
+    except ValueError:
+        raise bad_header(header, call.headers[header]) from None
+    account, raw_path = _locate(context, call, host, url.netloc, url.path)
     path = decode_path(raw_path)
     share, parts = split_path(path)
     if not call.flag("x-ms-source-allow-trailing-dot"):
