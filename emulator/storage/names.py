@@ -65,19 +65,24 @@ def decode_path(raw_path: str) -> str:
 
 
 def split_path(path: str) -> tuple[str, tuple[str, ...]]:
-    """Split a decoded path into a share name and the components below it; empty components are dropped.
+    """Split a decoded path into a share name and the components below it.
+
+    A slash after the share's name alone is taken: the JavaScript client sends one for the share's root.
 
     Raises:
-        StorageError: InvalidResourceName for ``.`` and ``..`` and components that are too long,
-            InvalidFileOrDirectoryPathName for a path that is too long or too deep.
+        StorageError: InvalidResourceName for ``.``, ``..``, components that are empty (public reports of
+            ``/share//folder`` and ``/share/folder/``) or too long, InvalidFileOrDirectoryPathName for a path
+            that is too long or too deep.
     """
-    names = [name for name in path.split("/") if name]
-    if not names:
+    names = path.removeprefix("/").split("/")
+    if names == [""]:
         return "", ()
+    if len(names) == 2 and not names[1]:  # noqa: PLR2004 - the share and nothing
+        del names[1]
     if len(path) > MAX_PATH or len(names) > MAX_DEPTH:
         raise failure("InvalidFileOrDirectoryPathName")
     for name in names:
-        if name in (".", "..") or len(name) > MAX_NAME or len(name.encode(errors="replace")) > MAX_NAME:
+        if name in ("", ".", "..") or len(name) > MAX_NAME or len(name.encode(errors="replace")) > MAX_NAME:
             raise failure("InvalidResourceName")
     return names[0], tuple(names[1:])
 

@@ -47,6 +47,14 @@ def _every_way(served: Served, path: str) -> list[Answer]:
         "/data/line%0Abreak",
         "/data/%ff",
         "/..%2f..",
+        "/data//a",
+        "/data//",
+        "/data/a/",
+        "/data/a%2F",
+        "/data/%2Fa",
+        "/data/a//b",
+        "//data/a",
+        "//",
         "/../data",
         "/data/" + "n" * 256,
         "/data/" + "%C3%A4" * 128,
@@ -62,11 +70,16 @@ def test_a_path_that_is_none_is_refused(served: Served, path: str) -> None:
     assert served.state() == before
 
 
+def test_a_slash_after_the_share_alone_names_its_root(served: Served) -> None:
+    served.make("/data/a", b"x")
+    assert b"<Name>a</Name>" in served.ask("GET", "/data/", LIST).body
+
+
 def test_an_encoded_slash_separates(served: Served) -> None:
     (served.folder("data") / "a").mkdir()
     served.make("/data/a%2Fb", b"x")
     assert (served.folder("data") / "a" / "b").read_bytes() == b"x"
-    assert served.ask("GET", "//data//a/b").body == b"x"
+    assert served.ask("GET", "/data/a/b").body == b"x"
 
 
 @pytest.mark.parametrize(
