@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import InvalidSpec
+from batchai_scenario.schema.kernel import length_faults
+from batchai_scenario.schema.registries import registry_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +79,8 @@ def check(kind: str, properties: Mapping[str, Any]) -> None:
         if entry["key"].startswith(prefix)
     }
     _object(types, properties, "properties", models)
+    for fault in (*registry_faults(properties), *length_faults(properties)):
+        raise InvalidSpec(fault.why, field=fault.path)
 
 
 def _object(types: Mapping[str, str], value: Mapping[str, Any], path: str, models: Any) -> None:  # noqa: ANN401

@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import InvalidScenario
+from batchai_scenario.scenarios.text import is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +23,22 @@ _OLD_PLACEHOLDERS = (
 )
 """What ``az batchai ... -f`` files call the storage account, and what backends call it."""
 _SECRET_PROPERTIES = {"accountkey", "adminuserpassword", "password", "instrumentationkey"}
+NUMBERS = frozenset(
+    {
+        "createNew",
+        "diskCount",
+        "diskSizeInGB",
+        "initialNodeCount",
+        "maximumNodeCount",
+        "minimumNodeCount",
+        "nodeCount",
+        "parameterServerCount",
+        "processCount",
+        "targetNodeCount",
+        "workerCount",
+    }
+)
+"""The properties of bodies that are numbers or truth values; all others are texts."""
 _ROOTS = (("$AZ_BATCHAI_MOUNT_ROOT", "cluster"), ("$AZ_BATCHAI_JOB_MOUNT_ROOT", "job"))
 
 
@@ -50,8 +67,10 @@ def _read_file(file: Path, source: Source, path: Path_) -> dict[str, Any]:
         raise source.error(
             path, f"cannot read {file}: {error.strerror}", "paths start at the scenario's folder"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidScenario(f"this is not JSON: {error}", str(file)) from None
+    if not is_utf8(json.dumps(data, ensure_ascii=False)):
+        raise InvalidScenario("a text in it holds half a character (a lone surrogate)", str(file))
     if not isinstance(data, dict):
         raise InvalidScenario("the file must hold a JSON object", str(file))
     if "properties" not in data:

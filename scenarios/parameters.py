@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from batchai_scenario.backends.errors import InvalidScenario, UserError
 from batchai_scenario.scenarios.strict import Strict, wrong
-from batchai_scenario.scenarios.text import did_you_mean
+from batchai_scenario.scenarios.text import did_you_mean, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -119,6 +119,8 @@ def _number(value: Value) -> float:
 
 
 def _string(value: Value) -> str:
+    if not is_utf8(str(value)):
+        raise ValueError(f"{value!r} is not UTF-8")
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState
+from batchai_scenario.backends.bodies import check
 from batchai_scenario.backends.errors import (
     BackendError,
     Interrupted,
+    InvalidSpec,
     JobFailed,
     NotFound,
     NotSupported,
@@ -132,6 +134,7 @@ class Runner:
     def _work(self) -> None:
         record = self._run.record
         self._check_capabilities()
+        self._check_bodies()
         ready_machine(self._backend, self._scenario, self._journal, self._waiting)
         made = self._make_data()
         with self._journal.step("place", "Create resource group, workspace and share") as step:
@@ -151,6 +154,22 @@ class Runner:
                 f"the backend {self._backend.name!r} has clusters of at most {can.max_nodes} nodes",
                 "nodeCount",
             )
+
+    def _check_bodies(self) -> None:
+        """Refuse what no backend takes before anything is made; all bodies are looked at."""
+        bodies = [("cluster", "Cluster", with_user_account(self._scenario.cluster))]
+        bodies += [(f"jobs.{name}", "Job", dict(body)) for name, body in self._scenario.jobs.items()]
+        wrong = []
+        for where, kind, body in bodies:
+            try:
+                check(kind, body)
+            except InvalidSpec as error:  # noqa: PERF203 - each body has its own
+                wrong.append((where, error))
+        if len(wrong) == 1:
+            raise wrong[0][1]
+        if wrong:
+            text = "\n".join(f"{where}: {error}" for where, error in wrong)
+            raise InvalidSpec(text, wrong[0][1].field)
 
     def _make_data(self) -> dict[str, list[Path]]:
         wanted = {item.dataset: item.program for item in self._scenario.uploads if item.program is not None}

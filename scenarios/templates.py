@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.scenarios.text import did_you_mean
+from batchai_scenario.scenarios.bodies import NUMBERS
+from batchai_scenario.scenarios.text import did_you_mean, is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
+_BODIES = ("cluster", "jobs")
+
+
 def substitute(tree: Any, values: Mapping[str, Value], source: Source, path: Path_ = ()) -> Any:  # noqa: ANN401
     """Put values into every text below a tree of YAML data; keys are left alone.
 
     A text that is nothing but one placeholder takes the value with its type, so
-    ``nodeCount: "{{ nodes }}"`` becomes a number.
+    ``nodeCount: "{{ nodes }}"`` becomes a number; in the service's bodies only where the service has a
+    number, so that ``commandLineArgs: "{{ slow }}"`` stays a text.
 
     Raises:
         InvalidScenario: A placeholder names no parameter.
@@ -38,6 +43,9 @@ def substitute(tree: Any, values: Mapping[str, Value], source: Source, path: Pat
     if not isinstance(tree, str):
         return tree
 
+    if not is_utf8(tree):
+        raise source.error(path, "the text holds half a character (a lone surrogate)")
+
     def value_of(match: re.Match[str]) -> Value:
         name = match[1]
         if name not in values:
@@ -45,7 +53,7 @@ def substitute(tree: Any, values: Mapping[str, Value], source: Source, path: Pat
         return values[name]
 
     whole = _PLACEHOLDER.fullmatch(tree.strip())
-    if whole:
+    if whole and (path[:1] not in [(name,) for name in _BODIES] or path[-1] in NUMBERS):
         return value_of(whole)
     return _PLACEHOLDER.sub(lambda match: written(value_of(match)), tree)
 

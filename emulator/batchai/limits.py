@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.batchai.validation import invalid_value
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.schema.kernel import length_faults
+from batchai_scenario.schema.registries import registry_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -188,6 +190,8 @@ def check_job(definition: Mapping[str, Any], toolkits: Toolkits) -> None:
     for kind in ("environmentVariables", "secrets"):
         for index, variable in enumerate(definition.get(kind, ())):
             _check_variable(variable, f"properties.{kind}[{index}]")
+    for fault in (*registry_faults(definition), *length_faults(definition)):
+        raise invalid_value(fault.path, fault.why)
 
 
 def _check_toolkit(definition: Mapping[str, Any], toolkits: Toolkits) -> None:

@@ -16,6 +16,7 @@ from batchai_scenario.emulator.engines.substitutes import (
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.plan import ImageRequest
+from batchai_scenario.schema.registries import image_host, server_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -185,10 +186,12 @@ class Images:
         repository, tag = parse_repository_tag(request.reference)
         credentials = None
         if request.username or request.password:
+            if request.server and server_host(request.server) != image_host(request.reference):
+                raise NoImageError("its name does not begin with the host of the registry of its credentials")
             credentials = {
                 "username": request.username,
                 "password": request.password,
-                "serveraddress": request.server or repository.partition("/")[0],
+                "serveraddress": request.server or image_host(request.reference),
             }
         progress = PullProgress(request.reference, announce, self._progress)
         try:

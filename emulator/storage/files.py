@@ -146,7 +146,9 @@ class FilesService:
     def list_folder(self, account: str, share: str, path: str) -> list[Entry]:
         """List a folder by name (``.``: the share's own); empty if it or its share does not exist."""
         try:
-            _, parts = split_path("/".join([share, *(part for part in path.split("/") if part not in ("", "."))]))
+            _, parts = split_path(
+                "/".join([share, *(part for part in path.split("/") if part not in ("", "."))])
+            )
             with tree.find_directory(self._shares.root(account, share), parts) as found:
                 listed = listing.describe(found, listing.entries(found))
         except StorageError:

@@ -139,3 +139,61 @@ def test_a_job_for_another_cluster_is_refused(scripted: Callable[..., Any], plac
         backend.submit(JobSpec(place, "job", "nodes", {**JOB, "cluster": {"id": "/another"}}))
     assert refused.value.field == "properties.cluster"
     assert script.sent == []
+
+
+REGISTRY = "properties.containerSettings.imageSourceRegistry"
+
+
+def with_registry(image: str, server: str) -> dict[str, Any]:
+    registry = {"image": image, "serverUrl": server, "credentials": {"username": "u", "password": "p"}}
+    return {**JOB, "containerSettings": {"imageSourceRegistry": registry}}
+
+
+@pytest.mark.parametrize(
+    ("image", "server"),
+    [
+        ("127.0.0.1:5058/team/train:1.0", "127.0.0.1:5057"),
+        ("team/train:1.0", "127.0.0.1:5057"),
+        ("train", "https://demo.azurecr.io"),
+        ("demo.azurecr.io.example.com/train", "demo.azurecr.io"),
+        ("demo.azurecr.io/train", "docker.io"),
+        ("demo.azurecr.io", "demo.azurecr.io"),
+        ("localhost/train", "localhost:5000"),
+    ],
+)
+def test_credentials_go_to_their_own_registry_alone(image: str, server: str) -> None:
+    with pytest.raises(InvalidSpec, match="must begin with the host of serverUrl") as caught:
+        check("Job", with_registry(image, server))
+    assert caught.value.field == f"{REGISTRY}.image"
+
+
+@pytest.mark.parametrize(
+    ("image", "server"),
+    [
+        ("127.0.0.1:5057/team/train:1.0", "127.0.0.1:5057"),
+        ("demo.azurecr.io/train", "https://demo.azurecr.io/"),
+        ("Demo.azurecr.io/train", "https://demo.azurecr.io:443/v2"),
+        ("team/train:1.0", "https://index.docker.io/v1/"),
+        ("docker.io/team/train", "docker.io"),
+        ("team/train", ""),
+    ],
+)
+def test_an_image_of_the_named_registry_is_taken(image: str, server: str) -> None:
+    check("Job", with_registry(image, server))
+
+
+def test_what_linux_cannot_start_is_refused_by_name() -> None:
+    long = "x" * 131_072
+    variables = [{"name": "A", "value": "1"}, {"name": "B", "value": long}]
+    many = [{"name": f"V{number}", "value": "y" * 131_000} for number in range(15)]
+    for changed, where in (
+        ({"environmentVariables": variables}, "environmentVariables[1].value"),
+        ({"secrets": variables}, "secrets[1].value"),
+        ({"environmentVariables": many}, "environmentVariables"),
+        ({"customToolkitSettings": {"commandLine": f"echo {long}"}}, "customToolkitSettings.commandLine"),
+        ({"jobPreparation": {"commandLine": f"echo {long}"}}, "jobPreparation.commandLine"),
+    ):
+        with pytest.raises(InvalidSpec, match="Linux") as caught:
+            check("Job", {**JOB, **changed})
+        assert caught.value.field == f"properties.{where}"
+    check("Job", {**JOB, "environmentVariables": [{"name": "B", "value": "x" * (131_072 - 3)}]})

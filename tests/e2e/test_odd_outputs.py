@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchai_scenario.schema.kernel import LONGEST, LONGEST_COMMAND
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -28,6 +30,7 @@ jobs:
     stdOutErrPathPrefix: $AZ_BATCHAI_MOUNT_ROOT/files
     outputDirectories: [{id: OUT, pathPrefix: $AZ_BATCHAI_MOUNT_ROOT/files}]
     containerSettings: {imageSourceRegistry: {image: "IMAGE"}}
+    environmentVariables: [{name: LONG, value: "VARIABLE"}]
     customToolkitSettings:
       commandLine: >-
         COMMAND
@@ -41,10 +44,11 @@ def odd(scenario: Command, engine: str, request: pytest.FixtureRequest) -> Odd:
     """Run a command as a job; gives the events of the run."""
     image = str(request.getfixturevalue("docker_image")) if engine == "docker" else "ubuntu:16.04"
 
-    def run(command: str, *arguments: str, expect: str = "{}") -> list[Mapping[str, Any]]:
+    def run(command: str, *arguments: str, expect: str = "{}", variable: str = "") -> list[Mapping[str, Any]]:
         folder = scenario.home.parent / "odd"
         folder.mkdir(exist_ok=True)
         text = ODD.replace("IMAGE", image).replace("COMMAND", command).replace("EXPECT", expect)
+        text = text.replace("VARIABLE", variable)
         (folder / "scenario.yaml").write_text(text)
         return scenario.events("run", str(folder), "--engine", engine, *arguments)
 
@@ -112,3 +116,12 @@ def test_a_metric_behind_a_very_long_line_is_found(odd: Odd) -> None:
     command = "dd if=/dev/zero bs=1000000 count=12 2>/dev/null | tr '\\000' x; echo ' loss 1.5e-05'"
     events = odd(command, expect="{metrics: {loss: {pattern: 'loss {number}', below: 1}}}")
     assert events[-1]["metrics"] == {"loss": 1.5e-05}
+
+
+def test_the_longest_command_and_variable_run(odd: Odd) -> None:
+    """What the bodies' check lets pass, the kernel takes."""
+    command = "echo $(expr length $LONG) # "
+    command += "x" * (LONGEST_COMMAND - len(command))
+    events = odd(command, variable="y" * (LONGEST - len("LONG=")))
+    assert events[-1]["exitCode"] == 0
+    assert [event["text"] for event in events if event["event"] == "logLine"] == ["131066"]

@@ -248,6 +248,24 @@ JOBS: list[tuple[str, Any, str, str]] = [
         "properties.containerSettings.imageSourceRegistry.credentials.password",
     ),
     (
+        "properties.containerSettings",
+        {"imageSourceRegistry": {"image": "team/train", "serverUrl": "127.0.0.1:5057"}},
+        "InvalidPropertyValue",
+        "properties.containerSettings.imageSourceRegistry.image",
+    ),
+    (
+        "properties.environmentVariables",
+        [{"name": "A", "value": "x" * 131_072}],
+        "InvalidPropertyValue",
+        "properties.environmentVariables[0].value",
+    ),
+    (
+        "properties.customToolkitSettings.commandLine",
+        "x" * 131_072,
+        "InvalidPropertyValue",
+        "properties.customToolkitSettings.commandLine",
+    ),
+    (
         "properties.constraints.maxWallClockTime",
         "P8D",
         "InvalidPropertyValue",

@@ -237,3 +237,16 @@ def test_a_scenario_for_more_nodes_than_the_backend_has_creates_nothing(world: W
     assert event.exit_code == 2
     assert "at most 100 nodes" in event.reasons[0]
     assert world.empty
+
+
+def test_wrong_bodies_are_told_before_anything_is_made_all_at_once(world: World) -> None:
+    made: list[str] = []
+    world.backend = Wrapped(world.memory, ensure_place=lambda place: made.append(place.group))
+    text = world.file.read_text().replace("vmSize: STANDARD_D1", "vmsize: STANDARD_D1")
+    long = "x" * 131_072
+    world.file.write_text(text.replace("value: very-secret", f"value: {long}"))
+    event = world.run()
+    assert (event.exit_code, made) == (2, [])
+    assert "properties.vmsize" in event.reasons[0]
+    assert "properties.secrets[0].value" in event.reasons[0]
+    assert "xxx" not in event.reasons[0]

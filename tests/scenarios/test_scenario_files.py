@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.backends.errors import InvalidScenario, UserError
-from batchai_scenario.scenarios.bodies import redacted, share_folders
+from batchai_scenario.scenarios.bodies import NUMBERS, redacted, share_folders
 from batchai_scenario.scenarios.discovery import find, find_all
 from batchai_scenario.scenarios.scenario import Scenario
 from tests.scenarios.worlds import SMALL
@@ -226,3 +226,45 @@ def test_outputs_are_found_on_shares_by_the_services_layout() -> None:
         "MODEL": ("s2", "x/sub/rg/guid/outputs/Models"),
         "ALL": ("s1", "sub/rg/guid/outputs"),
     }
+
+
+def test_a_number_stays_a_text_where_the_service_has_one(write: Write) -> None:
+    text = SMALL.replace("parameters:\n", "parameters:\n  slow: {type: number, default: 1.5e-05}\n")
+    text = text.replace('"train {{ epochs }}"', '"{{ slow }}"').replace(
+        "nodeCount: 1", 'nodeCount: "{{ epochs }}"'
+    )
+    text = text.replace("targetNodeCount: 1", 'targetNodeCount: "{{ epochs }}"')
+    resolved = Scenario(write(text)).resolve()
+    job = resolved.jobs["train"]
+    assert job["customToolkitSettings"]["commandLine"] == "1.5e-05"
+    assert job["nodeCount"] == resolved.cluster["scaleSettings"]["manual"]["targetNodeCount"] == 2
+
+
+def test_the_properties_that_are_no_texts_are_the_services() -> None:
+    from azure.mgmt.batchai import models
+
+    found: set[str] = set()
+    waiting = ["ClusterCreateParameters", "JobCreateParameters"]
+    seen = set(waiting)
+    while waiting:
+        for entry in getattr(models, waiting.pop())._attribute_map.values():
+            kind = entry["type"].strip("[]{}")
+            if kind in ("int", "bool", "float"):
+                found.add(entry["key"].rpartition(".")[2])
+            elif hasattr(models, kind) and kind not in seen:
+                seen.add(kind)
+                waiting.append(kind)
+    assert found <= NUMBERS
+    assert NUMBERS - found == {"createNew", "diskCount", "diskSizeInGB"}
+
+
+@pytest.mark.parametrize("text", [r'"\ud800"', r'"a {{ epochs }} \udfff"'])
+def test_half_characters_are_refused(write: Write, text: str) -> None:
+    with pytest.raises(InvalidScenario):
+        Scenario(write(SMALL.replace('"train {{ epochs }}"', text))).resolve()
+    file = write(
+        SMALL.replace('customToolkitSettings: {commandLine: "train {{ epochs }}"}', "file: job.json")
+    )
+    (file.parent / "job.json").write_text(json.dumps({"customToolkitSettings": {"commandLine": "\udfff"}}))
+    with pytest.raises(InvalidScenario, match="half a character"):
+        Scenario(file).resolve()
