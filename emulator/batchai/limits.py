@@ -47,6 +47,20 @@ _FLAT_CLUSTER_ID = re.compile(
 )
 
 
+_NAMES = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+_MOUNT_ROOT = "AZ_BATCHAI_MOUNT_ROOT"
+
+
+def _resource(kind: str) -> re.Pattern[str]:
+    """Give what ids of resources of one type look like."""
+    return re.compile(rf"/subscriptions/[^/]+/resourcegroups/[^/]+/providers/{kind}/?", re.IGNORECASE)
+
+
+_SUBNET_ID = _resource(r"microsoft\.(classic)?network/virtualnetworks/[^/]+/subnets/[^/]+")
+_IMAGE_ID = _resource(r"microsoft\.compute/images/[^/]+")
+_COMPONENT_ID = _resource(r"microsoft\.insights/components/[^/]+")
+
+
 def not_supported(path: str, what: str) -> ServiceError:
     """Refuse a property by name."""
     text = f"The property '{path}' is not supported by this emulator yet: {what}."
@@ -127,18 +141,48 @@ def check_cluster(definition: Mapping[str, Any]) -> None:
         raise invalid_value(
             "properties.userAccountSettings", "it needs adminUserSshPublicKey or adminUserPassword"
         )
-    if "subnet" in definition:
-        raise not_supported("properties.subnet", "there are no virtual networks")
+    key = user.get("adminUserSshPublicKey")
+    if key is not None and len(key.strip().splitlines()) != 1:
+        path = "properties.userAccountSettings.adminUserSshPublicKey"
+        raise invalid_value(path, "it must be one line, such as 'ssh-rsa AAAA... name'")
+    if "subnet" in definition and _SUBNET_ID.fullmatch(definition["subnet"]["id"]) is None:
+        raise invalid_value("properties.subnet.id", "it is no id of a subnet in a virtual network")
     image = definition["virtualMachineConfiguration"]["imageReference"]
-    if "virtualMachineImageId" in image:
+    if "virtualMachineImageId" in image and _IMAGE_ID.fullmatch(image["virtualMachineImageId"]) is None:
         path = "properties.virtualMachineConfiguration.imageReference.virtualMachineImageId"
-        raise not_supported(path, "nodes are not virtual machines")
+        raise invalid_value(path, "it is no id of a virtual machine image")
     setup = definition.get("nodeSetup", {})
     if "setupTask" in setup:
-        raise not_supported("properties.nodeSetup.setupTask", "use the job's jobPreparation")
+        _check_setup_task(setup["setupTask"], "properties.nodeSetup.setupTask")
     if "performanceCountersSettings" in setup:
-        raise not_supported("properties.nodeSetup.performanceCountersSettings", "no counters are sent")
+        _check_counters(
+            setup["performanceCountersSettings"]["appInsightsReference"],
+            "properties.nodeSetup.performanceCountersSettings.appInsightsReference",
+        )
     check_mounts(setup.get("mountVolumes", {}), "properties.nodeSetup.mountVolumes")
+
+
+def _check_setup_task(task: Mapping[str, Any], path: str) -> None:
+    if not task["commandLine"].strip():
+        raise invalid_value(f"{path}.commandLine", "it is empty")
+    _check_prefix(task["stdOutErrPathPrefix"], f"{path}.stdOutErrPathPrefix")
+    unknown = [name for name in _NAMES.findall(task["stdOutErrPathPrefix"]) if name != _MOUNT_ROOT]
+    if unknown:
+        why = f"a setup task knows ${_MOUNT_ROOT}, and not ${unknown[0]}"
+        raise invalid_value(f"{path}.stdOutErrPathPrefix", why)
+    for kind in ("environmentVariables", "secrets"):
+        for index, variable in enumerate(task.get(kind, ())):
+            _check_variable(variable, f"{path}.{kind}[{index}]")
+
+
+def _check_counters(reference: Mapping[str, Any], path: str) -> None:
+    """Check where performance counters would go; none are sent, for the emulator has no account there."""
+    if "instrumentationKeySecretReference" in reference:
+        raise not_supported(f"{path}.instrumentationKeySecretReference", "give the instrumentationKey")
+    if not reference.get("instrumentationKey"):
+        raise invalid_value(f"{path}.instrumentationKey", "it is required")
+    if _COMPONENT_ID.fullmatch(reference["component"]["id"]) is None:
+        raise invalid_value(f"{path}.component.id", "it is no id of an Application Insights component")
 
 
 def check_mounts(volumes: Mapping[str, Any], path: str) -> None:

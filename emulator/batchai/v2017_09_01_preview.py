@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.batchai.fileservers import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
-    from batchai_scenario.emulator.cluster.model import Job
+    from batchai_scenario.emulator.cluster.model import Cluster, Job
 
     Read = tuple[dict[str, Any], dict[str, str]]
 
@@ -27,7 +27,6 @@ FOLDERS = False
 NAME = newer.NAME
 
 read_cluster_update = newer.read_cluster_update
-write_cluster = newer.write_cluster
 cluster_names = newer.cluster_names
 job_names = newer.job_names
 
@@ -61,6 +60,13 @@ def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     from batchai_scenario.emulator.batchai import schema_flat
 
     return newer.finish_file_server(schema_flat.PreviewFileServer, body, VERSION)
+
+
+def write_cluster(cluster: Cluster) -> dict[str, Any]:
+    """Write a cluster as GET gives it; it does not say where a setup task's files are."""
+    body = newer.write_cluster(cluster)
+    body["properties"].get("nodeSetup", {}).get("setupTask", {}).pop("stdOutErrPathSuffix", None)
+    return body
 
 
 def write_job(job: Job) -> dict[str, Any]:

@@ -105,6 +105,10 @@ def write_cluster(cluster: Cluster) -> dict[str, Any]:
     """Write a cluster as GET gives it."""
     body = newer.write_cluster(cluster)
     body["properties"]["userAccountSettings"] = _account(body["properties"]["userAccountSettings"])
+    setup_task = body["properties"].get("nodeSetup", {}).get("setupTask")
+    if setup_task is not None:
+        asked = cluster.definition["nodeSetup"]["setupTask"]
+        setup_task["runElevated"] = asked.get("runElevated", False)
     return _tracked(body, cluster.key, "Clusters", cluster.definition)
 
 

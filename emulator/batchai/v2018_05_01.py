@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.batchai import limits
 from batchai_scenario.emulator.batchai.validation import invalid_value, read, split_secrets
 from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
+from batchai_scenario.emulator.launch.layout import setup_suffix
 from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.training.toolkits.registry import delivered
 
@@ -97,6 +98,8 @@ def write_cluster(cluster: Cluster) -> dict[str, Any]:
     """Write a cluster as GET gives it."""
     states = [node.state for node in cluster.nodes]
     definition = {name: value for name, value in cluster.definition.items() if name != "flat"}
+    if "setupTask" in definition.get("nodeSetup", {}):
+        definition["nodeSetup"] = {**definition["nodeSetup"], "setupTask": _setup_task(cluster)}
     properties = {
         "creationTime": wire_time(cluster.created_at),
         "provisioningState": cluster.provisioning_state.value,
@@ -117,6 +120,22 @@ def write_cluster(cluster: Cluster) -> dict[str, Any]:
     if cluster.errors:
         properties["errors"] = _errors(cluster.errors)
     return _entity(cluster.key.path, "Microsoft.BatchAI/workspaces/clusters", properties)
+
+
+def _setup_task(cluster: Cluster) -> dict[str, Any]:
+    """Write a setup task: where its files are is the service's to say (recorded)."""
+    where = cluster.key.workspace
+    suffix = setup_suffix(
+        cluster.definition,
+        subscription=where.subscription,
+        group=where.group,
+        workspace=where.workspace,
+        cluster=cluster.key.name,
+        guid=cluster.guid,
+    )
+    task = dict(cluster.definition["nodeSetup"]["setupTask"])
+    task.pop("runElevated", None)
+    return {**task, "stdOutErrPathSuffix": suffix}
 
 
 def write_job(job: Job) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.cluster.autoscale import AutoScale, bounds
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
-from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
+from batchai_scenario.emulator.cluster.preparation import Preparation, forget_setup
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
@@ -15,7 +15,6 @@ from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.loop import Outcome
-    from batchai_scenario.emulator.cluster.model import Cluster
     from batchai_scenario.emulator.cluster.records import ClusterRecord
     from batchai_scenario.emulator.cluster.room import Room
     from batchai_scenario.emulator.engines.base import NodePlace
@@ -37,13 +36,14 @@ class Allocation:
     cluster is steady with what it has, and jobs stay queued (as the service did without quota: recorded
     notebooks); it is tried again on the next resize, the next job, or the next start of the emulator, and
     of itself after an engine that did not answer.
-    A share that cannot be mounted makes the nodes unusable and stands in the cluster's errors; resizing
+    What keeps a node from being prepared makes it unusable and stands in the cluster's errors; resizing
     to 0 and back tries again (the service's own advice; our decision for mounts).
     """
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._scaling = AutoScale(room)
+        self._preparation = Preparation(room)
         self._resting: set[str] = set()
         self._stuck: dict[str, Problem] = {}
         self._fresh: set[str] = set()
@@ -58,7 +58,7 @@ class Allocation:
         record = self._scale(record)
         if record.cluster.allocation_state is AllocationState.RESIZING:
             self._resize(record)
-        self._prepare(self._room.records.clusters[cluster])
+        self._preparation.reconcile(self._room.records.clusters[cluster])
         self._take_away(self._room.records.clusters[cluster])
 
     def resize(self, record: ClusterRecord) -> ClusterRecord:
@@ -188,38 +188,6 @@ class Allocation:
         self._retrying.discard(key)
         self.retry(key)
 
-    def _prepare(self, record: ClusterRecord) -> None:
-        room, cluster = self._room, record.cluster
-        preparing = list(room.records.nodes[cluster.key.id].line(NodeState.PREPARING))
-        if not preparing or room.workers.busy(("prepare", cluster.guid)):
-            return
-        secrets = room.records.cluster_secrets(cluster.key)
-        wanted = volumes(cluster.definition, CLUSTER_VOLUMES, secrets)
-
-        def work() -> tuple[Problem, ...]:
-            problems = (volume.problem(room.shares) for volume in wanted)
-            return tuple(problem for problem in problems if problem is not None)
-
-        room.workers.begin(
-            ("prepare", cluster.guid),
-            work,
-            lambda outcome: self._prepared(cluster, preparing, outcome),
-        )
-
-    def _prepared(self, cluster: Cluster, nodes: list[str], outcome: Outcome[tuple[Problem, ...]]) -> None:
-        key = cluster.key.id
-        record = self._room.records.clusters.get(key)
-        if record is None or record.cluster.guid != cluster.guid:
-            return  # it was deleted meanwhile
-        problems = (problem_of(outcome),) if isinstance(outcome, Exception) else outcome
-        event = NodeEvent.UNPREPARED if problems else NodeEvent.PREPARED
-        preparing = self._room.records.nodes[key].line(NodeState.PREPARING)
-        with self._room.records.transaction():
-            self._room.move_nodes(key, {id_: event for id_ in nodes if id_ in preparing})
-            if problems:
-                self._room.records.save_cluster(record.but(errors=(*record.cluster.errors, *problems)))
-        self._room.settle(key)
-
     def _shrink(self, record: ClusterRecord, surplus: int) -> None:
         """Choose the nodes that leave: useless ones first, those with jobs last, the newest before others.
 
@@ -250,15 +218,22 @@ class Allocation:
         """Give back leaving nodes on which nothing of a job is left."""
         records, key = self._room.records, record.cluster.key.id
         for id_ in list(records.nodes[key].line(NodeState.LEAVING)):
-            if not (records.nodes[key][id_].job or records.queue(key).held(id_) or id_ in self._resting):
+            if records.nodes[key][id_].job or records.queue(key).held(id_) or id_ in self._resting:
+                continue
+            if self._preparation.ends(record.cluster, id_):
                 self._remove(record, id_)
 
     def _remove(self, record: ClusterRecord, node: str) -> None:
         room, cluster = self._room, record.cluster
+        set_up = "setupTask" in cluster.definition.get("nodeSetup", {})
 
         def work() -> None:
-            if cluster.engine:
-                room.engines(cluster.engine).remove_node(cluster.guid, node)
+            if not cluster.engine:
+                return
+            engine = room.engines(cluster.engine)
+            if set_up:
+                forget_setup(engine, engine.place_node(cluster.guid, node))
+            engine.remove_node(cluster.guid, node)
 
         room.workers.begin(
             ("remove", cluster.guid, node), work, lambda outcome: self._removed(cluster.key.id, node, outcome)
@@ -300,6 +275,7 @@ class Allocation:
         self._take_away(record)
         if not nodes and room.records.queue(key.id).empty:
             room.records.remove_cluster(key)
+            self._preparation.forget(record.cluster)
 
     def usable(self, record: ClusterRecord) -> int:
         """Tell how many usable nodes the cluster has, or may have by itself, at its present target."""

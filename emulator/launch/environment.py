@@ -61,16 +61,17 @@ def _directory_id(entry: Mapping[str, Any], target: str) -> str:
 
 
 def user_variables(
-    definition: Mapping[str, Any], secrets: Mapping[str, str]
+    definition: Mapping[str, Any], secrets: Mapping[str, str], path: str = "properties"
 ) -> Iterator[tuple[str, str, str]]:
-    """Give (property path, name, value) of the job's own variables, then of its secrets.
+    """Give (property path, name, value) of the user's own variables, then of the secrets.
 
-    ``secrets`` are by JSON pointer: the value of the i-th is at ``/secrets/<i>/value``.
+    ``definition`` is a job's or a setup task's, whose JSON path is ``path``. ``secrets`` are by JSON
+    pointer: the value of the i-th is at ``/secrets/<i>/value``.
     """
     for index, entry in enumerate(definition.get("environmentVariables") or ()):
-        yield f"properties.environmentVariables[{index}]", str(entry["name"]), str(entry.get("value") or "")
+        yield f"{path}.environmentVariables[{index}]", str(entry["name"]), str(entry.get("value") or "")
     for index, entry in enumerate(definition.get("secrets") or ()):
-        target = f"properties.secrets[{index}]"
+        target = f"{path}.secrets[{index}]"
         value = secrets.get(f"/secrets/{index}/value")
         if value is None:
             raise refuse(f"{target}.value", "the secret has no value; Key Vault references are not emulated")
@@ -97,8 +98,20 @@ def environment(
             or a value holds a NUL.
     """
     service = service_variables(definition, segment, layout, addresses)
-    result = {"PYTHONUNBUFFERED": "1", **defaults}
-    for target, name, value in user_variables(definition, secrets):
+    own = variables_of(definition, secrets, service, "properties")
+    return {"PYTHONUNBUFFERED": "1", **defaults, **own, **service}
+
+
+def variables_of(
+    definition: Mapping[str, Any], secrets: Mapping[str, str], service: Mapping[str, str], path: str
+) -> dict[str, str]:
+    """Give the user's own variables and secrets, with the service's in the place of ``$AZ_BATCHAI_*``.
+
+    Raises:
+        ServiceError: as ``environment``; ``path`` is the JSON path of the definition.
+    """
+    result: dict[str, str] = {}
+    for target, name, value in user_variables(definition, secrets, path):
         if not _NAME.match(name):
             raise refuse(f"{target}.name", f"'{name}' is not a shell variable's name")
         if name.startswith(_OURS):
@@ -106,4 +119,4 @@ def environment(
         if "\0" in value:
             raise refuse(f"{target}.value", "the value holds a NUL character")
         result[name] = expand(value, service)
-    return {**result, **service}
+    return result

@@ -137,6 +137,19 @@ def output_segment(
     return f"{subscription}/{group.lower()}/{inside}jobs/{job}/{guid}"
 
 
+def setup_suffix(
+    definition: Mapping[str, Any], *, subscription: str, group: str, workspace: str, cluster: str, guid: str
+) -> str:
+    """Make ``stdOutErrPathSuffix``: by the API version that the cluster is made through (recorded).
+
+    Setup tasks of 2017-09-01-preview have no folder with a guid.
+    """
+    version = definition.get("flat", {}).get("apiVersion")
+    inside = "" if version else f"workspaces/{workspace}/"
+    own = "" if version == PREVIEW else f"/{guid}"
+    return f"{subscription}/{group.lower()}/{inside}clusters/{cluster}{own}"
+
+
 def host_name(node: str) -> str:
     """Give the host name of a node: its id in the letters that host names may have."""
     return _NOT_IN_HOST_NAME.sub("-", node)[:63].strip("-") or "node"

@@ -36,6 +36,9 @@ def put_cluster(front: Front, body: dict[str, Any]) -> Any:
     return front.refused("PUT", f"{WS}/clusters/new", body)
 
 
+SETUP = "properties.nodeSetup.setupTask"
+COUNTERS = "properties.nodeSetup.performanceCountersSettings.appInsightsReference"
+COMPONENT = "/subscriptions/s/resourceGroups/g/providers/microsoft.insights/components/c"
 SHARE = f"properties.{MOUNTS}.azureFileShares[0]"
 
 CLUSTERS: list[tuple[str, Any, str, str]] = [
@@ -97,18 +100,70 @@ CLUSTERS: list[tuple[str, Any, str, str]] = [
         "properties.scaleSettings",
     ),
     ("properties.scaleSettings", {}, "InvalidPropertyValue", "properties.scaleSettings"),
-    ("properties.subnet", {"id": "/x"}, "PropertyNotSupported", "properties.subnet"),
+    ("properties.subnet", {"id": "/x"}, "InvalidPropertyValue", "properties.subnet.id"),
     (
-        "properties.nodeSetup.setupTask",
-        {"commandLine": "true", "stdOutErrPathPrefix": "/tmp"},
-        "PropertyNotSupported",
-        "properties.nodeSetup.setupTask",
+        "properties.userAccountSettings.adminUserSshPublicKey",
+        "ssh-rsa AAAA\nssh-rsa BBBB",
+        "InvalidPropertyValue",
+        "properties.userAccountSettings.adminUserSshPublicKey",
     ),
     (
-        "properties.nodeSetup.performanceCountersSettings",
-        {"appInsightsReference": {"component": {"id": "/x"}}},
+        "properties.virtualMachineConfiguration",
+        {"imageReference": {"publisher": "p", "offer": "o", "sku": "s", "virtualMachineImageId": "/x"}},
+        "InvalidPropertyValue",
+        "properties.virtualMachineConfiguration.imageReference.virtualMachineImageId",
+    ),
+    (
+        SETUP,
+        {"commandLine": " ", "stdOutErrPathPrefix": "/tmp"},
+        "InvalidPropertyValue",
+        f"{SETUP}.commandLine",
+    ),
+    (
+        SETUP,
+        {"commandLine": "true", "stdOutErrPathPrefix": "logs"},
+        "InvalidPropertyValue",
+        f"{SETUP}.stdOutErrPathPrefix",
+    ),
+    (
+        SETUP,
+        {"commandLine": "true", "stdOutErrPathPrefix": "$AZ_BATCHAI_JOB_TEMP/x"},
+        "InvalidPropertyValue",
+        f"{SETUP}.stdOutErrPathPrefix",
+    ),
+    (
+        SETUP,
+        {"commandLine": "true", "stdOutErrPathPrefix": "/tmp", "secrets": [{"name": "A"}]},
+        "InvalidPropertyValue",
+        f"{SETUP}.secrets[0].value",
+    ),
+    (
+        SETUP,
+        {
+            "commandLine": "true",
+            "stdOutErrPathPrefix": "/tmp",
+            "secrets": [{"name": "A", "valueSecretReference": KEY_VAULT}],
+        },
         "PropertyNotSupported",
-        "properties.nodeSetup.performanceCountersSettings",
+        f"{SETUP}.secrets[0].valueSecretReference",
+    ),
+    (
+        COUNTERS,
+        {"component": {"id": "/x"}, "instrumentationKey": "k"},
+        "InvalidPropertyValue",
+        f"{COUNTERS}.component.id",
+    ),
+    (
+        COUNTERS,
+        {"component": {"id": COMPONENT}},
+        "InvalidPropertyValue",
+        f"{COUNTERS}.instrumentationKey",
+    ),
+    (
+        COUNTERS,
+        {"component": {"id": COMPONENT}, "instrumentationKeySecretReference": KEY_VAULT},
+        "PropertyNotSupported",
+        f"{COUNTERS}.instrumentationKeySecretReference",
     ),
     (
         f"properties.{MOUNTS}.azureBlobFileSystems",
@@ -359,6 +414,35 @@ def test_what_get_gives_can_be_put_again_once_secrets_are_filled_in(
             share["credentials"] = {"accountKey": "k"}
             read["properties"]["userAccountSettings"]["adminUserPassword"] = "p"
         assert populated.ask("PUT", path, read).status == 200
+
+
+def test_what_a_cluster_is_made_of_is_kept_and_its_secrets_are_not(
+    populated: Front, cluster_body: dict[str, Any]
+) -> None:
+    subnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n"
+    image = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/images/i"
+    setup = {
+        "commandLine": "apt-get install -y sl",
+        "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs",
+        "environmentVariables": [{"name": "A", "value": "b"}],
+        "secrets": [{"name": "TOKEN", "value": "hunter2"}],
+    }
+    insights = {"component": {"id": COMPONENT}, "instrumentationKey": "hunter3"}
+    properties = cluster_body["properties"]
+    properties["subnet"] = {"id": subnet}
+    reference = {"publisher": "p", "offer": "o", "sku": "s", "virtualMachineImageId": image}
+    properties["virtualMachineConfiguration"] = {"imageReference": reference}
+    properties["nodeSetup"]["setupTask"] = setup
+    properties["nodeSetup"]["performanceCountersSettings"] = {"appInsightsReference": insights}
+    assert populated.ask("PUT", f"{WS}/clusters/whole", cluster_body).status == 202
+    read = dict(populated.ask("GET", f"{WS}/clusters/whole").body or {})["properties"]
+    assert read["subnet"] == {"id": subnet}
+    assert read["virtualMachineConfiguration"]["imageReference"] == {**reference, "version": "latest"}
+    suffix = read["nodeSetup"]["setupTask"].pop("stdOutErrPathSuffix")
+    assert suffix.startswith("11111111-2222-3333-4444-555555555555/rg/workspaces/ws/clusters/whole/")
+    assert read["nodeSetup"]["setupTask"] == {**setup, "secrets": [{"name": "TOKEN"}]}
+    shown = read["nodeSetup"]["performanceCountersSettings"]["appInsightsReference"]
+    assert shown == {"component": {"id": COMPONENT}}
 
 
 def test_names_are_read_in_any_case_and_null_is_absent(

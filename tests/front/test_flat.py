@@ -275,6 +275,22 @@ def test_a_cluster_scales_by_itself(old: Front, version: str) -> None:
     assert error.target == "properties.scaleSettings.autoScale.minimumNodeCount"
 
 
+def test_a_setup_task_is_shown_as_each_version_did(old: Front, version: str) -> None:
+    content = cluster()
+    task = {"commandLine": "true", "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs", "runElevated": True}
+    content["properties"]["nodeSetup"] = {**content["properties"].get("nodeSetup", {}), "setupTask": task}
+    assert old.ask("PUT", f"{AI}/clusters/setup", content, version=version).status == 202
+    shown = body(old.ask("GET", f"{AI}/clusters/setup", version=version))["properties"]["nodeSetup"]
+    suffix = shown["setupTask"].pop("stdOutErrPathSuffix", None)
+    assert shown["setupTask"] == task
+    if version == "2017-09-01-preview":
+        assert suffix is None
+    else:
+        assert suffix.startswith(f"{SUBSCRIPTION}/rg/clusters/setup/")
+    newer = body(old.ask("GET", f"{HOME}/clusters/setup"))["properties"]["nodeSetup"]["setupTask"]
+    assert "runElevated" not in newer
+
+
 def test_what_exists_is_not_changed_by_another_body(old: Front, version: str) -> None:
     assert old.ask("PUT", f"{AI}/jobs/j", job(), version=version).status == 200
     for name, changed in (("priority", job(priority=5)), ("experimentName", job(experimentName="x"))):

@@ -1,0 +1,88 @@
+"""A cluster's setup task: what each node runs before it becomes idle. Pure functions, as ``build``.
+
+Known: where its files go and what they are called (recorded); mounts come first, and the command line runs
+in a shell that knows ``$AZ_BATCHAI_MOUNT_ROOT`` and the task's own variables and secrets (documentation).
+Its execution log is ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchai_scenario.emulator.launch.build import task_id
+from batchai_scenario.emulator.launch.environment import variables_of
+from batchai_scenario.emulator.launch.layout import (
+    NODE_TREE,
+    mount_targets,
+    node_path,
+    refuse,
+    relative_path,
+)
+from batchai_scenario.emulator.launch.plan import Mount, NodeTask, Step
+from batchai_scenario.training.toolkits.base import Toolkit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from batchai_scenario.emulator.launch.build import Place
+    from batchai_scenario.emulator.launch.plan import GpuMode
+
+PROPERTY = "properties.nodeSetup.setupTask"
+_SECRETS = "/nodeSetup/setupTask"
+
+
+def setup_id(node: Place) -> str:
+    """Make the id of a node's setup task: the same each time."""
+    return task_id(f"{node.cluster.replace('-', '')[:16]}-{node.node}", 0)
+
+
+def plan_setup(
+    node: Place,
+    definition: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    *,
+    suffix: str,
+    mounts: Sequence[tuple[str, Path]],
+    gpus: GpuMode = "auto",
+) -> NodeTask:
+    """Plan a node's setup task.
+
+    Args:
+        node: where it runs.
+        definition: the cluster's ``properties``, without secrets.
+        secrets: JSON pointer to value (``/nodeSetup/setupTask/secrets/0/value``).
+        suffix: ``stdOutErrPathSuffix``.
+        mounts: (relativeMountPath, folder of this machine) of the cluster's volumes.
+        gpus: what the task may have.
+
+    Raises:
+        ServiceError: names the property that cannot be planned.
+    """
+    task = definition["nodeSetup"]["setupTask"]
+    command = str(task["commandLine"])
+    if "\0" in command:
+        raise refuse(f"{PROPERTY}.commandLine", "the command holds a NUL character")
+    service = {"AZ_BATCHAI_MOUNT_ROOT": str(node.root / "mounts")}
+    prefix = node_path(str(task["stdOutErrPathPrefix"]), service, f"{PROPERTY}.stdOutErrPathPrefix")
+    logs = prefix / relative_path(suffix, "stdOutErrPathSuffix")
+    own = {name.removeprefix(_SECRETS): value for name, value in secrets.items() if name.startswith(_SECRETS)}
+    targets = mount_targets(node.root / "mounts", [path for path, _ in mounts], "mountVolumes")
+    volumes = [Mount(source, target) for (_, source), target in zip(mounts, targets, strict=True)]
+    volumes.sort(key=lambda mount: len(mount.target.parts))
+    return NodeTask(
+        id=setup_id(node),
+        cluster=node.cluster,
+        node=node.node,
+        toolkit="custom",
+        node_image=Toolkit.node_image,
+        environment_program=None,
+        image=None,
+        mounts=(Mount(node.disk / NODE_TREE, node.root), *volumes),
+        directories=(node.root / "mounts", node.root / "startup", logs),
+        working_directory=node.root / "startup",
+        environment={**variables_of(task, own, service, PROPERTY), **service},
+        preparation=None,
+        main=Step(command, logs / f"stdout-{node.node}.txt", logs / f"stderr-{node.node}.txt"),
+        gpus=gpus,
+    )
