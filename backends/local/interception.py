@@ -33,6 +33,8 @@ REMOVED = (
 """Variables that lead elsewhere, or hold credentials of the real cloud."""
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_NODE_PROXY = Path(__file__).with_name("node_proxy.cjs")
+_JAVA_PASSWORD = "changeit"  # noqa: S105 - Java's own for a store of public certificates
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -72,6 +74,11 @@ def interception(
         **dict.fromkeys(_BUNDLES, str(trusted)),
         "NODE_EXTRA_CA_CERTS": str(certificate),
         "NODE_USE_ENV_PROXY": "1",
+        "NODE_OPTIONS": _joined(environment.get("NODE_OPTIONS", ""), f"--require {_quoted(_NODE_PROXY)}"),
+        "SCENARIO_PASSTHROUGH": "1" if passthrough else "0",
+        "JAVA_TOOL_OPTIONS": _joined(
+            environment.get("JAVA_TOOL_OPTIONS", ""), _java_options(certificate, trusted, proxy)
+        ),
         **_credentials(home),
         "MSI_ENDPOINT": f"{address.url}/MSI/token",
         # The command line's tokens of the real cloud stay where they are, untouched.
@@ -98,6 +105,45 @@ def _credentials(home: Path) -> dict[str, str]:
             f"AccountKey={own.account_key};EndpointSuffix=core.windows.net"
         ),
     }
+
+
+def _joined(present: str, ours: str) -> str:
+    """Add options to those that are set; nothing twice where a program is started by another one of ours."""
+    return present if ours in present else f"{present} {ours}".strip()
+
+
+def _quoted(path: Path) -> str:
+    """Write a path as Node's and Java's option lists take it; old ones know no quotes, and need none."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
+def _java_options(certificate: Path, trusted: Path, proxy: str) -> str:
+    """Give what leads Java to the proxy, which looks at no variables for it, and what it is to trust."""
+    store = certificate.with_name(f"{trusted.stem}.p12")
+    if not store.exists() or store.stat().st_mtime < trusted.stat().st_mtime:
+        draft = store.with_name(f"{store.name}.{os.getpid()}")
+        draft.write_bytes(_java_store(trusted))
+        draft.replace(store)
+    host, _, port = proxy.rpartition("/")[2].partition(":")
+    proxies = " ".join(f"-D{kind}.proxyHost={host} -D{kind}.proxyPort={port}" for kind in ("http", "https"))
+    return (
+        f"{proxies} -Dhttp.nonProxyHosts=localhost|127.* -Djavax.net.ssl.trustStoreType=PKCS12 "
+        f"-Djavax.net.ssl.trustStore={_quoted(store)} -Djavax.net.ssl.trustStorePassword={_JAVA_PASSWORD}"
+    )
+
+
+def _java_store(trusted: Path) -> bytes:
+    """Write the certificates of a PEM file as Java reads them."""
+    import warnings
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some that a system trusts are oddly made
+        certificates = x509.load_pem_x509_certificates(trusted.read_bytes())
+    entries = [pkcs12.PKCS12Certificate(one, str(at).encode()) for at, one in enumerate(certificates)]
+    return pkcs12.serialize_java_truststore(entries, BestAvailableEncryption(_JAVA_PASSWORD.encode()))
 
 
 def _bundle(certificate: Path, environment: Mapping[str, str]) -> Path:
