@@ -8,10 +8,12 @@ from batchai_scenario.emulator.cluster.endings import ask_to_end, deadline, fail
 from batchai_scenario.emulator.cluster.executionlog import ExecutionLog
 from batchai_scenario.emulator.cluster.launching import Launch, clean_up, stop_all, wait_for
 from batchai_scenario.emulator.cluster.model import ExecutionState
+from batchai_scenario.emulator.cluster.mounts import file_folder
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
 from batchai_scenario.emulator.errors import EngineUnavailable
+from batchai_scenario.emulator.launch.layout import STDOUTERR
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -213,6 +215,8 @@ class JobRunner:
         room = self._room
         ended = finished(record, verdict)
         journal = self._journal(record)
+        if record.launched:
+            self._tell_untold(record, journal)
         code = "" if verdict.exit_code is None else f" with exit code {verdict.exit_code}"
         journal.info(f"the job {ended.job.execution_state.value}{code}")
         for problem in verdict.errors:
@@ -223,6 +227,15 @@ class JobRunner:
         self._forget(record)
         self._room.look(record.job.key.id)
         room.settle(record.job.cluster.lower())
+
+    def _tell_untold(self, record: JobRecord, journal: ExecutionLog) -> None:
+        """Say how many outputs have names that no listing can tell: nobody would know of them."""
+        outputs = [str(entry["id"]) for entry in record.job.definition.get("outputDirectories") or ()]
+        folders = [file_folder(record.job, record.mounts, directory) for directory in (STDOUTERR, *outputs)]
+        untold = sum(self._room.shares.count_untold(*folder) for folder in set(folders) if folder)
+        if untold:
+            files = "1 output has a name" if untold == 1 else f"{untold} outputs have names"
+            journal.notice(f"{files} that no listing can tell: not UTF-8, or with a control character")
 
     def _requeue(self, record: JobRecord) -> None:
         room = self._room

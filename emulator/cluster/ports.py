@@ -36,6 +36,10 @@ class FileShares(Protocol):
         """Find the container's folder; EngineError ``BFSMountError``, as ``mount_source``."""
         ...
 
+    def count_untold(self, account: str, share: str, path: str) -> int:
+        """Count the files below a folder whose names no listing can tell; a very large folder in part."""
+        ...
+
 
 class ClusterService(Protocol):
     """Clusters and jobs, as the resource provider sees them. Every method answers at once.

@@ -143,6 +143,13 @@ class FilesService:
             raise KeyError(account)
         return file_link(known, share, path.strip("/"), expires=expires, base_url=base_url)
 
+    def count_untold(self, account: str, share: str, path: str) -> int:
+        """Count the files below a folder whose names no listing can tell."""
+        try:
+            return listing.count_untold(self._shares.root(account, share), path)
+        except StorageError:
+            return 0
+
     def list_folder(self, account: str, share: str, path: str) -> list[Entry]:
         """List a folder by name (``.``: the share's own); empty if it or its share does not exist."""
         try:

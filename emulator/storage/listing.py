@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as modes
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchai_scenario.emulator.storage.tree import Found
+
+
+MOST_COUNTED = 50_000
+"""Entries among which names that cannot be told are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,26 @@ def describe(directory: Found, names: Sequence[tuple[str, bool]]) -> list[Listed
         size = 0 if is_directory else status.st_size
         listed.append(Listed(name, is_directory, size, status.st_mtime_ns, status.st_ino, status))
     return listed
+
+
+def count_untold(root: str, path: str) -> int:
+    """Count the files below a folder that stand in no listing because of their names.
+
+    These are names that are not UTF-8, and names with control characters, a line's end among them. Of a
+    very large folder the first ``MOST_COUNTED`` entries are looked at.
+    """
+    seen = untold = 0
+    with suppress(OSError), beneath.opened(root, [part for part in path.split("/") if part]) as top:
+        for folder in beneath.walk(top):
+            hidden = not all(map(is_presentable, folder.parts))
+            for name in folder.names:
+                seen += 1
+                if hidden or not is_presentable(name):
+                    status = beneath.look(name, folder.fd)
+                    untold += status is not None and not modes.S_ISDIR(status.st_mode)
+            if seen > MOST_COUNTED:
+                break
+    return untold
 
 
 def _behind_link(directory: Found, name: str) -> os.stat_result | None:

@@ -40,6 +40,12 @@ class Volumes:
             return self._blobs().list_folder(account, share.removeprefix(_CONTAINER), path)
         return self._files().list_folder(account, share, path)
 
+    def count_untold(self, account: str, share: str, path: str) -> int:
+        """Count the files below a folder whose names no listing can tell (see ``listing``)."""
+        if share.startswith(_CONTAINER):
+            return self._blobs().count_untold(account, share.removeprefix(_CONTAINER), path)
+        return self._files().count_untold(account, share, path)
+
     def link(self, account: str, share: str, path: str, *, expires: datetime, base_url: str) -> str:
         """Make a link to a file that needs no other authorization; KeyError if there is no such account."""
         if share.startswith(_CONTAINER):

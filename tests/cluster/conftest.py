@@ -164,6 +164,9 @@ class FakeShares:
         self.missing: set[str] = set()
         self.keys: list[str] = []
 
+    def count_untold(self, account: str, share: str, path: str) -> int:
+        return 0
+
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
 

@@ -177,6 +177,9 @@ class Shares:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def count_untold(self, account: str, share: str, path: str) -> int:
+        return 0
+
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
 

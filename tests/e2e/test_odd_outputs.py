@@ -83,6 +83,19 @@ def test_every_ordinary_name_is_saved(odd: Odd, tmp_path: Path) -> None:
     assert found == {"Models\\net.dnn": "1\n", "model.dnn": "2\n", long: "3\n"}
 
 
+def test_outputs_whose_names_cannot_be_told_are_counted(odd: Odd, scenario: Command) -> None:
+    command = (
+        r"cd $AZ_BATCHAI_OUTPUT_OUT; echo 1 > $(printf 'caf\351'); mkdir $(printf '\377'); "
+        r"echo 2 > $(printf '\377')/inside; x=$(printf 'line\nbreak'); echo 3 > "
+        '"$x"; echo 4 > ordinary'
+    )
+    events = odd(command)
+    assert _outputs(events) == ["ordinary"]
+    text = "3 outputs have names that no listing can tell: not UTF-8, or with a control character"
+    assert text in [event["text"] for event in events if event["event"] == "notice"]
+    assert text in scenario("runs", events[-1]["run"]).stdout
+
+
 def test_what_cannot_be_saved_is_named_and_nothing_else_is_lost(odd: Odd, tmp_path: Path) -> None:
     (tmp_path / "got/OUT/a").mkdir(parents=True)  # a folder stands where a file is to go
     events = odd("cd $AZ_BATCHAI_OUTPUT_OUT && echo 1 > a && echo 2 > b", "--download", str(tmp_path / "got"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.storage import listing
 from batchai_scenario.emulator.storage.blob.blocks import Blocks
 from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext, container_key
 from batchai_scenario.emulator.storage.blob.containers import Containers
@@ -116,6 +117,13 @@ class BlobService:
         if known is None:
             raise KeyError(account)
         return blob_link(known, container, path.strip("/"), expires=expires, base_url=base_url)
+
+    def count_untold(self, account: str, container: str, path: str) -> int:
+        """Count the files below a folder whose names no listing can tell."""
+        try:
+            return listing.count_untold(self.containers.root(account, container), path)
+        except StorageError:
+            return 0
 
     def list_folder(self, account: str, container: str, path: str) -> list[Entry]:
         """List a folder by name; empty if it does not exist. May be called from any thread.
