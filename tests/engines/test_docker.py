@@ -20,6 +20,8 @@ from batchai_scenario.emulator.engines.docker import DockerEngine
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, LeftBehind
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
 from batchai_scenario.emulator.state.home import Home
+from batchai_scenario.emulator.state.seal import Seal
+from batchai_scenario.emulator.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -273,6 +275,7 @@ def test_a_network_that_somebody_holds_is_told_and_goes_when_it_is_free(
         assert f"'docker network disconnect -f {network} {name}'" in stays
         assert not held.disk.exists()
         assert not other.disk.exists()
+        Store(home.database, Seal.at(home.seal_key)).close()
         told = run_command(home, "emulator", "gc")
         assert told.returncode == 4
         assert f"docker network disconnect -f {network} {name}" in told.stderr
