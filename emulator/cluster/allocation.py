@@ -9,7 +9,7 @@ from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
 from batchai_scenario.emulator.cluster.preparation import Preparation, forget_setup
 from batchai_scenario.emulator.cluster.records import Ending
-from batchai_scenario.emulator.cluster.room import problem_of
+from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 
@@ -179,7 +179,8 @@ class Allocation:
         with records.transaction():
             records.save_cluster(record)
             records.save_nodes(key, nodes)
-        if isinstance(error, EngineUnavailable) and key not in self._retrying:
+        again = error is not None and (isinstance(error, EngineUnavailable) or bool(shortage(error)))
+        if again and key not in self._retrying:
             self._retrying.add(key)
             self._room.loop.later(lambda: self._retry_after_silence(key))
         self._room.settle(key)

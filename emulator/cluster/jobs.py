@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.cluster.endings import ask_to_end, deadline, failure, finished, judge
 from batchai_scenario.emulator.cluster.executionlog import ExecutionLog
 from batchai_scenario.emulator.cluster.launching import Launch, clean_up, stop_all, wait_for
+from batchai_scenario.emulator.cluster.loop import RETRY
 from batchai_scenario.emulator.cluster.model import ExecutionState
 from batchai_scenario.emulator.cluster.mounts import file_folder
 from batchai_scenario.emulator.cluster.records import Ending
-from batchai_scenario.emulator.cluster.room import problem_of
+from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
 from batchai_scenario.emulator.errors import EngineUnavailable
 from batchai_scenario.emulator.launch.layout import STDOUTERR
@@ -36,13 +37,15 @@ class JobRunner:
     - running, launched: wait for its tasks; stop them if it is to end;
     - finished: remove its tasks from the engine; then forget it, if it is being deleted.
 
-    An engine that does not answer is asked again later: a job whose tasks may run is never given up.
+    An engine that does not answer is asked again later: a job whose tasks may run is never given up. A job
+    that this machine has no descriptors, memory or threads for right now is tried again, too.
     """
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._ends: dict[str, dict[str, TaskEnd]] = {}
         self._stopped: set[str] = set()
+        self._held_back: set[str] = set()
         self._resting: set[str] = set()
         self._timed: dict[str, tuple[datetime, Timer]] = {}
 
@@ -145,12 +148,25 @@ class JobRunner:
         if outcome is True:
             room.records.save_job(record.but(launched=True))
         elif isinstance(outcome, Exception) and record.ending is Ending.NONE:
-            if recovered and isinstance(outcome, EngineUnavailable):
+            short = shortage(outcome)
+            if short:
+                self._hold_back(record, short)
+            elif recovered and isinstance(outcome, EngineUnavailable):
                 self._rest(record)  # an earlier emulator may have started it: nobody can tell now
             else:
                 self._end(record, failure(problem_of(outcome), room.clock.now()))
             return
         room.look(key)
+
+    def _hold_back(self, record: JobRecord, short: str) -> None:
+        """Try to launch a job again when the machine may have what it was short of."""
+        if record.job.guid not in self._held_back:
+            self._held_back.add(record.job.guid)
+            self._journal(record).notice(
+                f"the job waits, and is tried again every {RETRY.seconds} seconds: this machine is short of "
+                f"what it needs to start: {short}"
+            )
+        self._rest(record)
 
     def _wait(self, record: JobRecord, task: str) -> None:
         room, key, guid = self._room, record.job.key.id, record.job.guid
@@ -310,6 +326,7 @@ class JobRunner:
     def _forget(self, record: JobRecord) -> None:
         self._ends.pop(record.job.guid, None)
         self._stopped.discard(record.job.guid)
+        self._held_back.discard(record.job.guid)
         self._untime(record)
 
     def _untime(self, record: JobRecord) -> None:

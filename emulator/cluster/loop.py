@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
 import logging
@@ -169,15 +170,24 @@ class Loop:
             self._turned.notify_all()
 
 
+def daemon(run: Callable[[], None], name: str) -> threading.Thread:
+    """Make a thread that does not keep the process alive."""
+    return threading.Thread(target=run, name=name, daemon=True)
+
+
 class Workers:
     """Runs blocking calls on threads of their own, at most one for each key; posts how they ended.
 
     ``begin``, ``busy`` and every ``done`` are for the loop's thread only. Threads are daemons: an engine
-    call that blocks for days does not keep the process alive, and is found again after a restart.
+    call that blocks for days does not keep the process alive, and is found again after a restart. A thread
+    that cannot be had ends a call with OSError (EAGAIN), which is worth another try.
     """
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(
+        self, loop: Loop, make_thread: Callable[[Callable[[], None], str], threading.Thread] = daemon
+    ) -> None:
         self._loop = loop
+        self._make_thread = make_thread
         self._threads: dict[Hashable, threading.Thread] = {}
 
     def busy(self, key: Hashable) -> bool:
@@ -200,9 +210,13 @@ class Workers:
             self._loop.post(lambda: self._end(key, outcome, done))
 
         name = "-".join(map(str, key)) if isinstance(key, tuple) else str(key)
-        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread = self._make_thread(run, name)
         self._threads[key] = thread
-        thread.start()
+        try:
+            thread.start()
+        except (MemoryError, RuntimeError):
+            short = OSError(errno.EAGAIN, "no thread can be started")
+            self._loop.post(lambda: self._end(key, short, done))
 
     def join(self, but: str, timeout: float) -> None:
         """Give calls a moment to end, but not those whose key begins with ``but``.
@@ -211,7 +225,7 @@ class Workers:
         """
         end = time.monotonic() + timeout
         for key, thread in list(self._threads.items()):
-            if not (isinstance(key, tuple) and key[0] == but):
+            if thread.ident is not None and not (isinstance(key, tuple) and key[0] == but):
                 thread.join(max(0.0, end - time.monotonic()))
 
     def _end(self, key: Hashable, outcome: Outcome[T], done: Callable[[Outcome[T]], None]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.cluster.executionlog import ExecutionLog, place_for
 from batchai_scenario.emulator.cluster.model import NodeState
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
-from batchai_scenario.emulator.cluster.room import problem_of
+from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import NodeEvent
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
 from batchai_scenario.emulator.launch.layout import setup_suffix
@@ -82,6 +82,9 @@ class Preparation:
     def _did_mount(
         self, cluster: Cluster, nodes: Sequence[str], outcome: Outcome[tuple[Problem, ...]]
     ) -> None:
+        if isinstance(outcome, Exception) and shortage(outcome):
+            self._room.loop.later(lambda: self._mount(cluster, nodes))
+            return
         problems = (problem_of(outcome),) if isinstance(outcome, Exception) else outcome
         if not problems and "setupTask" in cluster.definition.get("nodeSetup", {}):
             for node in nodes:
@@ -130,7 +133,7 @@ class Preparation:
         timer = self._started.pop(node, None)
         if timer is not None:
             self._room.loop.cancel(timer)
-        if isinstance(outcome, EngineUnavailable):
+        if isinstance(outcome, EngineUnavailable) or (isinstance(outcome, Exception) and shortage(outcome)):
             self._room.loop.later(lambda: self._set_up(cluster, node))
         elif isinstance(outcome, Exception):
             self._prepared(cluster, [node], (problem_of(outcome),))
@@ -227,9 +230,11 @@ def _deadline(node: str) -> datetime:
 
 def _judge(end: TaskEnd, node: str) -> Problem | None:
     """Tell what is wrong with how a setup task ended."""
-    details = (("nodeId", node), ("exitCode", str(end.exit_code)))
+    details = (("nodeId", node), ("exitCode", str(end.exit_code)), *end.details)
     if end.problem is not None:
-        return Problem(end.problem.code, end.problem.message, (*end.problem.details, ("nodeId", node)))
+        return Problem(
+            end.problem.code, end.problem.message, (*end.problem.details, *end.details, ("nodeId", node))
+        )
     if end.exit_code == 0:
         return None
     if end.ended_at + _COARSE >= _deadline(node):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
 
 _log = logging.getLogger(__name__)
+
+_SHORT = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+_ENGINES_OWN = "too many open files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,34 @@ class Room:
         self.records.save_nodes(cluster, moved)
 
 
+def shortage(error: BaseException) -> str:
+    """Say what the machine was short of for a moment, if that is where an error comes from; else nothing.
+
+    Descriptors, memory, threads and processes come back when others give them back: what needed them is
+    worth another try.
+    """
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if not isinstance(found, BaseException) or id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, OSError) and found.errno in _SHORT:
+            return os.strerror(found.errno or 0)
+        if isinstance(found, MemoryError):
+            return os.strerror(errno.ENOMEM)
+        if isinstance(found, EngineError) and _ENGINES_OWN in found.problem.message.lower():
+            return f"{os.strerror(errno.EMFILE)} (the container engine's)"
+        waiting += [found.__cause__, found.__context__, *found.args]
+    return ""
+
+
 def problem_of(error: Exception) -> Problem:
     """Put an exception into the words of a cluster's or job's ``errors``; a remedy stands in the text."""
+    short = shortage(error)
+    if short:
+        return Problem("InternalError", f"This machine is short of what that needs: {short}.")
     if isinstance(error, EngineUnavailable):
         return Problem(error.problem.code, str(error), error.problem.details)
     if isinstance(error, EngineError):
