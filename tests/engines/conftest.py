@@ -35,7 +35,7 @@ SHARE = "$AZ_BATCHAI_MOUNT_ROOT/share"
 NODE = "tvm-1_1-20180606t120000z"
 
 
-_ROOT = Path(__file__).parents[2] / "src"
+SOURCES = Path(__file__).parents[2] / "src"
 _STARTER = """
 import os, pathlib, pickle, signal, sys
 sys.path.insert(0, os.getcwd())
@@ -140,7 +140,7 @@ class Lab:
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "task").write_bytes(pickle.dumps(task))
             arguments = [self.kind, str(self.home.root), str(Path(folder) / "task"), before]
-            killed = subprocess.run([sys.executable, "-c", _STARTER, *arguments], check=False, cwd=_ROOT)
+            killed = subprocess.run([sys.executable, "-c", _STARTER, *arguments], check=False, cwd=SOURCES)
         assert killed.returncode == -signal.SIGKILL
 
     def finish(self, task: NodeTask) -> Outcome:
