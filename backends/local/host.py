@@ -78,7 +78,6 @@ def start_emulator(
     from batchai_scenario.emulator.credentials import Credentials
     from batchai_scenario.emulator.errors import CredentialsInvalid, EmulatorError, HomeInUse
     from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
-    from batchai_scenario.emulator.state.store import StoreTooNew
 
     try:
         credentials = Credentials.read(accounts, clients)
@@ -101,7 +100,7 @@ def start_emulator(
         url = server.start().url
     except HomeInUse as error:
         raise HomeTakenError(str(error)) from error
-    except (EmulatorError, StoreTooNew) as error:
+    except EmulatorError as error:
         raise MachineError(str(error)) from error
     except OSError as error:
         raise MachineError(f"the emulator cannot be started: {error}") from error
