@@ -36,7 +36,11 @@ def enter_command(control: Path, network: Sequence[str] = ()) -> list[str]:
 
 
 def write_mounts(
-    control: Path, mounts: Sequence[Mount], name: str = "", files: Mapping[str, str] | None = None
+    control: Path,
+    mounts: Sequence[Mount],
+    name: str = "",
+    files: Mapping[str, str] | None = None,
+    layer: Sequence[str] = (),
 ) -> None:
     """Write what ``namespace.sh`` sets up into a control folder.
 
@@ -45,6 +49,7 @@ def write_mounts(
         mounts: what it binds, outer mounts first.
         name: the host name; empty: this machine's.
         files: what stands in the place of files of this machine, from path to text.
+        layer: the lines of ``layer_lines``, if the node has one.
     """
     shutil.copyfile(_SCRIPT, control / "namespace.sh")
     lines = [f"bind {shlex.quote(str(mount.source))} {shlex.quote(str(mount.target))}" for mount in mounts]
@@ -55,8 +60,9 @@ def write_mounts(
         lines.append(f"hostname {name} 2>/dev/null || true")
     if os.geteuid() != 0:
         lines.append(f"user={os.geteuid()} group={os.getegid()}")
-    text = "\n".join(lines) + "\n"
-    (control / "mounts").write_bytes(text.encode("utf-8", "surrogateescape"))
+    for file, content in (("layer", layer), ("mounts", lines)):
+        text = "".join(f"{line}\n" for line in content)
+        (control / file).write_bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def namespaces_missing() -> str:

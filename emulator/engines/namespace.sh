@@ -1,13 +1,15 @@
 #!/bin/sh
-# Gives a task its own view of /mnt, then becomes its supervisor: namespace.sh CONTROL-FOLDER
-# Runs as the first process of its own mount and PID namespaces: this machine's /mnt is never touched.
-# CONTROL/mounts sets up binds, with the functions bind (folders) and replace (files): source, target. It may set user and group: in a user
-# namespace they become the ones of before, so that nothing in the job believes that it is root.
+# Gives a task its own view of this machine, then becomes its supervisor: namespace.sh CONTROL-FOLDER
+# Runs as the first process of its own mount and PID namespaces: this machine's own mounts are never touched.
+# CONTROL/layer may put a layer of the node's own over everything, with the functions layer, show and enter.
+# CONTROL/mounts binds folders (bind) and files (replace): source, target. It may set user and group:
+# in a user namespace they become the ones of before, so that nothing in the job believes that it is root.
+#
+# namespace.sh --layer FOLDER tries whether a layer can be had.
 
 set -e
 control=$1
 user= group=
-exec 2>>"$control/log"
 
 bind() {
     [ -d "$2" ] || mkdir -p "$2"
@@ -18,6 +20,32 @@ replace() {
     [ ! -f "$2" ] || mount --bind "$1" "$2"
 }
 
+layer() { # the layer's folder; its names are relative, so that no letter in its path means anything to mount
+    cd "$1"
+    mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work node root
+    cd root
+    for entry in proc sys dev; do mount --rbind "/$entry" "$entry"; done
+}
+
+show() { # what is seen as it is, and not through the layer
+    if [ -d "$1" ]; then mount --rbind "$1" ".$1"; elif [ -e "$1" ]; then mount --bind "$1" ".$1"; fi
+}
+
+enter() {
+    pivot_root . .
+    umount -l .
+    cd /
+}
+
+if [ "$1" = --layer ]; then
+    mkdir "$2/upper" "$2/work" "$2/root"
+    layer "$2"
+    enter
+    exit 0
+fi
+exec 2>>"$control/log"
+# shellcheck source=/dev/null
+. "$control/layer"
 # The old /mnt stays visible below the current folder, from where its entries are put back.
 cd /mnt
 mount -t tmpfs -o mode=755 scenario /mnt

@@ -31,8 +31,10 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
     write_control,
 )
+from batchai_scenario.emulator.engines.environments import add_node_python, add_toolkit
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import decide_gpus, machine_gpus
+from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
 from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
 from batchai_scenario.emulator.engines.nodenets import (
     LOOPBACK,
@@ -115,6 +117,7 @@ class ProcessEngine:
         notes = {
             f"jobs see folders of {self._home.nodes} as their mount root": self._no_namespaces,
             "nodes have loopback addresses in this machine's own network": self._no_network,
+            "jobs are root's and change this machine itself": self._no_layer if os.geteuid() == 0 else "",
         }
         said = tuple(f"{note}: {reason}" for note, reason in notes.items() if reason)
         return EngineInfo(self.name, platform.release(), machine_gpus() > 0, f"{root}/mounts", said)
@@ -141,6 +144,10 @@ class ProcessEngine:
             if subnet:
                 return str(subnet)
         return loopback_subnet(cluster) if self._no_network else free_subnet()
+
+    @cached_property
+    def _no_layer(self) -> str:
+        return self._no_namespaces or layer_missing(self._home)
 
     @cached_property
     def _no_network(self) -> str:
@@ -180,26 +187,16 @@ class ProcessEngine:
                 f"image: {task.image.reference} is not used: the process engine runs the command directly "
                 "on this machine"
             )
+        if os.geteuid() == 0 and self._no_layer:
+            announce(f"the job is root's and changes this machine itself: {self._no_layer}")
         count = decide_gpus(task.gpus, machine_gpus, announce)
         values = {**task.environment, **gpu_variables(count)}
         if task.gpus == "none":
             values["CUDA_VISIBLE_DEVICES"] = ""
+        add_node_python(values, self._home.nodes / task.cluster / task.node, announce)
         if task.environment_program is not None:
-            self._add_toolkit(task.toolkit, task.environment_program, values, announce)
+            add_toolkit(values, task.toolkit, task.environment_program, self._arguments(), announce)
         return values
-
-    def _add_toolkit(
-        self, toolkit: str, program: Path, values: dict[str, str], announce: Callable[[str], None]
-    ) -> None:
-        """Make the toolkit's environment on demand and put its programs first (E2: or say why not)."""
-        made = run_program(program, self._arguments(), f"environment of toolkit {toolkit}", announce)
-        announce(f"environment: {toolkit} {made.get('version', '')} of {made.get('python', '')}")
-        for name, key in (("PATH", "bin"), ("LD_LIBRARY_PATH", "library_path")):
-            folders = [str(folder) for folder in made.get(key) or ()]
-            present = values.get(name, os.environ.get(name, os.defpath if name == "PATH" else ""))
-            values[name] = ":".join([*folders, *([present] if present else [])])
-        for name, value in (made.get("variables") or {}).items():
-            values.setdefault(str(name), str(value))
 
     def _arguments(self, *more: str) -> list[str]:
         """Give the command line of a program that makes an environment."""
@@ -217,7 +214,11 @@ class ProcessEngine:
             known = read_note(disk)
             hosts.setdefault(host_name(task.node), str(known["address"]))
             files = host_files(hosts, str(known["subnet"]))
-            write_mounts(folder, task.mounts, host_name(task.node), files)
+            layer: list[str] = []
+            if os.geteuid() == 0 and not self._no_layer:
+                real = (self._home.nodes, self._home.storage, *(mount.source for mount in task.mounts))
+                layer = layer_lines(disk, real)
+            write_mounts(folder, task.mounts, host_name(task.node), files, layer)
             return
         root, *volumes = task.mounts
         for mount in volumes:

@@ -31,9 +31,15 @@ def is_gone(pid: int, home: str) -> bool:
     """Tell whether a home folder exists no more, as the process itself would see it."""
     try:
         Path(f"/proc/{pid}/root").readlink()
-        return not Path(f"/proc/{pid}/root{home}").exists()
+        if not Path(f"/proc/{pid}/root{home}").exists():
+            return True
+        rows = [
+            line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text(errors="replace").splitlines()
+        ]
     except OSError:
         return False
+    # In a node's layer a folder that is mounted there seems to stay, but its mount knows that it was deleted.
+    return any(row[3].endswith("//deleted") and row[4].startswith(home) for row in rows)
 
 
 @contextmanager

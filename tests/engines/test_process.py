@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +86,7 @@ def test_sweep_kills_processes_of_homes_that_are_gone(lab: Any, tmp_path: Path) 
     other.start(task)
     wait_for_output(other, task)  # before that it makes its folders
     assert lab.engine.sweep(frozenset({lab.cluster})) == []
-    gone.root.rename(tmp_path / "moved")
+    shutil.rmtree(gone.root)
     deadline = time.monotonic() + 10
     while any(process.marker.endswith(task.id) for process in marked()):
         lab.engine.sweep(frozenset({lab.cluster}))
@@ -249,3 +251,39 @@ def test_a_full_disk_loses_no_exit_code(kind: str, open_folder: Path) -> None:
         prefix=("unshare", "--mount", "sh", "-c", mount, "sh"),
     )
     assert lines[0] == "main 28 None"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's jobs could change the machine")
+def test_roots_jobs_change_a_layer_of_their_node_and_not_the_machine(lab_of: Any) -> None:
+    lab = lab_of("process")
+    if any("change this machine" in note for note in lab.engine.info().notes):
+        pytest.skip("there is no layer here")
+    mark = Path("/etc/scenario-was-here")
+    assert lab.run(f"touch {mark}; rm /etc/hostname; mkdir /opt/new").end.exit_code == 0
+    assert not mark.exists()
+    assert Path("/etc/hostname").exists()
+    found = lab.run(f"ls -d {mark} /opt/new; ls /etc/hostname || echo removed")  # the node's next job
+    assert found.text() == f"{mark}\n/opt/new\nremoved\n"
+
+
+def test_what_a_job_installs_stays_on_its_node(lab: Any, tmp_path: Path) -> None:
+    package = tmp_path / "click-0.0.1-py3-none-any.whl"
+    with zipfile.ZipFile(package, "w") as wheel:
+        wheel.writestr("click.py", "__version__ = '0.0.1'\n")
+        wheel.writestr(
+            "click-0.0.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: click\nVersion: 0.0.1\n"
+        )
+        wheel.writestr("click-0.0.1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+        wheel.writestr("click-0.0.1.dist-info/RECORD", "")
+    where = lab.place.disk / "python" / "lib"
+    install = f"pip install -q --no-index --no-deps {package}"
+    ask = 'python -c "import click, yaml; print(click.__file__)"'
+    outcome = lab.run(f"{install} && {ask}; which python")
+    assert outcome.end.exit_code == 0, outcome.text("stderr.txt")
+    imported, program = outcome.text().splitlines()
+    assert Path(imported).is_relative_to(where)
+    assert program == str(lab.place.disk / "python" / "bin" / "python")
+    import click
+
+    assert importlib.metadata.version("click") != "0.0.1"
+    assert not Path(click.__file__).is_relative_to(where)
