@@ -1,7 +1,7 @@
-"""The pytest fixture ``batchai``: an emulator of a test's own, for projects that use Batch AI.
+"""The pytest fixtures ``batchai`` and ``azure_files``: an emulator of a test's own.
 
-It is loaded into every pytest session of whoever has the package, so what it needs is imported when the
-fixture is asked for. See docs/testing-your-scenario.md.
+It is loaded into every pytest session of whoever has the package, so what it needs is imported when a
+fixture is asked for. See docs/testing-your-scenario.md and docs/azure-files.md.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.local.doors import Doors
     from batchai_scenario.backends.settings import AzureSettings
 
 ENGINES = ("auto", "docker", "process")
@@ -113,6 +114,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("batchai", "the fixture 'batchai': an emulator of Azure Batch AI")
     group.addoption("--batchai-scope", choices=SCOPES, help="how long one emulator is used (function)")
     group.addoption("--batchai-engine", choices=ENGINES, help="what runs jobs (process)")
+    group.addoption(
+        "--azure-files-scope", choices=SCOPES, help="how long one 'azure_files' is used (function)"
+    )
+    parser.addini("azure_files_scope", "how long one emulator of storage is used", default="function")
     parser.addini("batchai_scope", "how long one emulator is used", default="function")
     parser.addini("batchai_engine", "what runs jobs: auto, docker or process", default="process")
 
@@ -135,4 +140,33 @@ def batchai(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     engine = _chosen(request.config, "batchai_engine", ENGINES)
     with emulated(folder / "home", engine=engine) as found:
         yield found
+    folder.rmdir()
+
+
+@contextmanager
+def served_files(home: Path) -> Iterator[Doors]:
+    """Run storage alone in this process on free ports; at the end everything of it is gone, its home too.
+
+    Raises:
+        MachineError: it cannot be started.
+    """
+    from batchai_scenario.backends.local.doors import doors_of
+    from batchai_scenario.backends.local.host import start_emulator
+
+    with ExitStack() as held:
+        held.callback(shutil.rmtree, home, ignore_errors=True)
+        held.callback(start_emulator(home, only="files").server.close)
+        yield doors_of(home)
+
+
+def _files_scope(fixture_name: str, config: pytest.Config) -> Any:  # noqa: ANN401, ARG001 - pytest's own signature
+    return _chosen(config, "azure_files_scope", SCOPES)
+
+
+@pytest.fixture(scope=_files_scope)
+def azure_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    """Azure Files and Blob of this test's own: ``connection_string``, ``account``, ``key``, ``file_url``."""
+    folder = tmp_path_factory.mktemp("azure-files")
+    with served_files(folder / "home") as doors:
+        yield doors
     folder.rmdir()

@@ -7,7 +7,7 @@ import secrets
 import threading
 import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +26,7 @@ from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
@@ -54,6 +55,7 @@ class EmulatorSettings:
     besides the home's own and what is made through the resource manager. ``development_credentials``: the
     published ones are known, too, so that whoever reaches the emulator can do all that its user can.
     ``only``: ``files`` for storage alone, without clusters, engines and Batch AI; empty for everything.
+    ``https``: on one more port, over TLS, with a certificate of the home's authority for this machine.
     """
 
     home: Path
@@ -68,6 +70,7 @@ class EmulatorSettings:
     credentials: Credentials = NO_CREDENTIALS
     development_credentials: bool = False
     only: str = ""
+    https: bool = False
 
 
 class EmulatorServer:
@@ -160,6 +163,7 @@ class EmulatorServer:
         proxies = self._proxies(held, previous)
         clock = SystemClock()
         address = self._address(listener, blobs, proxies, wire_time(clock.now()))
+        address, secure = self._secured(held, clock, previous, address)
         log = EmulatorLog(self._home.database.parent / "emulator.log")
         held.callback(log.close)
         check(self._home)
@@ -175,7 +179,15 @@ class EmulatorServer:
         rooms = furnish(held, self._home, settings, store, clock, keys, tokens, blob_url=address.blob_url)
         gateway = self._gateway(rooms, tokens, clock, address, log, store, [own.secret for own in known])
         authority = Authority(self._home, clock)
-        serve(held, gateway, [listener, blobs], authority=authority, report=log.error, proxies=proxies)
+        serve(
+            held,
+            gateway,
+            [listener, blobs],
+            authority=authority,
+            report=log.error,
+            proxies=proxies,
+            secure=secure,
+        )
         write_address(self._home, address)
         held.callback(remove_address, self._home, address.instance)
         warm_up(held, rooms.steps(), log.error)
@@ -194,6 +206,22 @@ class EmulatorServer:
             proxies[passthrough] = listen(_PROXY_HOST, 0, preferred=last)
             held.callback(proxies[passthrough].close)
         return proxies
+
+    def _secured(
+        self, held: ExitStack, clock: Clock, previous: Address | None, address: Address
+    ) -> tuple[Address, tuple[socket.socket, ssl.SSLContext] | None]:
+        """Listen for TLS at the emulator's own address, if that is wanted."""
+        if not self._settings.https:
+            return address, None
+        from batchai_scenario.emulator.gateway.authority import LOOPBACK, Authority
+        from batchai_scenario.emulator.listening import listen
+
+        last = urlsplit(previous.https_url).port or 0 if previous else 0
+        listener = listen(self._settings.host, 0, preferred=last)
+        held.callback(listener.close)
+        authority = Authority(self._home, clock, LOOPBACK)
+        url = f"https://{urlsplit(address.url).hostname}:{listener.getsockname()[1]}"
+        return replace(address, https_url=url), (listener, authority.context())
 
     @staticmethod
     def _address(

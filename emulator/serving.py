@@ -41,6 +41,7 @@ class Address:
     proxy_port: int
     passthrough_port: int
     blob_url: str
+    https_url: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Write the address file's content."""
@@ -56,6 +57,7 @@ class Address:
             "proxyPort": self.proxy_port,
             "passthroughPort": self.passthrough_port,
             "blobUrl": self.blob_url,
+            "httpsUrl": self.https_url,
         }
 
 
@@ -85,6 +87,7 @@ def last_address(home: Home) -> Address | None:
             proxy_port=int(found["proxyPort"]),
             passthrough_port=int(found["passthroughPort"]),
             blob_url=str(found.get("blobUrl", "")),
+            https_url=str(found.get("httpsUrl", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

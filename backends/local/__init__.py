@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         status,
         stop,
     )
+    from batchai_scenario.backends.local.doors import Doors, doors_of, home_in_memory
     from batchai_scenario.backends.local.execution import CannotExecuteError, execute
     from batchai_scenario.backends.local.mending import (
         Damage,
@@ -48,6 +49,9 @@ _PLACES = {
     "last_copy": "mending",
     "repair": "mending",
     "salvage": "mending",
+    "Doors": "doors",
+    "doors_of": "doors",
+    "home_in_memory": "doors",
     "open_backend": "backend",
     "EmulatorStatus": "control",
     "environment": "control",
@@ -70,16 +74,19 @@ __all__ = [
     "REMOVED",
     "CannotExecuteError",
     "Damage",
+    "Doors",
     "EmulatorStatus",
     "EngineProbe",
     "Image",
     "Salvaged",
     "build_image",
     "damages",
+    "doors_of",
     "environment",
     "execute",
     "found_address",
     "gc",
+    "home_in_memory",
     "interception",
     "last_copy",
     "list_images",

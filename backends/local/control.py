@@ -64,6 +64,7 @@ def serve(
     clients: Sequence[str] = (),
     development_credentials: bool = False,
     only: str = "",
+    https: bool = False,
     ready: Callable[[EmulatorStatus], None] | None = None,
 ) -> None:
     """Serve a home until SIGTERM or Ctrl-C; call it from the main thread.
@@ -71,7 +72,7 @@ def serve(
     ``port`` 0 takes any, the previous one if it is free; ``ready`` hears when it answers. ``strict``
     keeps the service's own pace (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients``
     (``ID:SECRET``) are known besides the home's own credentials, and so are the published ones with
-    ``development_credentials``. ``only`` ``files``: storage alone.
+    ``development_credentials``. ``only`` ``files``: storage alone. ``https``: over TLS, too.
 
     Raises:
         UserError: one of these cannot be read.
@@ -99,6 +100,7 @@ def serve(
             clients=clients,
             development_credentials=development_credentials,
             only=only,
+            https=https,
         )
         threading.Thread(target=_close_after, args=(ending, started.server), name="emulator-end").start()
         try:
@@ -341,6 +343,7 @@ def environment(home: Path) -> dict[str, str]:
     Raises:
         MachineError: none serves it.
     """
+    from batchai_scenario.backends.local.doors import doors_of
     from batchai_scenario.backends.local.settings import local_settings, own_credentials
     from batchai_scenario.backends.settings import SETTINGS
 
@@ -348,8 +351,9 @@ def environment(home: Path) -> dict[str, str]:
     if not found.url:
         raise MachineError(f"no emulator serves {home}.", remedy="Start one with 'scenario emulator serve'.")
     settings = local_settings(found.url, own_credentials(home))
-    return {
+    variables = {
         setting.variable: str(getattr(settings, setting.name))
         for setting in SETTINGS
         if setting.name != "storage_suffix"
     }
+    return {**variables, "SCENARIO_STORAGE_CONNECTION_STRING": doors_of(home).connection_string}

@@ -64,11 +64,13 @@ def start_emulator(
     clients: Sequence[str] = (),
     development_credentials: bool = False,
     only: str = "",
+    https: bool = False,
 ) -> Started:
     """Start the emulator of a home in this process; returns once it answers.
 
     ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the home's own credentials,
     and so are the published ones with ``development_credentials``. ``only`` ``files``: storage alone.
+    ``https``: over TLS, too.
 
     Raises:
         UserError: one of these cannot be read.
@@ -94,6 +96,7 @@ def start_emulator(
             credentials=credentials,
             development_credentials=development_credentials,
             only=only,
+            https=https,
         )
     )
     try:

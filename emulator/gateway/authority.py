@@ -7,12 +7,14 @@ import ipaddress
 import os
 import ssl
 import threading
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.clouds import fixed_hosts, storage_domains
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -35,6 +37,27 @@ _BACKDATED = timedelta(hours=1)
 _ORGANISATION = "Batch AI emulator on this machine"
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an authority may sign for: hosts and all below them, and addresses; ``names`` are a server's."""
+
+    folder: str
+    hosts: tuple[str, ...]
+    names: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+def azure() -> Scope:
+    """Give the scope of the authority for Azure's hosts."""
+    hosts = (*fixed_hosts(), *storage_domains())
+    return Scope("", hosts, (*fixed_hosts(), *(f"*.{domain}" for domain in storage_domains())))
+
+
+LOOPBACK = Scope("loopback", ("localhost",), ("localhost",), ("127.0.0.0/8", "::1/128"), ("127.0.0.1", "::1"))
+"""The scope of the authority for the emulator's own address, which is another one."""
+
+
 class Authority:
     """Makes the authority of a home, and certificates from it.
 
@@ -42,14 +65,16 @@ class Authority:
     C2. The authority's key is in one file of the home (0600), with its certificate; it is never put into
         any trust store. ``certificate`` is that certificate alone.
     C3. The authority may sign for Azure's hosts in ``emulator.clouds`` only: a critical name constraint says
-        so, and clients refuse what it signed for others.
+        so, and clients refuse what it signed for others. That for this machine's own loopback (``LOOPBACK``)
+        is another one, and may sign for nothing else either.
     C4. The key of a certificate for hosts is nowhere but in memory, apart from the moment that TLS reads it.
     C5. What is near its end, or damaged, is made anew: the authority whenever it is asked for, the hosts'
         certificate while the emulator serves. So is an authority of an earlier version that knew fewer hosts.
     """
 
-    def __init__(self, home: Home, clock: Clock) -> None:
-        self._folder = home.authority
+    def __init__(self, home: Home, clock: Clock, scope: Scope | None = None) -> None:
+        self._scope = scope or azure()
+        self._folder = home.authority / self._scope.folder
         self._clock = clock
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
@@ -90,7 +115,7 @@ class Authority:
         except (ValueError, TypeError):  # damaged: programs that trusted it are told of the next one
             found = None
         ending = found is None or found[0].not_valid_after_utc - now < _RENEW_BEFORE
-        if found is None or ending or not _may_sign(found[0]):
+        if found is None or ending or not _may_sign(found[0], self._scope):
             self._make(file, now, replaced=file.stat().st_ino)
             found = _read(file)
         return found
@@ -101,7 +126,7 @@ class Authority:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = ec.generate_private_key(ec.SECP256R1())
         draft = self._draft()
-        _write(draft, _key_pem(key) + _pem(_new_authority(key, now)), 0o600)
+        _write(draft, _key_pem(key) + _pem(_new_authority(key, now, self._scope)), 0o600)
         if replaced is not None and file.stat().st_ino == replaced:
             draft.replace(file)
             return
@@ -115,8 +140,8 @@ class Authority:
         self._certificate()
         authority, authority_key = self._authority()
         key = ec.generate_private_key(ec.SECP256R1())
-        names = fixed_hosts() + [f"*.{domain}" for domain in storage_domains()]
-        leaf = issue(authority, authority_key, key, names, now)
+        names = list(self._scope.names)
+        leaf = issue(authority, authority_key, key, names, now, addresses=self._scope.addresses)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
@@ -138,12 +163,16 @@ def issue(
     key: EllipticCurvePrivateKey,
     names: list[str],
     now: datetime,
+    *,
+    addresses: Sequence[str] = (),
 ) -> x509.Certificate:
-    """Sign a server's certificate for host names; it is good for ``LEAF_LIFETIME``."""
+    """Sign a server's certificate for host names and addresses; it is good for ``LEAF_LIFETIME``."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
+    alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+    alternatives += [x509.IPAddress(ipaddress.ip_address(text)) for text in addresses]
     signer = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return (
         x509.CertificateBuilder()
@@ -156,24 +185,25 @@ def issue(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(signer), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
 
 
-def _new_authority(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+def _new_authority(key: EllipticCurvePrivateKey, now: datetime, scope: Scope) -> x509.Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
     # The serial number in the name keeps two homes' authorities apart in a client that trusts both.
     serial = x509.random_serial_number()
     name = _name(f"Batch AI emulator authority {serial:x}"[:60])
-    allowed: list[x509.GeneralName] = [x509.DNSName(host) for host in fixed_hosts() + storage_domains()]
+    allowed: list[x509.GeneralName] = [x509.DNSName(host) for host in scope.hosts]
+    allowed += [x509.IPAddress(ipaddress.ip_network(text)) for text in scope.networks]
     # No names but DNS names are constrained by these: addresses are shut out one family at a time.
     shut_out: list[x509.GeneralName] = [
-        x509.IPAddress(ipaddress.ip_network(text)) for text in ("0.0.0.0/0", "::/0")
+        x509.IPAddress(ipaddress.ip_network(text)) for text in ("0.0.0.0/0", "::/0") if not scope.networks
     ]
     own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
@@ -186,14 +216,14 @@ def _new_authority(key: EllipticCurvePrivateKey, now: datetime) -> x509.Certific
         .not_valid_after(now - _BACKDATED + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.NameConstraints(allowed, shut_out), critical=True)
+        .add_extension(x509.NameConstraints(allowed, shut_out or None), critical=True)
         .add_extension(own, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
         .sign(key, hashes.SHA256())
     )
 
 
-def _may_sign(authority: x509.Certificate) -> bool:
+def _may_sign(authority: x509.Certificate, scope: Scope) -> bool:
     """Tell whether an authority may sign for every host that there is by now (C3)."""
     from cryptography import x509
 
@@ -203,7 +233,7 @@ def _may_sign(authority: x509.Certificate) -> bool:
         ).value.permitted_subtrees
     except x509.ExtensionNotFound:
         return False
-    return {x509.DNSName(host) for host in fixed_hosts() + storage_domains()} <= set(permitted or ())
+    return {x509.DNSName(host) for host in scope.hosts} <= set(permitted or ())
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

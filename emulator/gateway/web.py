@@ -16,6 +16,7 @@ from batchai_scenario.emulator.gateway.proxy import Interceptor
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable
     from contextlib import ExitStack
 
@@ -29,21 +30,26 @@ _TICKS = 10
 """What uvicorn counts as a second."""
 
 
+Secure = tuple["socket.socket", "ssl.SSLContext"]
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server with proxies beside it: their connections end up at the same application."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what it serves, and where
         self,
         config: uvicorn.Config,
         authority: Authority,
         report: Callable[[str], None],
         proxies: dict[bool, socket.socket],
         peers: Peers,
+        secure: Secure | None,
     ) -> None:
         super().__init__(config)
         self.ready = threading.Event()
         self._ending: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._listeners = proxies
+        self._secure = secure
         self._proxies = [
             Interceptor(authority, self._serve_http, report, peers, passthrough=passthrough)
             for passthrough in proxies
@@ -53,6 +59,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         for proxy in self._proxies:
             await proxy.start(self._listeners[proxy.passthrough])
+        if self._secure is not None:
+            listener, context = self._secure
+            loop = asyncio.get_running_loop()
+            self.servers.append(await loop.create_server(self._serve_http, sock=listener, ssl=context))
         self._ending = asyncio.get_running_loop(), asyncio.Event()
         self.ready.set()
 
@@ -94,6 +104,7 @@ def serve(
     authority: Authority,
     report: Callable[[str], None],
     proxies: dict[bool, socket.socket],
+    secure: Secure | None = None,
 ) -> None:
     """Serve in a thread until ``held`` is unwound; returns when connections are accepted.
 
@@ -104,6 +115,7 @@ def serve(
         authority: Signs for Azure's hosts.
         report: Hears what goes wrong in the proxies.
         proxies: The proxies' ports: under True that of the one which lets other hosts through.
+        secure: A port where the same is served over TLS, and what ends it.
     """
     peers = Peers()
     held.callback(peers.close)
@@ -125,6 +137,7 @@ def serve(
         report,
         proxies,
         peers,
+        secure,
     )
     thread = threading.Thread(target=server.run, args=(listeners,), name="emulator-gateway", daemon=True)
     thread.start()

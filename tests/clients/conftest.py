@@ -98,6 +98,31 @@ def environment(kept: Path) -> Callable[[str, str], str]:
     return make
 
 
+@pytest.fixture(scope="session")
+def node_packages(kept: Path) -> Path:
+    """The folder of Node's packages, installed as the lock file says."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        missing("Node with npm")
+    lock = HERE / "node" / "package-lock.json"
+    folder = kept / f"node-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    complete = folder / "complete"
+    if not complete.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(HERE / "node", folder)
+        made = subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=folder,
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        complete.touch()
+    return folder
+
+
 def _plain() -> dict[str, str]:
     """Our environment without what could steer the emulator, Azure's clients or a Python."""
     steering = ("SCENARIO_", "AZURE_", "MSI_", "IDENTITY_", "PYTHON", "VIRTUAL_ENV")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.clients.conftest import HERE, INSTALL_SECONDS, missing
+from tests.clients.conftest import HERE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,29 +35,10 @@ left []
 
 
 @pytest.fixture(scope="module")
-def program(kept: Path) -> str:
-    """The program beside its packages, installed as the lock file says."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        missing("Node with npm")
-    lock = HERE / "node" / "package-lock.json"
-    folder = kept / f"node-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
-    complete = folder / "complete"
-    if not complete.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(HERE / "node", folder)
-        made = subprocess.run(
-            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=folder,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-        assert made.returncode == 0, made.stdout + made.stderr
-        complete.touch()
-    shutil.copy(HERE / "node" / "share.mjs", folder)
-    return str(folder / "share.mjs")
+def program(node_packages: Path) -> str:
+    """The program beside its packages."""
+    shutil.copy(HERE / "node" / "share.mjs", node_packages)
+    return str(node_packages / "share.mjs")
 
 
 def test_at_azures_address(emulated: Emulated, program: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,6 +72,12 @@ def emulator() -> None:
     type=click.Choice(["files"]),
     help="Serve storage alone: Azure Files and storage accounts, no clusters and no jobs.",
 )
+@option("--in-memory", is_flag=True, help="Keep nothing: the home is made for this run and gone after it.")
+@option(
+    "--https",
+    is_flag=True,
+    help="Serve over TLS, too, on one more port, with a certificate of the home's own authority.",
+)
 @credential_options
 @json_option
 @click.pass_obj
@@ -83,6 +90,8 @@ def serve(
     gpus: str,
     strict: bool,
     only: str | None,
+    in_memory: bool,
+    https: bool,
     account: tuple[str, ...],
     client: tuple[str, ...],
     development_credentials: bool,
@@ -96,32 +105,40 @@ def serve(
 
     def ready(status: EmulatorStatus) -> None:
         if as_json:
-            console.json({"event": "ready", **_as_json(status), "notices": list(status.notices)})
+            said = {"event": "ready", **_as_json(status), "notices": list(status.notices)}
+            console.json(said | (_doors_as_json(status.home) if only else {}))
             return
         for notice in status.notices:
             console.line(notice, "yellow")
         console.line(f"serving {status.home} at {status.url}", "bold")
         if development_credentials:
             console.line(_PUBLISHED, "yellow")
+        if only:
+            for title, text in local.doors_of(status.home).lines():
+                console.line(f"{title:>18}  {text}")
+            console.line("Ctrl-C ends it; docs/azure-files.md tells more", "dim")
+            return
         console.line(
             'run clients with: scenario emulator exec -- COMMAND, or eval "$(scenario emulator env)"   '
             "Ctrl-C ends it",
             "dim",
         )
 
-    local.serve(
-        shared["home"],
-        host=host,
-        port=port,
-        engine=engine,
-        gpus=gpus,
-        strict=strict,
-        accounts=account,
-        clients=client,
-        development_credentials=development_credentials,
-        only=only or "",
-        ready=ready,
-    )
+    with local.home_in_memory() if in_memory else nullcontext(shared["home"]) as home:
+        local.serve(
+            home,
+            host=host,
+            port=port,
+            engine=engine,
+            gpus=gpus,
+            strict=strict,
+            accounts=account,
+            clients=client,
+            development_credentials=development_credentials,
+            only=only or "",
+            https=https,
+            ready=ready,
+        )
 
 
 @emulator.command()
@@ -352,6 +369,21 @@ def _remove(work: Callable[[], list[str]], *, as_json: bool) -> int:
     if not lines:
         console.line("nothing to remove")
     return 0
+
+
+def _doors_as_json(home: Path) -> dict[str, Any]:
+    from batchai_scenario.backends import local
+
+    doors = local.doors_of(home)
+    return {
+        "account": doors.account,
+        "key": doors.key,
+        "fileUrl": doors.file_url,
+        "blobUrl": doors.blob_url,
+        "httpsUrl": doors.https_url,
+        "certificate": doors.certificate,
+        "connectionString": doors.connection_string,
+    }
 
 
 def _as_json(status: EmulatorStatus) -> dict[str, Any]:
