@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.errors import NotFound
-from batchai_scenario.scenarios.finish import clean_up, collect, files_of, find_job, finished, note_status
+from batchai_scenario.scenarios.finish import (
+    clean_up,
+    collect,
+    files_of,
+    find_job,
+    finished,
+    note_status,
+    nothing,
+)
 from batchai_scenario.scenarios.follow import Follower
 from batchai_scenario.scenarios.record import DETACHED, FAILED, INTERRUPTED, SUCCEEDED, now
 from batchai_scenario.scenarios.waiting import Patience, Rhythm, Waiting
@@ -18,21 +26,26 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios.record import JobRecord, Run
 
 
-def settle(run: Run, backend: Backend, emit: Callable[[Event], None]) -> Finished | None:
+def settle(
+    run: Run, backend: Backend, emit: Callable[[Event], None], check: Callable[[], None] = nothing
+) -> Finished | None:
     """Finish a detached run if its jobs have ended: look at what they left, clean up, write the end down.
 
     Gives None, and changes nothing but states, if a job still runs or another process owns the run.
+    ``check`` is called again and again; what it raises ends the work, and the run stays detached.
     """
     if not run.own():
         return None
     try:
         run.reload()
-        return None if run.record.final else _settle_owned(run, backend, emit)
+        return None if run.record.final else _settle_owned(run, backend, emit, check)
     finally:
         run.release()
 
 
-def _settle_owned(run: Run, backend: Backend, emit: Callable[[Event], None]) -> Finished | None:
+def _settle_owned(
+    run: Run, backend: Backend, emit: Callable[[Event], None], check: Callable[[], None]
+) -> Finished | None:
     record = run.record
     reasons: list[str] = []
     for name, job in record.jobs.items():
@@ -42,7 +55,7 @@ def _settle_owned(run: Run, backend: Backend, emit: Callable[[Event], None]) -> 
         if not _refresh(run, backend, name, job):
             return None
         if job.final:
-            reasons += collect(backend, run, name, emit)
+            reasons += collect(backend, run, name, emit, check)
         else:
             reasons.append(f"job {name} is not there any more")
     return _close(run, backend, FAILED if reasons else SUCCEEDED, 1 if reasons else 0, reasons)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import secrets
@@ -23,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from batchai_scenario.backends.base import Place
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.scenarios.home import runs_folder, unusable
+from batchai_scenario.scenarios.migrations import FORMAT, RecordTooNew, migrate
 from batchai_scenario.scenarios.schema import ExpectSection  # noqa: TC001 - pydantic looks at it
 from batchai_scenario.scenarios.text import did_you_mean
 
@@ -157,7 +159,7 @@ class RunRecord(_Part):
     sentences that name output files that a download could not save.
     """
 
-    format: int = 1
+    format: int = FORMAT
     id: str
     scenario: str
     summary: str = ""
@@ -216,8 +218,9 @@ class Run:
 
     @classmethod
     def read(cls, folder: Path) -> Run:
-        """Read what is there; OSError or ValueError if it cannot be."""
-        return cls(folder, RunRecord.model_validate_json((folder / "run.json").read_bytes()))
+        """Read what is there, of any format up to ours; OSError or ValueError if it cannot be."""
+        data = migrate(json.loads((folder / "run.json").read_bytes()))
+        return cls(folder, RunRecord.model_validate_json(json.dumps(data)))
 
     def reload(self) -> None:
         """Read the record again, as another process may have written it."""
@@ -276,6 +279,7 @@ def new_id(scenario: str, moment: datetime) -> str:
     return f"{stem(scenario)}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+UNREADABLE = "unreadable"
 REMEDY = "Delete the run's folder, or keep it for its files: other runs do not need it."
 
 
@@ -283,7 +287,7 @@ def all_runs(home: Path) -> list[Run]:
     """List all runs, the oldest first; see ``unreadable_runs`` for the rest."""
     runs = []
     for file in runs_folder(home).glob("*/run.json"):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             runs.append(Run.read(file.parent))
     return sorted(runs, key=lambda run: (run.record.created_at, run.record.id))
 
@@ -301,7 +305,9 @@ def _why_unreadable(folder: Path) -> str:
         return "it is not there"
     except OSError as error:
         return f"it cannot be read ({error.strerror})"
-    except ValueError:
+    except RecordTooNew as error:
+        return str(error)
+    except (ValueError, RecursionError):
         return "it is damaged"
     return ""
 

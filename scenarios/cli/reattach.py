@@ -10,13 +10,18 @@ from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.errors import ScenarioError
 from batchai_scenario.backends.registry import Registry
 from batchai_scenario.scenarios.attach import settle
+from batchai_scenario.scenarios.finish import nothing
 from batchai_scenario.scenarios.record import DETACHED
+from batchai_scenario.scenarios.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batchai_scenario.backends.base import Backend
     from batchai_scenario.scenarios.record import Run
+
+LOOK_SECONDS = 20.0
+"""Seconds for which one of several runs is looked at."""
 
 
 @contextmanager
@@ -33,13 +38,15 @@ def opened(run: Run, shared: dict[str, Any]) -> Iterator[Backend]:
 def settle_detached(runs: Sequence[Run], shared: dict[str, Any]) -> None:
     """Complete the records of runs whose process is gone and whose job has ended.
 
-    A backend that does not answer is mentioned, and its runs stay as they are.
+    A backend that does not answer, a job that left more than can be looked at soon and a record that cannot
+    be read or written are mentioned, and their runs stay as they are: none keeps the others waiting.
     """
     for run in runs:
         if run.state != DETACHED:
             continue
+        check = Waiting().grace(LOOK_SECONDS) if len(runs) > 1 else nothing
         try:
             with opened(run, shared) as backend:
-                settle(run, backend, lambda _: None)
-        except ScenarioError as error:
+                settle(run, backend, lambda _: None, check)
+        except (ScenarioError, OSError, ValueError) as error:
             sys.stderr.write(f"{run.record.id}: {error}\n")

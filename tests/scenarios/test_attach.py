@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.errors import Interrupted, MachineError, UserError
 from batchai_scenario.backends.memory import Call, Result
 from batchai_scenario.scenarios import events as e
 from batchai_scenario.scenarios.attach import follow_logs, settle, show_logs, stop
 from batchai_scenario.scenarios.finish import download
-from batchai_scenario.scenarios.record import Run, all_runs, find_run, new_id, now
+from batchai_scenario.scenarios.migrations import FORMAT
+from batchai_scenario.scenarios.record import Run, all_runs, find_run, new_id, now, unreadable_runs
 from batchai_scenario.scenarios.reporters.base import Recording
 from batchai_scenario.scenarios.waiting import Waiting
 from tests.scenarios.worlds import World, trained
@@ -191,3 +193,46 @@ def test_ids_are_names_of_the_service() -> None:
 def test_programs_of_the_small_scenario_do_what_it_expects() -> None:
     call = Call("train", "train 3", {}, lambda *_: b"")
     assert len(trained(call).outputs) == 3
+
+
+def test_a_record_of_an_earlier_format_is_read_and_a_newer_one_is_left_as_it_is(world: World) -> None:
+    world.run()
+    file = world.record.folder / "run.json"
+    data = json.loads(file.read_text())
+    assert data.pop("format") == FORMAT
+    del data["unsaved"]
+    file.write_text(json.dumps({**data, "format": 1}))
+    assert (world.record.record.format, world.record.record.unsaved) == (FORMAT, [])
+    newer = json.dumps({**data, "format": FORMAT + 1, "jobs": "of another kind"})
+    file.write_text(newer)
+    assert all_runs(world.home) == []
+    ((folder, reason),) = unreadable_runs(world.home)
+    assert folder == file.parent
+    assert f"its format is {FORMAT + 1}, this one reads up to {FORMAT}" in reason
+    with pytest.raises(MachineError, match="newer version"):
+        find_run(world.home, folder.name)
+    assert file.read_text() == newer
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"format": "2"}', '{"format": 0}', "[" * 100_000])
+def test_a_record_that_is_none_is_unreadable(world: World, text: str) -> None:
+    world.run()
+    (world.record.folder / "run.json").write_text(text)
+    assert [reason for _, reason in unreadable_runs(world.home)] == ["it is damaged"]
+
+
+def test_a_job_that_left_too_much_keeps_its_run_detached(world: World) -> None:
+    run = kill_at(world, running)
+
+    def too_long() -> None:
+        raise Interrupted("it takes longer than 20 s")
+
+    def settle_soon() -> None:
+        for _ in range(20):
+            settle(run, world.backend, lambda _: None, too_long)
+
+    with pytest.raises(Interrupted):
+        settle_soon()
+    assert not run.owned_elsewhere
+    assert run.state == "detached"
+    assert settle_until_final(world, run).exit_code == 0

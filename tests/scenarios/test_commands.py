@@ -9,6 +9,7 @@ import pytest
 
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
+from batchai_scenario.scenarios.record import ClusterRecord, PlaceRecord, Run, RunRecord, now
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:
@@ -196,3 +197,25 @@ def test_hello_runs_on_the_process_engine(command: Command, tmp_path: Path) -> N
     assert {"job": "hello", "directory": "GREETING", "path": "greeting.txt", "size": 5} in listed
     assert command.json("emulator", "status")["serving"] is False
     assert command.json("emulator", "reset")["removed"]
+
+
+def test_an_unreadable_record_is_listed_with_its_path_and_the_others_too(command: Command) -> None:
+    place = PlaceRecord(group="g", location="eastus", workspace="w", experiment="e", ours=True)
+    cluster = ClusterRecord(name="c", properties={})
+    record = RunRecord(
+        id="good", scenario="s", backend="memory", created_at=now(), place=place, cluster=cluster, jobs={}
+    )
+    record.state = "succeeded"
+    Run.create(command.home, record).release()
+    broken = command.home / "runs" / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{")
+    out, err = command("runs", code=3)
+    found = [line.split()[:2] for line in out.splitlines()[1:]]
+    assert found == [["good", "succeeded"], ["broken", "unreadable"]]
+    assert str(broken / "run.json") in out
+    assert "it is damaged" in err
+    out, _ = command("runs", "--json", code=3)
+    listed = json.loads(out.splitlines()[0])
+    assert [[item["id"], item["state"]] for item in listed] == found
+    command("runs", "good")

@@ -9,6 +9,7 @@ import click
 from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batchai_scenario.scenarios.cli.console import Console
@@ -27,7 +28,7 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
     """
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.cli.reattach import settle_detached
-    from batchai_scenario.scenarios.record import all_runs, find_run
+    from batchai_scenario.scenarios.record import all_runs, find_run, unreadable_runs
 
     console = Console(as_json=as_json)
     if run is None:
@@ -35,8 +36,9 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
             raise click.UsageError("--stop needs a RUN")
         everything = all_runs(shared["home"])
         settle_detached(everything, shared)
-        _list(console, everything)
-        return _unreadable(shared["home"])
+        unreadable = unreadable_runs(shared["home"])
+        _list(console, everything, unreadable)
+        return _complain(unreadable)
     one = find_run(shared["home"], run)
     if stop:
         return _stop(console, one, shared)
@@ -45,15 +47,14 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
     return 0
 
 
-def _unreadable(home: Path) -> int:
+def _complain(unreadable: Sequence[tuple[Path, str]]) -> int:
     """Say on standard error which records cannot be read; gives the exit code."""
     from batchai_scenario.scenarios.cli.console import complain
-    from batchai_scenario.scenarios.record import REMEDY, unreadable_runs
+    from batchai_scenario.scenarios.record import REMEDY
 
-    found = unreadable_runs(home)
-    for folder, reason in found:
+    for folder, reason in unreadable:
         complain(f"{folder / 'run.json'}: {reason}", REMEDY)
-    return 3 if found else 0
+    return 3 if unreadable else 0
 
 
 def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:
@@ -77,14 +78,18 @@ def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:
     return 4 if event.exit_code == 4 else 0  # noqa: PLR2004 - the backend's exit code
 
 
-def _list(console: Console, everything: list[Run]) -> None:
-    from batchai_scenario.scenarios.record import metrics
+def _list(console: Console, everything: list[Run], unreadable: Sequence[tuple[Path, str]]) -> None:
+    from batchai_scenario.scenarios.record import UNREADABLE, metrics
     from batchai_scenario.scenarios.text import duration
 
     if console.as_json:
-        console.json([_as_json(run) for run in everything])
+        broken = [
+            {"id": folder.name, "state": UNREADABLE, "folder": str(folder), "problem": reason}
+            for folder, reason in unreadable
+        ]
+        console.json([*map(_as_json, everything), *broken])
         return
-    if not everything:
+    if not everything and not unreadable:
         console.line("no runs yet; try: scenario run hello")
         return
     rows = []
@@ -94,6 +99,7 @@ def _list(console: Console, everything: list[Run]) -> None:
         numbers = ", ".join(f"{name} {value:g}" for name, value in metrics(record).items())
         started = record.created_at.astimezone().strftime("%Y-%m-%d %H:%M")
         rows.append([record.id, run.state, record.backend, started, took, numbers])
+    rows += [[folder.name, UNREADABLE, "", "", "", str(folder / "run.json")] for folder, _ in unreadable]
     console.table(
         ["run", "state", "backend", "started", "took", "metrics"], rows, ["bold", "", "", "dim", "", ""]
     )
