@@ -42,6 +42,7 @@ class Interceptor:
     P3. Everything else is refused with 403 and a text, or let through if ``passthrough``.
     P4. Nothing is read of what is let through.
     P5. Programs of other users get 401, whatever they ask for.
+    P6. No more connections than ``places`` that are not HTTP of ours: the next gets 503.
 
     ``serve_http`` makes the protocol that answers HTTP on a connection; ``report`` hears why TLS failed.
     """
@@ -54,12 +55,14 @@ class Interceptor:
         peers: Peers,
         *,
         passthrough: bool,
+        places: int,
     ) -> None:
         self.authority = authority
         self.serve_http = serve_http
         self.report = report
         self.peers = peers
         self.passthrough = passthrough
+        self.places = places
         self.open: set[asyncio.Transport] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
@@ -104,6 +107,9 @@ class _Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if len(self._owner.open) >= self._owner.places:
+            _refuse(self._transport, 503, "Service Unavailable", "There are too many connections.")
+            return
         self._owner.open.add(self._transport)
         self._timer = asyncio.get_running_loop().call_later(_HEAD_SECONDS, self._transport.close)
 

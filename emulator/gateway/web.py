@@ -13,6 +13,7 @@ import uvicorn
 from batchai_scenario.emulator.gateway.peers import Peers
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
 from batchai_scenario.emulator.gateway.proxy import Interceptor
+from batchai_scenario.emulator.gateway.room import Patience, Room, places
 
 if TYPE_CHECKING:
     import socket
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.gateway.authority import Authority
 
 _READY_SECONDS = 30.0
-_KEEP_ALIVE_SECONDS = 75
-"""Longer than clients keep idle connections, so that they close them and not we."""
 _TICKS = 10
 """What uvicorn counts as a second."""
 
@@ -51,7 +50,9 @@ class _Server(uvicorn.Server):
         self._listeners = proxies
         self._secure = secure
         self._proxies = [
-            Interceptor(authority, self._serve_http, report, peers, passthrough=passthrough)
+            Interceptor(
+                authority, self._serve_http, report, peers, passthrough=passthrough, places=places() // 6
+            )
             for passthrough in proxies
         ]
 
@@ -105,6 +106,7 @@ def serve(
     report: Callable[[str], None],
     proxies: dict[bool, socket.socket],
     secure: Secure | None = None,
+    patience: Patience | None = None,
 ) -> None:
     """Serve in a thread until ``held`` is unwound; returns when connections are accepted.
 
@@ -116,7 +118,10 @@ def serve(
         report: Hears what goes wrong in the proxies.
         proxies: The proxies' ports: under True that of the one which lets other hosts through.
         secure: A port where the same is served over TLS, and what ends it.
+        patience: How long clients may keep us waiting.
     """
+    patience = patience or Patience()
+    room = Room(places() * 2 // 3)
     peers = Peers()
     held.callback(peers.close)
     server = _Server(
@@ -124,13 +129,15 @@ def serve(
             application,
             lifespan="off",
             ws="none",
-            http=cast("type[asyncio.Protocol]", partial(HttpProtocol, peers=peers)),
+            http=cast(
+                "type[asyncio.Protocol]", partial(HttpProtocol, peers=peers, patience=patience, room=room)
+            ),
             log_config=None,
             log_level="critical",
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=int(patience.idle),
             timeout_graceful_shutdown=0,
         ),
         authority,
