@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from batchai_scenario.emulator.batchai.validation import invalid_value
 from batchai_scenario.emulator.errors import ServiceError
@@ -82,6 +83,14 @@ def normal_size(text: str, path: str, *, of_cluster: bool = True) -> str:
             path, "Batch AI has no clusters of STANDARD_A0 or of premium-storage sizes (DS, GS)"
         )
     return size
+
+
+def _is_url(text: str) -> bool:
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return re.match(r"https?://[^/]+/.", text) is not None
 
 
 def normal_duration(text: str, path: str) -> str:
@@ -201,7 +210,7 @@ def check_mounts(volumes: Mapping[str, Any], path: str) -> None:
             raise not_supported(f"{where}.credentials.accountKeySecretReference", "give the accountKey")
         if not volume["credentials"].get("accountKey"):
             raise invalid_value(f"{where}.credentials.accountKey", "it is required")
-        if "azureFileUrl" in volume and not re.match(r"https?://[^/]+/.", volume["azureFileUrl"]):
+        if "azureFileUrl" in volume and not _is_url(volume["azureFileUrl"]):
             raise invalid_value(f"{where}.azureFileUrl", "it is no URL of a file share")
         if not volume.get("containerName", "c"):
             raise invalid_value(f"{where}.containerName", "it is required")

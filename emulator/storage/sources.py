@@ -13,6 +13,8 @@ from batchai_scenario.emulator.storage.names import decode_path, split_path, tri
 from batchai_scenario.emulator.storage.sas import EVERYTHING, TOKEN, check_sas
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from batchai_scenario.emulator.storage.accounts import Account
     from batchai_scenario.emulator.storage.call import Call, Context
     from batchai_scenario.emulator.storage.tree import Found
@@ -37,6 +39,17 @@ class Source:
         return f"{self.account.name}/{self.share}{at}"
 
 
+def read_url(call: Call, header: str) -> SplitResult:
+    """Read the URL in a header; StorageError InvalidHeaderValue for what is none."""
+    text = call.require(header)
+    try:
+        url = urlsplit(text)
+        url.hostname, url.port  # noqa: B018 - read here, where it may fail
+    except ValueError:
+        raise bad_header(header, text) from None
+    return url
+
+
 def find_source(
     context: Context, call: Call, header: str, permissions: str, *, fetched: bool = False
 ) -> Source:
@@ -52,12 +65,8 @@ def find_source(
             401 for a source that is fetched without a SAS); NotImplemented for blobs; what ``split_path``
             and ``check_sas`` raise.
     """
-    try:
-        url = urlsplit(call.require(header))
-        host = url.hostname or ""
-    except ValueError:
-        raise bad_header(header, call.headers[header]) from None
-    account, raw_path = _locate(context, call, host, url.netloc, url.path)
+    url = read_url(call, header)
+    account, raw_path = _locate(context, call, url.hostname or "", url.netloc, url.path)
     path = decode_path(raw_path)
     share, parts = split_path(path)
     if not call.flag("x-ms-source-allow-trailing-dot"):

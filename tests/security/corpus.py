@@ -28,7 +28,7 @@ from tests.security.vocabulary import (
 from tests.security.wire import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from random import Random
 
 _ARM = {"api-version": "2018-05-01"}
@@ -56,7 +56,10 @@ def known(key: str) -> Iterator[Request]:
         yield Request(service, "GET", PATHS[service][1], _ARM, {"host": "[::1"}, signed=False)
     yield Request("files", "GET", _FILE, {}, {"x-ms-range": f"bytes=0-{DIGITS}"})
     yield Request("files", "PUT", _FILE, {}, {"x-ms-type": "file", "x-ms-content-length": DIGITS})
-    yield Request("files", "PUT", _FILE, {}, {"x-ms-copy-source": "http://[::1"})
+    for service, path in (("files", _FILE), ("blob", _BLOB)):
+        yield Request(
+            service, "PUT", path, {}, {"x-ms-blob-type": "BlockBlob", "x-ms-copy-source": "http://[::1"}
+        )
     lease = {"restype": "share", "comp": "lease"}
     for name in ("x-ms-lease-duration", "x-ms-lease-break-period"):
         for action in ("acquire", "break"):
@@ -69,7 +72,9 @@ def known(key: str) -> Iterator[Request]:
             yield Request("blob", "GET", _BLOB, signature(key, _BLOB, sr="b", **{name: text}), signed=False)
     for text in ("PT99999999999999H", f"P{DIGITS}D", f"PT{DIGITS}S"):
         yield Request("arm", "PUT", f"{WORKSPACE}/experiments/e/jobs/j3", _ARM, {}, job(text))
-    yield Request("arm", "PUT", f"{WORKSPACE}/clusters/c4", _ARM, {}, cluster(f"STANDARD_D{DIGITS}"))
+    yield Request(
+        "arm", "PUT", f"{WORKSPACE}/clusters/c4", _ARM, {}, cluster({"vmSize": f"STANDARD_D{DIGITS}"})
+    )
     usages = f"{SUBSCRIPTION}/providers/Microsoft.BatchAI/locations/eastus/usages"
     yield Request("arm", "GET", usages, _ARM)
 
@@ -147,7 +152,10 @@ def _queries() -> Iterator[Request]:
 def _properties() -> Iterator[Request]:
     for value in VALUES:
         yield Request("arm", "PUT", f"{WORKSPACE}/experiments/e/jobs/j2", _ARM, {}, job(value))
-        yield Request("arm", "PUT", f"{WORKSPACE}/clusters/c2", _ARM, {}, cluster(value))
+        for name in CLUSTER:
+            where = f"{WORKSPACE}/clusters/{name}"
+            yield Request("arm", "PUT", where, _ARM, {}, cluster({name: value}))
+            yield Request("arm", "DELETE", where, _ARM)
 
 
 def _bodies() -> Iterator[Request]:
@@ -200,19 +208,32 @@ def job(value: str) -> bytes:
     return json.dumps(body).encode()
 
 
-def cluster(value: str, *, mounted: bool = True) -> bytes:
-    """Write the body of a cluster without nodes, with a value wherever it may be wrong."""
+CLUSTER = {
+    "vmSize": "STANDARD_D1",
+    "adminUserName": "me",
+    "adminUserPassword": "secret",
+    "accountName": ACCOUNT,
+    "azureFileUrl": f"https://{ACCOUNT}.file.core.windows.net/shr",
+    "accountKey": "c2VjcmV0",
+    "relativeMountPath": "mount",
+}
+"""The properties of a cluster, each of which may be wrong."""
+
+
+def cluster(wrong: Mapping[str, str] | None = None, *, mounted: bool = True) -> bytes:
+    """Write the body of a cluster without nodes, with some values in place of right ones."""
+    found = {**CLUSTER, **(wrong or {})}
     share = {
-        "accountName": value,
-        "azureFileUrl": value,
-        "credentials": {"accountKey": value},
-        "relativeMountPath": value,
+        "accountName": found["accountName"],
+        "azureFileUrl": found["azureFileUrl"],
+        "credentials": {"accountKey": found["accountKey"]},
+        "relativeMountPath": found["relativeMountPath"],
     }
     body = {
         "properties": {
-            "vmSize": value if value.startswith("STANDARD") else "STANDARD_D1",
+            "vmSize": found["vmSize"],
             "scaleSettings": {"manual": {"targetNodeCount": 0}},
-            "userAccountSettings": {"adminUserName": value, "adminUserPassword": value},
+            "userAccountSettings": {name: found[name] for name in ("adminUserName", "adminUserPassword")},
             **({"nodeSetup": {"mountVolumes": {"azureFileShares": [share]}}} if mounted else {}),
         },
     }

@@ -50,9 +50,7 @@ class Target:
             )
         cluster = f"{words.WORKSPACE}/clusters/c"
         self.client.send(
-            Request(
-                "arm", "PUT", cluster, {"api-version": "2018-05-01"}, {}, corpus.cluster("me", mounted=False)
-            )
+            Request("arm", "PUT", cluster, {"api-version": "2018-05-01"}, {}, corpus.cluster(mounted=False))
         )
         file = self.home / "storage" / words.ACCOUNT / "shr" / "d" / "f"
         file.parent.mkdir(parents=True, exist_ok=True)

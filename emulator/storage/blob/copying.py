@@ -8,7 +8,7 @@ import os
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.bearer import check_token, secret_of_key
@@ -28,6 +28,7 @@ from batchai_scenario.emulator.storage.names import decode_path
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
 from batchai_scenario.emulator.storage.sas import BLOBS, EVERYTHING, TOKEN, check_sas
 from batchai_scenario.emulator.storage.snapshots import copy_content
+from batchai_scenario.emulator.storage.sources import read_url
 from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def find_source(context: BlobContext, call: BlobCall) -> Source:
         StorageError: MissingRequiredHeader; CannotVerifyCopySource (404: it is not here, or may not be
             seen; 401: its token is wrong); NotImplemented for snapshots, versions and files.
     """
-    url = urlsplit(call.require(_SOURCE))
+    url = read_url(call, _SOURCE)
     account, raw_path = _locate(context, call, url.hostname or "", url.netloc, url.path)
     path = "/" + decode_path(raw_path).lstrip("/")
     container, _, name = path[1:].partition("/")
