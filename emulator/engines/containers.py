@@ -49,6 +49,7 @@ def create_container(
     address: str,
     gpus: int,
     limits: Limits,
+    cores: str = "",
 ) -> None:
     """Make a task's container. Nothing of the task's environment stands in its configuration.
 
@@ -56,6 +57,8 @@ def create_container(
     init process that reaps what the job leaves, and the image's own entry point and health check unused.
     """
     more = options(limits, facts.info)
+    if cores:
+        more["cpuset_cpus"] = cores
     if task.image and task.image.shm_size:
         more["shm_size"] = task.image.shm_size.replace(" ", "")
     if task.gang is not None:

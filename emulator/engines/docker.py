@@ -53,6 +53,13 @@ from batchai_scenario.emulator.engines.nodes import (
     read_note,
     ready_tree,
 )
+from batchai_scenario.emulator.engines.parts import (
+    core_list,
+    describe,
+    part_of,
+    place_among,
+    thread_variables,
+)
 from batchai_scenario.emulator.engines.programs import unheard
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.environment import gpu_variables
@@ -183,7 +190,10 @@ class DockerEngine:
             raise
 
     def _create(self, task: NodeTask, folder: Path, announce: Callable[[str], None]) -> None:
-        limits = read_limits(self._home.limits_table, int(self._facts.info.get("MemTotal") or 0))
+        index, nodes = place_among(self._home, task.cluster, task.node)
+        limits = read_limits(self._home.limits_table, int(self._facts.info.get("MemTotal") or 0), nodes)
+        cores = range(int(self._facts.info.get("NCPU") or 0)) if self._facts.info.get("CPUSet") else ()
+        part = part_of(cores, index, nodes) if cores and limits.divided and nodes > 1 else ()
         image = self._images().resolve(task.image, task.node_image, announce)
         marks = labels(self._home, task.cluster, node=task.node)
         offered = engine_offers_gpus(self._facts.info)
@@ -199,6 +209,9 @@ class DockerEngine:
         ready_gang(disk, task)
         drop_control(folder)
         environment = {**task.environment, **gpu_variables(gpus)}
+        if part:
+            announce(describe(part, cores))
+            environment = {**thread_variables(part), **environment}
         write_control(folder, task, environment, self._files_owner, "alone")
         containers.create_container(
             self._api,
@@ -210,6 +223,7 @@ class DockerEngine:
             address=str(known.get("address") or ""),
             gpus=gpus,
             limits=limits,
+            cores=core_list(part),
         )
 
     # E9 ------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
+_KEPT_TAILS = ("_proxy", "_PROXY")
 _ASK = """
 import json, os, sys
 base = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
@@ -40,6 +42,21 @@ class BasePython:
     program: str
     version: tuple[int, int]
     packages: tuple[str, ...]
+
+
+def own_environment(home: Path, seen: Callable[[str], str]) -> dict[str, str]:
+    """Give what of our own environment reaches a job.
+
+    Args:
+        home: the job's ``HOME``.
+        seen: writes a proxy's URL as the job reaches it.
+    """
+    kept = {
+        name: seen(value) if name.endswith(_KEPT_TAILS) else value
+        for name, value in os.environ.items()
+        if name in _KEPT or name.startswith("LC_") or name.endswith(_KEPT_TAILS)
+    }
+    return {"PATH": os.defpath, **kept, "HOME": str(home)}
 
 
 def add_programs(values: dict[str, str], name: str, folders: list[str], default: str = "") -> None:

@@ -1,9 +1,10 @@
-"""How much of this machine a job's container may take: the user's own table, ``limits.yaml``, or defaults.
+"""How much of this machine a job may take: the user's own table, ``limits.yaml``, or defaults.
 
-Either may be ``none``::
+Memory and processes, of containers, may be ``none``::
 
-    memory: 8g         # of a container, in docker's notation; by default nine tenths of the machine's
+    memory: 8g         # of a container, in docker's notation; by default its node's part of nine tenths
     processes: 8192    # and threads, of a container
+    cores: divided     # among the nodes of a cluster, of either engine; or all
 """
 
 from __future__ import annotations
@@ -26,23 +27,28 @@ LEAST_MEMORY = 16 * 1024 * 1024
 """Bytes below which not even a job's supervisor could run."""
 
 _SHARE = 0.9
-_NAMES = ("memory", "processes")
+_NAMES = ("memory", "processes", "cores")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one container: ``memory`` in bytes, swap included; ``processes``; 0: none."""
+    """Limits of one job on its node: ``memory`` in bytes, swap included; ``processes``; 0: none.
+
+    ``divided``: a node has its part of the machine's cores.
+    """
 
     memory: int
     processes: int
+    divided: bool = True
 
 
-def read_limits(file: Path, machine: int) -> Limits:
+def read_limits(file: Path, machine: int = 0, nodes: int = 1) -> Limits:
     """Read the user's limits; defaults for what is not there.
 
     Args:
         file: the table; it need not exist.
         machine: the memory of the engine's machine, in bytes; 0 if the engine does not tell it.
+        nodes: how many nodes of a cluster share the machine.
 
     Raises:
         EngineError: ``InvalidLimits``, naming the file and the entry.
@@ -57,8 +63,13 @@ def read_limits(file: Path, machine: int) -> Limits:
         raise _wrong(file, f"cannot be read: {error}") from error
     content = {} if content is None else content
     if not isinstance(content, dict) or set(content) - set(_NAMES):
-        raise _wrong(file, f"must be a mapping of nothing but {' and '.join(_NAMES)}")
-    return Limits(_memory(file, content, int(machine * _SHARE)), _processes(file, content))
+        raise _wrong(file, f"must be a mapping of nothing but {', '.join(_NAMES)}")
+    cores = content.get("cores", "divided")
+    if cores not in ("divided", "all"):
+        raise _wrong(file, f"cores: '{cores}' is neither 'divided' nor 'all'")
+    divided = cores == "divided"
+    memory = int(machine * _SHARE) // (nodes if divided else 1)
+    return Limits(_memory(file, content, memory), _processes(file, content), divided)
 
 
 def _memory(file: Path, content: Mapping[str, Any], default: int) -> int:

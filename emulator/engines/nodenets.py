@@ -19,14 +19,16 @@ import tempfile
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines.proc import MARKER, end, marked
 from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.launch.layout import host_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
 _SCRIPT = Path(__file__).with_name("network.sh")
@@ -78,11 +80,16 @@ def gateway(subnet: str) -> str:
     return str(ipaddress.IPv4Network(subnet).network_address + 2)
 
 
-def host_files(names: Mapping[str, str], subnet: str) -> dict[str, str]:
-    """Give the files of a node that tell names: its own and its peers' (name to address), and the servers'.
+def host_files(task: NodeTask, known: Mapping[str, Any]) -> dict[str, str]:
+    """Give the files of a task's node that tell names: its own and its peers', and the name servers'.
+
+    ``known``: what is noted of the node.
 
     A name server of this machine's loopback is reached through slirp4netns' own.
     """
+    subnet = str(known["subnet"])
+    names = {member.name: member.address for member in (task.gang.members if task.gang else ())}
+    names.setdefault(host_name(task.node), str(known["address"]))
     lines = "".join(f"{address}\t{name}\n" for name, address in names.items())
     files = {"/etc/hosts": _text("/etc/hosts") + lines}
     resolvers = _text("/etc/resolv.conf")

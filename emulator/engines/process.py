@@ -31,10 +31,11 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
     write_control,
 )
-from batchai_scenario.emulator.engines.environments import add_node_python, add_toolkit
+from batchai_scenario.emulator.engines.environments import add_node_python, add_toolkit, own_environment
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import decide_gpus, machine_gpus
 from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
+from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
 from batchai_scenario.emulator.engines.nodenets import (
     LOOPBACK,
@@ -55,6 +56,13 @@ from batchai_scenario.emulator.engines.nodes import (
     plain_path,
     read_note,
     ready_tree,
+)
+from batchai_scenario.emulator.engines.parts import (
+    describe,
+    held_to,
+    part_of,
+    place_among,
+    thread_variables,
 )
 from batchai_scenario.emulator.engines.proc import MARKER, marked, send
 from batchai_scenario.emulator.engines.programs import run_program
@@ -79,9 +87,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.base import Need
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
-
-_KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
-_KEPT_TAILS = ("_proxy", "_PROXY")
 
 
 class ProcessEngine:
@@ -193,10 +198,20 @@ class ProcessEngine:
         values = {**task.environment, **gpu_variables(count)}
         if task.gpus == "none":
             values["CUDA_VISIBLE_DEVICES"] = ""
+        if part := self._part(task):
+            announce(describe(part, sorted(os.sched_getaffinity(0))))
+            values = {**thread_variables(part), **values}
         add_node_python(values, self._home.nodes / task.cluster / task.node, announce)
         if task.environment_program is not None:
             add_toolkit(values, task.toolkit, task.environment_program, self._arguments(), announce)
         return values
+
+    def _part(self, task: NodeTask) -> tuple[int, ...]:
+        """Give the cores of the task's node; none: it has them all."""
+        index, count = place_among(self._home, task.cluster, task.node)
+        if count == 1 or not read_limits(self._home.limits_table).divided:
+            return ()
+        return part_of(sorted(os.sched_getaffinity(0)), index, count)
 
     def _arguments(self, *more: str) -> list[str]:
         """Give the command line of a program that makes an environment."""
@@ -209,11 +224,7 @@ class ProcessEngine:
         ready_gang(disk, task)
         write_control(folder, task, environment, None, "session" if self._no_namespaces else "alone")
         if not self._no_namespaces:
-            members = task.gang.members if task.gang else ()
-            hosts = {member.name: member.address for member in members}
-            known = read_note(disk)
-            hosts.setdefault(host_name(task.node), str(known["address"]))
-            files = host_files(hosts, str(known["subnet"]))
+            files = host_files(task, read_note(disk))
             layer: list[str] = []
             if os.geteuid() == 0 and not self._no_layer:
                 real = (self._home.nodes, self._home.storage, *(mount.source for mount in task.mounts))
@@ -232,13 +243,9 @@ class ProcessEngine:
             command = ["/bin/sh", str(folder / "supervisor.sh"), str(folder)]
         else:
             command = enter_command(folder, network)
-        kept = {
-            k: seen_from_nodes(v, subnet) if k.endswith(_KEPT_TAILS) else v
-            for k, v in os.environ.items()
-            if k in _KEPT or k.startswith("LC_") or k.endswith(_KEPT_TAILS)
-        }
-        marker = marker_of(self._home, task.cluster, task.id)
-        base = {"PATH": os.defpath, **kept, "HOME": str(folder.parent.parent / "home"), MARKER: marker}
+        command = [*held_to(self._part(task)), *command]
+        base = own_environment(folder.parent.parent / "home", lambda proxy: seen_from_nodes(proxy, subnet))
+        base[MARKER] = marker_of(self._home, task.cluster, task.id)
         with (folder / "alive").open("wb") as alive, (folder / "log").open("ab") as log:
             fcntl.flock(alive, fcntl.LOCK_EX)
             # The lock travels as the supervisor's standard input; nobody else gets it.

@@ -57,8 +57,8 @@ def test_the_users_table_counts(text: str, limits: Limits, tmp_path: Path) -> No
         ("processes: 3", "processes: '3'"),
         ("processes: many", "processes: 'many'"),
         ("processes: 1.5", "processes: '1.5'"),
-        ("mem: 8g", "memory and processes"),
-        ("- 8g", "memory and processes"),
+        ("mem: 8g", "memory, processes, cores"),
+        ("- 8g", "memory, processes, cores"),
         ("{", "cannot be read"),
     ],
 )
