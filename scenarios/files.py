@@ -71,11 +71,11 @@ class JobFiles:
             return []
         return [OutputFile(file.path[len(folder) :].lstrip("/"), file.size) for file in found]
 
-    def walk(self, directory: str) -> Iterator[OutputFile]:
+    def walk(self, directory: str, most: int = MOST_ENTRIES) -> Iterator[OutputFile]:
         """Give all files of a directory, with those of its folders, in the order of their paths.
 
         A folder that links lead back to is not listed again: whoever lists knows the way. Whatever a
-        service lists, a walk has an end (``MOST_ENTRIES``, ``DEEPEST``).
+        service lists, a walk has an end (``most`` entries, ``DEEPEST``).
         """
         seen = 0
         levels: List[Iterator[OutputFile]] = [iter(self._checked(directory, ""))]
@@ -85,8 +85,8 @@ class JobFiles:
                 levels.pop()
                 continue
             seen += 1
-            if seen > MOST_ENTRIES:
-                self.cut[directory] = f"it holds more than {MOST_ENTRIES:,} files"
+            if seen > most:
+                self.cut[directory] = f"it holds more than {most:,} files"
                 return
             if not item.is_directory:
                 yield item

@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState
-from batchai_scenario.backends.bodies import check
 from batchai_scenario.backends.errors import (
     BackendError,
     Interrupted,
-    InvalidSpec,
     JobFailed,
     NotFound,
-    NotSupported,
     ScenarioError,
 )
 from batchai_scenario.scenarios import events as e
 from batchai_scenario.scenarios.bodies import own_shares, with_user_account
-from batchai_scenario.scenarios.datasets import make_dataset
 from batchai_scenario.scenarios.finish import (
     clean_up,
     collect,
@@ -37,6 +33,7 @@ from batchai_scenario.scenarios.finish import (
 )
 from batchai_scenario.scenarios.follow import Follower
 from batchai_scenario.scenarios.journal import Journal
+from batchai_scenario.scenarios.preparing import check_scenario, make_data
 from batchai_scenario.scenarios.readying import ready_machine
 from batchai_scenario.scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, now
 from batchai_scenario.scenarios.text import duration, size
@@ -133,10 +130,9 @@ class Runner:
 
     def _work(self) -> None:
         record = self._run.record
-        self._check_capabilities()
-        self._check_bodies()
+        check_scenario(self._scenario, self._backend)
         ready_machine(self._backend, self._scenario, self._journal, self._waiting)
-        made = self._make_data()
+        made = make_data(self._scenario, self._options.data, self._journal, self._waiting)
         with self._journal.step("place", "Create resource group, workspace and share") as step:
             self._make_place()
             step.text = f"{record.place.group} in {record.place.location}"
@@ -146,49 +142,6 @@ class Runner:
         self._create_cluster()
         for name in self._scenario.jobs:
             self._run_job(name)
-
-    def _check_capabilities(self) -> None:
-        can = self._backend.capabilities()
-        if self._scenario.nodes > can.max_nodes:
-            raise NotSupported(
-                f"the backend {self._backend.name!r} has clusters of at most {can.max_nodes} nodes",
-                "nodeCount",
-            )
-
-    def _check_bodies(self) -> None:
-        """Refuse what no backend takes before anything is made; all bodies are looked at."""
-        bodies = [("cluster", "Cluster", with_user_account(self._scenario.cluster))]
-        bodies += [(f"jobs.{name}", "Job", dict(body)) for name, body in self._scenario.jobs.items()]
-        wrong = []
-        for where, kind, body in bodies:
-            try:
-                check(kind, body)
-            except InvalidSpec as error:  # noqa: PERF203 - each body has its own
-                wrong.append((where, error))
-        if len(wrong) == 1:
-            raise wrong[0][1]
-        if wrong:
-            text = "\n".join(f"{where}: {error}" for where, error in wrong)
-            raise InvalidSpec(text, wrong[0][1].field)
-
-    def _make_data(self) -> dict[str, list[Path]]:
-        wanted = {item.dataset: item.program for item in self._scenario.uploads if item.program is not None}
-        made = {}
-        for name, program in wanted.items():
-            with self._journal.step("data", f"Prepare data set {name}") as step:
-                made[name] = make_dataset(
-                    name,
-                    program,
-                    self._options.data,
-                    waiting=self._waiting,
-                    progress=lambda file, done, total: self._journal.tell(
-                        e.Progress("data", file, done, total, "")
-                    ),
-                    note=lambda text: self._journal.note("info", text),
-                )
-                total = sum(file.stat().st_size for file in made[name])
-                step.text = f"{len(made[name])} files, {size(total)}"
-        return made
 
     def _make_place(self) -> None:
         place = self._run.record.place

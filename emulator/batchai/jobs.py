@@ -210,7 +210,7 @@ class Jobs:
             raise ServiceError(400, "OutputDirectoryNotOnMountRoot", text, "outputdirectoryid")
         account, share, folder = found
         parts = [part for part in directory.split("/") if part not in ("", ".")]
-        if ".." in parts or "\\" in directory or "\x00" in directory:
+        if ".." in parts or "\x00" in directory:
             text = f"The query parameter 'directory' must be a path inside the directory, not '{directory}'."
             raise ServiceError(400, "InvalidQueryParameterValue", text, "directory")
         return account, share, "/".join([folder.strip("/"), *parts]).strip("/")

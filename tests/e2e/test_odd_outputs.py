@@ -76,11 +76,13 @@ def test_every_ordinary_name_is_saved(odd: Odd, tmp_path: Path) -> None:
     long = "n" * 250
     command = (
         rf"cd $AZ_BATCHAI_OUTPUT_OUT && echo 1 > 'Models\net.dnn' && echo 2 > model.dnn && echo 3 > {long}"
+        r" && mkdir 'a\b' && echo 4 > 'a\b/c d'"
     )
     events = odd(command, "--download", str(tmp_path / "got"))
     assert (events[-1]["state"], events[-1]["exitCode"]) == ("succeeded", 0)
-    found = {path.name: path.read_text() for path in (tmp_path / "got/OUT").iterdir()}
-    assert found == {"Models\\net.dnn": "1\n", "model.dnn": "2\n", long: "3\n"}
+    found = {path.name: path.read_text() for path in (tmp_path / "got/OUT").rglob("*") if path.is_file()}
+    assert found == {"Models\\net.dnn": "1\n", "model.dnn": "2\n", long: "3\n", "c d": "4\n"}
+    assert (tmp_path / "got/OUT/a\\b/c d").exists()
 
 
 def test_outputs_whose_names_cannot_be_told_are_counted(odd: Odd, scenario: Command) -> None:

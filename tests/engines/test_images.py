@@ -229,3 +229,10 @@ def test_the_last_event_is_the_result(tmp_path: Path) -> None:
     program = tmp_path / "p.py"
     program.write_text(f"print({json.dumps(json.dumps({'event': 'done', 'x': 'ünï'}))})")
     assert run_program(program, [], "thing", print)["x"] == "ünï"
+
+
+def test_credentials_of_another_registry_are_not_sent(home: Home) -> None:
+    api = FakeApi({})
+    with pytest.raises(EngineError):
+        resolve(api, home, ImageRequest("127.0.0.1:5058/x:1", "127.0.0.1:5057", "user", "pa55word"))
+    assert api.pulled == []
