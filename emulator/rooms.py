@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from batchai_scenario.emulator.later import Later
+from batchai_scenario.emulator.log import describe
 from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def warm_up(held: ExitStack, steps: Sequence[Callable[[], object]], report: Call
                 return
             try:
                 step()
-            except Exception:  # noqa: BLE001 - reported
-                report(traceback.format_exc())
+            except Exception as error:  # noqa: BLE001 - reported
+                report(f"getting ready for the first requests\n{describe(error)}")
 
     thread = threading.Thread(target=take, name="emulator-warm-up", daemon=True)
     thread.start()

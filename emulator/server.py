@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.emulator.gateway.app import Gateway
-    from batchai_scenario.emulator.gateway.log import EmulatorLog
     from batchai_scenario.emulator.identity.tokens import Tokens
+    from batchai_scenario.emulator.log import EmulatorLog
     from batchai_scenario.emulator.rooms import Rooms
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
@@ -136,11 +136,11 @@ class EmulatorServer:
     def _start(self, held: ExitStack) -> Address:
         """Take what is needed in order; ``held`` gives it back in reverse."""
         from batchai_scenario.emulator.gateway.authority import Authority
-        from batchai_scenario.emulator.gateway.log import EmulatorLog
         from batchai_scenario.emulator.gateway.web import serve
         from batchai_scenario.emulator.identity.development import PUBLISHED
         from batchai_scenario.emulator.identity.tokens import Tokens
         from batchai_scenario.emulator.listening import listen
+        from batchai_scenario.emulator.log import EmulatorLog
         from batchai_scenario.emulator.rooms import furnish, warm_up
         from batchai_scenario.emulator.state.clock import SystemClock, wire_time
         from batchai_scenario.emulator.state.copies import keep_copies
@@ -164,7 +164,7 @@ class EmulatorServer:
         clock = SystemClock()
         address = self._address(listener, blobs, proxies, wire_time(clock.now()))
         address, secure = self._secured(held, clock, previous, address)
-        log = EmulatorLog(self._home.database.parent / "emulator.log")
+        log = EmulatorLog(self._home.log)
         held.callback(log.close)
         check(self._home)
         seal = Seal.at(self._home.seal_key)
@@ -283,6 +283,7 @@ class EmulatorServer:
             stop_key=address.stop_key,
             stop=lambda: threading.Thread(target=self.close, name="emulator-stop").start(),
             report=log.error,
+            refused=log.info,
         )
 
     def _health(self, address: Address) -> dict[str, Any]:

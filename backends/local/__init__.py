@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from batchai_scenario.backends.local.doors import Doors, doors_of, home_in_memory
     from batchai_scenario.backends.local.execution import CannotExecuteError, execute
+    from batchai_scenario.backends.local.logs import emulator_log
     from batchai_scenario.backends.local.mending import (
         Damage,
         Salvaged,
@@ -62,6 +63,7 @@ _PLACES = {
     "stop": "control",
     "CannotExecuteError": "execution",
     "execute": "execution",
+    "emulator_log": "logs",
     "EngineProbe": "tools",
     "Image": "tools",
     "build_image": "tools",
@@ -82,6 +84,7 @@ __all__ = [
     "build_image",
     "damages",
     "doors_of",
+    "emulator_log",
     "environment",
     "execute",
     "found_address",

@@ -171,7 +171,7 @@ class Allocation:
         record = record.but(placing=maybe, errors=())
         self._fresh.discard(record.cluster.guid)
         if error is not None:
-            record = record.but(errors=(problem_of(error),))
+            record = record.but(errors=(problem_of(error, f"placing nodes of cluster {key}"),))
         missing = self._missing(record) - len(nodes)
         leaving = records.nodes[key].count(NodeState.LEAVING)
         if (error is not None and missing > 0) or missing == leaving == 0:
@@ -245,7 +245,7 @@ class Allocation:
         record = room.records.clusters[key]
         if isinstance(outcome, Exception):
             self._resting.add(node)
-            self._stuck[node] = problem_of(outcome)
+            self._stuck[node] = problem_of(outcome, f"giving back node {node}")
             room.records.save_cluster(record.but(errors=(self._stuck[node],)))
             room.loop.later(lambda: self._try_again(key, node))
             return

@@ -154,7 +154,7 @@ class JobRunner:
             elif recovered and isinstance(outcome, EngineUnavailable):
                 self._rest(record)  # an earlier emulator may have started it: nobody can tell now
             else:
-                self._end(record, failure(problem_of(outcome), room.clock.now()))
+                self._end(record, failure(problem_of(outcome, f"launching job {key}"), room.clock.now()))
             return
         room.look(key)
 
@@ -182,7 +182,9 @@ class JobRunner:
     def _ended(self, key: str, guid: str, task: str, outcome: Outcome[TaskEnd]) -> None:
         record = self._room.records.jobs[key]
         if isinstance(outcome, Exception):
-            self._journal(record).error(f"the engine does not answer: {problem_of(outcome).message}")
+            self._journal(record).error(
+                f"the engine does not answer: {problem_of(outcome, f'waiting for job {key}').message}"
+            )
             self._rest(record)
             return
         self._ends.setdefault(guid, {})[task] = outcome
@@ -298,9 +300,8 @@ class JobRunner:
         room = self._room
         record = room.records.jobs[key]
         if isinstance(outcome, Exception):
-            self._journal(record).error(
-                f"what the job left is not removed yet: {problem_of(outcome).message}"
-            )
+            problem = problem_of(outcome, f"removing what job {key} left")
+            self._journal(record).error(f"what the job left is not removed yet: {problem.message}")
             self._rest(record)
             return
         if record.job.execution_state.final:

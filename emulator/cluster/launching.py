@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.cluster.endings import of_node
 from batchai_scenario.emulator.cluster.executionlog import ExecutionLog, place_for
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUMES, volumes
-from batchai_scenario.emulator.cluster.room import problem_of
+from batchai_scenario.emulator.cluster.room import problem_in
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
 from batchai_scenario.emulator.launch.sizes import slots_of
 
@@ -67,7 +67,7 @@ class Launch:
         try:
             _all_at_once([partial(self._start, engine, task, place) for task in plan.tasks])
         except EngineError as error:
-            journal.error(f"the job could not be started: {problem_of(error).message}")
+            journal.error(f"the job could not be started: {problem_in(error).message}")
             raise
         journal.info("the job's processes run")
         return True
@@ -125,7 +125,7 @@ class Launch:
 
 def _not_prepared(error: EngineError, place: NodePlace) -> EngineError:
     """Add to a mount's failure what the service added (issue thread of 2021)."""
-    problem = problem_of(error)
+    problem = problem_in(error)
     if problem.code not in ("AZFMountError", "BFSMountError"):
         return error
     info = (
@@ -155,7 +155,7 @@ def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Cloc
     except EngineUnavailable:
         raise
     except EngineError as error:
-        problem = problem_of(error)
+        problem = problem_in(error)
     from batchai_scenario.emulator.engines.base import TaskEnd
 
     now = clock.now()

@@ -165,7 +165,7 @@ class Loop:
             _log.exception("the state could not be written; trying again in %s", RETRY)
             self.later(action)
         except Exception:  # noqa: BLE001 - logged; the loop must go on
-            _log.exception("a bug of ours: an action failed")
+            _log.exception("a bug of ours in %s", getattr(action, "__qualname__", action))
         with self._turned:
             self._turned.notify_all()
 

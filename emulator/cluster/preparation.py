@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.cluster.executionlog import ExecutionLog, place_for
 from batchai_scenario.emulator.cluster.model import NodeState
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
-from batchai_scenario.emulator.cluster.room import problem_of, shortage
+from batchai_scenario.emulator.cluster.room import problem_in, problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import NodeEvent
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
 from batchai_scenario.emulator.launch.layout import setup_suffix
@@ -85,7 +85,11 @@ class Preparation:
         if isinstance(outcome, Exception) and shortage(outcome):
             self._room.loop.later(lambda: self._mount(cluster, nodes))
             return
-        problems = (problem_of(outcome),) if isinstance(outcome, Exception) else outcome
+        problems = (
+            (problem_of(outcome, f"mounting volumes of cluster {cluster.key.id}"),)
+            if isinstance(outcome, Exception)
+            else outcome
+        )
         if not problems and "setupTask" in cluster.definition.get("nodeSetup", {}):
             for node in nodes:
                 self._set_up(cluster, node)
@@ -136,7 +140,7 @@ class Preparation:
         if isinstance(outcome, EngineUnavailable) or (isinstance(outcome, Exception) and shortage(outcome)):
             self._room.loop.later(lambda: self._set_up(cluster, node))
         elif isinstance(outcome, Exception):
-            self._prepared(cluster, [node], (problem_of(outcome),))
+            self._prepared(cluster, [node], (problem_of(outcome, f"setting up node {node}"),))
         elif outcome is not None:
             problem = _judge(outcome, node)
             self._prepared(cluster, [node], () if problem is None else (problem,))
@@ -216,7 +220,7 @@ def _run(engine: Engine, task: NodeTask, journal: ExecutionLog, started: Callabl
         started()
         end = engine.wait(task.id)
     except EngineError as error:
-        journal.error(problem_of(error).message)
+        journal.error(problem_in(error).message)
         raise
     journal.info(f"the setup task ended with exit code {end.exit_code}")
     return end

@@ -80,15 +80,29 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
-def problem_of(error: Exception) -> Problem:
-    """Put an exception into the words of a cluster's or job's ``errors``; a remedy stands in the text."""
+def problem_in(error: EngineError) -> Problem:
+    """Take out of an engine's error what a cluster or job shows; a remedy stands in the text."""
     short = shortage(error)
     if short:
         return Problem("InternalError", f"This machine is short of what that needs: {short}.")
     if isinstance(error, EngineUnavailable):
         return Problem(error.problem.code, str(error), error.problem.details)
+    return error.problem
+
+
+def problem_of(error: Exception, doing: str) -> Problem:
+    """Put an exception into the words of a cluster's or job's ``errors``; a remedy stands in the text.
+
+    It stands in the emulator's log, too. ``doing``: what could not be done, as ``launching job x``.
+    """
+    short = shortage(error)
+    if short:
+        _log.warning("%s: the machine is short of what that needs: %s", doing, short)
+        return Problem("InternalError", f"This machine is short of what that needs: {short}.")
     if isinstance(error, EngineError):
-        return error.problem
+        _log.warning("%s: %s", doing, error)
+        return problem_in(error)
     # Only the type: the text of an unforeseen exception could quote a secret.
-    _log.error("a bug of ours", exc_info=error)
-    return Problem("InternalError", f"The emulator failed ({type(error).__name__}); its log says where.")
+    _log.error("a bug of ours in %s", doing, exc_info=error)
+    text = f"The emulator failed in {doing} ({type(error).__name__}); 'scenario emulator logs' shows where."
+    return Problem("InternalError", text)

@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
-import traceback
 import uuid
 from dataclasses import replace
 from functools import cached_property
@@ -41,6 +40,7 @@ from batchai_scenario.emulator.gateway.reading import (
     read_body,
 )
 from batchai_scenario.emulator.gateway.rendering import arm_headers, encoded, json_body, service_error_body
+from batchai_scenario.emulator.log import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +63,9 @@ _ARM = frozenset({"subscriptions", "providers", "tenants"})
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _TOKEN_LIMIT = 64 * 1024
 _STORAGE = ("file", "blob")
+_LONGEST = 300
+"""Characters of a path, or of a property's path, that stand in the log."""
+_CODE = "scenario_error"
 _LOOK_SECONDS = 0.02
 _LOOKS = 10
 
@@ -142,7 +145,10 @@ class Gateway:
         stop_key: str,
         stop: Callable[[], None],
         report: Callable[[str], None],
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Put the door together; ``report`` hears what nobody expected, ``refused`` of failed requests."""
+        self._refused = refused
         self._manager = manager
         self._identity = identity
         self._tokens = tokens
@@ -166,6 +172,8 @@ class Gateway:
         async def watched(message: Any) -> None:  # noqa: ANN401 - an ASGI message
             nonlocal begun
             begun = True
+            if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
+                self._refused(_failed(scope, message))
             await send(message)
 
         try:
@@ -177,12 +185,15 @@ class Gateway:
         except HomeDamaged as error:
             self._report(str(error))
             await self._refuse(scope, watched, ServiceError(500, "InternalServerError", str(error)))
-        except Exception:  # the last door: what nobody expected is written down, not shown
+        except Exception as error:  # the last door: what nobody expected is written down, not shown
             number = str(uuid.uuid4())
-            self._report(f"error {number} in {scope['method']} {scope['path']}\n{traceback.format_exc()}")
+            self._report(f"error {number} in {_line(scope)}\n{describe(error)}")
             if begun:
                 raise
-            text = f"The emulator failed (error {number}): its own log tells how. Please report it."
+            text = (
+                f"The emulator failed (error {number}): its own log tells how, and 'scenario emulator logs' "
+                "shows it. Please report it."
+            )
             await self._refuse(scope, watched, ServiceError(500, "InternalServerError", text))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -367,10 +378,24 @@ class Gateway:
         self._stop()
 
     async def _refuse(self, scope: Scope, send: Send, error: ServiceError) -> None:
+        scope.setdefault("state", {})[_CODE] = f"{error.code} {error.target[:_LONGEST]}".strip()
         data, described = json_body(service_error_body(error))
         extra = arm_headers(scope["method"], headers_of(scope), self._clock.now())
         headers = [*described, *encoded(error.headers), *extra]
         await _send(send, error.status, headers, b"" if scope["method"] == "HEAD" else data)
+
+
+def _line(scope: Scope) -> str:
+    """Name a request without its query, which may hold a signature."""
+    path = scope.get("raw_path") or scope["path"].encode("utf-8", "backslashreplace")
+    return f"{scope['method']} {ascii(path[:_LONGEST])[2:-1]}"
+
+
+def _failed(scope: Scope, start: Any) -> str:  # noqa: ANN401 - an ASGI message
+    """Tell of a request that failed: what was asked, the status, and the code of the error."""
+    codes = [value for name, value in start.get("headers", ()) if name.lower() == b"x-ms-error-code"]
+    code = codes[0].decode("latin-1") if codes else scope.get("state", {}).get(_CODE, "")
+    return f"{_line(scope)} {int(start['status'])} {code}".rstrip()
 
 
 def _goes_on(answer: ArmResponse) -> bool:

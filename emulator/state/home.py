@@ -65,6 +65,11 @@ class Home:
         return self.root / "emulator" / "authority"
 
     @property
+    def log(self) -> Path:
+        """The emulator's own log; an older part of it beside it, with ``.1`` at its end."""
+        return self.root / "emulator" / "emulator.log"
+
+    @property
     def users_file(self) -> Path:
         """Locked (flock, shared) by commands that an emulator was started for: it ends after them."""
         return self.root / "emulator.users"

@@ -78,7 +78,7 @@ def test_a_shortage_is_found_wherever_it_hides() -> None:
     assert "container engine" in shortage(EngineError(Problem("X", "pipe2: too many open files")))
     wrapped.__context__ = RuntimeError(wrapped)  # chains may go in a circle
     assert shortage(wrapped) == "Too many open files"
-    assert "short of" in problem_of(wrapped).message
+    assert "short of" in problem_of(wrapped, "trying").message
 
 
 def test_a_thread_that_cannot_be_had_is_a_call_that_may_be_tried_again() -> None:

@@ -1,4 +1,4 @@
-"""``scenario emulator``: serve, status, stop, reset, gc, repair, salvage, env, exec."""
+"""``scenario emulator``: serve, status, logs, stop, reset, gc, repair, salvage, env, exec."""
 
 from __future__ import annotations
 
@@ -166,6 +166,26 @@ def status(shared: dict[str, Any], *, as_json: bool) -> int:
     jobs = ", ".join(found.running_jobs) or "none"
     console.line(f"  clusters: {found.clusters}   jobs that are not finished: {jobs}")
     return 0
+
+
+@emulator.command()
+@click.option("--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
+@json_option
+@click.pass_obj
+def logs(shared: dict[str, Any], *, follow: bool, as_json: bool) -> None:
+    """Show the emulator's own log: requests that failed, what nobody expected, trouble with engines.
+
+    It holds no secrets. What a job itself writes is shown by 'scenario logs RUN'.
+    """
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
+
+    console = Console(as_json=as_json)
+    for line in local.emulator_log(shared["home"], follow=follow):
+        if as_json:
+            console.json({"line": line})
+        else:
+            click.echo(line)
 
 
 @emulator.command()
