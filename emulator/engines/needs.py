@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines.base import Need
 from batchai_scenario.emulator.errors import ServiceError
-from batchai_scenario.emulator.launch.build import image_request
+from batchai_scenario.emulator.launch.build import NODE_SYSTEM, image_request
 from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
 
 _PASSWORD = "/containerSettings/imageSourceRegistry/credentials/password"  # noqa: S105 - where it stands
 
@@ -18,7 +19,9 @@ _PASSWORD = "/containerSettings/imageSourceRegistry/credentials/password"  # noq
 def toolkit_needs() -> dict[str, Need]:
     """Give what jobs that name no image need, by ``toolType``, of every toolkit that is emulated."""
     return {
-        toolkit.tool_type: Need(toolkit.tool_type, toolkit.environment_program, None, toolkit.node_image)
+        toolkit.tool_type: Need(
+            toolkit.tool_type, toolkit.environment_program, None, toolkit.node_image or NODE_SYSTEM
+        )
         for toolkit in delivered()
     }
 
@@ -38,5 +41,7 @@ def job_needs(jobs: Iterable[Mapping[str, Any]]) -> list[Need]:
             image = image_request(job, {_PASSWORD: password})
         except (ServiceError, AttributeError):
             continue
-        found[Need(toolkit.tool_type, toolkit.environment_program, image, toolkit.node_image)] = None
+        found[
+            Need(toolkit.tool_type, toolkit.environment_program, image, toolkit.node_image or NODE_SYSTEM)
+        ] = None
     return list(found)

@@ -27,6 +27,7 @@ from batchai_scenario.emulator.launch.plan import (
     NodeTask,
     Step,
 )
+from batchai_scenario.emulator.launch.processes import node_step, own_variables
 from batchai_scenario.training.toolkits.base import JobNodes
 from batchai_scenario.training.toolkits.registry import Toolkits, delivered
 
@@ -157,7 +158,7 @@ def plan_job(
     for index, node in enumerate(nodes):
         layout = JobLayout.of(definition, workspace, experiment, job, node.root)
         seen = JobNodes(tuple(addresses), layout.host_file, layout.shared_temp)
-        process = _process(toolkit, settings, seen, index)
+        processes = _processes(toolkit, settings, seen)
         variables = environment(
             definition,
             secrets,
@@ -184,10 +185,10 @@ def plan_job(
                 environment={
                     **variables,
                     **toolkit.variables(settings, seen),
-                    **(process.variables if process else {}),
+                    **own_variables(processes, index),
                 },
                 preparation=_preparation(definition, logs, suffix),
-                main=_step(process, logs),
+                main=node_step(processes, index, logs),
                 gpus=gpus,
                 files=((layout.host_file, "".join(f"{address} slots={slots}\n" for address in addresses)),),
                 gang=gang,
@@ -212,22 +213,12 @@ def _toolkit(
     return toolkits[name], given[name]
 
 
-def _process(toolkit: Toolkit, settings: Mapping[str, Any], nodes: JobNodes, index: int) -> Process | None:
-    """Give what runs on the node number ``index``; None: it is only prepared."""
-    found = [process for process in toolkit.processes(settings, nodes) if process.node == index]
-    target = f"properties.{toolkit.settings_name}"
-    if len(found) > 1:
-        message = f"{target}: more than one process on a node is not emulated yet"
-        raise ServiceError(400, "PropertyNotSupported", message, target=target)
-    if found and "\0" in found[0].command:
-        raise refuse(target, "the command holds a NUL character")
-    return found[0] if found else None
-
-
-def _step(process: Process | None, logs: PurePosixPath) -> Step | None:
-    if process is None:
-        return None
-    return Step(process.command, logs / process.file_name("stdout"), logs / process.file_name("stderr"))
+def _processes(toolkit: Toolkit, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:
+    """Give what runs on the nodes, checked as far as the shell is concerned; ServiceError."""
+    found = toolkit.processes(settings, nodes)
+    if any("\0" in process.command for process in found):
+        raise refuse(f"properties.{toolkit.settings_name}", "the command holds a NUL character")
+    return found
 
 
 def _gang(job_guid: str, nodes: Sequence[Place], index: int, layout: JobLayout) -> Gang | None:

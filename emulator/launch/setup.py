@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.launch.build import task_id
+from batchai_scenario.emulator.launch.build import node_system, task_id
 from batchai_scenario.emulator.launch.environment import variables_of
 from batchai_scenario.emulator.launch.layout import (
     NODE_TREE,
@@ -19,7 +19,6 @@ from batchai_scenario.emulator.launch.layout import (
     relative_path,
 )
 from batchai_scenario.emulator.launch.plan import Mount, NodeTask, Step
-from batchai_scenario.training.toolkits.base import Toolkit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +59,7 @@ def plan_setup(
         ServiceError: names the property that cannot be planned.
     """
     task = definition["nodeSetup"]["setupTask"]
+    machine = definition.get("virtualMachineConfiguration") or {}
     command = str(task["commandLine"])
     if "\0" in command:
         raise refuse(f"{PROPERTY}.commandLine", "the command holds a NUL character")
@@ -75,7 +75,7 @@ def plan_setup(
         cluster=node.cluster,
         node=node.node,
         toolkit="custom",
-        node_image=Toolkit.node_image,
+        node_image=node_system(machine.get("imageReference") or {}),
         environment_program=None,
         image=None,
         mounts=(Mount(node.disk / NODE_TREE, node.root), *volumes),

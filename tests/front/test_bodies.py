@@ -211,24 +211,39 @@ def test_wrong_clusters(
     assert populated.refused("GET", f"{WS}/clusters/new").status == 404
 
 
-TOOLKITS = [
-    "pyTorchSettings",
-    "tensorFlowSettings",
-    "caffe2Settings",
-    "chainerSettings",
-    "horovodSettings",
-]
 SCRIPT = {"pythonScriptFilePath": "train.py"}
 
 JOBS: list[tuple[str, Any, str, str]] = [
-    *((f"properties.{name}", SCRIPT, "PropertyNotSupported", f"properties.{name}") for name in TOOLKITS),
+    (
+        "properties.tensorFlowSettings",
+        {**SCRIPT, "workerCount": 9},
+        "InvalidPropertyValue",
+        "properties.tensorFlowSettings.workerCount",
+    ),
+    (
+        "properties.pyTorchSettings",
+        {**SCRIPT, "processCount": 2},
+        "InvalidPropertyValue",
+        "properties.pyTorchSettings.communicationBackend",
+    ),
+    (
+        "properties.chainerSettings",
+        {},
+        "InvalidPropertyValue",
+        "properties.chainerSettings.pythonScriptFilePath",
+    ),
     (
         "properties.customMpiSettings",
         {"commandLine": "x", "processCount": 0},
         "InvalidPropertyValue",
         "properties.customMpiSettings.processCount",
     ),
-    ("properties.caffeSettings", SCRIPT, "PropertyNotSupported", "properties.caffeSettings"),
+    (
+        "properties.caffeSettings",
+        {**SCRIPT, "configFilePath": "solver.prototxt"},
+        "InvalidPropertyValue",
+        "properties.caffeSettings.configFilePath",
+    ),
     ("properties.nodeCount", 101, "InvalidPropertyValue", "properties.nodeCount"),
     ("properties.nodeCount", 0, "InvalidPropertyValue", "properties.nodeCount"),
     ("properties.nodeCount", "many", "InvalidPropertyValue", "properties.nodeCount"),

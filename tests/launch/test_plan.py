@@ -146,7 +146,10 @@ def test_cntk_command_lines(settings: dict[str, Any], command: str) -> None:
             {"cntkSettings": {"configFilePath": "x", "languageType": "Python"}},
             "properties.cntkSettings.pythonScriptFilePath",
         ),
-        ({"cntkSettings": None, "horovodSettings": {}}, "properties.horovodSettings"),
+        (
+            {"cntkSettings": None, "pyTorchSettings": {"pythonScriptFilePath": "x", "processCount": 2}},
+            "properties.pyTorchSettings.communicationBackend",
+        ),
         (
             {"cntkSettings": None, "customToolkitSettings": {"commandLine": " "}},
             "properties.customToolkitSettings.commandLine",

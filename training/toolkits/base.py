@@ -49,13 +49,15 @@ class Process:
     """A process of a job: a command line for the shell of node number ``node``; 0 is the master.
 
     ``role``: the part of its output files' names, ``wk-0`` of ``stdout-wk-0.txt``; empty: ``stdout.txt``.
-    ``variables``: its own, on top of those of the job.
+    ``variables``: its own, on top of those of the job. ``server``: nobody waits for it; it is ended when the
+    others have ended.
     """
 
     command: str
     node: int = 0
     role: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
+    server: bool = False
 
     def file_name(self, stream: str) -> str:
         """Name the file of its ``stdout`` or ``stderr``."""
@@ -93,13 +95,27 @@ class Toolkit(ABC):
 
     @abstractmethod
     def processes(self, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:
-        """List what runs; at least one process, and no role twice. A job ends when the master's end."""
+        """List what runs; at least one process on the master, and no role twice.
+
+        A job ends when all have ended that are no servers, or one of them has failed.
+        """
 
     @property
     def environment_program(self) -> Path | None:
         """The program that makes its environment where there is no container engine; None: it needs none."""
         program = Path(str(sys.modules[type(self).__module__].__file__)).with_name("make_environment.py")
         return program if program.is_file() else None
+
+
+def spread(count: int, nodes: int) -> list[int]:
+    """Give the node of each of ``count`` processes, evenly, the first ones on the master."""
+    return [index * nodes // count for index in range(count)]
+
+
+def script(settings: Mapping[str, Any], arguments: str = "commandLineArgs") -> str:
+    """Give the command of a Python script with the arguments of one property."""
+    interpreter = text(settings, "pythonInterpreterPath") or "python"
+    return join(interpreter, quoted(text(settings, "pythonScriptFilePath")), text(settings, arguments))
 
 
 def mpirun(command: str, count: int, nodes: int) -> str:

@@ -1,0 +1,1 @@
+"""Toolkit Caffe2: a script, one process on each node."""

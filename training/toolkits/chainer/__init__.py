@@ -1,0 +1,1 @@
+"""Toolkit Chainer: a script in several processes, spread over the nodes by mpirun."""

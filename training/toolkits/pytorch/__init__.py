@@ -1,0 +1,1 @@
+"""Toolkit PyTorch: a script in several ranks, which find one another by the communication backend."""

@@ -1,0 +1,1 @@
+"""Toolkit TensorFlow: a script in the roles master, worker and parameter server."""
