@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 
+from batchai_scenario.emulator.engines.dockerapi import connect
+from batchai_scenario.emulator.errors import EngineUnavailable
+from tests.lacking import ENGINE, skip_for, summary
+
 TEST_IMAGE = "scenario-test:busybox"
 """The small image that tests run: built here from the static busybox of this machine."""
 
@@ -34,13 +38,10 @@ def _required() -> set[str]:
 
 def docker_missing() -> str:
     """Say why Docker cannot be used here; empty if it can."""
-    import docker  # type: ignore[import-untyped, unused-ignore]
-
     try:
-        client = docker.from_env(timeout=20)
-    except docker.errors.DockerException as error:
-        return f"no Docker engine answers: {error}"
-    client.close()
+        connect().close()
+    except EngineUnavailable as error:
+        return error.problem.message
     return ""
 
 
@@ -60,7 +61,7 @@ def _need_docker(request: pytest.FixtureRequest) -> None:
     elif "docker" in _required():
         pytest.fail(f"a Docker engine is required here: {reason}")
     else:
-        pytest.skip(reason)
+        skip_for(ENGINE, reason)
 
 
 @pytest.fixture
@@ -78,10 +79,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 @pytest.fixture(scope="session")
 def docker_image(docker_reason: str) -> str:
     """Build the small test image once; gives its reference."""
-    import docker
+    import docker  # type: ignore[import-untyped, unused-ignore]
 
     if docker_reason:
-        pytest.skip(docker_reason)
+        skip_for(ENGINE, docker_reason)
     busybox = shutil.which("busybox")
     if busybox is None:
         pytest.fail("busybox is not installed: 'apt-get install busybox-static'")
@@ -167,3 +168,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"left behind: {item}", red=True)
     names = ", ".join(sorted(_exercised)) or "none"
     terminalreporter.write_line(f"engines exercised: {names}")
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    if skipped:
+        terminalreporter.write_line(f"skipped for want of: {summary(skipped)}")

@@ -104,16 +104,17 @@ def image_tag(name: str) -> str:
 
 def _image_ids() -> dict[str, str]:
     """Give the ids of the Docker engine's images by tag; empty if no engine answers."""
-    import docker
+    from contextlib import closing
+
+    from batchai_scenario.emulator.engines.dockerapi import connect
+    from batchai_scenario.emulator.errors import EngineUnavailable
 
     try:
-        client = docker.from_env(timeout=20)
-    except docker.errors.DockerException:
+        api = connect()
+    except EngineUnavailable:
         return {}
-    try:
-        return {tag: str(image.id) for image in client.images.list() for tag in image.tags}
-    finally:
-        client.close()
+    with closing(api):
+        return {tag: str(image["Id"]) for image in api.images() for tag in image.get("RepoTags") or ()}
 
 
 def build_image(

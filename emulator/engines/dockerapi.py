@@ -58,7 +58,10 @@ def connect() -> Api:
 
 
 def _knock(where: str) -> None:
-    """Try the engine's socket: this says at once, and in the system's own words, why it cannot be used."""
+    """Try the engine's socket: this says at once, and in the system's own words, why it cannot be used.
+
+    Docker's client leaves the socket open that found nobody.
+    """
     scheme, _, path = where.partition("://")
     if scheme == "unix":
         with socket.socket(socket.AF_UNIX) as knocking:

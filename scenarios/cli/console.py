@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
     from batchai_scenario.scenarios.reporters.base import Reporter
@@ -30,6 +30,11 @@ class Console:
         """Tell whether a person sits at a terminal that can do more than lines."""
         return self._stream.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
 
+    @property
+    def coloured(self) -> bool:
+        """Tell whether colours may be used: on a terminal, unless NO_COLOR is set."""
+        return self.interactive and not os.environ.get("NO_COLOR")
+
     def json(self, value: Any) -> None:  # noqa: ANN401 - JSON
         """Write one JSON value on one line."""
         import json
@@ -39,7 +44,7 @@ class Console:
 
     def line(self, text: str = "", style: str = "") -> None:
         """Write a line for people; ``style`` counts on a terminal only."""
-        if self.interactive and style:
+        if self.coloured and style:
             import click
 
             if style in ("bold", "dim"):
@@ -79,13 +84,24 @@ class Console:
             from batchai_scenario.scenarios.reporters.json_lines import JsonLines
 
             return JsonLines(self._stream)
+        from batchai_scenario.scenarios.reporters.folding import Folding, read_noise
+        from batchai_scenario.training.installed import training_folder
+
+        noise = read_noise(training_folder())
         if self.interactive:
             from batchai_scenario.scenarios.reporters.screen import Screen
 
-            return Screen()
+            return Folding(Screen(ascii_only=ascii_only(os.environ, self._stream.encoding)), noise)
         from batchai_scenario.scenarios.reporters.plain import Plain
 
-        return Plain(self._stream)
+        return Folding(Plain(self._stream), noise)
+
+
+def ascii_only(environment: Mapping[str, str], encoding: str | None) -> bool:
+    """Tell whether a terminal may have no other characters than ASCII: ``LANG=C``, none, or no UTF-8."""
+    given = [environment.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG")]
+    locale = next((value for value in given if value), "C")
+    return locale in ("C", "POSIX") or not (encoding or "").lower().startswith("utf")
 
 
 def _state_text(cell: str) -> Any:  # noqa: ANN401 - rich's text, imported late
@@ -106,7 +122,7 @@ def complain(text: str, hint: str = "", *, as_json: bool = False, exit_code: int
     if as_json:
         Console().json({"error": {"message": text, "hint": hint, "exitCode": exit_code}})
         return
-    colour = sys.stderr.isatty()
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     sys.stderr.write(("\x1b[1;31merror:\x1b[0m " if colour else "error: ") + text + "\n")
     if hint:
         sys.stderr.write(f"hint: {hint}\n")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios import events as e
 
 _STATE_STYLES = {"succeeded": "bold green", "failed": "bold red", "interrupted": "bold yellow"}
+_IN_ASCII = str.maketrans({"✓": "+", "✗": "x", "→": ">", "│": "|"})
+_BAR = 30
 _SPEED_AFTER = 0.5
 """Seconds after which a transfer's speed is worth showing."""
 _QUICK, _SLOW = 1 / 12, 1.0
@@ -45,9 +47,11 @@ class Screen(Reporter):
 
     Args:
         console: Where to; a Console of standard output by default.
+        ascii_only: Draw with ASCII characters, for terminals that may have no others.
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, ascii_only: bool = False) -> None:
+        self._ascii = ascii_only
         self._console = console or Console(highlight=False, soft_wrap=False)
         self._lock = threading.RLock()
         self._step: e.StepStarted | None = None
@@ -56,7 +60,7 @@ class Screen(Reporter):
         self._state = ""
         self._far: e.Progress | None = None
         self._far_since = 0.0
-        self._spinner = Spinner("dots", style="cyan")
+        self._spinner = Spinner("line" if ascii_only else "dots", style="cyan")
         self._metrics: list[e.Metric] = []
         self._told: set[str] = set()
         self._live: Live | None = None
@@ -84,7 +88,12 @@ class Screen(Reporter):
         passed = time.monotonic() - self._far_since
         speed = f"{size(far.done / passed)}/s" if passed > _SPEED_AFTER and far.unit == "B" else ""
         grid = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=far.total or None, completed=far.done, width=30, pulse=not far.total)
+        bar: RenderableType
+        if self._ascii:
+            filled = min(_BAR, _BAR * far.done // far.total) if far.total else 0
+            bar = Text(f"[{'#' * filled:{_BAR}}]")
+        else:
+            bar = ProgressBar(total=far.total or None, completed=far.done, width=_BAR, pulse=not far.total)
         grid.add_row(
             Text("    "),
             bar,
@@ -103,8 +112,13 @@ class Screen(Reporter):
     def _item(self, mark: str, style: str, text: Text) -> None:
         """Write a line with a mark before it; what does not fit goes on below the text."""
         grid = Table.grid(padding=(0, 1), pad_edge=False)
-        grid.add_row(Text(" "), Text(mark, style), text)
+        text.overflow = "fold"
+        grid.add_row(Text(" "), Text(self._drawn(mark), style), text)
         self._print(grid)
+
+    def _drawn(self, text: str) -> str:
+        """Give a mark as this terminal can show it."""
+        return text.translate(_IN_ASCII) if self._ascii else text
 
     def _show(self) -> None:
         if self._live is None:
@@ -197,12 +211,12 @@ class Screen(Reporter):
     def log_line(self, event: e.LogLine) -> None:
         """Write a line of the job's log."""
         error = event.file.startswith("stderr")
-        gutter = f"  {log_prefix(event.file):>7} │ "
+        gutter = self._drawn(f"  {log_prefix(event.file):>7} │ ")
         room = max(20, self._console.width - len(gutter))
         for part in chop_cells(clean(event.text).expandtabs(), room) or [""]:  # goes on below itself
             line = Text(gutter, "dim yellow" if error else "dim", no_wrap=True)
             self._print(line.append(part, "not dim bold cyan" if event.important else "not dim default"))
-            gutter = f"  {'':7} │ "
+            gutter = self._drawn(f"  {'':7} │ ")
 
     def checked(self, event: e.Checked) -> None:
         """Write what is not as expected."""
@@ -223,7 +237,7 @@ class Screen(Reporter):
         self.close()
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         for metric in self._metrics:
-            mark = Text("✓", "green") if metric.met else Text("✗", "bold red")
+            mark = Text(self._drawn("✓"), "green") if metric.met else Text(self._drawn("✗"), "bold red")
             value = Text(
                 f"{metric.value:g} {metric.unit}".rstrip(), "bold green" if metric.met else "bold red"
             )

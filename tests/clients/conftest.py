@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lacking import NODE, PYTHONS, skip_for
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -41,11 +43,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in set(ours)]
 
 
-def missing(what: str) -> None:
+def missing(what: str, cause: str) -> None:
     """Skip the test for want of something; fail it in CI, which has all of it."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is required here")
-    pytest.skip(f"there is no {what}")
+    skip_for(cause, f"there is no {what}")
 
 
 def interpreter(version: str) -> str:
@@ -58,7 +60,7 @@ def interpreter(version: str) -> str:
         tried = subprocess.run([found, "-c", "import venv, ensurepip"], capture_output=True, check=False)
         if tried.returncode == 0:
             return found
-    missing(name)
+    missing(name, PYTHONS)
     raise AssertionError
 
 
@@ -102,7 +104,7 @@ def environment(kept: Path) -> Callable[[str, str], str]:
 def node_packages(kept: Path) -> Path:
     """The folder of Node's packages, installed as the lock file says."""
     if not (shutil.which("node") and shutil.which("npm")):
-        missing("Node with npm")
+        missing("Node with npm", NODE)
     lock = HERE / "node" / "package-lock.json"
     folder = kept / f"node-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     complete = folder / "complete"

@@ -90,7 +90,7 @@ def _shell(name: str, connection: str, python: str, folder: Path, *, needs: str 
     tools = os.path.dirname(python)  # noqa: PTH120 - a path for PATH
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
     if needs and shutil.which(needs, path=path) is None:
-        missing(needs)
+        missing(needs, needs)
     return _run(["bash", "-eu", "-c", example("sh", name)], connection, folder, PATH=path).splitlines()
 
 

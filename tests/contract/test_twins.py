@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.rules import CHAPTERS, RULES
 from batchai_scenario.backends.testing.runner import FAILED, run_checks
 from tests.contract import twins
+from tests.lacking import needs_root
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_a_broken_twin_fails_at_its_rule_and_only_there(
     assert set(failed) == {rule}, failed
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
+@needs_root
 def test_files_of_another_user_are_found_past_the_backend(tmp_path: Path, exercise_process: None) -> None:
     target = Target("local", {"engine": "process", "gpus": "none"})
     bench = twins.broken(make_bench(target, Setting(tmp_path)), twins.LeavesFilesOfAnotherUser)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.conftest import NO_ENGINE
+from tests.lacking import needs_program
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Command
@@ -23,7 +23,7 @@ def _found(command: Command, nodes: int, engine: str) -> None:
     assert abs(metrics["pi"] - 3.14159265358979) < 1e-9
 
 
-@pytest.mark.skipif(shutil.which("mpirun") is None, reason="this machine has no mpirun")
+@needs_program("mpirun")
 def test_four_nodes_find_pi_together_with_this_machines_mpi(
     scenario: Command, exercise_process: None
 ) -> None:

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.emulator.engines.docker import DockerEngine
+from batchai_scenario.emulator.engines.namespace import namespaces_missing
 from batchai_scenario.emulator.engines.process import ProcessEngine
 from batchai_scenario.emulator.launch.build import plan_job
 from batchai_scenario.emulator.state.home import Home
+from tests.lacking import NAMESPACES, skip_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -176,6 +178,8 @@ def lab_of(home: Home, request: pytest.FixtureRequest) -> Iterator[Callable[...,
         image = request.getfixturevalue("docker_image") if kind == "docker" else ""
         if kind != "docker":
             request.getfixturevalue("exercise_process")
+        if kind == "process" and (reason := namespaces_missing()):
+            skip_for(NAMESPACES, reason)
         engine = make_engine(kind, home, **more)
         cluster = f"test-{os.getpid()}-{len(labs)}"
         place = engine.place_node(cluster, NODE)

@@ -11,6 +11,7 @@ import pytest
 from batchai_scenario.emulator.engines.control import find_control_folder
 from batchai_scenario.emulator.engines.proc import end, marked
 from batchai_scenario.emulator.launch.build import plan_job
+from tests.lacking import skip_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -196,7 +197,7 @@ def test_nodes_have_the_addresses_of_the_service_and_networks_of_their_own(
 ) -> None:
     pair = pair_of(kind)
     if any("loopback" in note for note in pair.lab.engine.info().notes):
-        pytest.skip("nodes have no network of their own here")
+        skip_for("networks of nodes", "nodes have no network of their own here")
     addresses = [place.address for place in pair.places]
     assert [address.rpartition(".")[2] for address in addresses] == ["4", "5"]
     pair.start(f"cat /proc/net/fib_trie | grep -c {addresses[1]}; ssh {addresses[1]} hostname; hostname")

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.emulator.engines.namespace import namespaces_missing
 from batchai_scenario.emulator.engines.proc import marked
 from batchai_scenario.emulator.engines.process import ProcessEngine
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 from batchai_scenario.emulator.state.home import Home
+from tests.lacking import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,8 +105,6 @@ def test_a_home_with_spaces_gives_paths_that_need_no_quotes(lab_of: Callable[...
 
 
 def test_this_machines_mnt_is_left_alone_and_stays_visible(lab_of: Callable[..., Any]) -> None:
-    if namespaces_missing():
-        pytest.skip(namespaces_missing())
     before = sorted(path.name for path in Path("/mnt").iterdir())
     lab = lab_of("process")
     task = lab.task("ls -A /mnt; sleep 0.2")
@@ -223,9 +221,6 @@ def run_script(
     return lines
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
-
-
 @needs_root
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_users_jobs_are_that_users(kind: str, open_folder: Path) -> None:
@@ -253,7 +248,7 @@ def test_a_full_disk_loses_no_exit_code(kind: str, open_folder: Path) -> None:
     assert lines[0] == "main 28 None"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root's jobs could change the machine")
+@needs_root
 def test_roots_jobs_change_a_layer_of_their_node_and_not_the_machine(lab_of: Any) -> None:
     lab = lab_of("process")
     if any("change this machine" in note for note in lab.engine.info().notes):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import shutil
 import socket
 import ssl
 import subprocess
@@ -25,6 +24,7 @@ from batchai_scenario.emulator.clouds import CLOUDS, fixed_hosts, place_of, stor
 from batchai_scenario.emulator.gateway.authority import LEAF_LIFETIME, LIFETIME, Authority, issue
 from batchai_scenario.emulator.state.clock import ManualClock, SystemClock
 from batchai_scenario.emulator.state.home import Home
+from tests.lacking import needs_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +132,7 @@ def test_it_is_not_believed_about_others_even_if_it_signed(
         handshake(forged(home, host), client, host)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl")
+@needs_program("openssl")
 def test_openssl_says_the_same(home: Home, authority: Authority) -> None:
     public = authority.certificate()
     for name, good in ((HOSTS[0], True), ("example.com", False)):

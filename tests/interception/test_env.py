@@ -11,6 +11,7 @@ import pytest
 
 from batchai_scenario.backends import local
 from batchai_scenario.scenarios.cli.shells import assignments
+from tests.lacking import skip_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ NASTY = {"PLAIN": "a b", "NASTY": "it's \"quoted\" \\ $HOME `x` \\' end"}
 def test_shells_read_them_as_they_were(shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
-        pytest.skip(f"there is no {shell}")
+        skip_for(shell, f"there is no program {shell}")
     lines = [*assignments(NASTY, ["GONE"], program), 'printf "%s\\n" "$PLAIN" "$NASTY" "[$GONE]"']
     if shell == "pwsh":
         lines[-1] = 'Write-Output $env:PLAIN $env:NASTY "[$env:GONE]"'

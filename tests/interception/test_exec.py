@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from batchai_scenario.backends import local
 from batchai_scenario.emulator.identity import development
 from tests.interception.conftest import PROGRAMS
+from tests.lacking import NODE, needs_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ def test_the_backend_azure_takes_the_emulator_for_azure(command: Command) -> Non
     assert '"succeeded"' in out.splitlines()[-1]
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@needs_program("curl")
 def test_curl(command: Command) -> None:
     url = "https://management.chinacloudapi.cn/metadata/endpoints?api-version=2015-01-01"
     described = json.loads(command(*EXEC, "curl", "-sSf", url))
@@ -83,7 +83,7 @@ def test_curl(command: Command) -> None:
     assert "403" in refused
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node")
+@needs_program("node", NODE)
 def test_node(command: Command) -> None:
     assert command(*EXEC, "node", str(PROGRAMS / "fetch.mjs")) == "200 https://gallery.azure.com/\n"
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lacking import skip_for
+
 if TYPE_CHECKING:
     from tests.interception.conftest import Command
 
@@ -30,7 +32,7 @@ JAVA = "url 200\nclient 200\nmachine 200\nother refused\n"
 def needs(program: str) -> str:
     found = shutil.which(program)
     if found is None:
-        pytest.skip(f"there is no {program}")
+        skip_for(program, f"there is no program {program}")
     return found
 
 

@@ -25,6 +25,7 @@ from batchai_scenario.emulator.identity import development
 from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.own import OwnCredentials
+from tests.lacking import needs_root
 from tests.security import other_user
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.server import Address
 
 PROGRAM = Path(other_user.__file__)
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 def token(url: str, secret: str) -> tuple[int, str]:
@@ -75,7 +75,7 @@ def served(home: Home, request: pytest.FixtureRequest) -> Iterator[Address]:
         yield server.start()
 
 
-@as_root
+@needs_root
 def test_another_user_gets_401_whatever_it_knows(home: Home, served: Address) -> None:
     own = own_credentials(home.root)
     _, bearer = token(served.url, own.secret)
@@ -116,7 +116,7 @@ def _as_nobody(told: dict[str, str], *arguments: str) -> dict[str, int]:
     return found
 
 
-@as_root
+@needs_root
 def test_another_user_cannot_read_the_credentials(home: Home) -> None:
     file = home.credentials
     OwnCredentials.at(file)

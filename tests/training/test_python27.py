@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lacking import skip_for
 from training.support import machine, python27
 from training.support.downloads import KnownFile, fetch_known, missing_bytes
 from training.support.events import Trouble
@@ -174,7 +175,7 @@ def test_a_place_without_room_is_named_before_anything_is_fetched(tmp_path: Path
 def test_a_place_where_no_program_can_run_is_named(tmp_path: Path) -> None:
     noexec = next((path for path in ("/dev/shm", "/sys", "/proc") if os.statvfs(path).f_flag & 8), "")
     if not noexec:
-        pytest.skip("no file system here is mounted noexec")
+        skip_for("a noexec file system", "no file system here is mounted noexec")
     with pytest.raises(Trouble, match=r"noexec|may not be written"):
         machine.check_place(type(tmp_path)(noexec), 1)
 
