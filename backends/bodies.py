@@ -1,29 +1,27 @@
-"""Request bodies: the caller's JSON, checked against the SDK's models and completed by the place.
+"""Request bodies: the caller's JSON, checked against the service's schema and completed by the place.
 
 The SDK serialises a body through its models and drops what they do not know; so every property is
-checked first. What passes is sent unchanged.
+checked first, names and types as the service writes them. What passes is sent unchanged.
 """
 
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import InvalidSpec
-from batchai_scenario.schema.kernel import length_faults
-from batchai_scenario.schema.registries import registry_faults
+from batchai_scenario.schema.faults import FaultsFound
+from batchai_scenario.schema.secrets import is_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
+
+    from batchai_scenario.schema.faults import Fault
 
 PLACEHOLDER = re.compile(r"\$STORAGE_(ACCOUNT|KEY|URL)\b")
 
 NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
 """Names of clusters and jobs."""
-
-SECRET_PLACES = re.compile(r"(\.credentials\.accountKey|\.secrets\[\d+\]\.value)$")
-"""The properties that the service never gives back; the storage key may stand in no other."""
 
 
 def check_name(name: str) -> None:
@@ -47,7 +45,7 @@ def filled(properties: Mapping[str, Any], values: Mapping[str, str]) -> dict[str
 
     def replace(value: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
         if isinstance(value, str):
-            if "$STORAGE_KEY" in value and not SECRET_PLACES.search(path):
+            if "$STORAGE_KEY" in value and not is_secret(path):
                 raise InvalidSpec(
                     "the storage key would be readable here",
                     field=path,
@@ -64,77 +62,35 @@ def filled(properties: Mapping[str, Any], values: Mapping[str, str]) -> dict[str
 
 
 def check(kind: str, properties: Mapping[str, Any]) -> None:
-    """Check a body against the SDK's model; ``kind`` is ``Cluster`` or ``Job``.
+    """Check a body as the service read it; ``kind`` is ``Cluster`` or ``Job``. It is sent as it was written.
+
+    A job's ``cluster`` may be missing: whoever submits it knows.
 
     Raises:
-        InvalidSpec: an unknown or read-only property, or a value of the wrong type; ``field`` is its path.
+        InvalidSpec: everything that is wrong with it; ``field`` is the first property's path.
     """
-    from azure.mgmt.batchai import models
+    from batchai_scenario.schema.clusters import ClusterCreate
+    from batchai_scenario.schema.jobs import JobCreate, toolkit_faults, with_toolkits
+    from batchai_scenario.schema.reading import check_exactly
+    from batchai_scenario.training.toolkits.registry import delivered
 
-    prefix = "properties."
-    attributes = getattr(models, f"{kind}CreateParameters")._attribute_map  # noqa: SLF001 - msrest's model data
-    types = {
-        entry["key"].removeprefix(prefix): entry["type"]
-        for entry in attributes.values()
-        if entry["key"].startswith(prefix)
-    }
-    _object(types, properties, "properties", models)
-    for fault in (*registry_faults(properties), *length_faults(properties)):
-        raise InvalidSpec(fault.why, field=fault.path)
-
-
-def _object(types: Mapping[str, str], value: Mapping[str, Any], path: str, models: Any) -> None:  # noqa: ANN401
-    for name, inner in value.items():
-        where = f"{path}.{name}"
-        if name not in types:
-            alike = [key for key in types if key.lower() == name.lower()]
-            close = alike or get_close_matches(name, types, n=1)
-            raise InvalidSpec(
-                "the service knows no such property",
-                field=where,
-                hint=f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(types))}",
-            )
-        if inner is not None:
-            _value(types[name], inner, where, models)
+    body = {"properties": dict(properties)}
+    try:
+        if kind == "Cluster":
+            check_exactly(ClusterCreate, body)
+        else:
+            toolkits = delivered()
+            body["properties"].setdefault("cluster", {"id": "the cluster that it is submitted to"})
+            check_exactly(with_toolkits(JobCreate, toolkits), body, toolkit_faults(properties, toolkits))
+    except FaultsFound as error:
+        raise refused(error.faults) from None
 
 
-def _value(kind: str, value: Any, path: str, models: Any) -> None:  # noqa: ANN401 - any JSON value
-    if kind.startswith("["):
-        _demand(isinstance(value, list), path, "a list", value)
-        for index, item in enumerate(value):
-            _value(kind[1:-1], item, f"{path}[{index}]", models)
-    elif kind in SIMPLE:
-        test, what = SIMPLE[kind]
-        _demand(test(value), path, what, value)
-    else:
-        _demand(isinstance(value, dict), path, "an object", value)
-        model = getattr(models, kind)
-        readonly = {name for name, rule in model._validation.items() if rule.get("readonly")}  # noqa: SLF001
-        _object(
-            {
-                entry["key"]: entry["type"]
-                for name, entry in model._attribute_map.items()  # noqa: SLF001 - msrest's model data
-                if name not in readonly
-            },
-            value,
-            path,
-            models,
-        )
-
-
-def _demand(met: bool, path: str, what: str, value: Any) -> None:  # noqa: ANN401, FBT001 - any JSON value
-    if not met:
-        raise InvalidSpec(f"must be {what}, not {type(value).__name__}", field=path)
-
-
-def _duration(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-    pattern = r"P(?=.)(\d+W|(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?)"
-    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-SIMPLE: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "str": (lambda value: isinstance(value, str), "a string"),
-    "int": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
-    "duration": (_duration, "an ISO 8601 duration such as PT30M"),
-}
-"""The simple types of the bodies' models: what a JSON value must be, and how to say it."""
+def refused(faults: Sequence[Fault]) -> InvalidSpec:
+    """Make the error of a body's faults, at least one: the first in its fields, all in its text."""
+    first, *more = faults
+    if not more:
+        return InvalidSpec(first.why, field=first.path, hint=first.hint)
+    lines = [f"{fault.path}: {fault.why}" + (f" ({fault.hint})" if fault.hint else "") for fault in faults]
+    text = "\n  ".join([f"{len(faults)} properties are wrong", *lines])
+    return InvalidSpec(text, field=first.path, hint="")

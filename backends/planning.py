@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 import threading
 from dataclasses import dataclass, field, replace
 from time import time
@@ -25,6 +24,7 @@ from batchai_scenario.backends.planning_answers import Answer, Answers
 from batchai_scenario.backends.registry import Registry
 from batchai_scenario.backends.settings import SETTINGS, AzureSettings
 from batchai_scenario.backends.wrappers import OWN_OPTIONS, inside
+from batchai_scenario.schema.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -233,26 +233,18 @@ def _text(value: str | bytes) -> str:
 
 def _without_secrets(body: dict[str, Any], settings: AzureSettings) -> dict[str, Any]:
     """Put names in the place of secrets, wherever a body may hold one."""
-
-    def hide(value: Any, key: str, owner: str) -> Any:  # noqa: ANN401 - any JSON value
-        if isinstance(value, dict):
-            inside = f"{key} {value.get('name', '')}".strip()
-            return {name: hide(inner, name, inside) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [hide(item, key, owner) for item in value]
-        return _shown(value, key, owner, settings) if isinstance(value, str) else value
-
-    found: dict[str, Any] = hide(body, "", "")
+    ours = {settings.storage_key: "$STORAGE_KEY", settings.client_secret: "$CLIENT_SECRET"}
+    names = {"$STORAGE_KEY": "<storage key>", "$CLIENT_SECRET": "<client secret>"}
+    found: dict[str, Any] = _replaced(redacted(_replaced(body, ours)), names)
     return found
 
 
-def _shown(value: str, key: str, owner: str, settings: AzureSettings) -> str:
-    """Give a string as a plan shows it; ``owner`` is the list that it stands in and its entry's name."""
-    if key == "value" and owner.startswith("secrets"):
-        return f"<secret {owner.partition(' ')[2]}>"
-    if key == "accountKey" and value != settings.storage_key:
-        return "<account key>"
-    if re.search(r"password$|instrumentationKey$", key, re.IGNORECASE):
-        return f"<{key}>"
-    shown = value.replace(settings.storage_key, "<storage key>")
-    return shown.replace(settings.client_secret, "<client secret>")
+def _replaced(value: Any, texts: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {name: _replaced(inner, texts) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, texts) for item in value]
+    if isinstance(value, str):
+        for old, new in texts.items():
+            value = value.replace(old, new) if old else value
+    return value

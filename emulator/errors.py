@@ -33,7 +33,8 @@ class EmulatorError(Exception):
 class ServiceError(EmulatorError):
     """An answer that is an error: the gateway renders it in the shape of the service that was asked.
 
-    ``code`` and ``message`` are the service's own; ``target`` names the offending property.
+    ``code`` and ``message`` are the service's own; ``target`` names the offending property. ``errors`` are
+    the errors that it stands for, if they are several.
     """
 
     status: int
@@ -41,6 +42,7 @@ class ServiceError(EmulatorError):
     message: str
     target: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    errors: tuple[ServiceError, ...] = ()
 
     def __str__(self) -> str:
         """Give the code and the text."""

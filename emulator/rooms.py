@@ -60,10 +60,12 @@ class Rooms:
 
 
 def _read_schema() -> None:
-    from batchai_scenario.emulator.batchai import schema
+    from batchai_scenario.schema.clusters import ClusterCreate
+    from batchai_scenario.schema.jobs import JobCreate, with_toolkits
+    from batchai_scenario.training.toolkits.registry import delivered
 
-    schema.ClusterCreate.model_rebuild()
-    schema.JobCreate.model_rebuild()
+    ClusterCreate.model_rebuild()
+    with_toolkits(JobCreate, delivered()).model_rebuild()
 
 
 def warm_up(held: ExitStack, steps: Sequence[Callable[[], object]], report: Callable[[str], None]) -> None:

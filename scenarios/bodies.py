@@ -22,7 +22,6 @@ _OLD_PLACEHOLDERS = (
     ("<AZURE_BATCHAI_STORAGE_KEY>", "$STORAGE_KEY"),
 )
 """What ``az batchai ... -f`` files call the storage account, and what backends call it."""
-_SECRET_PROPERTIES = {"accountkey", "adminuserpassword", "password", "instrumentationkey"}
 NUMBERS = frozenset(
     {
         "createNew",
@@ -128,24 +127,6 @@ def with_user_account(cluster: Mapping[str, Any]) -> dict[str, Any]:
         return dict(cluster)
     account = {"adminUserName": "scenario", "adminUserPassword": secrets.token_urlsafe(24) + "aA1!"}
     return {**cluster, "userAccountSettings": account}
-
-
-def redacted(tree: Any, key: str = "") -> Any:  # noqa: ANN401 - JSON
-    """Copy a body without its secrets: where one stood there is its name; placeholders stay."""
-    if isinstance(tree, dict):
-        return {name: redacted(value, name) for name, value in tree.items()}
-    if isinstance(tree, list):
-        if key == "secrets":
-            return [
-                {**item, "value": f"<secret {item.get('name', '')}>"}
-                if isinstance(item, dict) and "value" in item
-                else item
-                for item in tree
-            ]
-        return [redacted(item) for item in tree]
-    if key.lower() in _SECRET_PROPERTIES and isinstance(tree, str) and not tree.startswith("$"):
-        return f"<{key}>"
-    return tree
 
 
 def mounted_shares(body: Mapping[str, Any]) -> dict[str, str]:

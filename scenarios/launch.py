@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.errors import ScenarioError
 from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.bodies import redacted
 from batchai_scenario.scenarios.finish import error_of, finished
 from batchai_scenario.scenarios.record import (
     FAILED,
@@ -24,6 +23,7 @@ from batchai_scenario.scenarios.record import (
 )
 from batchai_scenario.scenarios.runner import Runner, RunOptions
 from batchai_scenario.scenarios.waiting import Waiting
+from batchai_scenario.schema.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

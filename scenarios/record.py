@@ -25,7 +25,7 @@ from batchai_scenario.backends.base import Place
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.scenarios.home import runs_folder, unusable
 from batchai_scenario.scenarios.migrations import FORMAT, RecordTooNew, migrate
-from batchai_scenario.scenarios.schema import ExpectSection  # noqa: TC001 - pydantic looks at it
+from batchai_scenario.scenarios.schema import ExpectSection
 from batchai_scenario.scenarios.text import did_you_mean
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ _TASKS = ("jobPreparation", "setupTask")
 
 
 def length_faults(properties: Mapping[str, Any], path: str = "properties") -> Iterator[Fault]:
-    """Find the variables and command lines of a body that are too long for any program."""
+    """Find the variables and command lines of a body that are too long; ``path`` is the properties'."""
     for name, value in properties.items():
-        where = f"{path}.{name}"
+        where = f"{path}.{name}" if path else name
         if name in _VARIABLES and isinstance(value, list):
             yield from _variable_faults(value, where)
         elif isinstance(value, dict):

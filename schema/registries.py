@@ -42,8 +42,8 @@ def _plain(host: str) -> str:
     return DOCKER_HUB if host in _ALSO_DOCKER_HUB else host
 
 
-def registry_faults(properties: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find an image that does not come from the registry that the job names for it.
+def registry_faults(properties: Mapping[str, Any], where: str = "properties") -> Iterator[Fault]:
+    """Find an image that does not come from the registry that the job names for it; ``where`` is their path.
 
     An engine sends credentials to the host that the image's name begins with, wherever they were meant for.
     """
@@ -54,7 +54,7 @@ def registry_faults(properties: Mapping[str, Any]) -> Iterator[Fault]:
     image, server = registry.get("image"), registry.get("serverUrl")
     if not (isinstance(image, str) and isinstance(server, str) and server.strip()):
         return
-    path = "properties.containerSettings.imageSourceRegistry"
+    path = f"{where}.containerSettings.imageSourceRegistry".lstrip(".")
     host = server_host(server)
     if not host:
         yield Fault(f"{path}.serverUrl", "it names no host")

@@ -266,16 +266,14 @@ class AzureBackend:
         return self._outputs.read(JobId.parse(job_id), directory_id, path, offset)
 
     def _body(self, kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-        check(kind, properties)
         settings = self._settings
-        return filled(
-            properties,
-            {
-                "ACCOUNT": settings.storage_account,
-                "KEY": settings.storage_key,
-                "URL": settings.storage_url,
-            },
-        )
+        values = {
+            "ACCOUNT": settings.storage_account,
+            "KEY": settings.storage_key,
+            "URL": settings.storage_url,
+        }
+        check(kind, properties)
+        return filled(properties, values)
 
 
 def _found(get: Callable[[], Any]) -> Any:  # noqa: ANN401 - any of the SDK's models

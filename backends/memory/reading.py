@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.bodies import check, filled
 from batchai_scenario.backends.errors import InvalidSpec, NotSupported
+from batchai_scenario.schema.unsupported import unsupported
+from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,41 +22,27 @@ MOUNT_ROOT = "/mnt/batch/tasks/shared/LS_root/mounts"
 
 MOUNT_ROOTS = ("$AZ_BATCHAI_MOUNT_ROOT", "$AZ_BATCHAI_JOB_MOUNT_ROOT")
 
+_SHARES_ONLY = "the model mounts file shares only"
+_VOLUMES = ("azureBlobFileSystems", "fileServers", "unmanagedFileSystems")
 REFUSED = {
     "scaleSettings.autoScale": "the model's clusters have a fixed size",
     "nodeSetup.setupTask": "the model's nodes need no setup",
-    "nodeSetup.mountVolumes.azureBlobFileSystems": "the model mounts file shares only",
-    "nodeSetup.mountVolumes.fileServers": "the model mounts file shares only",
-    "nodeSetup.mountVolumes.unmanagedFileSystems": "the model mounts file shares only",
-    "mountVolumes.azureBlobFileSystems": "the model mounts file shares only",
-    "mountVolumes.fileServers": "the model mounts file shares only",
-    "mountVolumes.unmanagedFileSystems": "the model mounts file shares only",
+    **{f"{owner}mountVolumes.{kind}": _SHARES_ONLY for owner in ("nodeSetup.", "") for kind in _VOLUMES},
 }
 """Properties that the model refuses. It accepts ``maxWallClockTime``: no time passes, so none is exceeded."""
 
 
 def read_body(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Check a body and fill it in, refusing what the model does not do."""
+    for fault in unsupported(properties, REFUSED):
+        raise NotSupported(fault.why, field=fault.path)
     check(kind, properties)
-    for path, reason in REFUSED.items():
-        value: Any = properties
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
-        if value:
-            raise NotSupported(reason, field=f"properties.{path}")
     return filled(properties, VALUES)
 
 
 def priority_of(properties: Mapping[str, Any]) -> str:
-    """Give a job's priority: ``high``, ``normal`` or ``low``.
-
-    Raises:
-        InvalidSpec: it is none of these.
-    """
-    priority = str(properties.get("schedulingPriority") or "normal")
-    if priority not in ("high", "normal", "low"):
-        raise InvalidSpec(f"{priority!r} is not high, normal or low", field="properties.schedulingPriority")
-    return priority
+    """Give a job's priority: ``high``, ``normal`` or ``low``."""
+    return str(properties.get("schedulingPriority") or "normal")
 
 
 def inputs_of(properties: Mapping[str, Any]) -> dict[str, str]:
@@ -69,17 +57,15 @@ def commands_of(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give the job's commands in order, each with the property that holds it."""
     if properties.get("jobPreparation"):
         yield str(properties["jobPreparation"]["commandLine"]), "properties.jobPreparation.commandLine"
-    toolkits = [name for name in properties if name.endswith("Settings") and name != "containerSettings"]
-    if len(toolkits) != 1:
-        raise InvalidSpec("a job has exactly one toolkit", field="properties")
-    settings = properties[toolkits[0]]
+    toolkit = next(name for name in delivered().names if properties.get(name) is not None)
+    settings = properties[toolkit]
     for key in ("commandLine", "pythonScriptFilePath", "configFilePath"):
         if key in settings:
             command = str(settings[key])
             name = command if key == "commandLine" else command.rpartition("/")[2]
-            yield name, f"properties.{toolkits[0]}.{key}"
+            yield name, f"properties.{toolkit}.{key}"
             return
-    raise InvalidSpec("names neither a command nor a script", field=f"properties.{toolkits[0]}")
+    raise InvalidSpec("names neither a command nor a script", field=f"properties.{toolkit}")
 
 
 def folders_of(properties: Mapping[str, Any], cluster: Cluster, segment: str) -> dict[str, tuple[str, str]]:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends import base, errors
+from batchai_scenario.schema.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = 1
-SECRET = re.compile(r"password$|accountkey$|instrumentationkey$|sshpublickey$", re.IGNORECASE)
 
 _KINDS = {
     kind.__name__: kind
@@ -50,13 +49,13 @@ _ERRORS = {
 }
 
 
-def pack(value: Any, key: str = "") -> Any:  # noqa: ANN401, PLR0911 - any value; a line for each kind
+def pack(value: Any) -> Any:  # noqa: ANN401, PLR0911 - any value; a line for each kind
     """Write a value of the interface as JSON data, without secrets."""
     if isinstance(value, base.Upload):
         digest = hashlib.sha256(value.source.read_bytes()).hexdigest() if value.source.is_file() else ""
         return {"share": value.share, "path": value.path, "sha256": digest}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {it.name: pack(getattr(value, it.name), it.name) for it in dataclasses.fields(value)}
+        fields = {it.name: pack(getattr(value, it.name)) for it in dataclasses.fields(value)}
         if "url" in fields:
             fields["url"] = ""
         return {"is": type(value).__name__, **fields}
@@ -67,19 +66,10 @@ def pack(value: Any, key: str = "") -> Any:  # noqa: ANN401, PLR0911 - any value
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, dict):
-        return {str(name): pack(inner, str(name)) for name, inner in value.items()}
+        return redacted({str(name): pack(inner) for name, inner in value.items()})
     if isinstance(value, (list, tuple)):
-        items = [pack(item) for item in value]
-        return [_hidden(item) for item in items] if key == "secrets" else items
-    if isinstance(value, str) and SECRET.search(key) and not value.startswith("$"):
-        return f"<{key}>"
+        return [pack(item) for item in value]
     return value
-
-
-def _hidden(item: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(item, dict) and "value" in item:
-        return {**item, "value": f"<secret {item.get('name', '')}>"}
-    return item
 
 
 def unpack(data: Any) -> Any:  # noqa: ANN401 - JSON to any value of the interface

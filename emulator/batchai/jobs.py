@@ -18,9 +18,10 @@ from batchai_scenario.emulator.batchai.answers import (
     page,
     page_of,
 )
+from batchai_scenario.emulator.batchai.clusterids import cluster_names, flat_cluster_names
 from batchai_scenario.emulator.batchai.clusters import logins
-from batchai_scenario.emulator.batchai.limits import cluster_names, flat_cluster_names
 from batchai_scenario.emulator.batchai.migrated import location_of
+from batchai_scenario.emulator.batchai.refusals import invalid_value
 from batchai_scenario.emulator.batchai.tree import (
     EXPERIMENT,
     NAMESPACE,
@@ -28,7 +29,6 @@ from batchai_scenario.emulator.batchai.tree import (
     check_open,
     experiment_key,
 )
-from batchai_scenario.emulator.batchai.validation import invalid_value
 from batchai_scenario.emulator.batchai.versions import wire_of
 from batchai_scenario.emulator.cluster.model import (
     ClusterKey,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from batchai_scenario.emulator.batchai import schema
+from batchai_scenario.schema import clusters, common, fileservers, jobs
 from batchai_scenario.schema.body import Body, lower
+from batchai_scenario.schema.names import SetupPath, Something, VariableName
 
 _ENTITY = frozenset({"id", "name", "type"})
 
@@ -24,33 +25,36 @@ class FlatBody(Body):
     tags: Any = None
 
 
-class OutputDirectory(schema.OutputDirectory):
+class OutputDirectory(jobs.OutputDirectory):
     """``$AZ_BATCHAI_OUTPUT_<id>``; with ``createNew`` false the path is used as it is."""
 
     type: Annotated[Literal["model", "logs", "summary", "custom"], BeforeValidator(lower)] = "custom"
     create_new: bool = True
 
 
+Outputs = Annotated[list[OutputDirectory], AfterValidator(common.different_ids)]
+
+
 class Container(Body):
     """The container that a job runs in; it had no ``shmSize``."""
 
-    image_source_registry: schema.ImageSource
+    image_source_registry: jobs.ImageSource
 
 
-class FlatJob(schema.JobCommon):
+class FlatJob(jobs.JobCommon):
     """What both flat versions' jobs have."""
 
     experiment_name: str | None = None
     priority: int = Field(0, ge=-1000, le=1000)
     container_settings: Container | None = None  # type: ignore[assignment]  # narrower on purpose
-    output_directories: list[OutputDirectory] | None = None  # type: ignore[assignment]  # wider on purpose
+    output_directories: Outputs | None = None  # type: ignore[assignment]  # wider on purpose
 
 
 class MarchJobProperties(FlatJob):
     """``properties`` of a job's PUT."""
 
-    mount_volumes: schema.MountVolumes | None = None
-    secrets: list[schema.SecretVariable] | None = None
+    mount_volumes: common.MountVolumes | None = None
+    secrets: list[common.SecretVariable] | None = None
 
 
 class MarchJob(FlatBody):
@@ -59,19 +63,19 @@ class MarchJob(FlatBody):
     properties: MarchJobProperties
 
 
-class MarchSetupTask(schema.SetupTask):
+class MarchSetupTask(clusters.SetupTask):
     """A command that prepares each node."""
 
     run_elevated: bool = False
 
 
-class MarchNodeSetup(schema.NodeSetup):
+class MarchNodeSetup(clusters.NodeSetup):
     """What is done to each node before it is idle."""
 
     setup_task: MarchSetupTask | None = None
 
 
-class MarchClusterProperties(schema.ClusterProperties):
+class MarchClusterProperties(clusters.ClusterProperties):
     """``properties`` of a cluster's PUT."""
 
     node_setup: MarchNodeSetup | None = None
@@ -86,13 +90,13 @@ class MarchCluster(FlatBody):
 class FileServer(FlatBody):
     """Body of a file server's PUT."""
 
-    properties: schema.FileServerProperties
+    properties: fileservers.FileServerProperties
 
 
 class ClusterUpdateProperties(Body):
     """``properties`` of a cluster's PATCH."""
 
-    scale_settings: schema.ScaleSettings | None = None
+    scale_settings: clusters.Scale | None = None
 
 
 class ClusterUpdate(FlatBody):
@@ -104,11 +108,11 @@ class ClusterUpdate(FlatBody):
 class PreviewVariable(Body):
     """An environment variable; its value could be left out."""
 
-    name: str
+    name: VariableName
     value: str = ""
 
 
-class PreviewConstraints(schema.Constraints):
+class PreviewConstraints(jobs.Constraints):
     """Limits on a job; ``maxRetryCount`` was echoed as 0 and meant nothing else."""
 
     max_retry_count: Literal[0] = 0
@@ -130,17 +134,17 @@ class PreviewJob(FlatBody):
 class PreviewSetupTask(Body):
     """A command that prepares each node; it had no secrets."""
 
-    command_line: str
+    command_line: Something
     environment_variables: list[PreviewVariable] | None = None
     run_elevated: bool = False
-    std_out_err_path_prefix: str
+    std_out_err_path_prefix: SetupPath
 
 
 class PreviewNodeSetup(Body):
     """What is done to each node before it is idle."""
 
     setup_task: PreviewSetupTask | None = None
-    mount_volumes: schema.MountVolumes | None = None
+    mount_volumes: common.MountVolumes | None = None
 
 
 class PreviewImageReference(Body):
@@ -158,7 +162,7 @@ class PreviewVirtualMachine(Body):
     image_reference: PreviewImageReference | None = None
 
 
-class PreviewClusterProperties(schema.ClusterProperties):
+class PreviewClusterProperties(clusters.ClusterProperties):
     """``properties`` of a cluster's PUT."""
 
     node_setup: PreviewNodeSetup | None = None  # type: ignore[assignment]  # narrower on purpose
@@ -171,13 +175,13 @@ class PreviewCluster(FlatBody):
     properties: PreviewClusterProperties
 
 
-class PreviewDataDisks(schema.DataDisks):
+class PreviewDataDisks(fileservers.DataDisks):
     """The disks of a file server; ``cachingType`` was read-only."""
 
     read_only = frozenset({"cachingtype"})
 
 
-class PreviewFileServerProperties(schema.FileServerProperties):
+class PreviewFileServerProperties(fileservers.FileServerProperties):
     """``properties`` of a file server's PUT."""
 
     data_disks: PreviewDataDisks

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.batchai import v2018_03_01 as newer
-from batchai_scenario.emulator.batchai.validation import invalid_value, read
-from batchai_scenario.training.toolkits.registry import delivered
+from batchai_scenario.emulator.batchai import v2018_05_01 as newest
+from batchai_scenario.emulator.batchai.refusals import invalid_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +45,9 @@ def read_cluster(body: Mapping[str, Any] | None) -> Read:
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema, schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
-    model = schema.with_toolkits(schema_flat.PreviewJob, delivered(), _UNKNOWN_TOOLKITS)
-    definition = read(model, body)
+    definition = newest.read_job_body(schema_flat.PreviewJob, body, _UNKNOWN_TOOLKITS)
     if "masterCommandLineArgs" not in definition.get("tensorFlowSettings", {"masterCommandLineArgs": ""}):
         raise invalid_value("properties.tensorFlowSettings.masterCommandLineArgs", "it is required")
     del definition["constraints"]["maxRetryCount"]

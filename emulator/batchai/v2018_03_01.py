@@ -12,10 +12,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.bodies import read_tags
-from batchai_scenario.emulator.batchai import limits, migrated
+from batchai_scenario.emulator.batchai import migrated
 from batchai_scenario.emulator.batchai import v2018_05_01 as newer
-from batchai_scenario.emulator.batchai.validation import read
-from batchai_scenario.training.toolkits.registry import delivered
+from batchai_scenario.emulator.batchai.refusals import read_body
+from batchai_scenario.emulator.batchai.unsupported import (
+    unsupported_in_cluster,
+    unsupported_in_file_server,
+)
+from batchai_scenario.schema.secrets import split_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,19 +55,16 @@ def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a cluster's PATCH: ``scaleSettings``, ``tags``, or both; ServiceError 400."""
     from batchai_scenario.emulator.batchai import schema_flat
 
-    changes = read(schema_flat.ClusterUpdate, body)
-    if "scaleSettings" in changes:
-        limits.check_scale(changes["scaleSettings"], "properties.scaleSettings")
+    changes = read_body(schema_flat.ClusterUpdate, body)
     tags = read_tags(body or {})
     return changes if tags is None else {**changes, "tags": tags}
 
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema, schema_flat
+    from batchai_scenario.emulator.batchai import schema_flat
 
-    model = schema.with_toolkits(schema_flat.MarchJob, delivered(), _UNKNOWN)
-    return finish_job(read(model, body), body, VERSION)
+    return finish_job(newer.read_job_body(schema_flat.MarchJob, body, _UNKNOWN), body, VERSION)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -75,13 +76,16 @@ def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, version: str) -> Read:
     """Read a cluster of a flat version."""
-    definition, secrets = newer.finish_cluster(read(model, body))
+    definition, secrets = newer.finish_cluster(read_body(model, body, unsupported_in_cluster))
     return {**definition, "flat": _flat(body, version)}, secrets
 
 
 def finish_file_server(model: type[Body], body: Mapping[str, Any] | None, version: str) -> dict[str, Any]:
     """Read a file server of a flat version."""
-    return {**newer.finish_file_server(read(model, body)), "flat": _flat(body, version)}
+    return {
+        **newer.finish_file_server(read_body(model, body, unsupported_in_file_server)),
+        "flat": _flat(body, version),
+    }
 
 
 def finish_job(definition: dict[str, Any], body: Mapping[str, Any] | None, version: str) -> Read:
@@ -92,7 +96,7 @@ def finish_job(definition: dict[str, Any], body: Mapping[str, Any] | None, versi
         flat["experimentName"] = definition.pop("experimentName")
     sign = (flat["priority"] > 0) - (flat["priority"] < 0)
     definition["schedulingPriority"] = ("normal", "high", "low")[sign]
-    definition, secrets = newer.finish_job(definition)
+    definition, secrets = split_secrets(definition)
     return {**definition, "flat": flat}, secrets
 
 

@@ -8,11 +8,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.batchai import limits
-from batchai_scenario.emulator.batchai.validation import invalid_value, read, split_secrets
+from batchai_scenario.emulator.batchai.refusals import read_body
+from batchai_scenario.emulator.batchai.unsupported import (
+    unsupported_in_cluster,
+    unsupported_in_file_server,
+    unsupported_in_job,
+)
 from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
 from batchai_scenario.emulator.launch.layout import setup_suffix
 from batchai_scenario.emulator.state.clock import wire_time
+from batchai_scenario.schema.secrets import split_secrets
 from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
@@ -22,12 +27,13 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.batchai.ports import FolderEntry
     from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
     from batchai_scenario.emulator.errors import Problem
+    from batchai_scenario.schema.body import Body
 
 VERSION = "2018-05-01"
 FLAT = False
 FOLDERS = True
 NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
-"""Names of everything (SDK 2.0.0)."""
+"""Names of everything (SDK 2.0.0), as ``schema.names`` has them; here, for that needs pydantic."""
 
 _IMAGE = {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS", "version": "latest"}
 _SCALE = {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "requeue"}}
@@ -35,62 +41,56 @@ _SCALE = {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "requeue"}}
 
 def read_cluster(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema  # pydantic: only where a body is read
+    from batchai_scenario.schema.clusters import ClusterCreate  # pydantic: only where a body is read
 
-    return finish_cluster(read(schema.ClusterCreate, body))
+    return finish_cluster(read_body(ClusterCreate, body, unsupported_in_cluster))
 
 
 def finish_cluster(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Fill in the defaults of a cluster's properties, check them, and part the secrets from them."""
-    definition["vmSize"] = limits.normal_size(definition["vmSize"], "properties.vmSize")
+    """Fill in the defaults of a cluster's properties, and part the secrets from them."""
     definition.setdefault("scaleSettings", _SCALE)
     definition.setdefault("virtualMachineConfiguration", {}).setdefault("imageReference", dict(_IMAGE))
-    limits.check_cluster(definition)
     return split_secrets(definition)
 
 
 def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a cluster's PATCH: its ``scaleSettings``; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema
+    from batchai_scenario.schema.clusters import ClusterUpdate
 
-    changes = read(schema.ClusterUpdate, body)
-    if "scaleSettings" in changes:
-        limits.check_scale(changes["scaleSettings"], "properties.scaleSettings")
-    return changes
+    return read_body(ClusterUpdate, body)
 
 
 def read_job(body: Mapping[str, Any] | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema
+    from batchai_scenario.schema.jobs import JobCreate
 
-    return finish_job(read(schema.with_toolkits(schema.JobCreate, delivered()), body))
+    return split_secrets(read_job_body(JobCreate, body))
 
 
-def finish_job(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Fill in the defaults of a job's properties, check them, and part the secrets from them."""
-    delivered().complete(definition)
-    limits.check_job(definition, delivered())
-    return split_secrets(definition)
+def read_job_body(
+    model: type[Body], body: Mapping[str, Any] | None, unknown: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Read the body of a job's PUT, with the toolkits that its API version knows; ServiceError 400."""
+    from batchai_scenario.schema.jobs import toolkit_faults, with_toolkits
+
+    toolkits = delivered()
+    return read_body(
+        with_toolkits(model, toolkits, unknown),
+        body,
+        lambda properties: unsupported_in_job(properties, toolkits),
+        lambda properties: toolkit_faults(properties, toolkits),
+    )
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema
+    from batchai_scenario.schema.fileservers import FileServerCreate
 
-    return finish_file_server(read(schema.FileServerCreate, body))
+    return finish_file_server(read_body(FileServerCreate, body, unsupported_in_file_server))
 
 
 def finish_file_server(definition: dict[str, Any]) -> dict[str, Any]:
-    """Check a file server's properties; the password is dropped, for nobody can log in."""
-    definition["vmSize"] = limits.normal_size(definition["vmSize"], "properties.vmSize", of_cluster=False)
-    if "subnet" in definition:
-        raise limits.not_supported("properties.subnet", "there are no virtual networks")
-    user = definition["sshConfiguration"]["userAccountSettings"]
-    if "adminUserSshPublicKey" not in user and "adminUserPassword" not in user:
-        raise invalid_value(
-            "properties.sshConfiguration.userAccountSettings",
-            "it needs adminUserSshPublicKey or adminUserPassword",
-        )
+    """Drop a file server's password, for nobody can log in."""
     return split_secrets(definition)[0]
 
 

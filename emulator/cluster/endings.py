@@ -13,7 +13,6 @@ exit code; one whose cluster is deleted, with ``ClusterDeleted``; one whose node
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from batchai_scenario.emulator.cluster.model import ExecutionState
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent
 from batchai_scenario.emulator.errors import Problem
+from batchai_scenario.schema.durations import MAX_WALL_CLOCK, read_duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,16 +34,8 @@ if TYPE_CHECKING:
 NO_EXIT_CODE = -1
 """Exit code of a job that the machine failed (recorded for mounts)."""
 
-LONGEST = timedelta(days=7)
-"""Default of ``maxWallClockTime`` (recorded) and the most that a job may run (documented quota)."""
-
 _COARSE = timedelta(seconds=1)
 """How coarse the time of a task's end may be: a node's clock may tell whole seconds only."""
-
-_DURATION = re.compile(
-    r"P(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
-    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +49,12 @@ class Verdict:
 
 
 def time_limit(job: Job) -> timedelta:
-    """Read ``constraints.maxWallClockTime`` (ISO 8601, no months or years); at most LONGEST."""
+    """Read ``constraints.maxWallClockTime``; at most MAX_WALL_CLOCK, which is also what no limit means."""
     text = (job.definition.get("constraints") or {}).get("maxWallClockTime")
-    found = _DURATION.fullmatch(text) if text else None
-    if not found or not any(found.groups()):
-        return LONGEST
-    seconds = sum(
-        float(value) * timedelta(**{unit: 1}).total_seconds()
-        for unit, value in found.groupdict().items()
-        if value
-    )
-    return timedelta(seconds=min(seconds, LONGEST.total_seconds()))
+    try:
+        return min(read_duration(text), MAX_WALL_CLOCK) if text else MAX_WALL_CLOCK
+    except ValueError:  # the door lets none of these in
+        return MAX_WALL_CLOCK
 
 
 def deadline(job: Job) -> datetime | None:

@@ -66,7 +66,10 @@ def error_body(code: str, message: str, target: str = "") -> dict[str, Any]:
 
 def service_error_body(error: ServiceError) -> dict[str, Any]:
     """Write a ServiceError in the resource manager's shape."""
-    return error_body(error.code, error.message, error.target)
+    body = error_body(error.code, error.message, error.target)
+    if error.errors:
+        body["error"]["details"] = [service_error_body(inner)["error"] for inner in error.errors]
+    return body
 
 
 def encoded(headers: Mapping[str, str]) -> Headers:

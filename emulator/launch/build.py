@@ -201,16 +201,17 @@ def _toolkit(
     definition: Mapping[str, Any], node_count: int, toolkits: Toolkits
 ) -> tuple[Toolkit, dict[str, Any]]:
     """Find a job's toolkit and its completed settings; ServiceError, also for what the door let pass."""
-    given = {name: dict(definition[name]) for name in toolkits.names if definition.get(name) is not None}
-    checked = {**given, "nodeCount": node_count}
-    toolkits.complete(checked)
-    for fault in toolkits.faults(checked):
-        if fault.kind == "unsupported":
-            message = f"{fault.path} is not emulated yet"
-            raise ServiceError(400, "PropertyNotSupported", message, target=fault.path)
-        raise refuse(fault.path, fault.why)
+    given = [name for name in toolkits.names if definition.get(name) is not None]
+    if len(given) != 1:
+        raise refuse("properties", f"a job has exactly one toolkit's settings, not {len(given)}")
     (name,) = given
-    return toolkits[name], given[name]
+    if name not in toolkits:
+        message = f"properties.{name} is not emulated yet"
+        raise ServiceError(400, "PropertyNotSupported", message, target=f"properties.{name}")
+    settings = dict(definition[name])
+    for fault in toolkits.check(name, settings, node_count):
+        raise refuse(fault.below(f"properties.{name}").path, fault.why)
+    return toolkits[name], settings
 
 
 def _processes(toolkit: Toolkit, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:

@@ -44,13 +44,15 @@ CLUSTER: dict[str, Any] = {
         },
     },
     "userAccountSettings": {"adminUserName": "admin", "adminUserSshPublicKey": "ssh-rsa AAA"},
-    "subnet": {"id": "/subscriptions/s"},
+    "subnet": {
+        "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/n/subnets/s"
+    },
 }
 JOB: dict[str, Any] = {
     "schedulingPriority": "high",
     "nodeCount": 2,
     "containerSettings": {
-        "imageSourceRegistry": {"image": "x", "credentials": {"username": "u"}},
+        "imageSourceRegistry": {"image": "x", "credentials": {"username": "u", "password": "p"}},
         "shmSize": "2g",
     },
     "cntkSettings": {"pythonScriptFilePath": "a.py", "commandLineArgs": "  two  spaces ", "processCount": 2},
@@ -87,16 +89,16 @@ def test_what_is_written_is_what_is_sent(kind: str, scripted: Callable[..., Any]
 @pytest.mark.parametrize(
     ("kind", "properties", "path", "hint"),
     [
-        ("Cluster", {"vmsize": "x"}, "properties.vmsize", "vmSize"),
+        ("Cluster", {"vmsize": "STANDARD_NC6"}, "properties.vmsize", "vmSize"),
         ("Cluster", {"currentNodeCount": 1}, "properties.currentNodeCount", ""),
         (
             "Cluster",
-            {"nodeSetup": {"setupTask": {"stdOutErrPathSuffix": "x"}}},
+            {"nodeSetup": {"setupTask": {**CLUSTER["nodeSetup"]["setupTask"], "stdOutErrPathSuffix": "x"}}},
             "properties.nodeSetup.setupTask.stdOutErrPathSuffix",
             "stdOutErrPathPrefix",
         ),
         ("Job", {"inputDirectories": {"id": "x"}}, "properties.inputDirectories", ""),
-        ("Job", {"inputDirectories": [{"id": 1}]}, "properties.inputDirectories[0].id", ""),
+        ("Job", {"inputDirectories": [{"id": 1, "path": "/a"}]}, "properties.inputDirectories[0].id", ""),
         ("Job", {"nodeCount": True}, "properties.nodeCount", ""),
         ("Job", {"nodeCount": "1"}, "properties.nodeCount", ""),
         ("Job", {"constraints": {"maxWallClockTime": "1h"}}, "properties.constraints.maxWallClockTime", ""),
@@ -108,13 +110,48 @@ def test_what_would_be_dropped_or_bent_is_refused_by_path(
     kind: str, properties: dict[str, Any], path: str, hint: str
 ) -> None:
     with pytest.raises(InvalidSpec) as refused:
-        check(kind, properties)
+        check(kind, {**(CLUSTER if kind == "Cluster" else JOB), **properties})
     assert refused.value.field == path
     assert hint in refused.value.hint
 
 
+def test_a_misspelt_name_is_said_once_and_not_as_missing_too() -> None:
+    misspelt = {"vmsize" if name == "vmSize" else name: value for name, value in CLUSTER.items()}
+    with pytest.raises(InvalidSpec) as refused:
+        check("Cluster", misspelt)
+    assert refused.value.field == "properties.vmsize"
+    assert "vmSize" in refused.value.hint
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    wrong = {
+        **JOB,
+        "nodeCount": 0,
+        "stdOutErrPathPrefix": "logs",
+        "environmentVariables": [{"name": "A B", "value": "x"}, {"name": "OK", "value": 5}],
+        "constraints": {"maxWallClockTime": "P1M"},
+        "customToolkitSettings": {"commandLine": " "},
+    }
+    with pytest.raises(InvalidSpec) as refused:
+        check("Job", wrong)
+    for path in (
+        "properties",
+        "properties.nodeCount",
+        "properties.stdOutErrPathPrefix",
+        "properties.environmentVariables[0].name",
+        "properties.environmentVariables[1].value",
+        "properties.constraints.maxWallClockTime",
+        "properties.customToolkitSettings.commandLine",
+    ):
+        assert f"{path}: " in str(refused.value)
+
+
+def test_weeks_are_a_duration_like_any() -> None:
+    check("Job", {**JOB, "constraints": {"maxWallClockTime": "P1W"}})
+
+
 def test_null_counts_as_not_given() -> None:
-    check("Job", {"nodeCount": None, "containerSettings": None})
+    check("Job", {**JOB, "containerSettings": None, "jobPreparation": None})
 
 
 def test_placeholders_are_filled_wherever_they_stand() -> None:
@@ -190,7 +227,10 @@ def test_what_linux_cannot_start_is_refused_by_name() -> None:
         ({"environmentVariables": variables}, "environmentVariables[1].value"),
         ({"secrets": variables}, "secrets[1].value"),
         ({"environmentVariables": many}, "environmentVariables"),
-        ({"customToolkitSettings": {"commandLine": f"echo {long}"}}, "customToolkitSettings.commandLine"),
+        (
+            {"cntkSettings": {"pythonScriptFilePath": "a.py", "commandLineArgs": long}},
+            "cntkSettings.commandLineArgs",
+        ),
         ({"jobPreparation": {"commandLine": f"echo {long}"}}, "jobPreparation.commandLine"),
     ):
         with pytest.raises(InvalidSpec, match="Linux") as caught:

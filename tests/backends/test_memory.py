@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 
     from batchai_scenario.backends.base import Place
 
-VOLUME = {"accountName": "a", "azureFileUrl": "$STORAGE_URL/data", "relativeMountPath": "afs"}
+VOLUME = {
+    "accountName": "a",
+    "azureFileUrl": "$STORAGE_URL/data",
+    "credentials": {"accountKey": "$STORAGE_KEY"},
+    "relativeMountPath": "afs",
+}
 CLUSTER: dict[str, Any] = {
+    "vmSize": "STANDARD_NC6",
+    "userAccountSettings": {"adminUserName": "admin", "adminUserPassword": "p"},
     "scaleSettings": {"manual": {"targetNodeCount": 2}},
     "nodeSetup": {"mountVolumes": {"azureFileShares": [VOLUME]}},
 }
@@ -88,7 +95,7 @@ def test_what_the_model_does_not_do_is_refused_by_path(
     [
         ({"stdOutErrPathPrefix": "$AZ_BATCHAI_JOB_TEMP_DIR"}, "properties.stdOutErrPathPrefix"),
         ({"customToolkitSettings": {"commandLine": "true"}}, "properties"),
-        ({"cntkSettings": {}}, "properties.cntkSettings"),
+        ({"cntkSettings": {}}, "properties.cntkSettings.pythonScriptFilePath"),
     ],
 )
 def test_bodies_that_cannot_be_are_refused_by_path(

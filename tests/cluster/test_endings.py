@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchai_scenario.emulator.cluster.endings import LONGEST, ask_to_end, finished, judge, time_limit
+from batchai_scenario.emulator.cluster.endings import ask_to_end, finished, judge, time_limit
 from batchai_scenario.emulator.cluster.model import (
     ExecutionState,
     ExperimentKey,
@@ -21,6 +21,7 @@ from batchai_scenario.emulator.cluster.model import (
 from batchai_scenario.emulator.cluster.records import Ending, JobRecord
 from batchai_scenario.emulator.engines.base import TaskEnd
 from batchai_scenario.emulator.errors import Problem
+from batchai_scenario.schema.durations import MAX_WALL_CLOCK
 
 NOW = datetime(2018, 6, 6, 12, tzinfo=timezone.utc)
 
@@ -48,14 +49,14 @@ def job(limit: str | None = None, state: ExecutionState = ExecutionState.RUNNING
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (None, LONGEST),
-        ("P7D", LONGEST),
+        (None, MAX_WALL_CLOCK),
+        ("P7D", MAX_WALL_CLOCK),
         ("PT1H", timedelta(hours=1)),
         ("P1DT2H3M4.5S", timedelta(days=1, hours=2, minutes=3, seconds=4.5)),
-        ("P1W", LONGEST),
-        ("P400D", LONGEST),
-        ("P99999999999999999999D", LONGEST),
-        ("PT0S", timedelta(0)),
+        ("P1W", MAX_WALL_CLOCK),
+        ("P400D", MAX_WALL_CLOCK),
+        ("P99999999999999999999D", MAX_WALL_CLOCK),
+        ("PT0S", MAX_WALL_CLOCK),
     ],
 )
 def test_time_limits(text: str | None, expected: timedelta) -> None:

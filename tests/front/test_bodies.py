@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.emulator.batchai.limits import normal_size
+from batchai_scenario.schema.names import normal_size
 
 if TYPE_CHECKING:
     from tests.front.conftest import Front
@@ -483,7 +483,7 @@ def test_names_are_read_in_any_case_and_null_is_absent(
     ],
 )
 def test_vm_sizes_are_written_as_the_service_does(given: str, shown: str) -> None:
-    assert normal_size(given, "vmSize") == shown
+    assert normal_size(given) == shown
 
 
 def test_a_missing_body_is_refused(populated: Front) -> None:

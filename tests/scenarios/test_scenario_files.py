@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.backends.errors import InvalidScenario, UserError
-from batchai_scenario.scenarios.bodies import NUMBERS, redacted, share_folders
+from batchai_scenario.scenarios.bodies import NUMBERS, share_folders
 from batchai_scenario.scenarios.discovery import find, find_all
 from batchai_scenario.scenarios.scenario import Scenario
+from batchai_scenario.schema.secrets import redacted
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:

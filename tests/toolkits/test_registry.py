@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.emulator.batchai.limits import check_job
-from batchai_scenario.emulator.batchai.schema import JobCreate, with_toolkits
-from batchai_scenario.emulator.batchai.validation import read
 from batchai_scenario.emulator.engines.base import NodePlace
-from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.schema.faults import FaultsFound
+from batchai_scenario.schema.jobs import JobCreate, with_toolkits
+from batchai_scenario.schema.reading import read
 from batchai_scenario.training.toolkits.base import JobNodes
 from batchai_scenario.training.toolkits.registry import SETTINGS, Toolkits, delivered, toolkits_in
 
@@ -88,8 +87,6 @@ def body(settings: dict[str, object]) -> dict[str, object]:
 
 def test_a_toolkit_is_a_folder_and_nothing_else(toolkits: Toolkits, tmp_path: Path) -> None:
     definition = read(with_toolkits(JobCreate, toolkits), body({"WORD": "hello"}))
-    toolkits.complete(definition)
-    check_job(definition, toolkits)
     assert toolkits.tool_type(definition) == "echo"
     assert definition["echoSettings"] == {"word": "hello", "loudness": 1}
     root = PurePosixPath("/mnt/batch/tasks/shared/LS_root")
@@ -128,9 +125,9 @@ def test_a_toolkit_is_a_folder_and_nothing_else(toolkits: Toolkits, tmp_path: Pa
 def test_its_settings_are_checked_like_any(
     toolkits: Toolkits, settings: dict[str, object], target: str
 ) -> None:
-    with pytest.raises(ServiceError) as caught:
-        check_job(read(with_toolkits(JobCreate, toolkits), body(settings)), toolkits)
-    assert caught.value.target == target
+    with pytest.raises(FaultsFound) as caught:
+        read(with_toolkits(JobCreate, toolkits), body(settings))
+    assert [fault.path for fault in caught.value.faults] == [target]
 
 
 def test_the_delivered_toolkits_are_the_services() -> None:

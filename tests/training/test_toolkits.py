@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from batchai_scenario.schema.jobs import toolkit_faults
 from batchai_scenario.training.toolkits.base import JobNodes, Process, spread
 from batchai_scenario.training.toolkits.registry import SETTINGS, delivered
 
@@ -21,18 +22,15 @@ def nodes(count: int) -> JobNodes:
 
 
 def planned(name: str, settings: dict[str, Any], count: int) -> tuple[list[Process], dict[str, str]]:
-    definition: dict[str, Any] = {name: dict(settings), "nodeCount": count}
-    delivered().complete(definition)
-    assert list(delivered().faults(definition)) == []
+    completed = dict(settings)
+    assert list(delivered().check(name, completed, count)) == []
     toolkit = delivered()[name]
-    found = list(toolkit.processes(definition[name], nodes(count)))
-    return found, dict(toolkit.variables(definition[name], nodes(count)))
+    found = list(toolkit.processes(completed, nodes(count)))
+    return found, dict(toolkit.variables(completed, nodes(count)))
 
 
 def refused(name: str, settings: dict[str, Any], count: int) -> list[str]:
-    definition = {name: dict(settings), "nodeCount": count}
-    delivered().complete(definition)
-    return [fault.path for fault in delivered().faults(definition)]
+    return [fault.path for fault in delivered().check(name, dict(settings), count)]
 
 
 def test_all_nine_toolkits_of_the_service_are_here() -> None:
@@ -77,9 +75,9 @@ def test_tensorflow_fills_in_counts_of_distributed_jobs_only() -> None:
         (SCRIPT, 2, True),
         ({**SCRIPT, "workerCommandLineArgs": "x"}, 1, True),
     ):
-        definition: dict[str, Any] = {"tensorFlowSettings": dict(settings), "nodeCount": count}
-        delivered().complete(definition)
-        assert ("workerCount" in definition["tensorFlowSettings"]) is filled
+        completed: dict[str, Any] = dict(settings)
+        list(delivered().check("tensorFlowSettings", completed, count))
+        assert ("workerCount" in completed) is filled
 
 
 @pytest.mark.parametrize(
@@ -143,12 +141,12 @@ def test_caffe_trains_by_its_solver_or_by_a_script() -> None:
 def test_what_does_not_fit_is_refused_by_its_path(
     name: str, settings: dict[str, Any], count: int, path: str
 ) -> None:
-    assert refused(name, settings, count) == [f"properties.{name}.{path}"]
+    assert refused(name, settings, count) == [path]
 
 
 def test_two_toolkits_in_one_job_are_refused() -> None:
     definition = {"chainerSettings": dict(SCRIPT), "horovodSettings": dict(SCRIPT), "nodeCount": 1}
-    (fault,) = delivered().faults(definition)
+    (fault,) = toolkit_faults(definition, delivered())
     assert "chainerSettings and horovodSettings" in fault.why
 
 

@@ -7,11 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.schema.faults import Fault
 from batchai_scenario.training.toolkits.base import Toolkit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from batchai_scenario.schema.body import Body
+    from batchai_scenario.schema.faults import Fault
 
 SETTINGS = {
     "cntkSettings": "cntk",
@@ -62,26 +64,14 @@ class Toolkits:
                 return self._found[name].tool_type if name in self._found else SETTINGS[name]
         return ""
 
-    def complete(self, definition: Mapping[str, Any]) -> None:
-        """Fill in, in place, what the service filled in of the toolkit's settings."""
-        for toolkit in self:
-            if definition.get(toolkit.settings_name) is not None:
-                toolkit.complete(definition[toolkit.settings_name], definition.get("nodeCount", 1))
+    def model(self, name: str) -> type[Body] | None:
+        """Give the model of a settings property; None if we have no such toolkit."""
+        return self._found[name].settings if name in self._found else None
 
-    def faults(self, definition: Mapping[str, Any]) -> Iterator[Fault]:
-        """Find what is wrong with the toolkit of a job's definition, with completed settings."""
-        given = [name for name in self.names if definition.get(name) is not None]
-        if len(given) != 1:
-            wrong = f"{' and '.join(given)} are given" if given else "none is given"
-            yield Fault("properties", f"a job has exactly one toolkit's settings, and {wrong}")
-            return
-        path = f"properties.{given[0]}"
-        if given[0] not in self._found:
-            known = ", ".join(self._found)
-            yield Fault(path, f"the toolkits are {known}", "unsupported")
-            return
-        for fault in self._found[given[0]].faults(definition[given[0]], definition.get("nodeCount", 1)):
-            yield fault.below(path)
+    def check(self, name: str, settings: dict[str, Any], node_count: int) -> Iterator[Fault]:
+        """Complete settings in place as the service did, and find what is wrong with them."""
+        self._found[name].complete(settings, node_count)
+        yield from self._found[name].faults(settings, node_count)
 
 
 def toolkits_in(folder: Path, package: str) -> Iterator[Toolkit]:

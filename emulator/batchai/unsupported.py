@@ -1,0 +1,55 @@
+"""What the emulator does not do of what the service did: refused by name, never ignored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchai_scenario.schema.faults import Fault
+from batchai_scenario.schema.unsupported import unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from batchai_scenario.training.toolkits.registry import Toolkits
+
+_SHARE = "mount an Azure file share (azureFileShares)"
+_VOLUMES = {
+    "fileServers": _SHARE,
+    "unmanagedFileSystems": _SHARE,
+    "azureFileShares[*].credentials.accountKeySecretReference": "give the accountKey",
+    "azureBlobFileSystems[*].credentials.accountKeySecretReference": "give the accountKey",
+}
+
+_COUNTERS = "nodeSetup.performanceCountersSettings.appInsightsReference"
+_CLUSTER = {
+    f"{_COUNTERS}.instrumentationKeySecretReference": "give the instrumentationKey",
+    "nodeSetup.setupTask.secrets[*].valueSecretReference": "give the value",
+    **{f"nodeSetup.mountVolumes.{name}": instead for name, instead in _VOLUMES.items()},
+}
+
+_JOB = {
+    **{f"mountVolumes.{name}": instead for name, instead in _VOLUMES.items()},
+    "containerSettings.imageSourceRegistry.credentials.passwordSecretReference": "give the password",
+    "secrets[*].valueSecretReference": "give the value",
+}
+
+_FILE_SERVER = {"subnet": "there are no virtual networks"}
+
+
+def unsupported_in_cluster(properties: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find what a cluster has and the emulator does not do."""
+    return unsupported(properties, _CLUSTER)
+
+
+def unsupported_in_file_server(properties: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find what a file server has and the emulator does not do."""
+    return unsupported(properties, _FILE_SERVER)
+
+
+def unsupported_in_job(properties: Mapping[str, Any], toolkits: Toolkits) -> Iterator[Fault]:
+    """Find what a job has and the emulator does not do."""
+    yield from unsupported(properties, _JOB)
+    known = ", ".join(toolkit.settings_name for toolkit in toolkits)
+    for name in toolkits.names:
+        if properties.get(name) is not None and name not in toolkits:
+            yield Fault(f"properties.{name}", f"the toolkits are {known}", "unsupported")

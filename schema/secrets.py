@@ -1,0 +1,60 @@
+"""What is a secret in a body: named here and nowhere else.
+
+A secret is the value of a property whose name is among ``SECRET_NAMES``, and the ``value`` of an entry of a
+list called ``secrets``. The service never gives one back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+SECRET_NAMES = frozenset({"accountkey", "adminuserpassword", "password", "instrumentationkey"})
+"""Names of properties whose values are secrets, in lower case."""
+
+_ENTRY = re.compile(r"\.secrets\[\d+\]\.value\Z")
+
+
+def is_secret(path: str) -> bool:
+    """Tell whether the property of a path, ``properties.secrets[0].value``, holds a secret."""
+    return path.rpartition(".")[2].lower() in SECRET_NAMES or _ENTRY.search(path) is not None
+
+
+def split_secrets(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Part secrets from a definition: gives it without them, and JSON pointer -> secret."""
+    secrets: dict[str, str] = {}
+    return _strip(definition, "", secrets), secrets
+
+
+def _strip(value: Any, pointer: str, secrets: dict[str, str]) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, list):
+        return [_strip(item, f"{pointer}/{index}", secrets) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    in_secrets = pointer.rpartition("/")[0].endswith("/secrets")
+    kept = {}
+    for key, item in value.items():
+        if key.lower() in SECRET_NAMES or (in_secrets and key == "value"):
+            secrets[f"{pointer}/{key}"] = item
+        else:
+            kept[key] = _strip(item, f"{pointer}/{key}", secrets)
+    return kept
+
+
+def redacted(tree: Any, key: str = "") -> Any:  # noqa: ANN401 - any JSON value
+    """Copy a body without its secrets: where one stood there is its name; placeholders (``$...``) stay."""
+    if isinstance(tree, dict):
+        return {name: redacted(value, name) for name, value in tree.items()}
+    if isinstance(tree, list):
+        if key == "secrets":
+            return [_hidden(item) for item in tree]
+        return [redacted(item) for item in tree]
+    if key.lower() in SECRET_NAMES and isinstance(tree, str) and not tree.startswith("$"):
+        return f"<{key}>"
+    return tree
+
+
+def _hidden(item: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(item, dict) and "value" in item:
+        return {**item, "value": f"<secret {item.get('name', '')}>"}
+    return redacted(item)
