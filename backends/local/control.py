@@ -307,10 +307,30 @@ def gc(home: Path) -> list[str]:
     """
     try:
         with locked(home):
-            return _told(*_sweep(home, _live(home)[0]))
+            removed, stays = _sweep(home, _live(home)[0])
+            return _told(_tidied(home) + removed, stays)
     except HomeTakenError:
         with tempfile.TemporaryDirectory() as nobody:
             return _told(*_sweep(Path(nobody), frozenset()))
+
+
+def _tidied(home: Path) -> list[str]:
+    """Complete or remove what a killed emulator left of uploads; a line if there was any."""
+    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.state.seal import Seal
+    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.storage.shares import Shares
+
+    place = Home(home)
+    staging = place.storage / ".staging"
+    if not (staging.is_dir() and any(staging.iterdir())):
+        return []
+    store = Store(place.database, Seal.at(place.seal_key))
+    try:
+        Shares(place, store)  # does it when it is made
+    finally:
+        store.close()
+    return [f"what uploads had left in {staging}"]
 
 
 def _sweep(home: Path, keep: frozenset[str]) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import content, smb, structured, tree, written
+from batchai_scenario.emulator.storage import content, journal, punching, smb, structured, tree, written
 from batchai_scenario.emulator.storage.call import metadata_headers, smb_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.journal import Slot
     from batchai_scenario.emulator.storage.tree import Found
 
 MAX_SIZE = 4 * 1024**4
@@ -55,13 +56,14 @@ async def create_file(context: Context, call: Call) -> Response:
     check_replaceable(context, call, root)
     length = _content_length(call, size)
     if length is None:
-        return call.answer(201, _create(context, call, record, size, last_write))
-    with context.drafts.take() as draft:
-        async with receiving(call, draft, length) as digest:
+        with context.drafts.take() as slot:
+            return call.answer(201, _create(context, call, record, size, last_write, slot))
+    with context.drafts.take() as slot:
+        async with receiving(call, slot.draft, length) as digest:
             md5 = await digest.value()
             content.check_md5(call, md5)
             check_replaceable(context, call, root)
-            headers = _create(context, call, record, size, last_write, draft=draft, length=length)
+            headers = _create(context, call, record, size, last_write, slot, length=length)
     headers["content-md5"] = content.encode_md5(md5)
     return call.answer(201, headers | structured.echo(call))
 
@@ -87,33 +89,46 @@ def _content_length(call: Call, size: int) -> int | None:
     return length
 
 
-def _create(
+def _create(  # noqa: PLR0917 - the file, all of it
     context: Context,
     call: Call,
     record: EntryRecord,
     size: int,
     last_write: int | None,
+    slot: Slot,
     *,
-    draft: int = -1,
     length: int = 0,
 ) -> dict[str, str]:
     """Make the file, with the first ``length`` bytes of the draft, and give the answer's headers."""
     root = context.root(call)
-    fd, path, made = tree.make_file(root, call.parts)
-    if made:
-        context.leases.forget(f"{call.share_key}/{path}")  # of a file that somebody deleted on disk
+    record.ranges = written.add([], 0, length - 1) if length else []
+    path, before = _standing(root, call.parts)
+    what = {"create": [size, length], "record": journal.as_note(record), "written": last_write}
+    with journal.noted(slot, call, path, before, **what):
+        fd, path, made = tree.make_file(root, call.parts)
+        try:
+            if made:
+                context.leases.forget(f"{call.share_key}/{path}")  # of a file that somebody deleted on disk
+            punching.reserve(fd, 0, length)  # a full disk leaves what stood there as it was
+            if length:
+                copy_range(slot.draft, fd, 0, length)
+            os.ftruncate(fd, length)
+            os.ftruncate(fd, size)
+            smb.set_last_write(fd, last_write)
+            record.created = record.created or os.fstat(fd).st_mtime_ns
+        finally:
+            os.close(fd)
+        with tree.find_file(root, path.split("/")) as found:
+            return save(context, call, found, record) | _SERVER_ENCRYPTED
+
+
+def _standing(root: str, parts: tuple[str, ...]) -> tuple[str, os.stat_result | None]:
+    """Give the true path of what stands where a file is to be made, and its status; None if nothing does."""
     try:
-        os.ftruncate(fd, 0)
-        os.ftruncate(fd, size)
-        if length:
-            copy_range(draft, fd, 0, length)
-        record.ranges = written.add([], 0, length - 1) if length else []
-        smb.set_last_write(fd, last_write)
-        record.created = record.created or os.fstat(fd).st_mtime_ns
-    finally:
-        os.close(fd)
-    with tree.find_file(root, path.split("/")) as found:
-        return save(context, call, found, record) | _SERVER_ENCRYPTED
+        with tree.find(root, parts) as found:
+            return found.path, found.stat
+    except (FileNotFoundError, NotADirectoryError):
+        return "/".join(parts), None
 
 
 async def get_file(context: Context, call: Call) -> Response:

@@ -74,7 +74,9 @@ class FilesService:
         self._shares = shares
         leases = Leases(store, clock)
         shares.records.watchers.append(leases.forget_below)
-        self._context = Context(accounts, shares, leases, Drafts(shares.draft), clock, tokens)
+        self._context = Context(
+            accounts, shares, leases, Drafts(shares.draft, shares.discard_draft), clock, tokens
+        )
         self._front: Front[Call] = Front(self, accounts, clock, tokens)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -80,8 +82,8 @@ class Front(Generic[Asked]):
             return await self._behind.run(call)
         except StorageError as error:
             return error_answer(call, error, self._clock.now())
-        except OSError as error:
-            refused = self._behind.refusal(error)
+        except (OSError, sqlite3.OperationalError) as error:
+            refused = self._behind.refusal(_of_disk(error))
             if refused is None:
                 raise
             return error_answer(call, refused, self._clock.now())
@@ -121,3 +123,10 @@ class Front(Generic[Asked]):
             raise failure("NoAuthenticationInformation", headers=challenge(call))
         if not is_version(call.asked_version):
             raise bad_header("x-ms-version", call.asked_version)
+
+
+def _of_disk(error: OSError | sqlite3.OperationalError) -> OSError:
+    """Take a store that finds its disk full for the disk itself."""
+    if isinstance(error, OSError):
+        return error
+    return OSError(errno.ENOSPC if "full" in str(error) else errno.EIO, str(error))

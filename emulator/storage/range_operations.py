@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import hashlib
 import os
-from functools import cache
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import changes, smb, structured, tree, written
+from batchai_scenario.emulator.storage import changes, journal, punching, smb, structured, tree, written
 from batchai_scenario.emulator.storage.call import XML, document, element
 from batchai_scenario.emulator.storage.content import (
-    CHUNK,
     MAX_RANGE,
     check_md5,
     clip,
@@ -31,9 +28,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.journal import Slot
 
 _MAX_LISTED = 10_000
-_KEEP_SIZE_PUNCH_HOLE = 0x01 | 0x02
 
 
 async def put_range(context: Context, call: Call) -> Response:
@@ -58,14 +55,15 @@ async def put_range(context: Context, call: Call) -> Response:
     if write == "clear":
         if call.length("content-length"):
             raise bad_header("content-length", call.headers["content-length"])
-        return call.answer(201, _commit(context, call, None, first, last))
+        with context.drafts.take() as slot:
+            return call.answer(201, _commit(context, call, slot, first, last, cleared=True))
     _check_length(call, last - first + 1)
-    with context.drafts.take() as draft:
-        async with receiving(call, draft, last - first + 1) as digest:
+    with context.drafts.take() as slot:
+        async with receiving(call, slot.draft, last - first + 1) as digest:
             if "content-md5" in call.headers:
                 check_md5(call, await digest.value())
             # Unless the client wants it checked, its MD5 need not be known before the bytes are in place.
-            headers = _commit(context, call, draft, first, last)
+            headers = _commit(context, call, slot, first, last)
             headers["content-md5"] = encode_md5(await digest.value())
     return call.answer(201, headers | structured.echo(call))
 
@@ -96,9 +94,9 @@ async def put_range_from_url(context: Context, call: Call) -> Response:
         finally:
             os.close(fd)
     _check_source(call, structured.crc(data))
-    with context.drafts.take() as draft:
-        write(draft, data, 0)
-        headers = _commit(context, call, draft, first, last)
+    with context.drafts.take() as slot:
+        write(slot.draft, data, 0)
+        headers = _commit(context, call, slot, first, last)
     headers["content-md5"] = encode_md5(hashlib.md5(data, usedforsecurity=False).digest())
     return call.answer(201, headers)
 
@@ -213,56 +211,47 @@ def _check_length(call: Call, length: int) -> None:
         decode_md5(call.headers["content-md5"])
 
 
-def _commit(context: Context, call: Call, draft: int | None, first: int, last: int) -> dict[str, str]:
+def _commit(
+    context: Context, call: Call, slot: Slot, first: int, last: int, *, cleared: bool = False
+) -> dict[str, str]:
     """Put the draft, or zeros, into the file, and give the answer's headers.
 
-    Nothing else of this service runs meanwhile.
+    Nothing else of this service runs meanwhile, and a kill leaves nothing half done (``journal``).
     """
     root = context.root(call)
+    length = last - first + 1
     with tree.find_file(root, call.parts) as found:
         record, _ = check(context, call, found)
         smb.check_writable(record)
-        _check_inside(last, found.stat.st_size)
+        size = found.stat.st_size
+        _check_inside(last, size)
+        found_time = found.stat.st_mtime_ns
         kept_time = found.stat.st_mtime_ns if _keeps_time(call) else None
+        what = {"clear" if cleared else "range": [first, length]}
         fd = found.open(os.O_RDWR)
         try:
-            if draft is None:
-                _clear(fd, first, last - first + 1)
-            else:
-                copy_range(draft, fd, first, last - first + 1)
+            if not cleared:
+                punching.reserve(fd, first, length)
+            with journal.noted(slot, call, found.path, found.stat, **what):
+                if cleared:
+                    punching.clear(fd, first, length)
+                else:
+                    copy_range(slot.draft, fd, first, length)
+                if kept_time is not None:
+                    smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)
+                record.copy = {}
+                if record.ranges is not None:
+                    record.ranges = (
+                        written.clear(record.ranges, first, last, size)
+                        if cleared
+                        else written.add(record.ranges, first, last)
+                    )
+                try:
+                    headers = save(context, call, found, record)
+                except BaseException:
+                    # What is kept of the file goes on to be believed.
+                    smb.set_last_write(f"/proc/self/fd/{found.fd}", found_time)
+                    raise
         finally:
             os.close(fd)
-        if kept_time is not None:
-            smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)
-        record.copy = {}
-        if record.ranges is not None:
-            size = found.stat.st_size
-            cleared = draft is None
-            record.ranges = (
-                written.clear(record.ranges, first, last, size)
-                if cleared
-                else written.add(record.ranges, first, last)
-            )
-        headers = save(context, call, found, record)
     return headers | {"x-ms-request-server-encrypted": "true"}
-
-
-def _clear(fd: int, offset: int, length: int) -> None:
-    """Free the blocks of a range and fill its ends with zeros; write zeros where holes are not to be had."""
-    code = _fallocate()(fd, _KEEP_SIZE_PUNCH_HOLE, offset, length)
-    if code == 0:
-        os.utime(fd)
-        return
-    zeros = bytes(CHUNK)
-    for first, last in list(data_ranges(fd, offset, offset + length - 1)):
-        for position in range(first, last + 1, CHUNK):
-            write(fd, zeros[: last + 1 - position], position)
-
-
-@cache
-def _fallocate() -> ctypes._FuncPointer:
-    """Give the C library's fallocate, which Python does not offer with its modes."""
-    function = ctypes.CDLL(None).fallocate
-    function.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    function.restype = ctypes.c_int
-    return function

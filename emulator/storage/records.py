@@ -127,7 +127,7 @@ class Records:
     def entry(self, share: str, path: str, stat: os.stat_result, *, directory: bool) -> EntryRecord:
         """Read the record of what stands at ``path`` (its true path) now; defaults if none fits."""
         body = self._read(f"{share}/{path}")
-        if body is not None and body["seal"] == _seal(stat, directory=directory):
+        if body is not None and body["seal"] == seal_of(stat, directory=directory):
             return EntryRecord(
                 body["headers"],
                 body["metadata"],
@@ -159,7 +159,7 @@ class Records:
     ) -> None:
         """Write the record of what stands at ``path`` as it is, changed when it says."""
         body: dict[str, Any] = {
-            "seal": _seal(stat, directory=directory),
+            "seal": seal_of(stat, directory=directory),
             "headers": record.headers,
             "metadata": record.metadata,
             "attributes": record.attributes,
@@ -181,6 +181,19 @@ class Records:
     def paths(self, share: str) -> list[str]:
         """List the paths in a share of which something is kept."""
         return [document.id[len(share) + 1 :] for document in self._store.list(ENTRIES, share)]
+
+    def reseal(self, share: str, path: str, seal: list[int], stat: os.stat_result) -> None:
+        """Believe a file's record again that this service changed without saving it.
+
+        What was written of the file is not known any more.
+        """
+        body = self._read(f"{share}/{path}")
+        if body is None or body["seal"] != seal:
+            return
+        kept = {name: value for name, value in body.items() if name != "ranges"}
+        document = {**kept, "seal": seal_of(stat), "changed": max(time.time_ns(), body["changed"] + 1)}
+        self._store.put(ENTRIES, f"{share}/{path}", document, parent=share)
+        self._forget_recent()
 
     def move_entries(self, share: str, source: str, target: str) -> None:
         """Let what is kept of ``source`` and all below it follow a rename to ``target``."""
@@ -230,10 +243,10 @@ class Records:
 
 def entity_tag(stat: os.stat_result, changed: int, *, directory: bool = False) -> str:
     """Make an ETag that differs whenever content or properties do, in the service's form ``"0x8D..."``."""
-    state = (*_seal(stat, directory=directory), changed)
+    state = (*seal_of(stat, directory=directory), changed)
     return f'"0x8{hash(state) & 0xFFF_FFFF_FFFF_FFFF:015X}"'
 
 
-def _seal(stat: os.stat_result, *, directory: bool) -> list[int]:
+def seal_of(stat: os.stat_result, *, directory: bool = False) -> list[int]:
     """Give what must agree for a record to be believed."""
     return [stat.st_ino] if directory else [stat.st_ino, stat.st_size, stat.st_mtime_ns]

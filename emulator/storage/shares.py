@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 import stat as modes
-import tempfile
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.state import beneath
+from batchai_scenario.emulator.storage import journal
 from batchai_scenario.emulator.storage.errors import bad_query, failure
 from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
 from batchai_scenario.emulator.storage.records import Records, ShareRecord
@@ -34,13 +34,14 @@ class Shares:
     """
 
     def __init__(self, home: Home, store: Store) -> None:
-        """Remove what a crash left in the staging folder; the home's lock must be held."""
+        """Complete what a crash left noted in the staging folder, and empty it; the lock must be held."""
         self._storage = os.fspath(home.storage)
         self.staging = f"{self._storage}/.staging"
         self._snapshots = f"{self._storage}/.snapshots"
         self._roots: dict[str, tuple[tuple[int, int], str]] = {}
         self.records = Records(store)
         os.makedirs(self._storage, mode=0o700, exist_ok=True)
+        journal.replay(self, self.staging)
         _remove_tree(self.staging)
         os.makedirs(self.staging, mode=0o700, exist_ok=True)
 
@@ -179,10 +180,13 @@ class Shares:
                 if (status := beneath.look(name, folder.fd)) and not modes.S_ISDIR(status.st_mode)
             )
 
-    def draft(self) -> int:
-        """Open an unnamed file for data on its way into a share (H3); it is gone when it is closed."""
-        with tempfile.TemporaryFile(dir=self.staging, buffering=0) as file:
-            return os.dup(file.fileno())
+    def draft(self) -> journal.Slot:
+        """Open the files of a slot for data on its way into a share (H3)."""
+        return journal.new_slot(self.staging)
+
+    def discard_draft(self, slot: journal.Slot) -> None:
+        """Close and remove the files of a slot."""
+        slot.close(self.staging)
 
 
 def _remove_tree(path: str) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.journal import Slot
 
 _STEP = 128 * 1024
 """Bytes that are worth a thread; fewer are hashed where they are."""
@@ -28,29 +29,30 @@ _KEPT = 4
 
 
 class Drafts:
-    """Unnamed files for bodies on their way in; used on one event loop."""
+    """Files for bodies on their way in, and the notes about them; used on one event loop."""
 
-    def __init__(self, make: Callable[[], int]) -> None:
-        """Take descriptors of new drafts from ``make``."""
+    def __init__(self, make: Callable[[], Slot], discard: Callable[[Slot], None]) -> None:
+        """Take new slots from ``make``, and give them to ``discard`` when they are not needed any more."""
         self._make = make
-        self._free: list[int] = []
+        self._discard = discard
+        self._free: list[Slot] = []
 
     @contextmanager
-    def take(self) -> Iterator[int]:
-        """Lend a draft's descriptor. What it holds beyond what the borrower wrote is old: never read that."""
-        draft = self._free.pop() if self._free else self._make()
+    def take(self) -> Iterator[Slot]:
+        """Lend a slot. What its draft holds beyond what the borrower wrote is old: never read that."""
+        slot = self._free.pop() if self._free else self._make()
         try:
-            yield draft
+            yield slot
         finally:
             if len(self._free) < _KEPT:
-                self._free.append(draft)
+                self._free.append(slot)
             else:
-                os.close(draft)
+                self._discard(slot)
 
     def close(self) -> None:
-        """Close the drafts that are kept."""
+        """Close the slots that are kept."""
         while self._free:
-            os.close(self._free.pop())
+            self._discard(self._free.pop())
 
     def __del__(self) -> None:
         self.close()
