@@ -131,9 +131,8 @@ def _left_below(folder: Path) -> list[str]:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if b"SCENARIO_TASK=" in environment and (
-            str(folder) in command or os.fsencode(folder) in environment
-        ):
+        ours = any(mark in environment for mark in (b"SCENARIO_TASK=", b"SCENARIO_NETWORK="))
+        if ours and (str(folder) in command or os.fsencode(folder) in environment):
             found.append(f"process {process.name}: {command}")
     if not docker_missing():
         import docker

@@ -21,7 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.proc import MARKER, end, marked
+from batchai_scenario.emulator.engines.proc import NETWORK, end, marked
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import host_name
 
@@ -145,9 +145,13 @@ class NodeNetworks:
         """See to it that a node is on its cluster's network; costs a look at /proc if it is."""
         with self._lock:
             hub, outside, own = (self._marker(cluster, what) for what in ("", _OUTSIDE, node))
-            found = {item.marker: item.pid for item in marked() if item.marker.startswith(hub)}
+            found = {
+                item.marker: item.pid for item in marked(variable=NETWORK) if item.marker.startswith(hub)
+            }
             if hub not in found:
-                end([item for item in marked() if item.marker in found])  # of a network that is gone
+                end(
+                    [item for item in marked(variable=NETWORK) if item.marker in found]
+                )  # of a network that is gone
                 found = {hub: _make_hub(hub)}
             if outside not in found:
                 _make_outside(found[hub], outside, subnet)
@@ -156,7 +160,7 @@ class NodeNetworks:
 
     def enter(self, cluster: str, node: str) -> list[str]:
         """Give the words before a command that is to run in a node's network."""
-        found = marked(self._marker(cluster, node))
+        found = marked(self._marker(cluster, node), NETWORK)
         if not found:
             raise _failed(f"the network of node {node} is gone")
         return _enter(found[0].pid)
@@ -166,10 +170,10 @@ class NodeNetworks:
         mine = {self._marker(cluster, node)}
         if last:
             mine |= {self._marker(cluster), self._marker(cluster, _OUTSIDE)}
-        end([item for item in marked() if item.marker in mine])
+        end([item for item in marked(variable=NETWORK) if item.marker in mine])
 
     def _marker(self, cluster: str, what: str = "") -> str:
-        return f"{self._home.root.resolve()}:{cluster}:network {what}"
+        return f"{self._home.root.resolve()}:{cluster}:{what}"
 
 
 def _make_hub(marker: str) -> int:
@@ -214,7 +218,7 @@ def _make_node(hub: int, marker: str, address: str, subnet: str) -> None:
         ours = f"{address}/{network.prefixlen}"
         _run([*_enter(pid), "/bin/sh", str(_SCRIPT), "node", ours, gateway(subnet)])
     except EngineError:
-        end(marked(marker))
+        end(marked(marker, NETWORK))
         raise
 
 
@@ -223,7 +227,7 @@ def _path() -> str:
 
 
 def _environment(marker: str) -> dict[str, str]:
-    return {"PATH": _path(), MARKER: marker}
+    return {"PATH": _path(), NETWORK: marker}
 
 
 def _enter(pid: int) -> list[str]:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MARKER = "SCENARIO_TASK"
 """Environment variable of every process of a task: ``<home folder>:<cluster>:<task id>``."""
 
+NETWORK = "SCENARIO_NETWORK"
+"""Environment variable of the processes that hold networks: ``<home folder>:<cluster>:<node, or what>``."""
+
 _SESSION_FIELD = 3  # of /proc/<pid>/stat after the command's name
 _START_FIELD = 19
 _ROUNDS = 4
@@ -32,9 +35,12 @@ class Found:
     command: tuple[str, ...]
 
 
-def marked(marker: str = "") -> list[Found]:
-    """List a task's processes, or those of every task; those that we may not look into are not ours."""
-    key = f"{MARKER}=".encode()
+def marked(marker: str = "", variable: str = MARKER) -> list[Found]:
+    """List a task's processes, or those of every task; those that we may not look into are not ours.
+
+    ``variable`` NETWORK: a network's processes instead.
+    """
+    key = f"{variable}=".encode()
     whole = key + marker.encode("utf-8", "surrogateescape")
     found = []
     for pid, entries in _environments():

@@ -64,7 +64,7 @@ from batchai_scenario.emulator.engines.parts import (
     place_among,
     thread_variables,
 )
-from batchai_scenario.emulator.engines.proc import MARKER, marked, send
+from batchai_scenario.emulator.engines.proc import MARKER, NETWORK, marked, send
 from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.engines.supervisors import (
     LAST_WORDS,
@@ -342,11 +342,11 @@ class ProcessEngine:
             if disk.parent.name not in keep and read_note(disk).get("engine") in (self.name, None):
                 with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
                     self.remove_node(disk.parent.name, disk.name)
-        for process in marked():
+        for process in [*marked(), *marked(variable=NETWORK)]:
             home, cluster, task = process.marker.rsplit(":", 2)
             ours = home == str(self._home.root.resolve()) and cluster not in keep
             if (ours or is_gone(process.pid, home)) and send(process, signal.SIGKILL):
-                swept.removed.append(f"process {process.pid} of task {task}")
+                swept.removed.append(f"process {process.pid} of {task or 'a network'}")
         swept.removed += drop_dangling_links()
         return swept.close()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.emulator.engines.control import find_control_folder
-from batchai_scenario.emulator.engines.proc import end, marked
+from batchai_scenario.emulator.engines.proc import NETWORK, end, marked
 from batchai_scenario.emulator.launch.build import plan_job
 from tests.lacking import skip_for
 
@@ -207,8 +207,8 @@ def test_nodes_have_the_addresses_of_the_service_and_networks_of_their_own(
 
 def test_a_network_is_made_again_for_nodes_that_lost_it(pair_of: Callable[[str], Pair]) -> None:
     pair = pair_of("process")
-    mine = f"{pair.lab.home.root.resolve()}:{pair.lab.cluster}:network"
-    end([process for process in marked() if process.marker.startswith(mine)])
+    mine = f"{pair.lab.home.root.resolve()}:{pair.lab.cluster}:"
+    end([process for process in marked(variable=NETWORK) if process.marker.startswith(mine)])
     for place in pair.places:
         assert pair.lab.engine.place_node(place.cluster, place.node) == place
     pair.start(f"ssh {pair.places[1].address} echo there")
