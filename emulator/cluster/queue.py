@@ -90,7 +90,7 @@ class Queue:
                 del self._lines[waiting.nodes]
         running, held = self._active.pop(job, (0, ()))
         self._running -= running
-        for node in held:
+        for node in set(held):
             self._holders[node].discard(job)
             if not self._holders[node]:
                 del self._holders[node]

@@ -207,7 +207,7 @@ def test_a_queue_counts_what_is_asked_for() -> None:
     queue = Queue()
     queue.wait(Waiting("a", 2, age=1))
     queue.wait(Waiting("b", 5, age=2))
-    queue.work("c", running=3, held=("n1", "n2", "n3"))
+    queue.work("c", running=3, held=("n1", "n2", "n3", "n3"))
     assert (queue.demand(4), queue.demand(5)) == (5, 10)
     assert (queue.held("n2"), queue.held("n9")) == (True, False)
     queue.work("c", held=("n1",))

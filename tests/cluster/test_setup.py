@@ -9,6 +9,7 @@ import pytest
 
 from batchai_scenario.emulator.cluster.model import ClusterKey, NodeState
 from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.launch.build import node_system
 from batchai_scenario.emulator.launch.layout import setup_suffix
 from tests.cluster.conftest import WORKSPACE, volume
 
@@ -62,6 +63,7 @@ def test_a_node_is_idle_when_its_setup_task_has_ended(world: World) -> None:
     assert cluster.errors == ()
     planned = next(task for task in world.engine.seen if task.id == tasks[0])
     assert (planned.main is not None, planned.preparation, planned.image) == (True, None, None)
+    assert planned.node_image == node_system({}), "it runs on the node's own system"
     assert planned.environment["TOKEN"] == "hunter2"
     root = planned.environment["AZ_BATCHAI_MOUNT_ROOT"]
     assert planned.environment["WHERE"] == f"{root}/afs"
