@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.files import FilesService
     from batchai_scenario.emulator.storage.volumes import Volumes
 
+
+_LASTING = timedelta(seconds=1)
+"""For how long states last that nobody looks at."""
 
 _WARM_UP_AFTER = 0.2
 """Seconds after the start: by then whoever waited for it has asked whether we are there."""
@@ -194,7 +198,7 @@ def _clusters(  # noqa: PLR0917 - what every room is made of
         python=settings.python,
     )
     held.callback(engines.close)
-    controller = Controller(store, clock, engines, volumes)
+    controller = Controller(store, clock, engines, volumes, lasting=_LASTING)
     controller.start()
     held.callback(controller.close)
     return controller, engines

@@ -107,7 +107,9 @@ class Clusters:
         return None if created else cluster
 
     def _get(self, request: ArmRequest) -> ArmResponse:
-        return _entity(request, self._find(request))
+        found = self._find(request)
+        self._clusters.seen([found.key.id])
+        return _entity(request, found)
 
     def _patch(self, request: ArmRequest) -> ArmResponse:
         cluster = self._find(request)
@@ -151,9 +153,13 @@ class Clusters:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         workspace = workspace_key(self._tree.workspace(request))
-        return page_of(
-            request, partial(self._clusters.page_clusters, [workspace]), wire_of(request).write_cluster
-        )
+        write = wire_of(request).write_cluster
+
+        def shown(cluster: Cluster) -> dict[str, Any]:
+            self._clusters.seen([cluster.key.id])
+            return write(cluster)
+
+        return page_of(request, partial(self._clusters.page_clusters, [workspace]), shown)
 
     def _find(self, request: ArmRequest) -> Cluster:
         workspace = workspace_key(self._tree.workspace(request))

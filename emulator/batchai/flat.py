@@ -155,7 +155,11 @@ class Flat:
 
         def shown(found: Any) -> Mapping[str, Any] | None:  # noqa: ANN401 - whatever is read
             body = write(found)
-            return narrow(body) if keep(body) else None
+            if not keep(body):
+                return None
+            if kind != "fileservers":
+                self._clusters.seen([found.key.id])
+            return narrow(body)
 
         return page_of(request, read, shown)
 

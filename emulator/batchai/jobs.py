@@ -141,7 +141,9 @@ class Jobs:
         return found
 
     def _get(self, request: ArmRequest) -> ArmResponse:
-        return _entity(request, self._find(request))
+        found = self._find(request)
+        self._clusters.seen([found.key.id])
+        return _entity(request, found)
 
     def _delete(self, request: ArmRequest) -> ArmResponse:
         workspace = WorkspaceKey(request.subscription, request.group, request.types[0][1])
@@ -170,7 +172,13 @@ class Jobs:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         experiment = experiment_key(self._tree.experiment(request))
-        return page_of(request, partial(self._clusters.page_jobs, [experiment]), wire_of(request).write_job)
+        write = wire_of(request).write_job
+
+        def shown(job: Job) -> dict[str, Any]:
+            self._clusters.seen([job.key.id])
+            return write(job)
+
+        return page_of(request, partial(self._clusters.page_jobs, [experiment]), shown)
 
     def _list_files(self, request: ArmRequest) -> ArmResponse:
         job = self._find(request)

@@ -94,6 +94,8 @@ class Allocation:
     def _resize(self, record: ClusterRecord) -> None:
         if self._room.workers.busy(("place", record.cluster.guid)):
             return  # its end comes back here
+        if record.cluster.key.id in self._room.unseen:
+            return  # it is looked at again when somebody saw it
         missing = self._missing(record)
         if record.placing and missing < len(record.placing):
             record = self._give_up(record)

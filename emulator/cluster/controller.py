@@ -6,6 +6,7 @@ import copy
 import logging
 import sqlite3
 import uuid
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from batchai_scenario.emulator.cluster.autoscale import first_size
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.jobs import JobRunner
 from batchai_scenario.emulator.cluster.keeping import Records
+from batchai_scenario.emulator.cluster.lasting import Unseen
 from batchai_scenario.emulator.cluster.loop import RETRY, Loop, Workers
 from batchai_scenario.emulator.cluster.model import (
     AllocationState,
@@ -33,7 +35,7 @@ from batchai_scenario.emulator.cluster.scheduler import next_start
 from batchai_scenario.emulator.launch.layout import output_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batchai_scenario.emulator.cluster.model import ExperimentKey, WorkspaceKey
     from batchai_scenario.emulator.cluster.ports import FileShares
@@ -69,10 +71,18 @@ class Controller:
         engines: gives an engine by name (may raise EngineUnavailable); ``""`` is the default engine. It
             is called from worker threads.
         shares: turns volumes into folders; called from worker threads too.
+        lasting: for how long a new job stays queued, and a new or resized cluster resizing, if nobody looks
+            (``seen``); zero: no longer than it must.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, engines: Callable[[str], Engine], shares: FileShares
+        self,
+        store: Store,
+        clock: Clock,
+        engines: Callable[[str], Engine],
+        shares: FileShares,
+        *,
+        lasting: timedelta = timedelta(0),
     ) -> None:
         self._clock = clock
         self._records = Records(store)
@@ -86,6 +96,7 @@ class Controller:
             shares=shares,
             settle=self._settle,
             look=self._look,
+            unseen=Unseen(self._loop, clock, lasting),
         )
         self._room = room
         self._allocation = Allocation(room)
@@ -141,7 +152,7 @@ class Controller:
             if record.target:
                 record = self._allocation.resize(record)
             self._records.save_cluster(record, secrets)
-            self._loop.post(lambda: self._settle(key.id))
+            self._resized(record)
             return record.cluster, True
 
         return self._loop.ask(create)
@@ -181,7 +192,7 @@ class Controller:
             if record.target != staying:
                 record = self._allocation.resize(record)
             self._records.save_cluster(record)
-            self._loop.post(lambda: self._settle(key.id))
+            self._resized(record)
             return self._records.view(record)
 
         return self._loop.ask(update)
@@ -194,6 +205,7 @@ class Controller:
             if record is None:
                 return False
             now = self._clock.now()
+            self._room.unseen.drop(key.id)
             queue = self._records.queue(key.id)
             with self._records.transaction():
                 if record.cluster.provisioning_state is not ProvisioningState.DELETING:
@@ -225,7 +237,10 @@ class Controller:
             if owner is None or owner.cluster.provisioning_state is ProvisioningState.DELETING:
                 record = ask_to_end(record, Ending.CLUSTER_DELETED, self._clock.now())
             self._records.save_job(record, secrets)
-            self._loop.post(lambda: self._allocation.retry(cluster.id))
+            if self._room.unseen.hold(key.id, partial(self._join, key.id, cluster.id)):
+                self._records.queue(cluster.id).aside(key.id)
+            else:
+                self._loop.post(lambda: self._allocation.retry(cluster.id))
             return record.job, True
 
         return self._loop.ask(create)
@@ -326,6 +341,22 @@ class Controller:
             execution_changed_at=now,
         )
         return JobRecord(job, mounts=tuple(volume.place for volume in mounts))
+
+    def seen(self, ids: Iterable[str]) -> None:
+        """Note that a client has seen clusters or jobs (by id) as they are."""
+        self._room.unseen.seen(ids)
+
+    def _resized(self, record: ClusterRecord) -> None:
+        """See to a cluster that is new or was changed, but not before somebody saw that it resizes."""
+        key = record.cluster.key.id
+        if record.cluster.allocation_state is AllocationState.RESIZING:
+            self._room.unseen.hold(key, partial(self._settle, key))
+        self._loop.post(lambda: self._settle(key))
+
+    def _join(self, job: str, cluster: str) -> None:
+        """Let a new job stand in line."""
+        self._records.queue(cluster).join(job)
+        self._allocation.retry(cluster)
 
     def _changed(self, record: JobRecord) -> None:
         """See soon to a job that was changed, and to its cluster."""

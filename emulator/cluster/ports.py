@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.cluster.model import (
@@ -104,6 +104,10 @@ class ClusterService(Protocol):
         self, experiments: Sequence[ExperimentKey], after: int = 0, limit: int | None = None
     ) -> list[tuple[int, Job]]:
         """List jobs of some experiments by age, each with its number: those after a number."""
+        ...
+
+    def seen(self, ids: Iterable[str]) -> None:
+        """Note that a client has seen clusters or jobs (by id) as they are: they may go on."""
         ...
 
     def terminate_job(self, key: JobKey) -> bool:

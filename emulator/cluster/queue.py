@@ -67,6 +67,17 @@ class Queue:
         self._waiting[job.job] = job
         self._lines.setdefault(job.nodes, Line()).add(job.job, job.rank)
 
+    def aside(self, job: str) -> None:
+        """Let a waiting job stand aside: it is not in line, and asks for no nodes yet."""
+        if job in self._waiting:
+            self._leave(self._waiting[job])
+
+    def join(self, job: str) -> None:
+        """Put a waiting job that stood aside in its line; nothing if it waits no more."""
+        waiting = self._waiting.get(job)
+        if waiting is not None:
+            self._lines.setdefault(waiting.nodes, Line()).add(job, waiting.rank)
+
     def work(self, job: str, *, running: int = 0, held: tuple[str, ...] = ()) -> None:
         """Note a job that something is done with.
 
@@ -84,16 +95,20 @@ class Queue:
         """Take a job out, if it is in."""
         waiting = self._waiting.pop(job, None)
         if waiting is not None:
-            line = self._lines[waiting.nodes]
-            line.discard(job)
-            if not line:
-                del self._lines[waiting.nodes]
+            self._leave(waiting)
         running, held = self._active.pop(job, (0, ()))
         self._running -= running
         for node in set(held):
             self._holders[node].discard(job)
             if not self._holders[node]:
                 del self._holders[node]
+
+    def _leave(self, waiting: Waiting) -> None:
+        line = self._lines.get(waiting.nodes)
+        if line is not None:
+            line.discard(waiting.job)
+            if not line:
+                del self._lines[waiting.nodes]
 
     def first(self, capacity: int) -> Waiting | None:
         """Give the first in line of those that ask for at most ``capacity`` nodes."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchai_scenario.emulator.cluster.keeping import Records
+    from batchai_scenario.emulator.cluster.lasting import Unseen
     from batchai_scenario.emulator.cluster.loop import Loop, Workers
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.cluster.transitions import NodeEvent
@@ -44,6 +45,7 @@ class Room:
     shares: FileShares
     settle: Callable[[str], None]
     look: Callable[[str], None]
+    unseen: Unseen
 
     def move_nodes(self, cluster: str, moves: Mapping[str, NodeEvent], job: str | None = None) -> None:
         """Write what an event makes of each of some nodes; ``job``: whose they are from now on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -200,6 +201,7 @@ class World:
     shares: FakeShares
     controller: Controller = field(init=False)
     broken: bool = False
+    lasting: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         self.controller = self.fresh()
@@ -211,7 +213,7 @@ class World:
         return self.engine
 
     def fresh(self) -> Controller:
-        return Controller(self.store, self.clock, self.engines, self.shares)
+        return Controller(self.store, self.clock, self.engines, self.shares, lasting=self.lasting)
 
     def restart(self) -> None:
         """Close the controller, as a dying emulator does, and start another on the same home."""

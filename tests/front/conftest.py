@@ -34,7 +34,7 @@ from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.arm.messages import ArmResponse
@@ -51,6 +51,7 @@ class FakeClusters:
         self.clusters: dict[str, Cluster] = {}
         self.jobs: dict[str, Job] = {}
         self.secrets: dict[str, Mapping[str, str]] = {}
+        self.looks: list[str] = []
         self.folders: dict[str, tuple[str, str, str] | None] = {}
 
     def create_cluster(
@@ -147,6 +148,9 @@ class FakeClusters:
         numbered = enumerate(self.jobs.values(), 1)
         found = [(place, one) for place, one in numbered if one.key.experiment.id in wanted and place > after]
         return found[:limit]
+
+    def seen(self, ids: Iterable[str]) -> None:
+        self.looks.extend(ids)
 
     def terminate_job(self, key: JobKey) -> bool:
         return key.id in self.jobs

@@ -186,6 +186,14 @@ def test_a_cluster_is_scaled(populated: Front) -> None:
     assert wrong.target in ("properties.vmSize", "properties.scaleSettings")
 
 
+def test_who_gets_or_lists_has_seen_and_who_creates_has_not(populated: Front) -> None:
+    looks = populated.clusters.looks
+    looks.clear()
+    for path in (CLUSTER, CLUSTER.rpartition("/")[0], JOB, JOB.rpartition("/")[0]):
+        assert populated.ask("GET", path).status == 200
+    assert [one.rpartition("/")[2] for one in looks] == ["c", "c", "j", "j"]
+
+
 def test_a_cluster_scales_by_itself(populated: Front) -> None:
     automatic = {"autoScale": {"minimumNodeCount": 0, "maximumNodeCount": 4}}
     answer = populated.ask("PATCH", CLUSTER, {"properties": {"scaleSettings": automatic}})
