@@ -65,6 +65,12 @@ class Registry:
         """List the backends, sorted by name, each with what is wrong if it cannot be loaded."""
         return [Offer(name, target, _fault(name, target)) for name, target in sorted(self._targets().items())]
 
+    def check(self, name: str) -> None:
+        """Refuse a name that no backend has, with one that may have been meant; UserError."""
+        targets = self._targets()
+        if name not in targets:
+            raise UserError(f"there is no backend {name!r}", field="backend", hint=_nearly(name, targets))
+
     def open(self, name: str, options: BackendOptions) -> Backend:
         """Open a backend.
 
@@ -72,10 +78,8 @@ class Registry:
             UserError: the name or an option is unknown.
             MachineError: the backend cannot be loaded, or lacks something.
         """
+        self.check(name)
         targets = self._targets()
-        if name not in targets:
-            known = ", ".join(sorted(targets))
-            raise UserError(f"there is no backend {name!r}; known are {known}", field="backend")
         return _load(name, targets[name])(options)
 
 
@@ -123,5 +127,14 @@ def refuse_unknown(backend: str, options: BackendOptions, known: Iterable[str]) 
             raise UserError(
                 f"the backend {backend!r} has no such option",
                 field=name,
-                hint=f"it knows {', '.join(names)}" if names else "it has none",
+                hint=_nearly(name, names) if names else "it has none",
             )
+
+
+def _nearly(name: str, known: Iterable[str]) -> str:
+    """Suggest a name that is nearly the one given, and list all."""
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    return (f"did you mean {close[0]!r}? " if close else "") + f"known are {', '.join(names)}"

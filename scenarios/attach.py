@@ -21,7 +21,7 @@ from batchai_scenario.scenarios.waiting import Patience, Rhythm, Waiting
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.base import Backend, OutputFile
     from batchai_scenario.scenarios.events import Event, Finished
     from batchai_scenario.scenarios.record import JobRecord, Run
 
@@ -109,11 +109,21 @@ def stop(run: Run, backend: Backend, emit: Callable[[Event], None]) -> Finished:
     return _close(run, backend, INTERRUPTED, 130, reasons)
 
 
-def show_logs(run: Run, backend: Backend, emit: Callable[[Event], None], only: Sequence[str] = ()) -> None:
-    """Pass on the logs of all jobs as they are now."""
+def show_logs(
+    run: Run,
+    backend: Backend,
+    emit: Callable[[Event], None],
+    only: Sequence[str] = (),
+    wanted: Callable[[OutputFile], bool] = lambda _: True,
+) -> set[str]:
+    """Pass on the logs of all jobs as they are now; gives the names of the files that there are."""
+    names: set[str] = set()
     for name, job in run.record.jobs.items():
         if job.submitted:
-            Follower(name, files_of(backend, job), emit, only=only).look(last=True)
+            follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted)
+            follower.look(last=True)
+            names |= follower.names
+    return names
 
 
 def follow_logs(
@@ -124,27 +134,34 @@ def follow_logs(
     tell: Callable[[str], None],
     *,
     only: Sequence[str] = (),
-) -> None:
+    wanted: Callable[[OutputFile], bool] = lambda _: True,
+    looked: Callable[[], None] = nothing,
+) -> set[str]:
     """Pass on the logs of all jobs from the first byte, and what is added to them until they have ended.
 
-    Works beside the process that owns the run, and also when that one deletes the job meanwhile.
+    Works beside the process that owns the run, and also when that one deletes the job meanwhile. ``looked``
+    is called after every look. Gives the names of the files that there are.
 
     Raises:
         Interrupted: The user wants to stop; the job goes on.
     """
     patience = Patience(waiting, tell)
+    names: set[str] = set()
     for name in list(run.record.jobs):
         job = _wait_for_job(run, name, waiting)
         if job is None:
             continue
-        follower = Follower(name, files_of(backend, job), emit, only=only)
+        follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted)
         rhythm = Rhythm(waiting, backend.wait_hint())
         ended = False
         while not ended:
             ended = patience(lambda job=job: _has_ended(backend, job))  # type: ignore[misc]
             patience(lambda follower=follower, ended=ended: follower.look(last=ended))  # type: ignore[misc]
+            looked()
             if not ended:
                 rhythm.pause()
+        names |= follower.names
+    return names
 
 
 def _has_ended(backend: Backend, job: JobRecord) -> bool:

@@ -16,6 +16,7 @@ from batchai_scenario.scenarios.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from batchai_scenario.backends.base import OutputFile
     from batchai_scenario.scenarios.events import Event
     from batchai_scenario.scenarios.files import JobFiles
 
@@ -76,12 +77,15 @@ class _Tail:
 class Follower:
     """Reads what was added to a job's logs since the last look, and tells it as events.
 
+    ``names``: all files that were seen, also those that are not followed.
+
     Args:
         job: The job's name, for the events.
         files: The job's files.
         emit: Hears the events.
         important: Patterns of lines that matter.
         only: Names of the files to follow; all of them if empty, the service's log as notices.
+        wanted: Tells whether to follow a file.
         clock: Gives seconds.
     """
 
@@ -93,6 +97,7 @@ class Follower:
         important: Sequence[re.Pattern[str]] = (),
         only: Sequence[str] = (),
         *,
+        wanted: Callable[[OutputFile], bool] = lambda _: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job = job
@@ -100,9 +105,11 @@ class Follower:
         self._emit = emit
         self._important = important
         self._only = only
+        self._wanted = wanted
         self._clock = clock
         self._tails: dict[str, _Tail] = {}
         self.notices: list[str] = []
+        self.names: set[str] = set()
 
     def look(self, *, last: bool = False) -> bool:
         """Pass on what is new; with ``last`` (the job has ended) also a line without an end.
@@ -111,7 +118,10 @@ class Follower:
         """
         any_news = False
         for item in self._files.list(STANDARD):
-            if item.is_directory or (self._only and item.path not in self._only):
+            if item.is_directory:
+                continue
+            self.names.add(item.path)
+            if (self._only and item.path not in self._only) or not self._wanted(item):
                 continue
             tail = self._tails.setdefault(item.path, _Tail())
             if (item.size or 0) < tail.offset:  # the job made it shorter: what it writes now is new

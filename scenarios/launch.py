@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import BackendOptions
-from batchai_scenario.backends.errors import ScenarioError
+from batchai_scenario.backends.errors import ScenarioError, UserError
 from batchai_scenario.scenarios import events as e
 from batchai_scenario.scenarios.finish import error_of, finished
 from batchai_scenario.scenarios.record import (
@@ -134,7 +134,10 @@ def _open(
     open_backend: Callable[[str, BackendOptions], Backend],
     waiting: Waiting,
 ) -> Backend | e.Finished:
-    """Open the backend; where that fails, write the end down and give the last event."""
+    """Open the backend; where that fails, write the end down and give the last event.
+
+    What the user got wrong leaves no record.
+    """
     begin = waiting.now()
     reporter.handle(e.StepStarted("backend", f"Open backend {target.backend}"))
     try:
@@ -142,6 +145,11 @@ def _open(
     except Exception as error:
         reporter.handle(e.StepEnded("backend", "", waiting.now() - begin, ok=False))
         exit_code, reasons = error_of(error)
+        if isinstance(error, UserError):  # a name or an option that is wrong: no run, and no record of one
+            run.discard()
+            last = replace(finished(run, FAILED, exit_code, reasons), run="", folder="")
+            reporter.handle(last)
+            return last
         run.record.state, run.record.exit_code = FAILED, exit_code
         run.record.reasons, run.record.ended_at = reasons, now()
         run.save()

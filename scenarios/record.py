@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from datetime import datetime, timezone
 from pathlib import Path  # noqa: TC003 - click and pydantic look at it
 from typing import TYPE_CHECKING, Any
@@ -232,6 +233,11 @@ class Run:
         text = self.record.model_dump_json(by_alias=True, indent=2, exclude_none=True)
         draft.write_text(text + "\n", encoding="utf-8")
         draft.replace(self.folder / "run.json")
+
+    def discard(self) -> None:
+        """Remove the folder of a run that never began, and stop being the owner."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
 
     def own(self) -> bool:
         """Become the owner, without waiting; False if a living process is."""

@@ -32,6 +32,8 @@ COMMANDS = {
     "backends": (f"{_HERE}.backends:backends", "List the places where scenarios can run."),
     "doctor": (f"{_HERE}.doctor:doctor", "Look at what this machine has and lacks."),
     "images": (f"{_HERE}.images:images", "List or build container images that jobs run in."),
+    "new": (f"{_HERE}.new:new", "Write a scenario folder to start from, which runs at once."),
+    "completion": (f"{_HERE}.completion:completion", "Print the completion for bash, zsh or fish."),
     "emulator": (f"{_HERE}.emulator:emulator", "Serve, look at, stop and clean the emulator of Batch AI."),
 }
 SETTINGS = (

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchai_scenario.scenarios.cli.completing import backend_names
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -21,11 +24,27 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - 
     return click.option(*names, **settings)
 
 
+def time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> timedelta | None:
+    """Read a time span such as 30m; click.BadParameter."""
+    from batchai_scenario.scenarios.text import parse_duration
+
+    try:
+        return None if value is None else parse_duration(str(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def backend_options(function: F) -> F:
     """Declare the flags that choose a backend and what it is told."""
     for add in reversed(
         (
-            option("--backend", default="local", metavar="NAME", help="Where to run."),
+            option(
+                "--backend",
+                default="local",
+                metavar="NAME",
+                help="Where to run.",
+                shell_complete=backend_names,
+            ),
             option(
                 "--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs jobs (local)."
             ),

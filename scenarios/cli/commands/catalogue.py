@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchai_scenario.scenarios.cli.completing import scenario_names
 from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def list_(folders: tuple[Path, ...], *, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=scenario_names)
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show the scenario NAME: what it does, its parameters, jobs and expectations."""

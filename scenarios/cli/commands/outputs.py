@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from batchai_scenario.scenarios.cli.completing import run_ids
 from batchai_scenario.scenarios.cli.options import json_option, option
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=run_ids)
 @option("--download", type=click.Path(file_okay=False, path_type=Path), help="Save all files to this folder.")
 @json_option
 @click.pass_obj

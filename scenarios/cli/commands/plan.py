@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchai_scenario.scenarios.cli.completing import scenario_names
 from batchai_scenario.scenarios.cli.options import backend_options, backend_values, json_option, set_option
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=scenario_names)
 @backend_options
 @set_option
 @json_option

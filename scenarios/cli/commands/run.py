@@ -7,38 +7,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchai_scenario.scenarios.cli.completing import scenario_names
 from batchai_scenario.scenarios.cli.options import (
     backend_options,
     backend_values,
     json_option,
     option,
     set_option,
+    time_span,
 )
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from typing import Any
 
     from batchai_scenario.scenarios.record import Run
     from batchai_scenario.scenarios.reporters.base import Reporter
 
 
-def _time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> timedelta | None:
-    from batchai_scenario.scenarios.text import parse_duration
-
-    try:
-        return None if value is None else parse_duration(str(value))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=scenario_names)
 @backend_options
 @set_option
 @option("--download", type=click.Path(file_okay=False, path_type=Path), help="Save all output files there.")
 @option("--keep", is_flag=True, help="Keep job, cluster and workspace at the end.")
-@option("--timeout", callback=_time_span, metavar="SPAN", help="Give up after this long, e.g. 30m.")
+@option("--timeout", callback=time_span, metavar="SPAN", help="Give up after this long, e.g. 30m.")
 @option(
     "--data-source",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

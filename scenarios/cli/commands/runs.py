@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchai_scenario.scenarios.cli.completing import run_ids
 from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=run_ids)
 @click.option("--stop", is_flag=True, help="End a run that has no process any more, or delete what one kept.")
 @json_option
 @click.pass_obj
