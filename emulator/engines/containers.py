@@ -27,6 +27,8 @@ from batchai_scenario.emulator.launch.plan import Mount, NodeTask
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from docker.errors import APIError
+
     from batchai_scenario.emulator.engines.dockerapi import Api
     from batchai_scenario.emulator.engines.limits import Limits
     from batchai_scenario.emulator.state.home import Home
@@ -50,11 +52,13 @@ def create_container(
     gpus: int,
     limits: Limits,
     cores: str = "",
+    init: bool = True,
 ) -> None:
     """Make a task's container. Nothing of the task's environment stands in its configuration.
 
     It runs as root, as containers did on the service (recipes install packages in preparation), with an
     init process that reaps what the job leaves, and the image's own entry point and health check unused.
+    ``init`` False: the supervisor is the container's first process and reaps, for engines that have no other.
     """
     more = options(limits, facts.info)
     if cores:
@@ -64,7 +68,7 @@ def create_container(
     if task.gang is not None:
         more["extra_hosts"] = {member.name: member.address for member in task.gang.members}
     host = _host_config(
-        api, facts, [*task.mounts, Mount(control, PurePosixPath(CONTROL))], init=True, gpus=gpus, **more
+        api, facts, [*task.mounts, Mount(control, PurePosixPath(CONTROL))], init=init, gpus=gpus, **more
     )
     network = api.create_networking_config(
         {network_name(task.cluster): api.create_endpoint_config(ipv4_address=address)}
@@ -83,6 +87,11 @@ def create_container(
         host_config=host,
         networking_config=network,
     )
+
+
+def lacks_init(error: APIError) -> bool:
+    """Tell whether a container could not start because its engine has no init process to give it."""
+    return "docker-init" in str(error.explanation or error)
 
 
 def _host_config(

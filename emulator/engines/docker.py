@@ -97,6 +97,7 @@ class DockerEngine:
         self._pull = pull
         self._owner = owner
         self._placing = threading.Lock()
+        self._init = True  # until the engine turns out to have none
 
     @cached_property
     def _api(self) -> Api:
@@ -178,7 +179,18 @@ class DockerEngine:
         try:
             if state is None:
                 self._create(task, folder, announce)
-            self._api.start(container_name(task.id))
+            try:
+                self._api.start(container_name(task.id))
+            except APIError as error:
+                if not self._init or not containers.lacks_init(error):
+                    raise
+                self._init = False
+                announce(
+                    "engine: it has no docker-init; a shell is the container's first process"
+                )
+                self._forget(task.id)
+                self._create(task, folder, announce)
+                self._api.start(container_name(task.id))
         except APIError as error:
             self._forget(task.id)
             raise failed_starting(containers.named(task), explain(error)) from error
@@ -224,6 +236,7 @@ class DockerEngine:
             gpus=gpus,
             limits=limits,
             cores=core_list(part),
+            init=self._init,
         )
 
     # E9 ------------------------------------------------------------------------------------------------

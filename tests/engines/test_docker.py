@@ -41,6 +41,50 @@ def lab(lab_of: Callable[..., Any]) -> Any:
     return lab_of("docker")
 
 
+class WithoutInit:
+    """An engine's client whose containers with an init cannot start, as where ``docker-init`` is missing."""
+
+    def __init__(self, api: docker.APIClient) -> None:
+        self._api = api
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+    def start(self, container: str) -> None:
+        if self._api.inspect_container(container)["HostConfig"]["Init"]:
+            text = 'exec: "docker-init": executable file not found in $PATH: unknown'
+            raise docker.errors.APIError("500 Server Error", explanation=text)
+        self._api.start(container)
+
+
+@pytest.fixture
+def lab_without_init(lab: Any, api: docker.APIClient) -> Any:
+    lab.engine._api.close()
+    lab.engine._api = WithoutInit(api)
+    return lab
+
+
+def test_an_engine_without_an_init_is_used_without_one(lab_without_init: Any) -> None:
+    lab = lab_without_init
+    outcome = lab.run("(sleep 0.1 & exec sleep 0.2) & wait; echo done; exit 3")
+    assert (outcome.end.phase, outcome.end.exit_code, outcome.end.problem) == ("main", 3, None)
+    assert outcome.text() == "done\n"
+    assert [line for line in lab.announced if "docker-init" in line] == [lab.announced[-1]]
+    assert lab.run("echo again").text() == "again\n"
+    assert len([line for line in lab.announced if "docker-init" in line]) == 1
+
+
+def test_a_job_is_stopped_where_the_engine_has_no_init(lab_without_init: Any) -> None:
+    lab = lab_without_init
+    task = lab.task("trap 'echo ended; exit 9' TERM; echo begun; while :; do sleep 0.05; done")
+    lab.start(task)
+    wait_for_output(lab, task)
+    lab.engine.stop(task.id, 5.0)
+    outcome = lab.finish(task)
+    assert outcome.end.problem is None
+    assert outcome.text() == "begun\nended\n"
+
+
 def run_command(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
     program = "import sys; from batchai_scenario.scenarios.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "--home", str(home.root), *arguments]
