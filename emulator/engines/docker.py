@@ -185,9 +185,7 @@ class DockerEngine:
                 if not self._init or not containers.lacks_init(error):
                     raise
                 self._init = False
-                announce(
-                    "engine: it has no docker-init; a shell is the container's first process"
-                )
+                announce("engine: it has no docker-init; a shell is the container's first process")
                 self._forget(task.id)
                 self._create(task, folder, announce)
                 self._api.start(container_name(task.id))

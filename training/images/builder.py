@@ -12,7 +12,9 @@ import argparse
 import contextlib
 import hashlib
 import json
+import os
 import shutil
+import socket
 import tarfile
 import tempfile
 from collections.abc import Callable
@@ -79,9 +81,10 @@ def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, fo
     from requests import RequestException
 
     try:
+        _knock(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
         engine = docker.from_env(timeout=600)
         engine.ping()
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, OSError) as error:
         raise Trouble(
             f"no Docker engine answers: {error}", "Start it, or get the right to use it, and run this again."
         ) from None
@@ -96,6 +99,15 @@ def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, fo
         raise Trouble(f"the engine could not build {tag}: {error}", "See the engine's own log.") from None
     finally:
         engine.close()
+
+
+def _knock(where: str) -> None:
+    """Try the engine's socket: Docker's client leaves a socket open that found nobody."""
+    scheme, _, path = where.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(_ANSWER)
+            knocking.connect(path)
 
 
 def _split(tag: str) -> tuple[str, str]:
