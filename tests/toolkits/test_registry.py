@@ -104,7 +104,8 @@ def test_a_toolkit_is_a_folder_and_nothing_else(toolkits: Toolkits, tmp_path: Pa
         job_mounts=[],
         toolkits=toolkits,
     ).tasks
-    assert [task.main.command for task in tasks if task.main] == ["echo hello 0", "echo hello 1"]
+    commands = [task.main.command if task.main else "" for task in tasks]
+    assert [f"echo hello {i}\n" in command for i, command in enumerate(commands)] == [True, True]
     assert [task.main.stdout.name for task in tasks if task.main] == ["stdout-wk-0.txt", "stdout-wk-1.txt"]
     assert [task.environment["AZ_BATCHAI_TASK_INDEX"] for task in tasks] == ["0", "1"]
     assert tasks[1].environment["AZ_BATCHAI_ECHO_HOSTS"] == "10.0.0.4,10.0.0.5"
