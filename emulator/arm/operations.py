@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _KIND = "operation"
 _KEPT = timedelta(days=7)
 _BATCH = 100
-_ONE_URL = "2017-09-01-preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +101,18 @@ class Operations:
             ended,
         )
 
-    def accepted(self, operation: Operation, request: ArmRequest) -> ArmResponse:
+    def accepted(
+        self, operation: Operation, request: ArmRequest, final: str = "operationstatuses"
+    ) -> ArmResponse:
         """Make the 202 that begins an operation; its URLs lead back to the host that the client used.
 
-        In 2017-09-01-preview both are the same (recorded traffic).
+        ``final`` is the resource in ``Location``; some API versions have ``operationresults`` there too.
         """
         where = (
             f"{request.base_url}/subscriptions/{operation.subscription}/providers/{operation.provider}"
             f"/locations/{operation.location}"
         )
         version = f"?api-version={request.api_version}"
-        final = "operationresults" if request.api_version == _ONE_URL else "operationstatuses"
         headers = {
             "Azure-AsyncOperation": f"{where}/operationresults/{operation.guid}{version}",
             "Location": f"{where}/{final}/{operation.guid}{version}",

@@ -1,4 +1,4 @@
-"""Clusters over the wire."""
+"""Clusters over the version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from batchai_scenario.emulator.batchai.answers import (
     page_of,
 )
 from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
-from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
 from batchai_scenario.emulator.errors import EngineUnavailable, ServiceError
 
@@ -68,11 +68,11 @@ class Clusters:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[1][1]
-        wire = wire_of(request)
-        check_name(name, wire.NAME)
+        version = version_of(request)
+        check_name(name, version.NAME)
         workspace = self._tree.workspace(request)
         check_open(workspace)
-        definition, secrets = wire.read_cluster(request.body)
+        definition, secrets = version.read_cluster(request.body)
         key = ClusterKey(workspace_key(workspace), name)
         old = self._clusters.get_cluster(key)
         if old is None:
@@ -84,9 +84,9 @@ class Clusters:
                     subscription=request.subscription,
                     provider=NAMESPACE,
                     location=workspace.body["location"],
-                    names=wire.cluster_names(key),
+                    names=version.cluster_names(key),
                 )
-                return self._operations.accepted(operation, request)
+                return self._operations.accepted(operation, request, version_of(request).FINAL)
         if old.provisioning_state is ProvisioningState.DELETING:
             raise conflict(f"The cluster {name} is being deleted")
         check_same(f"cluster {name}", old.definition, definition)
@@ -115,7 +115,7 @@ class Clusters:
         cluster = self._find(request)
         if cluster.provisioning_state is ProvisioningState.DELETING:
             raise conflict(f"The cluster {cluster.key.name} is being deleted")
-        changes = wire_of(request).read_cluster_update(request.body)
+        changes = version_of(request).read_cluster_update(request.body)
         cluster = self._tagged(cluster, changes.pop("tags", None))
         if changes:
             changed = self._clusters.update_cluster(cluster.key, changes)
@@ -147,13 +147,13 @@ class Clusters:
             subscription=request.subscription,
             provider=NAMESPACE,
             location=workspace.body["location"],
-            names=wire_of(request).cluster_names(cluster.key),
+            names=version_of(request).cluster_names(cluster.key),
         )
-        return self._operations.accepted(operation, request)
+        return self._operations.accepted(operation, request, version_of(request).FINAL)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         workspace = workspace_key(self._tree.workspace(request))
-        write = wire_of(request).write_cluster
+        write = version_of(request).write_cluster
 
         def shown(cluster: Cluster) -> dict[str, Any]:
             self._clusters.seen([cluster.key.id])
@@ -203,4 +203,4 @@ def _choice(request: ArmRequest, header: str, known: tuple[str, ...]) -> str:
 
 
 def _entity(request: ArmRequest, cluster: Cluster) -> ArmResponse:
-    return entity(wire_of(request).write_cluster(cluster), cluster.changed_at)
+    return entity(version_of(request).write_cluster(cluster), cluster.changed_at)

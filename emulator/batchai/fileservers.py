@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.batchai.answers import (
@@ -15,34 +14,20 @@ from batchai_scenario.emulator.batchai.answers import (
     not_found,
     page_of,
 )
+from batchai_scenario.emulator.batchai.model import FileServer
 from batchai_scenario.emulator.batchai.tree import FILE_SERVER, NAMESPACE, check_open, workspace_key
-from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
 from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
     from batchai_scenario.emulator.batchai.tree import Tree
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Document
-
-
-@dataclass(frozen=True, slots=True)
-class FileServer:
-    """A file server: ``state`` holds its provisioning state and times as they are written.
-
-    ``key`` names it as a cluster would be named: a workspace and a name. Its addresses are what clients
-    are told; nobody listens there, for ssh and NFS are not emulated.
-    """
-
-    key: ClusterKey
-    definition: Mapping[str, Any]
-    state: Mapping[str, Any]
-    public_address: str = "127.0.0.1"
-    internal_address: str = "10.0.0.4"
 
 
 class FileServers:
@@ -73,11 +58,11 @@ class FileServers:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[1][1]
-        wire = wire_of(request)
-        check_name(name, wire.NAME)
+        version = version_of(request)
+        check_name(name, version.NAME)
         parent = self._tree.workspace(request)
         check_open(parent)
-        definition = wire.read_file_server(request.body)
+        definition = version.read_file_server(request.body)
         workspace = workspace_key(parent)
         key = ClusterKey(workspace, name)
         old = self._tree.look(FILE_SERVER, file_server_id(key))
@@ -113,7 +98,7 @@ class FileServers:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         workspace = workspace_key(self._tree.workspace(request))
-        return page_of(request, partial(self.page, [workspace]), wire_of(request).write_file_server)
+        return page_of(request, partial(self.page, [workspace]), version_of(request).write_file_server)
 
     def _accepted(self, condition: str, request: ArmRequest, key: ClusterKey) -> ArmResponse:
         operation = self._operations.begin(
@@ -122,9 +107,9 @@ class FileServers:
             subscription=request.subscription,
             provider=NAMESPACE,
             location=self._tree.workspace(request).body["location"],
-            names=wire_of(request).cluster_names(key),
+            names=version_of(request).cluster_names(key),
         )
-        return self._operations.accepted(operation, request)
+        return self._operations.accepted(operation, request, version_of(request).FINAL)
 
 
 def file_server_id(key: ClusterKey) -> str:
@@ -138,5 +123,5 @@ def _server(found: Document) -> FileServer:
 
 
 def _entity(request: ArmRequest, found: Document) -> ArmResponse:
-    body = wire_of(request).write_file_server(_server(found))
+    body = version_of(request).write_file_server(_server(found))
     return entity(body, parse_time(found.body["creationTime"]))

@@ -13,7 +13,7 @@ from batchai_scenario.emulator.batchai import odata
 from batchai_scenario.emulator.batchai.answers import conflict, no_method, page_of
 from batchai_scenario.emulator.batchai.migrated import EXPERIMENT_NAME, home_key, is_home
 from batchai_scenario.emulator.batchai.tree import EXPERIMENT, FILE_SERVER, WORKSPACE, group_id, workspace_key
-from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ExperimentKey, JobKey
 from batchai_scenario.emulator.errors import ServiceError
 
@@ -143,13 +143,13 @@ class Flat:
     def _list(self, request: ArmRequest, kind: str) -> ArmResponse:
         keep = odata.read_filter(request.query.get("$filter", ""))
         narrow = odata.read_select(request.query.get("$select", ""))
-        wire = wire_of(request)
+        version = version_of(request)
         homes = [workspace_key(home) for home in self._homes(request.subscription, request.group)]
         experiments = [ExperimentKey(home, EXPERIMENT_NAME) for home in homes]
         kinds: dict[str, tuple[Callable[[int, int], Any], Callable[[Any], dict[str, Any]]]] = {
-            "clusters": (partial(self._clusters.page_clusters, homes), wire.write_cluster),
-            "jobs": (partial(self._clusters.page_jobs, experiments), wire.write_job),
-            "fileservers": (partial(self._servers.page, homes), wire.write_file_server),
+            "clusters": (partial(self._clusters.page_clusters, homes), version.write_cluster),
+            "jobs": (partial(self._clusters.page_jobs, experiments), version.write_job),
+            "fileservers": (partial(self._servers.page, homes), version.write_file_server),
         }
         read, write = kinds[kind]
 

@@ -29,7 +29,7 @@ from batchai_scenario.emulator.batchai.tree import (
     check_open,
     experiment_key,
 )
-from batchai_scenario.emulator.batchai.versions import wire_of
+from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import (
     ClusterKey,
     ExperimentKey,
@@ -96,15 +96,15 @@ class Jobs:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[2][1]
-        wire = wire_of(request)
-        check_name(name, wire.NAME)
+        version = version_of(request)
+        check_name(name, version.NAME)
         check_open(self._tree.workspace(request))
         experiment = self._tree.experiment(request)
         check_open(experiment)
-        definition, secrets = wire.read_job(request.body)
+        definition, secrets = version.read_job(request.body)
         key = JobKey(experiment_key(experiment), name)
         cluster_id = definition["cluster"]["id"]
-        cluster = self._flat_cluster(cluster_id, key) if wire.FLAT else self._cluster(cluster_id)
+        cluster = self._flat_cluster(cluster_id, key) if version.FLAT else self._cluster(cluster_id)
         definition["cluster"] = {"id": cluster.key.path}
         old = self._clusters.get_job(key)
         if old is None:
@@ -172,7 +172,7 @@ class Jobs:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         experiment = experiment_key(self._tree.experiment(request))
-        write = wire_of(request).write_job
+        write = version_of(request).write_job
 
         def shown(job: Job) -> dict[str, Any]:
             self._clusters.seen([job.key.id])
@@ -186,10 +186,10 @@ class Jobs:
         if not directory_id:
             text = "The query parameter 'outputdirectoryid' is required."
             raise ServiceError(400, "MissingQueryParameter", text, "outputdirectoryid")
-        wire = wire_of(request)
+        version = version_of(request)
         minutes = number(request.query, "linkexpiryinminutes", low=5, high=600, default=60)
-        if not wire.FOLDERS and request.query.get("directory", ".") not in (".", ""):
-            text = f"The query parameter 'directory' is not known in api-version {wire.VERSION}."
+        if not version.FOLDERS and request.query.get("directory", ".") not in (".", ""):
+            text = f"The query parameter 'directory' is not known in api-version {version.VERSION}."
             raise ServiceError(400, "InvalidQueryParameterValue", text, "directory")
         account, share, folder = self._folder(job, directory_id, request.query.get("directory", "."))
         expires = self._clock.now().replace(microsecond=0) + timedelta(minutes=minutes)
@@ -199,10 +199,10 @@ class Jobs:
             if not entry.is_directory:
                 path = f"{folder}/{entry.name}".lstrip("/")
                 url = self._files.link(account, share, path, expires=expires, base_url=request.base_url)
-            return wire.write_file(entry, url)
+            return version.write_file(entry, url)
 
         listed = sorted(self._files.list_folder(account, share, folder), key=lambda entry: entry.name)
-        shown = [entry for entry in listed if wire.FOLDERS or not entry.is_directory]
+        shown = [entry for entry in listed if version.FOLDERS or not entry.is_directory]
         return page(request, [(entry.name, partial(write, entry)) for entry in shown])
 
     def _folder(self, job: Job, directory_id: str, directory: str) -> tuple[str, str, str]:
@@ -247,9 +247,9 @@ class Jobs:
             subscription=request.subscription,
             provider=NAMESPACE,
             location=workspace.body["location"],
-            names=wire_of(request).job_names(job.key),
+            names=version_of(request).job_names(job.key),
         )
-        return self._operations.accepted(operation, request)
+        return self._operations.accepted(operation, request, version_of(request).FINAL)
 
     def _gone(self, target: Mapping[str, Any]) -> bool:
         return self._target(target) is None
@@ -266,4 +266,4 @@ class Jobs:
 
 
 def _entity(request: ArmRequest, job: Job) -> ArmResponse:
-    return entity(wire_of(request).write_job(job), job.changed_at)
+    return entity(version_of(request).write_job(job), job.changed_at)

@@ -14,7 +14,7 @@ from batchai_scenario.emulator.batchai.flat import KINDS, Flat
 from batchai_scenario.emulator.batchai.jobs import Jobs
 from batchai_scenario.emulator.batchai.tree import NAMESPACE, Tree
 from batchai_scenario.emulator.batchai.usages import usages
-from batchai_scenario.emulator.batchai.versions import WIRES, wire_of
+from batchai_scenario.emulator.batchai.versions.registry import delivered, version_of
 from batchai_scenario.emulator.batchai.workspaces import Experiments, Workspaces
 from batchai_scenario.emulator.errors import ServiceError
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
 
-_NESTED = tuple(version for version, wire in WIRES.items() if not wire.FLAT)
-_FLAT = tuple(version for version, wire in WIRES.items() if wire.FLAT)
-_ALL = (*_NESTED, *_FLAT)
-_WITH_USAGES = tuple(version for version in _ALL if version != "2017-09-01-preview")
+_ALL = tuple(delivered())
+_NESTED = tuple(name for name, version in delivered().items() if not version.FLAT)
+_FLAT = tuple(name for name, version in delivered().items() if version.FLAT)
+_WITH_USAGES = tuple(name for name, version in delivered().items() if version.HAS_USAGES)
 
 
 class BatchAIProvider:
@@ -103,7 +103,7 @@ class BatchAIProvider:
             "locations/usages": self._usages,
             "locations/operationresults": operations.poll,
             "locations/operationstatuses": operations.poll,
-            "operations": lambda request: ArmResponse(200, list_operations(flat=wire_of(request).FLAT)),
+            "operations": lambda request: ArmResponse(200, list_operations(flat=version_of(request).FLAT)),
         }
 
     def handle(self, request: ArmRequest) -> ArmResponse:
@@ -140,6 +140,6 @@ def _lists(request: ArmRequest) -> bool:
 def _check_query(request: ArmRequest) -> None:
     """Refuse what a list would otherwise silently not do; ``$filter`` and ``$select`` went in 2018-05-01."""
     for name in ("$filter", "$select"):
-        if name in request.query and not wire_of(request).FLAT:
+        if name in request.query and not version_of(request).FLAT:
             text = f"The query parameter '{name}' is not known in api-version {request.api_version}."
             raise ServiceError(400, "InvalidQueryParameterValue", text, name)

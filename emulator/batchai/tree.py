@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.batchai.answers import conflict, not_found
+from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ExperimentKey, ProvisioningState, WorkspaceKey
 from batchai_scenario.emulator.state.clock import wire_time
 
@@ -119,7 +120,7 @@ class Tree:
             location=location,
             names=names,
         )
-        return self._operations.accepted(operation, request)
+        return self._operations.accepted(operation, request, version_of(request).FINAL)
 
     def delete_group(self, subscription: str, group: str) -> bool:
         """Begin to delete all workspaces of a group; True when none is left."""

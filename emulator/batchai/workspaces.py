@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.arm.bodies import read_location, read_tags
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import normal_region
-from batchai_scenario.emulator.batchai import v2018_05_01 as wire
 from batchai_scenario.emulator.batchai.answers import check_name, conflict, entity, no_method, page_of
 from batchai_scenario.emulator.batchai.tree import (
     EXPERIMENT,
@@ -18,6 +17,7 @@ from batchai_scenario.emulator.batchai.tree import (
     group_id,
     workspace_key,
 )
+from batchai_scenario.emulator.batchai.versions.registry import nested_version_of
 from batchai_scenario.emulator.cluster.model import ExperimentKey, ProvisioningState, WorkspaceKey
 from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
@@ -48,14 +48,14 @@ class Workspaces:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[0][1]
-        check_name(name, wire.NAME)
+        check_name(name, nested_version_of(request).NAME)
         body = request.body or {}
         location, tags = normal_region(read_location(body)), read_tags(body)
         key = WorkspaceKey(request.subscription, request.group, name)
         old = self._tree.look(WORKSPACE, key.id)
         if old is not None:
             return self._put_again(request, old, location, tags)
-        return _workspace(self.make(key, location, tags))
+        return _workspace(request, self.make(key, location, tags))
 
     def make(self, key: WorkspaceKey, location: str, tags: Mapping[str, str] | None) -> Document:
         """Store a new workspace."""
@@ -81,15 +81,15 @@ class Workspaces:
                 f"'{location}'. Please select a new resource name."
             )
             raise conflict(text, "location")
-        return _workspace(self._tagged(old, tags))
+        return _workspace(request, self._tagged(old, tags))
 
     def _get(self, request: ArmRequest) -> ArmResponse:
-        return _workspace(self._tree.workspace(request))
+        return _workspace(request, self._tree.workspace(request))
 
     def _patch(self, request: ArmRequest) -> ArmResponse:
         found = self._tree.workspace(request)
         check_open(found)
-        return _workspace(self._tagged(found, read_tags(request.body or {})))
+        return _workspace(request, self._tagged(found, read_tags(request.body or {})))
 
     def _delete(self, request: ArmRequest) -> ArmResponse:
         key = WorkspaceKey(request.subscription, request.group, request.types[0][1])
@@ -102,12 +102,13 @@ class Workspaces:
     def _list(self, request: ArmRequest) -> ArmResponse:
         subscription = request.subscription.lower()
         parents = [group_id(subscription, request.group)] if request.group else None
+        version = nested_version_of(request)
 
         def write(found: Document) -> dict[str, Any] | None:
             if found.body["subscription"].lower() != subscription:
                 return None
             seen = self._tree.look(WORKSPACE, found.id)
-            return None if seen is None else wire.write_workspace(workspace_key(seen).path, seen.body)
+            return None if seen is None else version.write_workspace(workspace_key(seen).path, seen.body)
 
         return page_of(request, partial(self._tree.page, WORKSPACE, parents), write)
 
@@ -136,7 +137,7 @@ class Experiments:
 
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[1][1]
-        check_name(name, wire.NAME)
+        check_name(name, nested_version_of(request).NAME)
         parent = self._tree.workspace(request)
         check_open(parent)
         workspace = workspace_key(parent)
@@ -144,8 +145,8 @@ class Experiments:
         found = self._tree.look(EXPERIMENT, key.id)
         if found is not None:
             check_open(found)
-            return _experiment(found)
-        return _experiment(self.make(key))
+            return _experiment(request, found)
+        return _experiment(request, self.make(key))
 
     def make(self, key: ExperimentKey) -> Document:
         """Store a new experiment."""
@@ -159,7 +160,7 @@ class Experiments:
         return self._tree.put(EXPERIMENT, key.id, document, key.workspace.id)
 
     def _get(self, request: ArmRequest) -> ArmResponse:
-        return _experiment(self._tree.experiment(request))
+        return _experiment(request, self._tree.experiment(request))
 
     def _delete(self, request: ArmRequest) -> ArmResponse:
         workspace = WorkspaceKey(request.subscription, request.group, request.types[0][1])
@@ -172,10 +173,11 @@ class Experiments:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         parent = workspace_key(self._tree.workspace(request))
+        version = nested_version_of(request)
 
         def write(found: Document) -> dict[str, Any] | None:
             seen = self._tree.look(EXPERIMENT, found.id)
-            return None if seen is None else wire.write_experiment(experiment_key(seen).path, seen.body)
+            return None if seen is None else version.write_experiment(experiment_key(seen).path, seen.body)
 
         return page_of(request, partial(self._tree.page, EXPERIMENT, [parent.id]), write)
 
@@ -190,11 +192,11 @@ def _created(clock: Clock) -> dict[str, Any]:
     }
 
 
-def _workspace(found: Document) -> ArmResponse:
-    body = wire.write_workspace(workspace_key(found).path, found.body)
+def _workspace(request: ArmRequest, found: Document) -> ArmResponse:
+    body = nested_version_of(request).write_workspace(workspace_key(found).path, found.body)
     return entity(body, parse_time(found.body["changedAt"]))
 
 
-def _experiment(found: Document) -> ArmResponse:
-    body = wire.write_experiment(experiment_key(found).path, found.body)
+def _experiment(request: ArmRequest, found: Document) -> ArmResponse:
+    body = nested_version_of(request).write_experiment(experiment_key(found).path, found.body)
     return entity(body, parse_time(found.body["changedAt"]))

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchai_scenario.emulator.batchai.served import ROWS
+from batchai_scenario.emulator.batchai.versions.registry import delivered
 from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import ManualClock
@@ -266,7 +266,7 @@ def _take_out(body: Any, path: str) -> bool:
 def check(folder: Path, home: Path) -> list[Difference]:
     """Check all versions; ``folder`` holds ``batchai``, ``home`` is for state."""
     found: list[Difference] = []
-    for version in ROWS:
+    for version in delivered():
         store = Store(home / f"{version}.sqlite3", Seal.at(home / "seal.key"))
         clock = ManualClock()
         checked = Check(folder / "batchai", Front(store, clock, FakeClusters(clock), FakeFiles()), version)
@@ -279,7 +279,7 @@ def check(folder: Path, home: Path) -> list[Difference]:
 def undescribed(folder: Path) -> list[str]:
     """Name the operations that stand in a description and not in our table, or the other way round."""
     wrong = []
-    for version, rows in ROWS.items():
+    for version, rows in [(name, version.OPERATIONS) for name, version in delivered().items()]:
         described = Description(folder / "batchai", version)
         theirs = {(name, method, path) for name, method, path, _ in described.operations()}
         ours = {(row.name, row.method, row.path) for row in rows}

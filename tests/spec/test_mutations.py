@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchai_scenario.emulator.batchai.served import ROWS
+from batchai_scenario.emulator.batchai.versions.registry import delivered
 from batchai_scenario.emulator.errors import ServiceError
 from tests.front.conftest import CLUSTER, JOB
 from tests.spec.world import Specified
@@ -61,7 +61,7 @@ def rich_bodies(specified: Specified) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["clusters", "jobs", "fileServers"])
-@pytest.mark.parametrize("version", ROWS)
+@pytest.mark.parametrize("version", delivered())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_anything_anywhere(front: Front, version: str, kind: str, data: st.DataObject) -> None:

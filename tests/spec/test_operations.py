@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.emulator.batchai.served import ROWS, Row, page
+from batchai_scenario.emulator.batchai.served import page
+from batchai_scenario.emulator.batchai.versions.registry import delivered
 from batchai_scenario.emulator.errors import ServiceError
 from tests.spec.world import Specified
 
 if TYPE_CHECKING:
+    from batchai_scenario.emulator.batchai.versions.rows import Row
     from tests.front.conftest import Front
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 BATCH_AI = [
-    pytest.param(version, row, id=f"{version}-{row.name}") for version, rows in ROWS.items() for row in rows
+    pytest.param(name, row, id=f"{name}-{row.name}")
+    for name, version in delivered().items()
+    for row in version.OPERATIONS
 ]
 
 
@@ -27,8 +31,8 @@ def test_the_page_in_docs_is_what_the_code_says() -> None:
 
 
 def test_enough_is_served() -> None:
-    for version, rows in ROWS.items():
-        assert sum(not row.refused for row in rows) >= 0.95 * len(rows), version
+    for name, version in delivered().items():
+        assert sum(not row.refused for row in version.OPERATIONS) >= 0.95 * len(version.OPERATIONS), name
 
 
 @pytest.mark.parametrize(("version", "row"), BATCH_AI)

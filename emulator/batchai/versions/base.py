@@ -1,28 +1,32 @@
-"""The API versions at the door: what each module of translations offers, and which one was asked for."""
+"""What an API version is: a folder whose module ``version`` has everything that is special to it.
+
+Inside there is one model, shaped like the newest version. Bodies come in and go out through the version
+that was asked for; its constants say what else differs.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from batchai_scenario.emulator.batchai import v2017_09_01_preview, v2018_03_01, v2018_05_01
-
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from batchai_scenario.emulator.arm.messages import ArmRequest
-    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.model import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
+    from batchai_scenario.emulator.batchai.versions.rows import Row
     from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
 
     Read = tuple[dict[str, Any], dict[str, str]]
 
 
-class Wire(Protocol):
+class ApiVersion(Protocol):
     """One API version. Its functions turn bodies into definitions, and resources into bodies.
 
     ``FLAT``: clusters, jobs and file servers stand directly in a resource group, and lists take
     ``$filter`` and ``$select``. ``FOLDERS``: ``listOutputFiles`` takes ``directory`` and shows folders.
+    ``HAS_USAGES``: it tells usages. ``FINAL``: the resource in the ``Location`` header of an operation.
+    ``OPERATIONS``: all that its published description has.
     """
 
     @property
@@ -38,6 +42,21 @@ class Wire(Protocol):
     @property
     def FOLDERS(self) -> bool:  # noqa: N802 - a module's constant
         """Whether it lists folders among output files."""
+        ...
+
+    @property
+    def HAS_USAGES(self) -> bool:  # noqa: N802 - a module's constant
+        """Whether it tells usages and quotas."""
+        ...
+
+    @property
+    def FINAL(self) -> str:  # noqa: N802 - a module's constant
+        """``operationstatuses``, or ``operationresults`` where both headers of an operation are the same."""
+        ...
+
+    @property
+    def OPERATIONS(self) -> Sequence[Row]:  # noqa: N802 - a module's constant
+        """What its description has."""
         ...
 
     @property
@@ -86,14 +105,13 @@ class Wire(Protocol):
         ...
 
 
-WIRES: Mapping[str, Wire] = {
-    "2018-05-01": v2018_05_01,
-    "2018-03-01": v2018_03_01,
-    "2017-09-01-preview": v2017_09_01_preview,
-}
-"""API version -> its translations, the newest first. Only versions that are here pass the manager."""
+class NestedVersion(ApiVersion, Protocol):
+    """An API version that knows workspaces and experiments."""
 
+    def write_workspace(self, path: str, body: Mapping[str, Any], /) -> dict[str, Any]:
+        """Write a workspace from its document."""
+        ...
 
-def wire_of(request: ArmRequest) -> Wire:
-    """Give the translations that a request asked for."""
-    return WIRES[request.api_version]
+    def write_experiment(self, path: str, body: Mapping[str, Any], /) -> dict[str, Any]:
+        """Write an experiment from its document."""
+        ...

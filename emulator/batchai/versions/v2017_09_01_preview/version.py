@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.batchai import v2018_03_01 as newer
-from batchai_scenario.emulator.batchai import v2018_05_01 as newest
 from batchai_scenario.emulator.batchai.refusals import invalid_value
+from batchai_scenario.emulator.batchai.versions.v2018_03_01 import version as newer
+from batchai_scenario.emulator.batchai.versions.v2018_05_01 import version as newest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.model import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
     from batchai_scenario.emulator.cluster.model import Cluster, Job
 
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 VERSION = "2017-09-01-preview"
 FLAT = True
 FOLDERS = False
+HAS_USAGES = False
+FINAL = "operationresults"
+"""Both headers of an operation lead to one URL (recorded traffic)."""
 NAME = newer.NAME
+OPERATIONS = newer.FLAT_OPERATIONS
 
 read_cluster_update = newer.read_cluster_update
 cluster_names = newer.cluster_names
@@ -38,16 +42,16 @@ _TEXTS = {"Job failed with non-zero exit code": " job failed with non-zero exit 
 
 def read_cluster(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai.versions.v2017_09_01_preview import models
 
-    return newer.finish_cluster(schema_flat.PreviewCluster, body, VERSION)
+    return newer.finish_cluster(models.PreviewCluster, body, VERSION)
 
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai.versions.v2017_09_01_preview import models
 
-    definition = newest.read_job_body(schema_flat.PreviewJob, body, _UNKNOWN_TOOLKITS)
+    definition = newest.read_job_body(models.PreviewJob, body, _UNKNOWN_TOOLKITS)
     if "masterCommandLineArgs" not in definition.get("tensorFlowSettings", {"masterCommandLineArgs": ""}):
         raise invalid_value("properties.tensorFlowSettings.masterCommandLineArgs", "it is required")
     del definition["constraints"]["maxRetryCount"]
@@ -56,9 +60,9 @@ def read_job(body: Mapping[str, Any] | None) -> Read:
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai.versions.v2017_09_01_preview import models
 
-    return newer.finish_file_server(schema_flat.PreviewFileServer, body, VERSION)
+    return newer.finish_file_server(models.PreviewFileServer, body, VERSION)
 
 
 def write_cluster(cluster: Cluster) -> dict[str, Any]:

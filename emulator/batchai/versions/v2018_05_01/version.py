@@ -1,4 +1,4 @@
-"""Api-version 2018-05-01: requests in, entities out. Older versions are siblings of this module.
+"""Api-version 2018-05-01: requests in, entities out. Older versions are told as differences from it.
 
 Spellings, defaults, order and what is left out: recorded traffic.
 """
@@ -14,6 +14,20 @@ from batchai_scenario.emulator.batchai.unsupported import (
     unsupported_in_file_server,
     unsupported_in_job,
 )
+from batchai_scenario.emulator.batchai.versions.rows import (
+    CLUSTER,
+    EXPERIMENT,
+    FILE_SERVER,
+    GROUP,
+    JOB,
+    PARENTS,
+    USAGES,
+    WORKSPACE,
+    Row,
+    lists,
+    resource,
+)
+from batchai_scenario.emulator.batchai.versions.rows import OPERATIONS as ROW_OPERATIONS
 from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
 from batchai_scenario.emulator.launch.layout import setup_suffix
 from batchai_scenario.emulator.state.clock import wire_time
@@ -23,7 +37,7 @@ from batchai_scenario.training.toolkits.registry import delivered
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.model import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
     from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
     from batchai_scenario.emulator.errors import Problem
@@ -32,8 +46,25 @@ if TYPE_CHECKING:
 VERSION = "2018-05-01"
 FLAT = False
 FOLDERS = True
+HAS_USAGES = True
+FINAL = "operationstatuses"
 NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
 """Names of everything (SDK 2.0.0), as ``schema.names`` has them; here, for that needs pydantic."""
+
+OPERATIONS = (
+    *resource("Workspaces", GROUP, "workspaces", "workspaceName", "Create Update Get Delete"),
+    *lists("Workspaces", "workspaces", **PARENTS),
+    *resource("Experiments", WORKSPACE, "experiments", "experimentName", "Create Get Delete"),
+    *lists("Experiments", "experiments", ListByWorkspace=WORKSPACE),
+    *resource("Clusters", WORKSPACE, "clusters", "clusterName", CLUSTER),
+    *lists("Clusters", "clusters", ListByWorkspace=WORKSPACE),
+    *resource("Jobs", EXPERIMENT, "jobs", "jobName", JOB),
+    *lists("Jobs", "jobs", ListByExperiment=EXPERIMENT),
+    *resource("FileServers", WORKSPACE, "fileServers", "fileServerName", FILE_SERVER),
+    *lists("FileServers", "fileServers", ListByWorkspace=WORKSPACE),
+    Row("Usages_List", "GET", USAGES),
+    ROW_OPERATIONS,
+)
 
 _IMAGE = {"publisher": "Canonical", "offer": "UbuntuServer", "sku": "16.04-LTS", "version": "latest"}
 _SCALE = {"manual": {"targetNodeCount": 0, "nodeDeallocationOption": "requeue"}}

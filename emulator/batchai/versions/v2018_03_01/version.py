@@ -13,18 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.bodies import read_tags
 from batchai_scenario.emulator.batchai import migrated
-from batchai_scenario.emulator.batchai import v2018_05_01 as newer
 from batchai_scenario.emulator.batchai.refusals import read_body
 from batchai_scenario.emulator.batchai.unsupported import (
     unsupported_in_cluster,
     unsupported_in_file_server,
 )
+from batchai_scenario.emulator.batchai.versions.rows import (
+    CLUSTER,
+    FILE_SERVER,
+    GROUP,
+    JOB,
+    PARENTS,
+    USAGES,
+    Row,
+    lists,
+    resource,
+)
+from batchai_scenario.emulator.batchai.versions.rows import OPERATIONS as ROW_OPERATIONS
+from batchai_scenario.emulator.batchai.versions.v2018_05_01 import version as newer
 from batchai_scenario.schema.secrets import split_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchai_scenario.emulator.batchai.fileservers import FileServer
+    from batchai_scenario.emulator.batchai.model import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
     from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
     from batchai_scenario.schema.body import Body
@@ -34,8 +46,21 @@ if TYPE_CHECKING:
 VERSION = "2018-03-01"
 FLAT = True
 FOLDERS = True
+HAS_USAGES = True
+FINAL = "operationstatuses"
 NAME = re.compile(r"(?!\.+\Z)[-\w.]{1,64}", re.ASCII)
 """Names may hold dots (SDK 1.0.1); one of nothing but dots would be a path (our decision)."""
+
+FLAT_OPERATIONS = (
+    *resource("Clusters", GROUP, "clusters", "clusterName", CLUSTER),
+    *lists("Clusters", "clusters", **PARENTS),
+    *resource("Jobs", GROUP, "jobs", "jobName", JOB),
+    *lists("Jobs", "jobs", **PARENTS),
+    *resource("FileServers", GROUP, "fileServers", "fileServerName", FILE_SERVER),
+    *lists("FileServers", "fileServers", **PARENTS),
+    ROW_OPERATIONS,
+)
+OPERATIONS = (*FLAT_OPERATIONS, Row("Usage_List", "GET", USAGES))
 
 _PRIORITIES = {"low": -1000, "normal": 0, "high": 1000}
 _CODES = {"JobTerminated": "JobTerminate"}
@@ -46,32 +71,32 @@ _UNKNOWN = frozenset({"customMpiSettings", "horovodSettings"})
 
 def read_cluster(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_cluster(schema_flat.MarchCluster, body, VERSION)
+    return finish_cluster(models.MarchCluster, body, VERSION)
 
 
 def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a cluster's PATCH: ``scaleSettings``, ``tags``, or both; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    changes = read_body(schema_flat.ClusterUpdate, body)
+    changes = read_body(models.ClusterUpdate, body)
     tags = read_tags(body or {})
     return changes if tags is None else {**changes, "tags": tags}
 
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_job(newer.read_job_body(schema_flat.MarchJob, body, _UNKNOWN), body, VERSION)
+    return finish_job(newer.read_job_body(models.MarchJob, body, _UNKNOWN), body, VERSION)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
-    from batchai_scenario.emulator.batchai import schema_flat
+    from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_file_server(schema_flat.FileServer, body, VERSION)
+    return finish_file_server(models.FileServer, body, VERSION)
 
 
 def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, version: str) -> Read:

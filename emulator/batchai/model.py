@@ -1,0 +1,26 @@
+"""What the provider keeps of its own: file servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchai_scenario.emulator.cluster.model import ClusterKey
+
+
+@dataclass(frozen=True, slots=True)
+class FileServer:
+    """A file server: ``state`` holds its provisioning state and times as they are written.
+
+    ``key`` names it as a cluster would be named: a workspace and a name. Its addresses are what clients
+    are told; nobody listens there, for ssh and NFS are not emulated.
+    """
+
+    key: ClusterKey
+    definition: Mapping[str, Any]
+    state: Mapping[str, Any]
+    public_address: str = "127.0.0.1"
+    internal_address: str = "10.0.0.4"

@@ -1,0 +1,1 @@
+"""Api-version 2017-09-01-preview: the first, flat."""
