@@ -16,13 +16,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """A run began: it has an id and a record from now on."""
+    """A run began: it has an id and a record from now on; ``jobs`` run in this order."""
 
     run: str
     scenario: str
     summary: str
     backend: str
     parameters: Mapping[str, Any]
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,33 @@ class Metric(Event):
     unit: str
     limit: str
     met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSeen(Event):
+    """A metric's value stood in a log while the job ran; the last one counts in the end."""
+
+    job: str
+    name: str
+    value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded(Event):
+    """A job said that it is done with epoch number ``epoch`` of ``total``."""
+
+    job: str
+    epoch: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords(Event):
+    """A job failed; these are the last lines that it wrote to its standard error."""
+
+    job: str
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

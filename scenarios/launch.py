@@ -111,7 +111,14 @@ def run_scenario(
             started(run)
         record = run.record
         reporter.handle(
-            e.RunStarted(record.id, record.scenario, record.summary, record.backend, dict(record.parameters))
+            e.RunStarted(
+                record.id,
+                record.scenario,
+                record.summary,
+                record.backend,
+                dict(record.parameters),
+                tuple(record.jobs),
+            )
         )
         backend = _open(run, target, reporter, open_backend, waiting)
         if isinstance(backend, e.Finished):

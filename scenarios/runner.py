@@ -36,9 +36,11 @@ from batchai_scenario.scenarios.journal import Journal
 from batchai_scenario.scenarios.preparing import check_scenario, make_data
 from batchai_scenario.scenarios.readying import ready_machine
 from batchai_scenario.scenarios.record import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, now
+from batchai_scenario.scenarios.schema import ExpectSection
 from batchai_scenario.scenarios.text import duration, size
 from batchai_scenario.scenarios.uploads import uploads_of
 from batchai_scenario.scenarios.waiting import Patience, Rhythm, Waiting
+from batchai_scenario.scenarios.watching import Watch
 
 if TYPE_CHECKING:
     import re
@@ -232,14 +234,16 @@ class Runner:
 
     def _follow(self, name: str, job: JobRecord) -> None:
         """Pass on the logs until the job has ended and all of them were read."""
-        follower = Follower(
-            name, files_of(self._backend, job), self._journal.tell, self._important.get(name, ())
-        )
+        expected = self._run.record.expect.get(name) or ExpectSection()
+        watch = Watch(name, expected.metrics, self._journal.tell)
+        follower = Follower(name, files_of(self._backend, job), watch, self._important.get(name, ()))
         rhythm = Rhythm(self._waiting, self._backend.wait_hint())
         while not self._look(name, job, follower):
             if self._waiting.now() > self._deadline:
                 self._give_up(name, job, follower)
             rhythm.pause()
+        if job.state == FAILED != expected.execution_state:
+            watch.tell_last_words()
 
     def _look(self, name: str, job: JobRecord, follower: Follower) -> bool:
         """Look at a job once; True if it has ended and all its logs were read."""

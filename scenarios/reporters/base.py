@@ -58,6 +58,15 @@ class Reporter:
     def metric(self, event: e.Metric) -> None:
         """Hear a metric."""
 
+    def metric_seen(self, event: e.MetricSeen) -> None:
+        """Hear a metric's value while the job runs."""
+
+    def epoch_ended(self, event: e.EpochEnded) -> None:
+        """Hear that a job is done with an epoch."""
+
+    def last_words(self, event: e.LastWords) -> None:
+        """Hear the end of a failed job's standard error."""
+
     def saved(self, event: e.Saved) -> None:
         """Hear that an output was downloaded."""
 

@@ -95,6 +95,12 @@ class Plain(Reporter):
         limit = f" (expected: {event.limit})" if event.limit else ""
         self._say(f"metric {event.name}: {event.value:g}{unit}{limit}{'' if event.met else ' NOT MET'}")
 
+    def last_words(self, event: e.LastWords) -> None:
+        """Say how its standard error ended, all at once."""
+        self._say(f"job {event.job} failed; its standard error ended with")
+        for line in event.lines:
+            self._say(f"  stderr | {line}")
+
     def finished(self, event: e.Finished) -> None:
         """Say how it ended."""
         for line in result_lines(event):

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from batchai_scenario.scenarios.follow import is_progress
 from batchai_scenario.scenarios.reporters.base import Reporter
+from batchai_scenario.scenarios.reporters.curves import ASCII_BLOCKS, BLOCKS, Curve, remaining
 from batchai_scenario.scenarios.reporters.words import (
     far_text,
     log_prefix,
@@ -62,6 +63,11 @@ class Screen(Reporter):
         self._far_since = 0.0
         self._spinner = Spinner("line" if ascii_only else "dots", style="cyan")
         self._metrics: list[e.Metric] = []
+        self._last_words: list[e.LastWords] = []
+        self._jobs: dict[str, str] = {}
+        self._curves: dict[str, Curve] = {}
+        self._epoch: e.EpochEnded | None = None
+        self._epoch_at = self._job_since = 0.0
         self._told: set[str] = set()
         self._live: Live | None = None
         self._mover: threading.Thread | None = None
@@ -80,9 +86,35 @@ class Screen(Reporter):
                 title.append(f"  {self._status}", "cyan")
             line.add_row(Text(" "), self._spinner, title)
             parts: list[RenderableType] = [line]
+            if len(self._jobs) > 1:
+                parts.append(self._job_table())
+            if self._curves:
+                parts.append(self._curve_table())
             if self._far is not None:
                 parts.append(self._bar(self._far))
             return Group(*parts)
+
+    def _job_table(self) -> RenderableType:
+        """List the jobs of the run, each with its state."""
+        table = Table.grid(padding=(0, 2))
+        for job, state in self._jobs.items():
+            table.add_row(Text("   "), Text(job), Text(state, _STATE_STYLES.get(state, "cyan")))
+        return table
+
+    def _curve_table(self) -> RenderableType:
+        """Draw the metrics of the job that runs, and say when it may end."""
+        table = Table.grid(padding=(0, 2))
+        for name, curve in self._curves.items():
+            drawn = curve.drawn(ASCII_BLOCKS if self._ascii else BLOCKS)
+            table.add_row(Text("   "), Text(name, "dim"), Text(curve.last, "bold"), Text(drawn, "cyan"))
+        if self._epoch is not None:
+            left = remaining(self._epoch_at - self._job_since, self._epoch.epoch, self._epoch.total)
+            left = max(0.0, left - (time.monotonic() - self._epoch_at))
+            far = f"{self._epoch.epoch} of {self._epoch.total}"
+            table.add_row(
+                Text("   "), Text("epoch", "dim"), Text(far), Text(f"about {duration(left)} left", "dim")
+            )
+        return table
 
     def _bar(self, far: e.Progress) -> RenderableType:
         passed = time.monotonic() - self._far_since
@@ -149,6 +181,7 @@ class Screen(Reporter):
 
     def run_started(self, event: e.RunStarted) -> None:
         """Write the title."""
+        self._jobs = dict.fromkeys(event.jobs, "waiting")
         parameters = "  ".join(f"{name}={value}" for name, value in event.parameters.items())
         self._print(Text.assemble(("  ", ""), (event.scenario, "bold"), (f"  {clean(event.summary)}", "")))
         self._print(Text(f"  {event.run}", "dim"))
@@ -193,6 +226,9 @@ class Screen(Reporter):
         with self._lock:
             self._news = time.monotonic()
             self._status = self._state = event.state
+            if event.state == "running" or event.job not in self._jobs:
+                self._curves, self._epoch, self._job_since = {}, None, self._news
+            self._jobs[event.job] = event.state
 
     def note(self, event: e.Note) -> None:
         """Write it above."""
@@ -228,6 +264,20 @@ class Screen(Reporter):
         """Keep it for the table of results."""
         self._metrics.append(event)
 
+    def metric_seen(self, event: e.MetricSeen) -> None:
+        """Move its curve."""
+        with self._lock:
+            self._curves.setdefault(event.name, Curve(event.unit)).add(event.value)
+
+    def epoch_ended(self, event: e.EpochEnded) -> None:
+        """Estimate when the job ends."""
+        with self._lock:
+            self._epoch, self._epoch_at = event, time.monotonic()
+
+    def last_words(self, event: e.LastWords) -> None:
+        """Keep them: they stand under the reason."""
+        self._last_words.append(event)
+
     def saved(self, event: e.Saved) -> None:
         """Write what was saved."""
         self._print(Text(f"    {clean(event.file)}  {size(event.size)}", "dim"))
@@ -252,6 +302,10 @@ class Screen(Reporter):
         for reason in event.reasons:
             if reason not in self._told:
                 self._item("✗", "bold red", Text(clean(reason), "red"))
+        for words in self._last_words:
+            self._print(Text(f"    the end of {clean(words.job)}'s standard error:", "dim"))
+            for said in words.lines:
+                self._print(Text(f"    {clean(said)}", "dim red", overflow="fold"))
         if event.hint:
             self._item("→", "cyan", Text(clean(event.hint)))
         style = _STATE_STYLES.get(event.state, "bold yellow")
