@@ -207,9 +207,15 @@ class Records:
                     self._store.put(ENTRIES, moved, document.body, parent=share)
         self._forget_recent()
 
-    def save_permission(self, share: str, key: str, text: str) -> None:
-        """Keep a permission of a share by its key."""
-        self._store.put(PERMISSIONS, f"{share}/{key}", {"permission": text}, parent=share)
+    def save_permission(self, share: str, key: str, text: str, binary: str = "") -> None:
+        """Keep a permission of a share by its key, and the binary form if it came in that."""
+        body = {"permission": text, **({"binary": binary} if binary else {})}
+        self._store.put(PERMISSIONS, f"{share}/{key}", body, parent=share)
+
+    def binary_permission(self, share: str, key: str) -> str:
+        """Read the binary form in which a permission came; empty if it came as text."""
+        document = self._store.get(PERMISSIONS, f"{share}/{key}")
+        return "" if document is None else str(document.body.get("binary", ""))
 
     def permission(self, share: str, key: str) -> str | None:
         """Read a permission by its key; None if the share has no such one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage import permissions
 from batchai_scenario.emulator.storage.call import ECHO_VERSION, PERMISSION_KEY
-from batchai_scenario.emulator.storage.errors import bad_header, failure, not_built
+from batchai_scenario.emulator.storage.errors import bad_header, failure
 from batchai_scenario.emulator.storage.times import parse_smb_time
 
 if TYPE_CHECKING:
@@ -73,11 +73,9 @@ def apply(
         The time of last write that the client set, in ns since 1970; None if it left that to us.
 
     Raises:
-        StorageError: InvalidHeaderValue, FileInvalidPermission, FilePermissionNotFound; NotImplemented for
-            permissions in binary form.
+        StorageError: InvalidHeaderValue, FileInvalidPermission, FilePermissionNotFound.
     """
-    if call.headers.get("x-ms-file-permission-format", "sddl").lower() != "sddl":
-        raise not_built("permissions in binary form (x-ms-file-permission-format)")
+    form = permissions.form_of(call)
     permission, key = (
         call.headers.get("x-ms-file-permission", ""),
         call.headers.get("x-ms-file-permission-key"),
@@ -90,7 +88,7 @@ def apply(
     elif permission.lower() == "inherit":
         record.permission = ""
     elif permission and permission.lower() != "preserve":
-        record.permission = permissions.keep(context, call, permission)
+        record.permission = permissions.keep(context, call, permission, form)
     changed = _time(call, "x-ms-file-change-time", left)
     if changed is not None:
         record.new_change_time = changed
