@@ -131,7 +131,7 @@ def furnish(  # noqa: PLR0917 - what every room is made of
         from batchai_scenario.emulator.storage.files import FilesService
 
         return Storage(
-            FilesService(accounts, shares, store, clock, tokens),
+            FilesService(accounts, shares, store, clock, tokens, copy_seconds=settings.copy_seconds),
             BlobService(accounts, shares, store, clock, home, tokens),
         )
 

@@ -56,6 +56,7 @@ class EmulatorSettings:
     published ones are known, too, so that whoever reaches the emulator can do all that its user can.
     ``only``: ``files`` for storage alone, without clusters, engines and Batch AI; empty for everything.
     ``https``: on one more port, over TLS, with a certificate of the home's authority for this machine.
+    ``copy_seconds``: how long copies of files stay pending.
     """
 
     home: Path
@@ -71,6 +72,7 @@ class EmulatorSettings:
     development_credentials: bool = False
     only: str = ""
     https: bool = False
+    copy_seconds: float = 0.0
 
 
 class EmulatorServer:

@@ -65,6 +65,7 @@ def serve(
     development_credentials: bool = False,
     only: str = "",
     https: bool = False,
+    copy_seconds: float = 0.0,
     ready: Callable[[EmulatorStatus], None] | None = None,
 ) -> None:
     """Serve a home until SIGTERM or Ctrl-C; call it from the main thread.
@@ -73,6 +74,7 @@ def serve(
     keeps the service's own pace (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients``
     (``ID:SECRET``) are known besides the home's own credentials, and so are the published ones with
     ``development_credentials``. ``only`` ``files``: storage alone. ``https``: over TLS, too.
+    ``copy_seconds``: how long copies of files stay pending.
 
     Raises:
         UserError: one of these cannot be read.
@@ -101,6 +103,7 @@ def serve(
             development_credentials=development_credentials,
             only=only,
             https=https,
+            copy_seconds=copy_seconds,
         )
         threading.Thread(target=_close_after, args=(ending, started.server), name="emulator-end").start()
         try:

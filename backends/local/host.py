@@ -65,12 +65,13 @@ def start_emulator(
     development_credentials: bool = False,
     only: str = "",
     https: bool = False,
+    copy_seconds: float = 0.0,
 ) -> Started:
     """Start the emulator of a home in this process; returns once it answers.
 
     ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the home's own credentials,
     and so are the published ones with ``development_credentials``. ``only`` ``files``: storage alone.
-    ``https``: over TLS, too.
+    ``https``: over TLS, too. ``copy_seconds``: how long copies of files stay pending.
 
     Raises:
         UserError: one of these cannot be read.
@@ -97,6 +98,7 @@ def start_emulator(
             development_credentials=development_credentials,
             only=only,
             https=https,
+            copy_seconds=copy_seconds,
         )
     )
     try:

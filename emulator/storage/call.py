@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.errors import StorageError
     from batchai_scenario.emulator.storage.leases import Leases
+    from batchai_scenario.emulator.storage.pending import Copies
     from batchai_scenario.emulator.storage.records import EntryRecord
     from batchai_scenario.emulator.storage.shares import Shares
     from batchai_scenario.emulator.storage.tree import Found
@@ -58,6 +59,7 @@ class Context(NamedTuple):
     drafts: Drafts
     clock: Clock
     tokens: Tokens
+    copies: Copies
 
     def root(self, call: Call) -> str:
         """Give the folder of the share, or of its snapshot, that a request names; StorageError if none."""

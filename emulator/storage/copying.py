@@ -1,5 +1,5 @@
 # ruff: noqa: PTH108 - paths on the way of requests are plain strings
-"""Copies of files from a URL. They are done when they are answered, so none can ever be aborted."""
+"""Copies of files from a URL: done when they are answered, unless they are to take their time."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import os
 import uuid
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage import permissions, smb, tree
-from batchai_scenario.emulator.storage.errors import bad_header, failure
+from batchai_scenario.emulator.storage import pending, permissions, smb, tree
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
 from batchai_scenario.emulator.storage.file_operations import check, check_replaceable, save
 from batchai_scenario.emulator.storage.snapshots import copy_content
 from batchai_scenario.emulator.storage.sources import find_source, open_source
@@ -30,53 +30,133 @@ async def copy_file(context: Context, call: Call) -> Response:
     """Copy a file of this emulator over, or to, the one that the request names: 202, ``success`` at once.
 
     Content, HTTP headers and, unless the request brings its own, metadata are the source's. The target is
-    replaced in one step; until then it is as it was.
+    replaced in one step; until then it is as it was. Where copies are to take their time, it is ``pending``
+    first, and the target zeros.
     """
     root = context.root(call)
     source = find_source(context, call, "x-ms-copy-source", "r")
     metadata = call.metadata()
     ignored = call.flag("x-ms-file-copy-ignore-readonly")
     check_replaceable(context, call, root, read_only=ignored)
+    _check_idle(context, call, root)
     with open_source(context, source) as found:
         record = context.shares.records.entry(source.share_key, found.path, found.stat, directory=False)
         record.metadata = metadata or record.metadata
         written = _apply(context, call, record, source, found)
         draft = f"{context.shares.staging}/{uuid.uuid4().hex}"
+        size = found.stat.st_size
+        slow = context.copies.seconds > 0
+        record.copy = {
+            pending.ID: str(uuid.uuid4()),
+            "x-ms-copy-source": source.url,
+            pending.STATUS: "pending" if slow else "success",
+            "x-ms-copy-progress": f"{0 if slow else size}/{size}",
+        }
         try:
             await asyncio.to_thread(_draft, found, draft)
             check_replaceable(context, call, root, read_only=ignored)
-            path = _replace(root, call.parts, draft)
+            if slow:
+                headers = _begin(context, call, root, record, draft, size, written)
+                draft = ""
+            else:
+                headers = _complete(context, call, root, record, draft, written)
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(draft)
-        size = found.stat.st_size
-    now = http_date(int(context.clock.now().timestamp()))
-    copy_id = str(uuid.uuid4())
-    record.copy = {
-        "x-ms-copy-id": copy_id,
-        "x-ms-copy-source": source.url,
-        "x-ms-copy-status": "success",
-        "x-ms-copy-progress": f"{size}/{size}",
-        "x-ms-copy-completion-time": now,
-    }
+            if draft:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(draft)
+    return call.answer(202, headers | {name: record.copy[name] for name in (pending.ID, pending.STATUS)})
+
+
+async def abort_copy(context: Context, call: Call) -> Response:
+    """Abort a copy that is pending: 204, and the target is empty; else 409 NoPendingCopyOperation."""
+    if call.require("x-ms-copy-action").lower() != "abort":
+        raise bad_header("x-ms-copy-action", call.headers["x-ms-copy-action"])
+    asked = call.query.get("copyid")
+    if not asked:
+        raise failure("MissingRequiredQueryParameter", QueryParameterName="copyid")
+    with tree.find_file(context.root(call), call.parts) as found:
+        record, _ = check(context, call, found)
+        copy_id = record.copy.get(pending.ID, "")
+        if not context.copies.is_pending(copy_id):
+            raise failure("NoPendingCopyOperation")
+        if copy_id != asked:
+            raise failure("CopyIdMismatch")
+        context.copies.abort(copy_id)
+        fd = found.open(os.O_RDWR)
+        try:
+            os.ftruncate(fd, 0)
+        finally:
+            os.close(fd)
+        record.ranges = []
+        record.copy |= {pending.STATUS: "aborted", "x-ms-copy-completion-time": _now(context)}
+        save(context, call, found, record)
+    return call.answer(204, {})
+
+
+def _check_idle(context: Context, call: Call, root: str) -> None:
+    """Refuse a target that another copy is being made to; StorageError PendingCopyOperation (409)."""
+    try:
+        found = tree.find(root, call.parts)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with found:
+        if not found.is_directory:
+            record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
+            if context.copies.is_pending(record.copy.get(pending.ID, "")):
+                raise failure("PendingCopyOperation")
+
+
+def _begin(  # noqa: PLR0917 - what is copied, and where to
+    context: Context,
+    call: Call,
+    root: str,
+    record: EntryRecord,
+    draft: str,
+    size: int,
+    written: int | None,
+) -> dict[str, str]:
+    """Make the target, of zeros, and let its content wait."""
+    fd, path, _ = tree.make_file(root, call.parts)
+    try:
+        os.ftruncate(fd, 0)
+        os.ftruncate(fd, size)
+    finally:
+        os.close(fd)
+    ranges, record.ranges = record.ranges, []
+    with tree.find_file(root, path.split("/")) as target:
+        headers = save(context, call, target, record)
+
+    def complete() -> None:
+        try:
+            with tree.find_file(root, path.split("/")) as target:
+                now = context.shares.records.entry(call.share_key, path, target.stat, directory=False)
+        except StorageError:
+            return  # deleted meanwhile
+        if now.copy.get(pending.ID) != record.copy[pending.ID]:
+            return  # written meanwhile
+        record.ranges = ranges
+        record.copy |= {pending.STATUS: "success", "x-ms-copy-progress": f"{size}/{size}"}
+        _complete(context, call, root, record, draft, written)
+
+    context.copies.begin(record.copy[pending.ID], draft, complete)
+    return headers
+
+
+def _complete(  # noqa: PLR0917 - what is copied, and where to
+    context: Context, call: Call, root: str, record: EntryRecord, draft: str, written: int | None
+) -> dict[str, str]:
+    """Let the draft take the target's name, and keep its record."""
+    record.copy["x-ms-copy-completion-time"] = _now(context)
+    path = _replace(root, call.parts, draft)
     with tree.find_file(root, path.split("/")) as target:
         smb.set_last_write(f"/proc/self/fd/{target.fd}", written)
         target.stat = os.fstat(target.fd)
         record.created = record.created or target.stat.st_mtime_ns
-        headers = save(context, call, target, record)
-    done = {"x-ms-copy-id": copy_id, "x-ms-copy-status": "success"}
-    return call.answer(202, headers | done)
+        return save(context, call, target, record)
 
 
-async def abort_copy(context: Context, call: Call) -> Response:
-    """Refuse to abort a copy: 409 NoPendingCopyOperation, for every copy is complete when it is answered."""
-    if call.require("x-ms-copy-action").lower() != "abort":
-        raise bad_header("x-ms-copy-action", call.headers["x-ms-copy-action"])
-    if not call.query.get("copyid"):
-        raise failure("MissingRequiredQueryParameter", QueryParameterName="copyid")
-    with tree.find_file(context.root(call), call.parts) as found:
-        check(context, call, found)
-        raise failure("NoPendingCopyOperation")
+def _now(context: Context) -> str:
+    return http_date(int(context.clock.now().timestamp()))
 
 
 def _apply(context: Context, call: Call, record: EntryRecord, source: Source, found: Found) -> int | None:

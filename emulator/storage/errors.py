@@ -173,6 +173,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         "One of the query parameters specified in the request URI is outside the permissible range.",
     ),
     "ParentNotFound": (404, "The specified parent path does not exist."),
+    "PendingCopyOperation": (409, "There is currently a pending copy operation."),
     "PreviousSnapshotNotFound": (409, "The previous snapshot is not found."),
     "PublicAccessNotPermitted": (409, "Public access is not permitted on this storage account."),
     "ReadOnlyAttribute": (

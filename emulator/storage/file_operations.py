@@ -300,7 +300,7 @@ def _properties(context: Context, call: Call, found: Found, record: EntryRecord)
     headers = {name: value for name, value in record.headers.items() if name != "content-md5"}
     headers.setdefault("content-type", "application/octet-stream")
     headers["x-ms-type"] = "File"
-    headers |= record.copy
+    headers |= context.copies.told(record.copy)
     if not call.snapshot:
         headers |= context.leases.headers(call, f"{call.share_key}/{found.path}")
     return headers

@@ -15,6 +15,7 @@ from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.leases import Leases
 from batchai_scenario.emulator.storage.names import split_path
+from batchai_scenario.emulator.storage.pending import Copies
 from batchai_scenario.emulator.storage.routes import find_operation
 from batchai_scenario.emulator.storage.sas import FILES, file_link
 from batchai_scenario.emulator.storage.times import moment
@@ -67,16 +68,25 @@ class FilesService:
     dialect = FILES
 
     def __init__(
-        self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, tokens: Tokens
+        self,
+        accounts: Accounts,
+        shares: Shares,
+        store: Store,
+        clock: Clock,
+        tokens: Tokens,
+        *,
+        copy_seconds: float = 0.0,
     ) -> None:
-        """Serve the accounts' shares; ``store`` is where ``shares`` keeps its records."""
+        """Serve the accounts' shares; ``store`` is where ``shares`` keeps its records.
+
+        ``copy_seconds``: how long a copy stays pending; 0: it is done when it is answered.
+        """
         self._accounts = accounts
         self._shares = shares
         leases = Leases(store, clock)
         shares.records.watchers.append(leases.forget_below)
-        self._context = Context(
-            accounts, shares, leases, Drafts(shares.draft, shares.discard_draft), clock, tokens
-        )
+        drafts, copies = Drafts(shares.draft, shares.discard_draft), Copies(copy_seconds)
+        self._context = Context(accounts, shares, leases, drafts, clock, tokens, copies)
         self._front: Front[Call] = Front(self, accounts, clock, tokens)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:

@@ -175,7 +175,9 @@ class Served:
         return found
 
 
-def assemble(root: Path, clock: Clock | None = None, shares: type[Shares] = Shares) -> Served:
+def assemble(
+    root: Path, clock: Clock | None = None, shares: type[Shares] = Shares, copy_seconds: float = 0
+) -> Served:
     home = Home(root)
     home.make()
     clock = clock or SystemClock()
@@ -184,7 +186,13 @@ def assemble(root: Path, clock: Clock | None = None, shares: type[Shares] = Shar
     made = shares(home, store)
     tokens = Tokens(b"a key", clock)
     return Served(
-        home, store, accounts, made, FilesService(accounts, made, store, clock, tokens), clock, tokens
+        home,
+        store,
+        accounts,
+        made,
+        FilesService(accounts, made, store, clock, tokens, copy_seconds=copy_seconds),
+        clock,
+        tokens,
     )
 
 

@@ -78,6 +78,12 @@ def emulator() -> None:
     is_flag=True,
     help="Serve over TLS, too, on one more port, with a certificate of the home's own authority.",
 )
+@option(
+    "--copy-seconds",
+    type=click.FloatRange(0, 86400),
+    default=0,
+    help="How long copies of files stay pending, for programs that wait for them or abort them.",
+)
 @credential_options
 @json_option
 @click.pass_obj
@@ -92,6 +98,7 @@ def serve(
     only: str | None,
     in_memory: bool,
     https: bool,
+    copy_seconds: float,
     account: tuple[str, ...],
     client: tuple[str, ...],
     development_credentials: bool,
@@ -137,6 +144,7 @@ def serve(
             development_credentials=development_credentials,
             only=only or "",
             https=https,
+            copy_seconds=copy_seconds,
             ready=ready,
         )
 
