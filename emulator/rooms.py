@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.images import PullPolicy
     from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.launch.plan import GpuMode
-    from batchai_scenario.emulator.server import EmulatorSettings
+    from batchai_scenario.emulator.settings import EmulatorSettings
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.home import Home
     from batchai_scenario.emulator.state.store import Store

@@ -7,12 +7,12 @@ import secrets
 import threading
 import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchai_scenario import __version__
-from batchai_scenario.emulator.credentials import NO_CREDENTIALS, Credentials
+from batchai_scenario.emulator.credentials import Credentials
 from batchai_scenario.emulator.errors import HomeDamaged
 from batchai_scenario.emulator.serving import (
     Address,
@@ -22,13 +22,13 @@ from batchai_scenario.emulator.serving import (
     remove_address,
     write_address,
 )
+from batchai_scenario.emulator.settings import EmulatorSettings
 from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from batchai_scenario.emulator.gateway.app import Gateway
     from batchai_scenario.emulator.identity.tokens import Tokens
@@ -41,38 +41,6 @@ __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read
 
 _PROXY_HOST = "127.0.0.1"
 """Proxies are for programs on this machine, wherever the emulator itself listens."""
-
-
-@dataclass(frozen=True, slots=True)
-class EmulatorSettings:
-    """How to serve a home.
-
-    ``port`` 0: the previous one if it is free, else any. ``engine``: ``auto``, ``docker`` or ``process``;
-    ``gpus``: ``auto``, ``none`` or ``required``; both can be chosen anew for each cluster. ``strict``: keep
-    the service's pace (``Retry-After: 15``). ``training``: folder of training programs, by default the
-    installed one. ``python``: the interpreter that CNTK environments are made from, empty: found.
-    ``pull``: Docker images that are missing, ``missing`` or ``never``. ``credentials``: what is known
-    besides the home's own and what is made through the resource manager. ``development_credentials``: the
-    published ones are known, too, so that whoever reaches the emulator can do all that its user can.
-    ``only``: ``files`` for storage alone, without clusters, engines and Batch AI; empty for everything.
-    ``https``: on one more port, over TLS, with a certificate of the home's authority for this machine.
-    ``copy_seconds``: how long copies of files stay pending.
-    """
-
-    home: Path
-    host: str = "127.0.0.1"
-    port: int = 0
-    engine: str = "auto"
-    gpus: str = "auto"
-    strict: bool = False
-    training: Path | None = None
-    python: str = ""
-    pull: str = "missing"
-    credentials: Credentials = NO_CREDENTIALS
-    development_credentials: bool = False
-    only: str = ""
-    https: bool = False
-    copy_seconds: float = 0.0
 
 
 class EmulatorServer:

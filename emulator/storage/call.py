@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
 
@@ -23,16 +23,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from batchai_scenario.emulator.state.clock import Clock
-    from batchai_scenario.emulator.storage.accounts import Account, Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
+    from batchai_scenario.emulator.storage.accounts import Account
     from batchai_scenario.emulator.storage.errors import StorageError
-    from batchai_scenario.emulator.storage.leases import Leases
-    from batchai_scenario.emulator.storage.pending import Copies
     from batchai_scenario.emulator.storage.records import EntryRecord
-    from batchai_scenario.emulator.storage.shares import Shares
     from batchai_scenario.emulator.storage.tree import Found
-    from batchai_scenario.emulator.storage.uploads import Drafts
 
 ECHO_VERSION = "2019-02-02"
 """From this version on answers echo ``x-ms-client-request-id`` and have SMB properties (recorded)."""
@@ -48,22 +42,6 @@ _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 _MAX_METADATA = 8192
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})
 _MAX_BODY = 64 * 1024
-
-
-class Context(NamedTuple):
-    """What operations work on."""
-
-    accounts: Accounts
-    shares: Shares
-    leases: Leases
-    drafts: Drafts
-    clock: Clock
-    tokens: Tokens
-    copies: Copies
-
-    def root(self, call: Call) -> str:
-        """Give the folder of the share, or of its snapshot, that a request names; StorageError if none."""
-        return self.shares.root(call.account.name, call.share, call.snapshot)
 
 
 class Call:

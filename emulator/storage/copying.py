@@ -20,7 +20,8 @@ from batchai_scenario.emulator.storage.times import http_date
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
     from batchai_scenario.emulator.storage.records import EntryRecord
     from batchai_scenario.emulator.storage.sources import Source
     from batchai_scenario.emulator.storage.tree import Found

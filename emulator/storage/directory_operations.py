@@ -33,7 +33,8 @@ from batchai_scenario.emulator.storage.times import http_date, smb_time
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
     from batchai_scenario.emulator.storage.listing import Listed
     from batchai_scenario.emulator.storage.tree import Found
 

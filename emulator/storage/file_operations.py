@@ -15,8 +15,9 @@ from batchai_scenario.emulator.storage.uploads import copy_range, receiving
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
-    from batchai_scenario.emulator.storage.journal import Slot
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
+    from batchai_scenario.emulator.storage.slots import Slot
     from batchai_scenario.emulator.storage.tree import Found
 
 MAX_SIZE = 4 * 1024**4

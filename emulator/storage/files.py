@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.storage import listing, tree
-from batchai_scenario.emulator.storage.call import Call, Context
+from batchai_scenario.emulator.storage.call import Call
+from batchai_scenario.emulator.storage.context import Context
 from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.leases import Leases

@@ -11,7 +11,8 @@ from batchai_scenario.emulator.storage.errors import failure
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
 
 
 async def list_handles(context: Context, call: Call) -> Response:

@@ -13,49 +13,37 @@ import contextlib
 import json
 import os
 import time
-import uuid
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Protocol
 
 from batchai_scenario.emulator.storage import punching, tree
 from batchai_scenario.emulator.storage.errors import StorageError
 from batchai_scenario.emulator.storage.records import EntryRecord, seal_of
+from batchai_scenario.emulator.storage.slots import DRAFT, NOTE
 from batchai_scenario.emulator.storage.uploads import copy_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchai_scenario.emulator.storage.call import Call
-    from batchai_scenario.emulator.storage.shares import Shares
+    from batchai_scenario.emulator.storage.records import Records
+    from batchai_scenario.emulator.storage.slots import Slot
 
-_DRAFT, _NOTE = "draft-", "note-"
 _VALID, _STRUCK = b"1", b"0"
 _MOST_NOTE = 1 << 20
 _OTHERS_AFTER = 10 * 1_000_000_000
 """Nanoseconds after a note: what changed its file later was somebody else, and is left alone."""
 
 
-class Slot(NamedTuple):
-    """Open files for one body on its way in: its draft, and the note of what is being done with it."""
+class Kept(Protocol):
+    """What is replayed onto: shares and the records of what is in them."""
 
-    draft: int
-    note: int
-    name: str
+    @property
+    def records(self) -> Records:
+        """The records."""
 
-    def close(self, folder: str) -> None:
-        """Close and remove both."""
-        for fd, kind in ((self.draft, _DRAFT), (self.note, _NOTE)):
-            os.close(fd)
-            with contextlib.suppress(OSError):
-                os.unlink(f"{folder}/{kind}{self.name}")  # noqa: PTH108
-
-
-def new_slot(folder: str) -> Slot:
-    """Make the files of a slot."""
-    name = uuid.uuid4().hex
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    draft = os.open(f"{folder}/{_DRAFT}{name}", flags, 0o600)
-    return Slot(draft, os.open(f"{folder}/{_NOTE}{name}", flags, 0o600), name)
+    def root(self, account: str, share: str, snapshot: str = "", /) -> str:
+        """Give a share's folder; StorageError if there is none."""
 
 
 @contextlib.contextmanager
@@ -86,10 +74,10 @@ def noted(slot: Slot, call: Call, path: str, stat: os.stat_result | None, **what
         os.pwrite(slot.note, _STRUCK, 0)
 
 
-def replay(shares: Shares, folder: str) -> int:
+def replay(shares: Kept, folder: str) -> int:
     """Complete what a killed process left noted in a folder; gives how many writes that were."""
     try:
-        names = [name for name in os.listdir(folder) if name.startswith(_NOTE)]
+        names = [name for name in os.listdir(folder) if name.startswith(NOTE)]
     except FileNotFoundError:
         return 0
     done = 0
@@ -98,7 +86,7 @@ def replay(shares: Shares, folder: str) -> int:
         if note is not None:
             with (
                 contextlib.suppress(StorageError, OSError),
-                open(f"{folder}/{_DRAFT}{name.removeprefix(_NOTE)}", "rb", buffering=0) as draft,
+                open(f"{folder}/{DRAFT}{name.removeprefix(NOTE)}", "rb", buffering=0) as draft,
             ):
                 done += _redo(shares, note, draft.fileno())
     return done
@@ -116,7 +104,7 @@ def _read(path: str) -> dict[str, Any] | None:
     return note if isinstance(note, dict) else None
 
 
-def _redo(shares: Shares, note: dict[str, Any], draft: int) -> bool:
+def _redo(shares: Kept, note: dict[str, Any], draft: int) -> bool:
     """Do a noted write again if it had begun; False if its file is as it was, or somebody else's now."""
     account, share = note["share"]
     root = shares.root(account, share)

@@ -14,7 +14,8 @@ from batchai_scenario.emulator.storage.errors import bad_header, failure, not_bu
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
 
 DEFAULT = "O:S-1-5-21-0-0-0-500G:S-1-5-21-0-0-0-513D:(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1301bf;;;AU)"
 """The permission behind ``PERMISSION_KEY``: what a file has if none was set. (The service's own names an

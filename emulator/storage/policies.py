@@ -1,19 +1,20 @@
-"""Stored access policies of a share, and the XML that clients send for them and for the service."""
+"""Stored access policies of a share."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage.call import XML, document, element, stamps
 from batchai_scenario.emulator.storage.errors import failure
+from batchai_scenario.emulator.storage.parsing import parse_xml
 from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.times import parse_sas_time
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
 
 MOST = 5
 """Stored access policies of one share (service)."""
@@ -45,23 +46,6 @@ async def set_acl(context: Context, call: Call) -> Response:
     record.policies = policies
     context.shares.records.save_share(call.share_key, record)
     return call.answer(200, stamps(entity_tag(status, record.changed, directory=True), record.changed))
-
-
-def parse_xml(data: bytes, root: str) -> ET.Element:
-    """Read an XML document of a client.
-
-    Raises:
-        StorageError: InvalidXmlDocument if it is none, or its root has another name.
-    """
-    try:
-        if b"<!" in data:  # neither entities nor document types: nothing that could grow
-            raise failure("InvalidXmlDocument")
-        found = ET.fromstring(data.decode("utf-8-sig"))  # noqa: S314 - no entity can be declared, see above
-    except (ET.ParseError, UnicodeDecodeError, ValueError):
-        raise failure("InvalidXmlDocument") from None
-    if found.tag != root:
-        raise failure("InvalidXmlDocument")
-    return found
 
 
 def _read_policies(data: bytes) -> list[dict[str, str]]:

@@ -27,8 +27,9 @@ from batchai_scenario.emulator.storage.uploads import copy_range, receiving, wri
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
-    from batchai_scenario.emulator.storage.journal import Slot
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
+    from batchai_scenario.emulator.storage.slots import Slot
 
 _MAX_LISTED = 10_000
 

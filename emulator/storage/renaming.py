@@ -15,7 +15,8 @@ from batchai_scenario.emulator.storage.times import snapshot_time
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
     from batchai_scenario.emulator.storage.records import EntryRecord
     from batchai_scenario.emulator.storage.tree import Found
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
 
 
 class Operation(NamedTuple):

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.storage import bearer
 from batchai_scenario.emulator.storage.call import XML, document, element, name_element
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
-from batchai_scenario.emulator.storage.policies import parse_xml
+from batchai_scenario.emulator.storage.parsing import parse_xml
 from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
 
 MAX_RESULTS = 5000
 """Entries in one page, also when nothing was asked (service)."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
 
 MAX_QUOTA = 102_400
 """GiB: what the service allows to an account with large file shares; 5120 to others."""

@@ -14,6 +14,7 @@ from batchai_scenario.emulator.storage import journal
 from batchai_scenario.emulator.storage.errors import bad_query, failure
 from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
 from batchai_scenario.emulator.storage.records import Records, ShareRecord
+from batchai_scenario.emulator.storage.slots import Slot, new_slot
 from batchai_scenario.emulator.storage.times import parse_sas_time
 from batchai_scenario.emulator.storage.tree import MODE
 
@@ -180,11 +181,11 @@ class Shares:
                 if (status := beneath.look(name, folder.fd)) and not modes.S_ISDIR(status.st_mode)
             )
 
-    def draft(self) -> journal.Slot:
+    def draft(self) -> Slot:
         """Open the files of a slot for data on its way into a share (H3)."""
-        return journal.new_slot(self.staging)
+        return new_slot(self.staging)
 
-    def discard_draft(self, slot: journal.Slot) -> None:
+    def discard_draft(self, slot: Slot) -> None:
         """Close and remove the files of a slot."""
         slot.close(self.staging)
 

@@ -15,7 +15,8 @@ from batchai_scenario.emulator.storage.times import parse_smb_time
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
     from batchai_scenario.emulator.storage.records import EntryRecord
 
 _OPTIONAL_FROM = "2021-06-08"

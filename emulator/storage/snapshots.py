@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
 
 _CLONE = 0x40049409
 """``FICLONE``: let one file share another's blocks, which are copied when either is written."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     from batchai_scenario.emulator.storage.accounts import Account
-    from batchai_scenario.emulator.storage.call import Call, Context
+    from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.context import Context
     from batchai_scenario.emulator.storage.tree import Found
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from batchai_scenario.emulator.storage.call import Call
-    from batchai_scenario.emulator.storage.journal import Slot
+    from batchai_scenario.emulator.storage.slots import Slot
 
 _STEP = 128 * 1024
 """Bytes that are worth a thread; fewer are hashed where they are."""

@@ -18,7 +18,7 @@ from batchai_scenario.emulator.storage.shares import Shares
 from tests.storage.serving import ACCOUNT, SMB, Serving, assemble
 
 if TYPE_CHECKING:
-    from batchai_scenario.emulator.storage.journal import Slot
+    from batchai_scenario.emulator.storage.slots import Slot
     from tests.storage.serving import Served
 
 MIB = 1024 * 1024

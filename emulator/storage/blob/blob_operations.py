@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall
+    from batchai_scenario.emulator.storage.blob.context import BlobContext
     from batchai_scenario.emulator.storage.tree import Found
 
 MAX_PUT = 5000 * 1024 * 1024

@@ -21,7 +21,7 @@ from batchai_scenario.emulator.storage.blob.blob_operations import (
 from batchai_scenario.emulator.storage.blob.blocks import decode_id
 from batchai_scenario.emulator.storage.call import XML, document, element, stamps
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
-from batchai_scenario.emulator.storage.policies import parse_xml
+from batchai_scenario.emulator.storage.parsing import parse_xml
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall
+    from batchai_scenario.emulator.storage.blob.context import BlobContext
     from batchai_scenario.emulator.storage.tree import Found
 
 MAX_BLOCK = 4000 * 1024 * 1024

@@ -10,7 +10,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.storage.blob.call import CONTAINERS
+from batchai_scenario.emulator.storage.blob.keys import CONTAINERS
 from batchai_scenario.emulator.storage.errors import bad_query, failure
 
 if TYPE_CHECKING:

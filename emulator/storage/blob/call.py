@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+from batchai_scenario.emulator.storage.blob.keys import container_key
 from batchai_scenario.emulator.storage.call import Call
 from batchai_scenario.emulator.storage.errors import failure
 from batchai_scenario.emulator.storage.names import MAX_NAME, decode_path
-
-if TYPE_CHECKING:
-    import asyncio
-
-    from batchai_scenario.emulator.state.clock import Clock
-    from batchai_scenario.emulator.storage.accounts import Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
-    from batchai_scenario.emulator.storage.blob.blocks import Blocks
-    from batchai_scenario.emulator.storage.blob.containers import Containers
-    from batchai_scenario.emulator.storage.records import Records
 
 MAX_BLOB_NAME = 1024
 """Characters in a blob's name (service)."""
 
 _MAX_LIST = 8 * 1024 * 1024
 """Bytes in a block list: 50,000 identifiers fit."""
-
-
-class BlobContext(NamedTuple):
-    """What operations work on; ``committing`` lets one block list at a time become a blob."""
-
-    accounts: Accounts
-    containers: Containers
-    blocks: Blocks
-    records: Records
-    committing: asyncio.Lock
-    clock: Clock
-    tokens: Tokens
 
 
 class BlobCall(Call):
@@ -83,12 +60,3 @@ class BlobCall(Call):
             if len(data) > _MAX_LIST:
                 raise failure("RequestBodyTooLarge", MaxLimit=str(_MAX_LIST))
         return bytes(data)
-
-
-CONTAINERS = "/_blob/"
-"""Stands between account and container in the names of records; no share's name has it."""
-
-
-def container_key(account: str, container: str) -> str:
-    """Name a container among the records."""
-    return f"{account}{CONTAINERS}{container}"

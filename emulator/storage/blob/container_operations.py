@@ -17,7 +17,8 @@ from batchai_scenario.emulator.storage.times import http_date
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall
+    from batchai_scenario.emulator.storage.blob.context import BlobContext
 
 MAX_RESULTS = 5000
 _PLAIN = (

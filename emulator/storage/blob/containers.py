@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.state import beneath
-from batchai_scenario.emulator.storage.blob.call import container_key
+from batchai_scenario.emulator.storage.blob.keys import container_key
 from batchai_scenario.emulator.storage.errors import failure, not_built
 from batchai_scenario.emulator.storage.names import check_share_name, is_share_name
 from batchai_scenario.emulator.storage.tree import MODE

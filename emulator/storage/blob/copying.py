@@ -20,7 +20,7 @@ from batchai_scenario.emulator.storage.blob.blob_operations import (
     draft,
     is_there,
 )
-from batchai_scenario.emulator.storage.blob.call import BlobCall, container_key
+from batchai_scenario.emulator.storage.blob.keys import container_key
 from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
 from batchai_scenario.emulator.storage.conditions import check_source_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.accounts import Account
-    from batchai_scenario.emulator.storage.blob.call import BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall
+    from batchai_scenario.emulator.storage.blob.context import BlobContext
     from batchai_scenario.emulator.storage.tree import Found
 
 MAX_SYNCHRONOUS = 256 * 1024 * 1024

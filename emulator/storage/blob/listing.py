@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext
+    from batchai_scenario.emulator.storage.blob.call import BlobCall
+    from batchai_scenario.emulator.storage.blob.context import BlobContext
 
 MAX_RESULTS = 5000
 _SERVED = frozenset({"metadata", "copy"})

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.storage import listing
 from batchai_scenario.emulator.storage.blob.blocks import Blocks
-from batchai_scenario.emulator.storage.blob.call import BlobCall, BlobContext, container_key
+from batchai_scenario.emulator.storage.blob.call import BlobCall
 from batchai_scenario.emulator.storage.blob.containers import Containers
+from batchai_scenario.emulator.storage.blob.context import BlobContext
+from batchai_scenario.emulator.storage.blob.keys import container_key
 from batchai_scenario.emulator.storage.blob.listing import collect
 from batchai_scenario.emulator.storage.blob.openness import is_settled
 from batchai_scenario.emulator.storage.blob.routes import find_operation
