@@ -7,10 +7,12 @@ expressions for the first and the last line) and ``notice`` (what is shown for a
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.follow import is_progress
 from batchai_scenario.scenarios.reporters.base import Reporter
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def read_noise(training: Path) -> list[Noise]:
 
 
 class Folding(Reporter):
-    """Passes events on to a reporter for people, without known noise.
+    """Passes events on to a reporter for people, without known noise; what is noted again is counted.
 
     Args:
         inner: The reporter.
@@ -54,16 +56,30 @@ class Folding(Reporter):
         self._noise = noise
         self._held: dict[tuple[str, str], tuple[Noise, list[e.LogLine]]] = {}
         self._told: set[tuple[str, str]] = set()
+        self._repeats: Counter[str] = Counter()
 
     def handle(self, event: e.Event) -> None:
         """Pass an event on, unless it is a line of a block; lines that matter are always shown."""
         if isinstance(event, e.LogLine) and not event.important:
             self._line(event)
             return
+        if isinstance(event, (e.Note, e.Notice)) and not is_progress(event.text):
+            self._repeats[event.text] += 1
+            if self._repeats[event.text] > 1:
+                return
+        if isinstance(event, e.Finished):
+            self._tell_repeats()
         if isinstance(event, (e.JobChanged, e.StepEnded, e.Finished)):
             for key in list(self._held):
                 self._give_up(key)
         self._inner.handle(event)
+
+    def _tell_repeats(self) -> None:
+        """Say how often each text was repeated that was shown once."""
+        for text, count in self._repeats.items():
+            if count > 1:
+                self._inner.handle(e.Note("info", f"{count - 1} more times: {text}"))
+        self._repeats.clear()
 
     def _line(self, event: e.LogLine) -> None:
         key = (event.job, event.file)

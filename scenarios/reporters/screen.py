@@ -86,9 +86,9 @@ class Screen(Reporter):
                 title.append(f"  {self._status}", "cyan")
             line.add_row(Text(" "), self._spinner, title)
             parts: list[RenderableType] = [line]
-            if len(self._jobs) > 1:
+            if self._step.step == "job" and len(self._jobs) > 1:
                 parts.append(self._job_table())
-            if self._curves:
+            if self._step.step == "job" and (self._curves or self._epoch):
                 parts.append(self._curve_table())
             if self._far is not None:
                 parts.append(self._bar(self._far))
@@ -107,7 +107,7 @@ class Screen(Reporter):
         for name, curve in self._curves.items():
             drawn = curve.drawn(ASCII_BLOCKS if self._ascii else BLOCKS)
             table.add_row(Text("   "), Text(name, "dim"), Text(curve.last, "bold"), Text(drawn, "cyan"))
-        if self._epoch is not None:
+        if self._epoch is not None and self._epoch.epoch < self._epoch.total:
             left = remaining(self._epoch_at - self._job_since, self._epoch.epoch, self._epoch.total)
             left = max(0.0, left - (time.monotonic() - self._epoch_at))
             far = f"{self._epoch.epoch} of {self._epoch.total}"

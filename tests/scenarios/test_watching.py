@@ -9,7 +9,9 @@ from rich.console import Console
 
 from batchai_scenario.backends.memory import Call, Result
 from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.reporters.base import Recording
 from batchai_scenario.scenarios.reporters.curves import ASCII_BLOCKS, Curve, remaining
+from batchai_scenario.scenarios.reporters.folding import Folding
 from batchai_scenario.scenarios.reporters.plain import Plain
 from batchai_scenario.scenarios.reporters.screen import Screen
 
@@ -115,3 +117,21 @@ def test_last_words_stand_under_the_reason() -> None:
         assert "[red]Boom[/red]" in text
         assert "\x1b[2J" not in text
     assert screen.getvalue().index("job one failed") < screen.getvalue().index("Boom")
+
+
+def test_warnings_that_repeat_are_folded() -> None:
+    recording = Recording()
+    folding = Folding(recording, [])
+    events = [e.Note("warning", "trying again"), e.Notice("j", "pulling: 4 %"), e.Note("warning", "other")]
+    for event in [*events, *events, *events, e.Finished("r", "succeeded", 0)]:
+        folding.handle(event)
+    texts = [event.text for event in recording.events if isinstance(event, (e.Note, e.Notice))]
+    assert texts == [
+        "trying again",
+        "pulling: 4 %",
+        "other",
+        "pulling: 4 %",
+        "pulling: 4 %",
+        "2 more times: trying again",
+        "2 more times: other",
+    ]
