@@ -32,7 +32,8 @@ def layer_missing(home: Home) -> str:
     """Say why root's jobs have no layer here; empty if they have, or are not root's. Tries it for real."""
     if os.geteuid() != 0:
         return ""
-    with tempfile.TemporaryDirectory(prefix=".layer-", dir=home.nodes) as name:
+    where = home.nodes if home.nodes.is_dir() else None  # nothing is made in a home that is only looked at
+    with tempfile.TemporaryDirectory(prefix=".layer-", dir=where) as name:
         try:
             tried = subprocess.run(
                 ["unshare", "--mount", "--pid", "--fork", "--", "/bin/sh", str(_SCRIPT), "--layer", name],
