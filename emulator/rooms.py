@@ -113,6 +113,7 @@ def furnish(  # noqa: PLR0917 - what every room is made of
 
     ``blob_url`` is where containers are served at ``/ACCOUNT``.
     """
+    from batchai_scenario.emulator.cluster.servers import ServerDisks
     from batchai_scenario.emulator.identity import development
     from batchai_scenario.emulator.storage.accounts import Accounts
     from batchai_scenario.emulator.storage.shares import Shares
@@ -136,7 +137,8 @@ def furnish(  # noqa: PLR0917 - what every room is made of
         )
 
     storage: Later[Storage] = Later(make_storage)
-    volumes = Volumes(lambda: storage().file, lambda: storage().blob)
+    servers = ServerDisks(home)
+    volumes = Volumes(lambda: storage().file, lambda: storage().blob, servers)
     batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, clock, volumes)
 
     def make_manager() -> ResourceManager:
@@ -169,6 +171,7 @@ def furnish(  # noqa: PLR0917 - what every room is made of
                 volumes,
                 resolve_engine=lambda name: _answering(engines.for_new(name)),
                 gpus=cast("GpuMode", settings.gpus),
+                servers=servers,
             )
             providers = [served, *providers, *(NamespaceOnly(name) for name in COMPANIONS)]
         return ResourceManager(

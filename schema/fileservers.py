@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from batchai_scenario.schema.body import Body, lower
-from batchai_scenario.schema.common import ENTITY, PROVISIONING, ResourceId, User
+from batchai_scenario.schema.common import ENTITY, PROVISIONING, Subnet, User
 from batchai_scenario.schema.names import VmSize
 
 
@@ -36,7 +36,7 @@ class FileServerProperties(Body):
     vm_size: VmSize
     ssh_configuration: SshConfiguration
     data_disks: DataDisks
-    subnet: ResourceId | None = None
+    subnet: Subnet | None = None
 
 
 class FileServerCreate(Body):

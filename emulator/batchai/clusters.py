@@ -15,6 +15,7 @@ from batchai_scenario.emulator.batchai.answers import (
     not_found,
     page_of,
 )
+from batchai_scenario.emulator.batchai.fileservers import check_mounted_servers
 from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
 from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
@@ -98,6 +99,8 @@ class Clusters:
         """Create a cluster: None if it is new, else the one that was there."""
         engine = _choice(request, "x-scenario-engine", _ENGINES)
         gpus = cast("GpuMode", _choice(request, "x-scenario-gpus", _GPUS) or self._gpus)
+        setup = definition.get("nodeSetup") or {}
+        check_mounted_servers(self._tree, setup.get("mountVolumes"), "properties.nodeSetup.mountVolumes")
         try:
             name = self._resolve_engine(engine)
         except EngineUnavailable as error:

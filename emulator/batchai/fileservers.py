@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.batchai.answers import (
@@ -15,17 +15,27 @@ from batchai_scenario.emulator.batchai.answers import (
     page_of,
 )
 from batchai_scenario.emulator.batchai.model import FileServer
-from batchai_scenario.emulator.batchai.tree import FILE_SERVER, NAMESPACE, check_open, workspace_key
+from batchai_scenario.emulator.batchai.refusals import invalid_value
+from batchai_scenario.emulator.batchai.tree import (
+    FILE_SERVER,
+    NAMESPACE,
+    check_open,
+    server_path,
+    workspace_key,
+)
 from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
+from batchai_scenario.emulator.cluster.servers import server_names
+from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.state.clock import parse_time, wire_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
     from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.cluster.servers import ServerDisks
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Document
 
@@ -77,6 +87,8 @@ class FileServers:
             "provisioningState": ProvisioningState.SUCCEEDED.value,
             "provisioningStateTransitionTime": now,
         }
+        if self._tree.servers is not None:
+            self._tree.servers.make(f"{workspace.path}/fileServers/{name}")
         self._tree.put(FILE_SERVER, file_server_id(key), document, workspace.id)
         return self._accepted("file server stored", request, key)
 
@@ -94,6 +106,8 @@ class FileServers:
         if found is None:
             return ArmResponse(204)
         self._tree.remove(found)
+        if self._tree.servers is not None:
+            self._tree.servers.drop(server_path(found))
         return self._accepted("file server gone", request, _server(found).key)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
@@ -110,6 +124,26 @@ class FileServers:
             names=version_of(request).cluster_names(key),
         )
         return self._operations.accepted(operation, request, version_of(request).FINAL)
+
+
+def check_mounted_servers(tree: Tree, volumes: Mapping[str, Any] | None, path: str) -> None:
+    """Demand of ``mountVolumes`` that its file servers are there, with the folders that are to be mounted."""
+    for number, item in enumerate((volumes or {}).get("fileServers") or ()):
+        where = f"{path}.fileServers[{number}]"
+        server = item["fileServer"]["id"]
+        if server_names(server) is None:
+            raise invalid_value(f"{where}.fileServer.id", "it is no id of a file server")
+        if tree.servers is None:
+            continue
+        _check_folder(tree.servers, server, "", f"{where}.fileServer.id")
+        _check_folder(tree.servers, server, item.get("sourceDirectory") or "", f"{where}.sourceDirectory")
+
+
+def _check_folder(servers: ServerDisks, server: str, directory: str, path: str) -> None:
+    try:
+        servers.find(server, directory)
+    except EngineError as error:
+        raise invalid_value(path, dict(error.problem.details)["Info"]) from error
 
 
 def file_server_id(key: ClusterKey) -> str:

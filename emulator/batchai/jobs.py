@@ -20,6 +20,7 @@ from batchai_scenario.emulator.batchai.answers import (
 )
 from batchai_scenario.emulator.batchai.clusterids import cluster_names, flat_cluster_names
 from batchai_scenario.emulator.batchai.clusters import logins
+from batchai_scenario.emulator.batchai.fileservers import check_mounted_servers
 from batchai_scenario.emulator.batchai.migrated import location_of
 from batchai_scenario.emulator.batchai.refusals import invalid_value
 from batchai_scenario.emulator.batchai.tree import (
@@ -38,6 +39,7 @@ from batchai_scenario.emulator.cluster.model import (
     WorkspaceKey,
 )
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.launch.layout import STDOUTERR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,6 +110,7 @@ class Jobs:
         definition["cluster"] = {"id": cluster.key.path}
         old = self._clusters.get_job(key)
         if old is None:
+            check_mounted_servers(self._tree, definition.get("mountVolumes"), "properties.mountVolumes")
             if cluster.provisioning_state is ProvisioningState.DELETING:
                 raise conflict(f"The cluster {cluster.key.name} is being deleted", "properties.cluster.id")
             job, created = self._clusters.create_job(key, cluster.key, definition, secrets)
@@ -202,7 +205,12 @@ class Jobs:
             return version.write_file(entry, url)
 
         listed = sorted(self._files.list_folder(account, share, folder), key=lambda entry: entry.name)
-        shown = [entry for entry in listed if version.FOLDERS or not entry.is_directory]
+        logs = directory_id.lower() == STDOUTERR
+        shown = [
+            entry
+            for entry in listed
+            if (version.FOLDERS or not entry.is_directory) and (not logs or version.shows_file(entry.name))
+        ]
         return page(request, [(entry.name, partial(write, entry)) for entry in shown])
 
     def _folder(self, job: Job, directory_id: str, directory: str) -> tuple[str, str, str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.operations import Operations
     from batchai_scenario.emulator.batchai.ports import OutputFiles
     from batchai_scenario.emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.cluster.servers import ServerDisks
     from batchai_scenario.emulator.launch.plan import GpuMode
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
@@ -66,6 +67,7 @@ class BatchAIProvider:
         *,
         resolve_engine: Callable[[str], str] = str,
         gpus: GpuMode = "auto",
+        servers: ServerDisks | None = None,
     ) -> None:
         """Put the handlers together.
 
@@ -78,17 +80,18 @@ class BatchAIProvider:
             resolve_engine: turns what a caller chose (or nothing) into an engine's name that a new cluster
                 keeps; EngineUnavailable if the machine lacks it.
             gpus: what a cluster whose creator did not choose gets.
+            servers: the disks of file servers; None: they have none.
         """
         self._clusters = clusters
-        self._tree = Tree(store, clock, clusters, operations)
+        self._tree = Tree(store, clock, clusters, operations, servers)
         workspaces, experiments = Workspaces(self._tree, clock), Experiments(self._tree, clock)
-        servers = FileServers(self._tree, operations, clock)
+        file_servers = FileServers(self._tree, operations, clock)
         self._handlers: dict[str, Callable[[ArmRequest], ArmResponse]] = {}
         flat = Flat(
             self._tree,
             clusters,
             self._handlers,
-            servers=servers,
+            servers=file_servers,
             workspaces=workspaces,
             experiments=experiments,
         )
@@ -98,7 +101,7 @@ class BatchAIProvider:
             "workspaces/experiments": experiments.handle,
             "workspaces/clusters": Clusters(self._tree, clusters, operations, resolve_engine, gpus).handle,
             "workspaces/experiments/jobs": jobs.handle,
-            "workspaces/fileservers": servers.handle,
+            "workspaces/fileservers": file_servers.handle,
             **dict.fromkeys(KINDS, flat.handle),
             "locations/usages": self._usages,
             "locations/operationresults": operations.poll,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
     from batchai_scenario.emulator.arm.operations import Operations
     from batchai_scenario.emulator.cluster.ports import ClusterService
+    from batchai_scenario.emulator.cluster.servers import ServerDisks
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Document, Store
 
@@ -37,7 +38,15 @@ class Tree:
     wait: it sees the document as it is.
     """
 
-    def __init__(self, store: Store, clock: Clock, clusters: ClusterService, operations: Operations) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        clusters: ClusterService,
+        operations: Operations,
+        servers: ServerDisks | None = None,
+    ) -> None:
+        self.servers = servers
         self._store = store
         self._clock = clock
         self._clusters = clusters
@@ -150,12 +159,21 @@ class Tree:
             self._clusters.delete_cluster(cluster.key)
         for server in self._store.list(FILE_SERVER, key.id):
             self._store.delete(FILE_SERVER, server.id)
+            if self.servers is not None:
+                self.servers.drop(server_path(server))
         return not self._store.list(EXPERIMENT, key.id) and not self._clusters.list_clusters(key)
 
     def _mark(self, found: Document) -> None:
         now = wire_time(self._clock.now())
         body = {**found.body, "provisioningState": _DELETING, "provisioningStateTransitionTime": now}
         self._store.put(found.kind, found.id, body, parent=found.parent)
+
+
+def server_path(found: Document) -> str:
+    """Give a file server's id as clients write it."""
+    subscription, group, workspace, name = found.body["key"]
+    parent = f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{NAMESPACE}"
+    return f"{parent}/workspaces/{workspace}/fileServers/{name}"
 
 
 def deleting(found: Document) -> bool:

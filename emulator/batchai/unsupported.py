@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 _SHARE = "mount an Azure file share (azureFileShares)"
 _VOLUMES = {
-    "fileServers": _SHARE,
     "unmanagedFileSystems": _SHARE,
     "azureFileShares[*].credentials.accountKeySecretReference": "give the accountKey",
     "azureBlobFileSystems[*].credentials.accountKeySecretReference": "give the accountKey",
@@ -33,17 +32,10 @@ _JOB = {
     "secrets[*].valueSecretReference": "give the value",
 }
 
-_FILE_SERVER = {"subnet": "there are no virtual networks"}
-
 
 def unsupported_in_cluster(properties: Mapping[str, Any]) -> Iterator[Fault]:
     """Find what a cluster has and the emulator does not do."""
     return unsupported(properties, _CLUSTER)
-
-
-def unsupported_in_file_server(properties: Mapping[str, Any]) -> Iterator[Fault]:
-    """Find what a file server has and the emulator does not do."""
-    return unsupported(properties, _FILE_SERVER)
 
 
 def unsupported_in_job(properties: Mapping[str, Any], toolkits: Toolkits) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""The ``azureFileShares`` and ``azureBlobFileSystems`` volumes of clusters and jobs."""
+"""The volumes of clusters and jobs: Azure file shares, blob containers and file servers."""
 
 from __future__ import annotations
 
@@ -23,29 +23,43 @@ JOB_VOLUMES = ("mountVolumes",)
 CONTAINER = "_blob/"
 """What stands before a container's name where a share is named: no share's name begins so."""
 
+SERVER = "_server/"
+"""What stands before a file server's id there. Clients cannot list it: it is no storage account's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A share or container to be mounted at ``path`` below the cluster's or the job's mount root.
+    """What is mounted at ``path`` below the cluster's or the job's mount root.
 
-    ``url`` is the share's; ``container`` the container's name, empty for a share.
+    ``url`` is a share's, ``container`` a container's name, ``server`` a file server's id and ``directory`` a
+    folder of it: one of the three is set.
     """
 
     path: str
     account: str
     url: str = ""
     container: str = ""
+    server: str = ""
+    directory: str = ""
     key: str = field(default="", repr=False)
 
     @property
     def place(self) -> ShareMount:
         """Where it stands and what it shows, without the key."""
+        if self.server:
+            return ShareMount(self.path, "", SERVER + self.server)
         if self.container:
             return ShareMount(self.path, self.account, CONTAINER + self.container)
         return ShareMount(self.path, self.account, urlsplit(self.url).path.strip("/").rsplit("/", 1)[-1])
 
     def source(self, shares: FileShares) -> Path:
-        """Find its folder; EngineError ``AZFMountError`` or ``BFSMountError`` if it cannot be mounted."""
+        """Find its folder.
+
+        Raises:
+            EngineError: it cannot be mounted: ``AZFMountError``, ``BFSMountError``, ``FileServerMountError``.
+        """
+        if self.server:
+            return shares.mount_server(self.server, self.directory)
         if self.container:
             return shares.mount_container(self.account, self.container, self.key)
         return shares.mount_source(self.account, self.url, self.key)
@@ -76,12 +90,14 @@ def volumes(
     return [
         Volume(
             path=item["relativeMountPath"].strip("/"),
-            account=item["accountName"],
+            account=item.get("accountName", ""),
             url=item.get("azureFileUrl", ""),
             container=item.get("containerName", ""),
+            server=(item.get("fileServer") or {}).get("id", ""),
+            directory=item.get("sourceDirectory", ""),
             key=(secrets or {}).get(f"{pointer}/{kind}/{number}/credentials/accountKey", ""),
         )
-        for kind in ("azureFileShares", "azureBlobFileSystems")
+        for kind in ("azureFileShares", "azureBlobFileSystems", "fileServers")
         for number, item in enumerate(kinds.get(kind) or ())
     ]
 
@@ -107,4 +123,6 @@ def file_folder(job: Job, of_cluster: Iterable[ShareMount], directory: str) -> t
         return None
     number, inside = found
     share = mounts[number][1]
+    if share.share.startswith(SERVER):
+        return None
     return share.account, share.share, "/".join(inside.parts)

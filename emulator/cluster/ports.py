@@ -36,6 +36,10 @@ class FileShares(Protocol):
         """Find the container's folder; EngineError ``BFSMountError``, as ``mount_source``."""
         ...
 
+    def mount_server(self, server_id: str, directory: str) -> Path:
+        """Find a folder of a file server's disk; EngineError ``FileServerMountError``."""
+        ...
+
     def count_untold(self, account: str, share: str, path: str) -> int:
         """Count the files below a folder whose names no listing can tell; a very large folder in part."""
         ...

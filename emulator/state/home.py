@@ -80,6 +80,11 @@ class Home:
         return self.root / "storage"
 
     @property
+    def servers(self) -> Path:
+        """Disks of emulated file servers, a folder each."""
+        return self.root / "servers"
+
+    @property
     def nodes(self) -> Path:
         """Local disks of emulated nodes: ``<cluster guid>/<node id>/``."""
         return self.root / "nodes"

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from batchai_scenario.emulator.cluster.servers import ServerDisks
     from batchai_scenario.emulator.storage.blob.service import BlobService
     from batchai_scenario.emulator.storage.files import Entry, FilesService
 
@@ -22,9 +23,12 @@ class Volumes:
     asked for when they are needed.
     """
 
-    def __init__(self, files: Callable[[], FilesService], blobs: Callable[[], BlobService]) -> None:
+    def __init__(
+        self, files: Callable[[], FilesService], blobs: Callable[[], BlobService], servers: ServerDisks
+    ) -> None:
         self._files = files
         self._blobs = blobs
+        self._servers = servers
 
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         """Find the folder of a share; EngineError ``AZFMountError``."""
@@ -33,6 +37,10 @@ class Volumes:
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         """Find the folder of a container; EngineError ``BFSMountError``."""
         return self._blobs().mount_source(account, container, account_key)
+
+    def mount_server(self, server_id: str, directory: str) -> Path:
+        """Find a folder of a file server's disk; EngineError ``FileServerMountError``."""
+        return self._servers.find(server_id, directory)
 
     def list_folder(self, account: str, share: str, path: str) -> list[Entry]:
         """List one level of a folder; empty if it does not exist."""

@@ -171,6 +171,9 @@ class FakeShares:
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
 
+    def mount_server(self, server_id: str, directory: str) -> Path:
+        return self.mount_source("servers", f"/{server_id.rsplit('/', 1)[-1]}", "")
+
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         share = azure_file_url.rsplit("/", 1)[-1]
         self.keys.append(account_key)

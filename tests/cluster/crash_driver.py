@@ -183,6 +183,9 @@ class Shares:
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
 
+    def mount_server(self, server_id: str, directory: str) -> Path:
+        return self.mount_source("", server_id, directory)
+
     def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
         return self.root

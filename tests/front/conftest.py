@@ -27,9 +27,11 @@ from batchai_scenario.emulator.cluster.model import (
     RemoteLogin,
     WorkspaceKey,
 )
+from batchai_scenario.emulator.cluster.servers import ServerDisks
 from batchai_scenario.emulator.errors import Problem, ServiceError
 from batchai_scenario.emulator.server import Address, EmulatorServer, EmulatorSettings
 from batchai_scenario.emulator.state.clock import ManualClock
+from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
 
@@ -223,6 +225,7 @@ class Front:
     clock: ManualClock
     clusters: FakeClusters
     files: FakeFiles
+    home: Home
     strict: bool = False
     manager: ResourceManager = field(init=False)
 
@@ -232,7 +235,9 @@ class Front:
     def restart(self) -> None:
         """Put everything together anew over the same store, as a new process does."""
         operations = Operations(self.store, self.clock, strict=self.strict)
-        provider = BatchAIProvider(self.store, self.clock, self.clusters, operations, self.files)
+        provider = BatchAIProvider(
+            self.store, self.clock, self.clusters, operations, self.files, servers=ServerDisks(self.home)
+        )
         self.manager = ResourceManager(
             self.store,
             self.clock,
@@ -308,7 +313,7 @@ def clock() -> ManualClock:
 def front(tmp_path: Path, clock: ManualClock) -> Iterator[Front]:
     """A resource manager with nothing in it."""
     store = Store(tmp_path / "state.sqlite3", Seal.at(tmp_path / "seal.key"))
-    yield Front(store, clock, FakeClusters(clock), FakeFiles())
+    yield Front(store, clock, FakeClusters(clock), FakeFiles(), Home(tmp_path / "home"))
     store.close()
 
 

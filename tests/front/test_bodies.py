@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.front.conftest import Front
 
 WS = "resourceGroups/rg/providers/Microsoft.BatchAI/workspaces/ws"
+SERVER_ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.BatchAI/workspaces/w/fileServers/none"
 MOUNTS = "nodeSetup.mountVolumes"
 DELETE = object()
 KEY_VAULT = {"sourceVault": {"id": "/x"}, "secretUrl": "https://x"}
@@ -174,8 +175,14 @@ CLUSTERS: list[tuple[str, Any, str, str]] = [
     (
         f"properties.{MOUNTS}.fileServers",
         [{"fileServer": {"id": "/x"}, "relativeMountPath": "p"}],
-        "PropertyNotSupported",
+        "InvalidPropertyValue",
+        f"properties.{MOUNTS}.fileServers[0].fileServer.id",
+    ),
+    (
         f"properties.{MOUNTS}.fileServers",
+        [{"fileServer": {"id": SERVER_ID}, "relativeMountPath": "p"}],
+        "InvalidPropertyValue",
+        f"properties.{MOUNTS}.fileServers[0].fileServer.id",
     ),
     (
         f"properties.{MOUNTS}.unmanagedFileSystems",

@@ -97,7 +97,7 @@ def test_a_job_and_its_files(client: Client, version: str, logs: str) -> None:
     client.ask("PUT", where, version, {"location": "eastus", "properties": job})
     assert client.ended(where, version)["executionInfo"]["exitCode"] == 0
     for directory, names in (
-        ("stdouterr", {"execution.log", "stderr.txt", "stdout.txt"}),
+        ("stdouterr", {"stderr.txt", "stdout.txt", *(["execution.log"] if logs else [])}),
         ("NEW", {"new.txt"}),
         ("MINE", {"mine.txt"}),
     ):
@@ -115,3 +115,70 @@ def test_a_job_and_its_files(client: Client, version: str, logs: str) -> None:
         client.ask("DELETE", path, version)
     for path in files:
         (client.share / path).unlink()
+
+
+NESTED = f"{HERE}/workspaces/w"
+
+
+def _server() -> dict[str, Any]:
+    account = {"adminUserName": "demo", "adminUserPassword": "x"}
+    return {
+        "vmSize": "STANDARD_D2",
+        "sshConfiguration": {"userAccountSettings": account},
+        "dataDisks": {
+            "diskSizeInGB": 10,
+            "diskCount": 1,
+            "storageAccountType": "Premium_LRS",
+        },
+    }
+
+
+@pytest.mark.usefixtures("exercise_process")
+@pytest.mark.parametrize("version", ["2017-09-01-preview", "2018-03-01", "2018-05-01"])
+def test_jobs_on_two_nodes_and_a_file_server(client: Client, version: str) -> None:
+    flat = version != "2018-05-01"
+    if not flat:
+        client.ask("PUT", NESTED, version, {"location": "eastus"})
+        client.ask("PUT", f"{NESTED}/experiments/e", version)
+    home, jobs = (HERE, f"{HERE}/jobs") if flat else (NESTED, f"{NESTED}/experiments/e/jobs")
+    name = f"two-{version}"
+    more = {"location": "eastus"} if flat else {}
+    server = f"{home}/fileServers/{name}"
+    client.ask("PUT", server, version, {**more, "properties": _server()})
+    mount = {"fileServer": {"id": server}, "relativeMountPath": "nfs"}
+    cluster = {
+        **CLUSTER,
+        "vmSize": "STANDARD_NC12",
+        "scaleSettings": {"manual": {"targetNodeCount": 2}},
+        "nodeSetup": {"mountVolumes": {"fileServers": [mount]}},
+    }
+    client.ask("PUT", f"{home}/clusters/{name}", version, {**more, "properties": cluster})
+    command = (
+        "cat $AZ_BATCHAI_MPI_HOST_FILE; for host in ${AZ_BATCH_HOST_LIST//,/ }; do "
+        "ssh $host 'cat $AZ_BATCHAI_JOB_TEMP/me >>$AZ_BATCHAI_MOUNT_ROOT/nfs/seen'; done; exit 3"
+    )
+    job = {
+        "cluster": {"id": f"{home}/clusters/{name}"},
+        "nodeCount": 2,
+        "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/nfs/logs",
+        "jobPreparation": {"commandLine": "echo prepared >$AZ_BATCHAI_JOB_TEMP/me"},
+        "customToolkitSettings": {"commandLine": command},
+    }
+    client.ask("PUT", f"{jobs}/{name}", version, {**more, "properties": job})
+    ended = client.ended(f"{jobs}/{name}", version)
+    assert ended["executionInfo"]["exitCode"] == 3
+    (error,) = ended["executionInfo"]["errors"]
+    assert [one["name"] for one in error["details"]] == ["Node"]
+    (disk,) = (client.share.parents[2] / "servers").glob("*")
+    assert (disk / "seen").read_text() == "prepared\nprepared\n"
+    names = [path.name for path in disk.rglob("stdout*.txt")]
+    assert sorted(name.partition("-tvm")[0] for name in names) == [
+        "stdout-job_prep",
+        "stdout-job_prep",
+        "stdout.txt",
+    ]
+    (stdout,) = disk.rglob("stdout.txt")
+    assert [line.split()[1] for line in stdout.read_text().splitlines()] == ["slots=2", "slots=2"]
+    for path in (f"{jobs}/{name}", f"{home}/clusters/{name}", server):
+        client.ask("DELETE", path, version)
+    assert not disk.exists()

@@ -446,7 +446,7 @@ def test_file_servers(populated: Front) -> None:
     changed = {"properties": {**properties, "vmSize": "STANDARD_D3"}}
     assert populated.refused("PUT", where, changed).target == "properties.vmSize"
     for wrong, target in (
-        ({**properties, "subnet": {"id": "x"}}, "properties.subnet"),
+        ({**properties, "subnet": {"id": "x"}}, "properties.subnet.id"),
         ({**properties, "dataDisks": {}}, "properties.dataDisks.diskSizeInGB"),
         (
             {**properties, "sshConfiguration": {"userAccountSettings": {"adminUserName": "a"}}},

@@ -25,6 +25,7 @@ from batchai_scenario.emulator.batchai.versions.registry import delivered
 from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import ManualClock
+from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
 from tests.front.conftest import FakeClusters, FakeFiles, Front
@@ -269,7 +270,8 @@ def check(folder: Path, home: Path) -> list[Difference]:
     for version in delivered():
         store = Store(home / f"{version}.sqlite3", Seal.at(home / "seal.key"))
         clock = ManualClock()
-        checked = Check(folder / "batchai", Front(store, clock, FakeClusters(clock), FakeFiles()), version)
+        front = Front(store, clock, FakeClusters(clock), FakeFiles(), Home(home / version))
+        checked = Check(folder / "batchai", front, version)
         checked.run()
         store.close()
         found += checked.found

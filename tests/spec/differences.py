@@ -91,9 +91,10 @@ DIFFERENCES = (
     ),
     Known(
         "Mounts of file servers",
-        "Not emulated yet: refused by name when a cluster asks for one.",
+        "One that is not there is refused when a cluster asks for it; the examples name one of another "
+        "subscription.",
         r"properties\.nodeSetup\.mountVolumes\.fileServers",
-        "is refused: PropertyNotSupported|is in the example only",
+        "is refused: InvalidPropertyValue|is in the example only",
     ),
     Known(
         "`allocationState` after a cluster's PATCH",

@@ -92,6 +92,10 @@ class ApiVersion(Protocol):
         """Write a file server as GET gives it."""
         ...
 
+    def shows_file(self, name: str, /) -> bool:
+        """Tell whether lists of standard output show a file of this name."""
+        ...
+
     def write_file(self, entry: FolderEntry, url: str, /) -> dict[str, Any]:
         """Write an entry of ``listOutputFiles``; a folder has no URL."""
         ...

@@ -37,7 +37,12 @@ job_names = newer.job_names
 _UNKNOWN = frozenset({"jobOutputDirectoryPathSegment", "mountVolumes", "secrets", "pyTorchSettings"})
 _UNKNOWN_TOOLKITS = frozenset({"pyTorchSettings", "customMpiSettings", "horovodSettings"})
 _CODES = {"JobPreparationFailed": "JobNodePreparationFailed"}
-_TEXTS = {"Job failed with non-zero exit code": " job failed with non-zero exit code"}
+_TEXTS = {
+    "Job failed with non-zero exit code": " job failed with non-zero exit code",
+    "Job preparation task failed with non-zero exit code": (
+        " job node preparation task failed with non-zero exit code"
+    ),
+}
 
 
 def read_cluster(body: Mapping[str, Any] | None) -> Read:
@@ -88,6 +93,11 @@ def write_file_server(server: FileServer) -> dict[str, Any]:
     body = newer.write_file_server(server)
     body["properties"]["mountSettings"]["mountPoint"] = "/mnt/data"
     return body
+
+
+def shows_file(name: str, /) -> bool:
+    """Tell whether lists show a file: they held no log of the node agent's (recorded)."""
+    return not (name.startswith("execution") and name.endswith(".log"))
 
 
 def write_file(entry: FolderEntry, url: str) -> dict[str, Any]:

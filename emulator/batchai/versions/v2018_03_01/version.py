@@ -16,7 +16,6 @@ from batchai_scenario.emulator.batchai import migrated
 from batchai_scenario.emulator.batchai.refusals import read_body
 from batchai_scenario.emulator.batchai.unsupported import (
     unsupported_in_cluster,
-    unsupported_in_file_server,
 )
 from batchai_scenario.emulator.batchai.versions.rows import (
     CLUSTER,
@@ -108,7 +107,7 @@ def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, version: s
 def finish_file_server(model: type[Body], body: Mapping[str, Any] | None, version: str) -> dict[str, Any]:
     """Read a file server of a flat version."""
     return {
-        **newer.finish_file_server(read_body(model, body, unsupported_in_file_server)),
+        **newer.finish_file_server(read_body(model, body)),
         "flat": _flat(body, version),
     }
 
@@ -170,6 +169,9 @@ def write_file_server(server: FileServer) -> dict[str, Any]:
     properties["sshConfiguration"] = {**ssh, "userAccountSettings": _account(ssh["userAccountSettings"])}
     properties["mountSettings"]["fileServerType"] = "nfs"
     return _tracked(body, server.key, "FileServers", server.definition)
+
+
+shows_file = newer.shows_file
 
 
 def write_file(entry: FolderEntry, url: str) -> dict[str, Any]:

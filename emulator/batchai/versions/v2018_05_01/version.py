@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.batchai.refusals import read_body
 from batchai_scenario.emulator.batchai.unsupported import (
     unsupported_in_cluster,
-    unsupported_in_file_server,
     unsupported_in_job,
 )
 from batchai_scenario.emulator.batchai.versions.rows import (
@@ -117,7 +116,7 @@ def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
     from batchai_scenario.schema.fileservers import FileServerCreate
 
-    return finish_file_server(read_body(FileServerCreate, body, unsupported_in_file_server))
+    return finish_file_server(read_body(FileServerCreate, body))
 
 
 def finish_file_server(definition: dict[str, Any]) -> dict[str, Any]:
@@ -221,6 +220,11 @@ def write_file_server(server: FileServer) -> dict[str, Any]:
     }
     path = f"{server.key.workspace.path}/fileservers/{server.key.name}"
     return _entity(path, "Microsoft.BatchAI/workspaces/fileservers", properties)
+
+
+def shows_file(name: str, /) -> bool:  # noqa: ARG001 - older versions keep some back
+    """Tell whether lists of standard output show a file."""
+    return True
 
 
 def write_file(entry: FolderEntry, url: str) -> dict[str, Any]:

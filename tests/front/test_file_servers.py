@@ -1,0 +1,100 @@
+"""File servers have disks that clusters and jobs mount; ids of every API version lead to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchai_scenario.emulator.cluster.servers import ServerDisks
+from batchai_scenario.emulator.errors import EngineError
+from tests.front.conftest import CLUSTER, WS
+from tests.front.test_provider import body, done
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.front.conftest import Front
+
+ACCOUNT = {"adminUserName": "demo", "adminUserPassword": "x"}
+SERVER = {
+    "vmSize": "STANDARD_D2",
+    "sshConfiguration": {"userAccountSettings": ACCOUNT},
+    "dataDisks": {"diskSizeInGB": 10, "diskCount": 1, "storageAccountType": "Premium_LRS"},
+}
+
+
+def made(front: Front) -> tuple[str, ServerDisks]:
+    assert done(front, front.ask("PUT", f"{WS}/fileServers/Data", {"properties": SERVER}))
+    return body(front.ask("GET", f"{WS}/fileServers/Data"))["id"], ServerDisks(front.home)
+
+
+def cluster_with(**mount: Any) -> dict[str, Any]:
+    mount.setdefault("relativeMountPath", "nfs")
+    return {"properties": {**CLUSTER, "nodeSetup": {"mountVolumes": {"fileServers": [mount]}}}}
+
+
+def test_a_cluster_mounts_a_server_that_is_there(populated: Front) -> None:
+    server, disks = made(populated)
+    disks.find(server.upper(), "").joinpath("sets", "one").mkdir(parents=True)
+    mount = {"fileServer": {"id": server}, "sourceDirectory": "/sets/one", "mountOptions": "rw"}
+    assert done(populated, populated.ask("PUT", f"{WS}/clusters/with", cluster_with(**mount)))
+    shown = body(populated.ask("GET", f"{WS}/clusters/with"))["properties"]["nodeSetup"]["mountVolumes"]
+    assert shown["fileServers"] == [{**mount, "relativeMountPath": "nfs"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "target"),
+    [
+        ({"fileServer": {"id": "/some/thing"}}, "fileServer.id"),
+        ({"fileServer": {"id": f"{WS}/fileServers/none"}}, "fileServer.id"),
+        ({"sourceDirectory": "missing"}, "sourceDirectory"),
+        ({"sourceDirectory": "../.."}, "sourceDirectory"),
+    ],
+)
+def test_what_cannot_be_mounted_is_refused_by_name(
+    populated: Front, change: dict[str, Any], target: str
+) -> None:
+    server, _ = made(populated)
+    refusal = populated.refused(
+        "PUT", f"{WS}/clusters/with", cluster_with(**{"fileServer": {"id": server}, **change})
+    )
+    assert refusal.target == f"properties.nodeSetup.mountVolumes.fileServers[0].{target}"
+    assert refusal.code == "InvalidPropertyValue"
+
+
+def test_a_servers_disk_goes_with_it_and_a_new_one_is_empty(populated: Front) -> None:
+    server, disks = made(populated)
+    (disks.find(server, "") / "file").write_text("x")
+    populated.ask("DELETE", f"{WS}/fileServers/Data")
+    with pytest.raises(EngineError, match="FileServerMountError"):
+        disks.find(server, "")
+    made(populated)
+    assert list(disks.find(server, "").iterdir()) == []
+    populated.ask("DELETE", WS)
+    populated.ask("GET", WS)
+    with pytest.raises(EngineError):
+        disks.find(server, "")
+
+
+def test_flat_and_nested_ids_lead_to_one_disk(tmp_path: Path) -> None:
+    from batchai_scenario.emulator.state.home import Home
+
+    disks = ServerDisks(Home(tmp_path))
+    group = "/subscriptions/s/resourceGroups/g/providers/Microsoft.BatchAI"
+    disks.make(f"{group}/workspaces/migrated-eastus/fileServers/f")
+    assert disks.find(f"{group.lower()}/fileservers/F", "").is_dir()
+    with pytest.raises(EngineError):
+        disks.find(f"{group}/workspaces/other/fileServers/f", "")
+
+
+def test_links_on_a_servers_disk_lead_nowhere_else(tmp_path: Path) -> None:
+    from batchai_scenario.emulator.state.home import Home
+
+    disks = ServerDisks(Home(tmp_path / "home"))
+    server = "/subscriptions/s/resourceGroups/g/providers/Microsoft.BatchAI/fileServers/f"
+    disks.make(server)
+    (disks.find(server, "") / "out").symlink_to(tmp_path)
+    with pytest.raises(EngineError) as caught:
+        disks.find(server, "out")
+    assert "it has no folder 'out'" in caught.value.problem.details[0][1]
