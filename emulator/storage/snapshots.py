@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.storage.call import stamps
 from batchai_scenario.emulator.storage.content import data_ranges
+from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.times import parse_sas_time, snapshot_time
 
@@ -42,14 +43,18 @@ async def create_snapshot(context: Context, call: Call) -> Response:
     """
     record, _ = context.shares.read(call.account.name, call.share)
     metadata = call.metadata()
-    name = _new_name(context, call)
     root = context.root(call)
     aside = f"{context.shares.staging}/{uuid.uuid4().hex}"
     try:
         await asyncio.to_thread(copy_tree, root, aside)
-    except OSError:
+        context.root(call)  # the share may have been deleted meanwhile
+    except (OSError, StorageError) as error:
         context.shares.discard(aside)
+        if isinstance(error, FileNotFoundError):
+            raise failure("ShareNotFound") from None
         raise
+    # From here to the rename nothing else is answered: no two snapshots get one name.
+    name = _new_name(context, call)
     folder = context.shares.snapshot_folder(call.account.name, call.share, name)
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)  # noqa: PTH120 - a plain string
     os.rename(aside, folder)
