@@ -36,6 +36,13 @@ _TEXTS = (
 """Exceptions whose text is ours, the machine's, or about our own program."""
 
 
+class _Handler(logging.handlers.RotatingFileHandler):
+    """Keeps silent where nothing can be written: a full disk is no reason to speak to a terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Lose a line."""
+
+
 class EmulatorLog:
     """Appends to a file of at most a megabyte and one older one; the file appears with its first line.
 
@@ -44,7 +51,7 @@ class EmulatorLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._handler = logging.handlers.RotatingFileHandler(
+        self._handler = _Handler(
             path, maxBytes=_BYTES, backupCount=1, delay=True, encoding="utf-8", errors="backslashreplace"
         )
         self._handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))

@@ -108,7 +108,7 @@ def start_emulator(
     except EmulatorError as error:
         raise MachineError(str(error)) from error
     except OSError as error:
-        raise MachineError(f"the emulator cannot be started: {error}") from error
+        raise MachineError(f"the emulator of {root} cannot be started: {error}.") from error
     return Started(server, url, server.notices)
 
 

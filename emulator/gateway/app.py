@@ -16,8 +16,10 @@ A request that came for one of Azure's own hosts (``emulator.clouds``) goes to t
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 import re
+import sqlite3
 import uuid
 from dataclasses import replace
 from functools import cached_property
@@ -41,6 +43,7 @@ from batchai_scenario.emulator.gateway.reading import (
 )
 from batchai_scenario.emulator.gateway.rendering import arm_headers, encoded, json_body, service_error_body
 from batchai_scenario.emulator.log import describe
+from batchai_scenario.emulator.state.store import os_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +66,17 @@ _ARM = frozenset({"subscriptions", "providers", "tenants"})
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _TOKEN_LIMIT = 64 * 1024
 _STORAGE = ("file", "blob")
+_USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+_NO_ROOM = "The disk that holds the emulator's home is full: make room, then try again."
+_NOT_WRITABLE = "The emulator's home cannot be written."
+_DISK = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EROFS: _NOT_WRITABLE,
+    errno.EACCES: _NOT_WRITABLE,
+    errno.EPERM: _NOT_WRITABLE,
+    errno.EBUSY: "The emulator's home is in use by another process for too long.",
+}
 _LONGEST = 300
 """Characters of a path, or of a property's path, that stand in the log."""
 _CODE = "scenario_error"
@@ -182,10 +196,11 @@ class Gateway:
             return  # nobody is left to answer
         except ServiceError as error:
             await self._refuse(scope, watched, error)
-        except HomeDamaged as error:
-            self._report(str(error))
-            await self._refuse(scope, watched, ServiceError(500, "InternalServerError", str(error)))
         except Exception as error:  # the last door: what nobody expected is written down, not shown
+            of_machine = None if begun else _of_machine(error)
+            if of_machine is not None:
+                await self._refuse(scope, watched, of_machine)
+                return
             number = str(uuid.uuid4())
             self._report(f"error {number} in {_line(scope)}\n{describe(error)}")
             if begun:
@@ -396,6 +411,22 @@ def _failed(scope: Scope, start: Any) -> str:  # noqa: ANN401 - an ASGI message
     codes = [value for name, value in start.get("headers", ()) if name.lower() == b"x-ms-error-code"]
     code = codes[0].decode("latin-1") if codes else scope.get("state", {}).get(_CODE, "")
     return f"{_line(scope)} {int(start['status'])} {code}".rstrip()
+
+
+def _of_machine(error: Exception) -> ServiceError | None:
+    """Say what the machine refuses; None if it is not that.
+
+    409 for the disk, as to try again at once would not help; 503 for what may soon be free again.
+    """
+    if isinstance(error, HomeDamaged):
+        return ServiceError(500, "InternalServerError", str(error))
+    cause = os_error(error) if isinstance(error, sqlite3.OperationalError) else error
+    number = cause.errno if isinstance(cause, OSError) else None
+    if number in _USED_UP:
+        text = "The emulator has no more descriptors or memory at the moment: try again."
+        return ServiceError(503, "ServerBusy", text, headers={"Retry-After": "1"})
+    reason = _DISK.get(number or 0)
+    return None if reason is None else ServiceError(409, "InsufficientStorage", reason)
 
 
 def _goes_on(answer: ArmResponse) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import threading
@@ -25,6 +26,8 @@ FORMAT = len(MIGRATIONS)
 
 _VERSION_AT = 60
 """Where the head of an SQLite file holds its ``user_version``: four bytes, the highest first."""
+
+_CAUSES = {"full": errno.ENOSPC, "readonly": errno.EROFS, "locked": errno.EBUSY}
 
 _NOT_THE_FILE = ("full", "disk I/O", "readonly", "unable to open", "locked")
 """Words of SQLite's where the file itself may be well."""
@@ -123,11 +126,22 @@ class Store:
             except BaseException:
                 self._depth -= 1
                 if self._depth == 0:
-                    self._db.execute("ROLLBACK")
+                    self._roll_back()
                 raise
             self._depth -= 1
             if self._depth == 0:
-                self._db.execute("COMMIT")
+                self._commit()
+
+    def _commit(self) -> None:
+        try:
+            self._db.execute("COMMIT")
+        except BaseException:  # a disk that is full shows here, and the transaction would stay open
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:  # SQLite itself may have done it
+            self._db.execute("ROLLBACK")
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -230,6 +244,15 @@ class Store:
         if not isinstance(found, dict):
             raise HomeDamaged(str(self._path), f"what it holds as {kind} {id_} cannot be read", REMEDY)
         return Document(kind, id_, parent, found, number)
+
+
+def os_error(error: OSError | sqlite3.OperationalError) -> OSError:
+    """Say in the system's words what kept SQLite from writing: no room, no right, or the disk itself."""
+    if isinstance(error, OSError):
+        return error
+    text = str(error)
+    number = next((number for word, number in _CAUSES.items() if word in text), errno.EIO)
+    return OSError(number, text)
 
 
 def unusable(path: Path, error: Exception) -> HomeDamaged:

@@ -43,6 +43,12 @@ _OS_ERRORS = {
     errno.ETXTBSY: "SharingViolation",
     errno.ENAMETOOLONG: "InvalidResourceName",
     errno.EFBIG: "OutOfRangeInput",
+    errno.ENOENT: "ResourceNotFound",  # a job removed it between two looks
+    errno.ENOTDIR: "ParentNotFound",
+    errno.ELOOP: "ParentNotFound",
+    errno.EISDIR: "ResourceTypeMismatch",
+    errno.EEXIST: "ResourceAlreadyExists",
+    errno.ENOTEMPTY: "DirectoryNotEmpty",
     errno.ENOSPC: "ShareSizeLimitReached",
     errno.EDQUOT: "ShareSizeLimitReached",
 }

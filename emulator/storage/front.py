@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect
 
+from batchai_scenario.emulator.state.store import os_error
 from batchai_scenario.emulator.storage.accounts import Account
 from batchai_scenario.emulator.storage.bearer import challenge, check_bearer, check_user, secret_of_key
 from batchai_scenario.emulator.storage.call import Call, error_answer, is_version
@@ -83,7 +83,7 @@ class Front(Generic[Asked]):
         except StorageError as error:
             return error_answer(call, error, self._clock.now())
         except (OSError, sqlite3.OperationalError) as error:
-            refused = self._behind.refusal(_of_disk(error))
+            refused = self._behind.refusal(os_error(error))
             if refused is None:
                 raise
             return error_answer(call, refused, self._clock.now())
@@ -123,10 +123,3 @@ class Front(Generic[Asked]):
             raise failure("NoAuthenticationInformation", headers=challenge(call))
         if not is_version(call.asked_version):
             raise bad_header("x-ms-version", call.asked_version)
-
-
-def _of_disk(error: OSError | sqlite3.OperationalError) -> OSError:
-    """Take a store that finds its disk full for the disk itself."""
-    if isinstance(error, OSError):
-        return error
-    return OSError(errno.ENOSPC if "full" in str(error) else errno.EIO, str(error))

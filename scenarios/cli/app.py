@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,16 @@ SETTINGS = (
     "development-credentials",
 )
 """What may stand in the settings file: flags without their dashes."""
+
+_ROOM = "make room on its disk, or name another home with SCENARIO_HOME"
+_RIGHT = "see to it that you may write there, or name another home with SCENARIO_HOME"
+_DISK = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: _RIGHT,
+    errno.EACCES: _RIGHT,
+    errno.EPERM: _RIGHT,
+}
 
 EPILOG = """\
 Flags come before environment variables (SCENARIO_BACKEND for --backend), these before the settings file
@@ -165,6 +176,10 @@ def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     if isinstance(error, ScenarioError):
         complain(str(error), as_json=as_json, exit_code=error.exit_code)
         return error.exit_code
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = error.filename or shared.get("home", "")
+        complain(f"{where}: {error.strerror}", _DISK[error.errno], as_json=as_json, exit_code=3)
+        return 3
     from batchai_scenario.scenarios.crash import keep_traceback
 
     where = keep_traceback(error, shared.get("home"))
