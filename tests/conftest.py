@@ -168,5 +168,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     names = ", ".join(sorted(_exercised)) or "none"
     terminalreporter.write_line(f"engines exercised: {names}")
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
-    if skipped:
-        terminalreporter.write_line(f"skipped for want of: {summary(skipped)}")
+    for line in summary(skipped):
+        terminalreporter.write_line(line)

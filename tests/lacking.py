@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 ENGINE, NAMESPACES, ROOT, PYTHONS, NODE = "Docker engine", "namespaces", "root", "old Pythons", "Node"
 
 _REASON = re.compile(r"lacks (?P<cause>[^:]+): ")
-_OTHER = "other reasons"
 
 
 def skip_for(cause: str, reason: str) -> NoReturn:
@@ -37,13 +36,14 @@ def needs_program(name: str, cause: str = "") -> pytest.MarkDecorator:
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason=f"lacks {ROOT}: only root may do this")
 
 
-def causes(reasons: Iterable[str]) -> Mapping[str, int]:
-    """Count reasons of skipped tests by cause, the most frequent first."""
-    found = (_REASON.search(reason) for reason in reasons)
-    counted = Counter(match["cause"] if match else _OTHER for match in found)
-    return dict(sorted(counted.items(), key=lambda item: (item[0] == _OTHER, -item[1])))
-
-
-def summary(reasons: Iterable[str]) -> str:
-    """Say how many tests were skipped for want of what; empty if none was."""
-    return ", ".join(f"{cause} {count}" for cause, count in causes(reasons).items())
+def summary(reasons: Iterable[str]) -> list[str]:
+    """Say how many tests were skipped for want of what, and for which other reasons; a line for each."""
+    lacking, others = Counter[str](), Counter[str]()
+    for reason in reasons:
+        match = _REASON.search(reason)
+        if match:
+            lacking[match["cause"]] += 1
+        else:
+            others[reason.rpartition("Skipped: ")[2].rstrip("')")] += 1
+    lines = [f"skipped, this machine lacks {cause}: {count}" for cause, count in lacking.most_common()]
+    return [*lines, *(f"skipped, {text}: {count}" for text, count in others.most_common())]

@@ -108,8 +108,10 @@ def keep_copies(
         except (OSError, sqlite3.Error) as error:
             report(f"no copy of the state could be made: {error}")
 
+    begun = max((one.made for one in copies(home) if one.why == DAY), default=clock.now())
+
     def each_day() -> None:
-        last = max((one.made for one in copies(home) if one.why == DAY), default=clock.now())
+        last = begun
         while not clock.wait(ending, last + _EVERY):
             last = clock.now()
             copy(DAY)

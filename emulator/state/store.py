@@ -266,7 +266,8 @@ def unusable(path: Path, error: Exception) -> HomeDamaged:
 
 def _create(path: Path) -> None:
     """Make a file that has its tables before it has its name: one without them was damaged."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    # No longer than the name that it gets: paths of SQLite have a limit, which a home may come close to.
+    draft = path.with_name(f".{uuid.uuid4().hex[: len(path.name) - 1]}")
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
             db.execute("PRAGMA journal_mode=WAL")
