@@ -2,6 +2,7 @@
 
 EmulatorError
 ├── ServiceError          the caller of the HTTP API: status, code and text as the service gives them
+├── NothingToTake         the user: a node was to be taken away, and there is none to take
 ├── EngineError           a task could not be run; ``problem`` is what the job's record shows
 │   ├── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
 │   └── LeftBehind        something of ours could not be removed; says what holds it and the way out
@@ -27,6 +28,10 @@ class Problem:
 
 class EmulatorError(Exception):
     """The root of everything that the emulator raises on purpose."""
+
+
+class NothingToTake(EmulatorError):
+    """A node was to be taken away by force, and the text says why there is none to take."""
 
 
 @dataclass(eq=False)

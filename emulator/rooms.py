@@ -8,6 +8,7 @@ from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from batchai_scenario.emulator.errors import NothingToTake
 from batchai_scenario.emulator.later import Later
 from batchai_scenario.emulator.log import describe
 from batchai_scenario.training.installed import training_folder
@@ -55,6 +56,7 @@ class Rooms:
     storage: Later[Storage]
     manager: Later[ResourceManager]
     only_storage: bool
+    preempt: Callable[[str, str], str]
 
     def steps(self) -> list[Callable[[], object]]:
         """Give what the first requests need, in steps: what is not there yet is built, the rest imported."""
@@ -183,7 +185,12 @@ def furnish(  # noqa: PLR0917 - what every room is made of
             retry_after=operations.retry_after,
         )
 
-    return Rooms(storage, Later(make_manager), only_storage=batch_ai is None)
+    preempt = _no_clusters if batch_ai is None else batch_ai[0].preempt
+    return Rooms(storage, Later(make_manager), only_storage=batch_ai is None, preempt=preempt)
+
+
+def _no_clusters(cluster: str, _: str) -> str:
+    raise NothingToTake(f"there is no cluster {cluster}: only storage is served")
 
 
 def _clusters(  # noqa: PLR0917 - what every room is made of

@@ -254,6 +254,7 @@ class EmulatorServer:
             stop=lambda: threading.Thread(target=self.close, name="emulator-stop").start(),
             report=log.error,
             refused=log.info,
+            preempt=rooms.preempt,
         )
 
     def _health(self, address: Address) -> dict[str, Any]:

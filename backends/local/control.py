@@ -228,6 +228,41 @@ def stop(home: Path) -> bool:
     return True
 
 
+def preempt(home: Path, cluster: str, node: str = "") -> str:
+    """Take a low-priority node of a cluster (id or name) away, as the service could at any moment.
+
+    Its job goes back to the queue, and the cluster gets another node. ``node``: its id; empty: one that runs
+    a job, if one does. Gives the node's id.
+
+    Raises:
+        MachineError: no emulator serves the home.
+        UserError: there is no such node, or the cluster is not of low priority.
+    """
+    import requests
+
+    from batchai_scenario.emulator.serving import read_address
+    from batchai_scenario.emulator.state.home import Home
+
+    found = read_address(Home(home))
+    if found is None:
+        raise MachineError(f"no emulator serves {home}.", remedy="Start it: scenario emulator serve")
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            answer = session.post(
+                f"{found.url}/.emulator/preempt",
+                params={"cluster": cluster, "node": node},
+                headers={"Authorization": f"Bearer {found.stop_key}"},
+                timeout=STOP_SECONDS,
+            )
+            told = answer.json()
+        except (requests.RequestException, ValueError) as error:
+            raise MachineError(f"the emulator (process {found.pid}) does not answer.") from error
+    if not answer.ok:
+        raise UserError(str(told["error"]["message"]))
+    return str(told["node"])
+
+
 def _ask_to_stop(found: Address) -> bool:
     """Ask an emulator to stop; False if it closed before it heard, or said nothing."""
     import requests

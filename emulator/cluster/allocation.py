@@ -11,7 +11,7 @@ from batchai_scenario.emulator.cluster.preparation import Preparation, forget_se
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, NothingToTake
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.loop import Outcome
@@ -216,6 +216,35 @@ class Allocation:
                 room.records.save_job(ask_to_end(room.records.jobs[job], ending, room.clock.now()))
         for job in jobs:
             room.look(job)
+
+    def preempt(self, record: ClusterRecord, wanted: str) -> str:
+        """Take a low-priority node away at once, as the service could at any moment; gives its id.
+
+        Its job goes back to the queue, and the cluster gets another node in its place. ``wanted``: the id of
+        the node; empty: the oldest that runs a job, or else the oldest.
+
+        Raises:
+            NothingToTake: says why.
+        """
+        room, key = self._room, record.cluster.key.id
+        if record.cluster.definition.get("vmPriority") != "lowpriority":
+            raise NothingToTake(f"the cluster {record.cluster.key.name} is not of low priority")
+        nodes = room.records.nodes[key]
+        lines = [nodes.line(state).firsts(1) for state in reversed(_LEAVING_ORDER)]
+        found = wanted or next((line[0] for line in lines if line), "")
+        if found not in nodes or nodes[found].state is NodeState.LEAVING:
+            named = f" {wanted}" if wanted else ""
+            raise NothingToTake(f"the cluster {record.cluster.key.name} has no node{named} to take")
+        job = nodes[found].job
+        with room.records.transaction():
+            room.move_nodes(key, {found: NodeEvent.LEAVE})
+            room.records.save_cluster(self.resize(record))
+            if job:
+                room.records.save_job(ask_to_end(room.records.jobs[job], Ending.REQUEUED, room.clock.now()))
+        room.settle(key)
+        if job:
+            room.look(job)
+        return found
 
     def _take_away(self, record: ClusterRecord) -> None:
         """Give back leaving nodes on which nothing of a job is left."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import copy
 import logging
-import sqlite3
-import uuid
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchai_scenario.emulator.cluster.allocation import Allocation
 from batchai_scenario.emulator.cluster.autoscale import first_size
+from batchai_scenario.emulator.cluster.due import Due
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.jobs import JobRunner
 from batchai_scenario.emulator.cluster.keeping import Records
 from batchai_scenario.emulator.cluster.lasting import Unseen
-from batchai_scenario.emulator.cluster.loop import RETRY, Loop, Workers
+from batchai_scenario.emulator.cluster.loop import Loop, Workers
+from batchai_scenario.emulator.cluster.making import new_cluster, new_job
 from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
@@ -28,11 +28,11 @@ from batchai_scenario.emulator.cluster.model import (
     ProvisioningState,
     RemoteLogin,
 )
-from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, file_folder, volumes
+from batchai_scenario.emulator.cluster.mounts import file_folder
 from batchai_scenario.emulator.cluster.records import ClusterRecord, Ending, JobRecord
 from batchai_scenario.emulator.cluster.room import Room
 from batchai_scenario.emulator.cluster.scheduler import next_start
-from batchai_scenario.emulator.launch.layout import output_segment
+from batchai_scenario.emulator.errors import NothingToTake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -101,8 +101,7 @@ class Controller:
         self._room = room
         self._allocation = Allocation(room)
         self._jobs = JobRunner(room)
-        self._due: dict[tuple[Callable[[str], None], str], None] = {}
-        self._working = False
+        self._due = Due(self._loop)
 
     def start(self) -> None:
         """Recover what an earlier emulator left, and begin to work. Returns at once."""
@@ -134,21 +133,7 @@ class Controller:
             known = self._records.clusters.get(key.id)
             if known is not None:
                 return self._records.view(known), False
-            now = self._clock.now()
-            cluster = Cluster(
-                key=key,
-                guid=str(uuid.uuid4()),
-                definition=copy.deepcopy(dict(definition)),
-                engine=engine,
-                gpus=gpus or "auto",
-                created_at=now,
-                changed_at=now,
-                provisioning_state=ProvisioningState.SUCCEEDED,
-                provisioning_changed_at=now,
-                allocation_state=AllocationState.STEADY,
-                allocation_changed_at=now,
-            )
-            record = ClusterRecord(cluster, wanted=first_size(cluster.definition))
+            record = new_cluster(key, definition, engine, gpus or "auto", self._clock.now())
             if record.target:
                 record = self._allocation.resize(record)
             self._records.save_cluster(record, secrets)
@@ -223,6 +208,27 @@ class Controller:
 
         return self._loop.ask(delete)
 
+    def preempt(self, cluster: str, node: str = "") -> str:
+        """Take a low-priority node away, as the service could at any moment: a fault for tests.
+
+        Its job goes back to the queue. ``cluster``: id or name; ``node``: id, empty: one that runs a job.
+        Gives the node's id; NothingToTake says why there is none.
+        """
+
+        def preempt() -> str:
+            wanted = cluster.lower().rstrip("/")
+            found = [
+                record
+                for key, record in self._records.clusters.items()
+                if wanted in (key, record.cluster.key.name.lower())
+            ]
+            if len(found) != 1:
+                many = f"{len(found)} clusters are called {cluster}: give an id"
+                raise NothingToTake(many if found else f"there is no cluster {cluster}")
+            return self._allocation.preempt(found[0], node)
+
+        return self._loop.ask(preempt)
+
     def create_job(
         self, key: JobKey, cluster: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str]
     ) -> tuple[Job, bool]:
@@ -232,8 +238,8 @@ class Controller:
             known = self._records.read_job(key)
             if known is not None:
                 return known.job, False
-            record = self._new_job(key, cluster, definition)
             owner = self._records.clusters.get(cluster.id)
+            record = new_job(key, cluster, definition, owner, self._clock.now())
             if owner is None or owner.cluster.provisioning_state is ProvisioningState.DELETING:
                 record = ask_to_end(record, Ending.CLUSTER_DELETED, self._clock.now())
             self._records.save_job(record, secrets)
@@ -315,33 +321,6 @@ class Controller:
         record = self._records.read_job(job.key)
         return file_folder(job, () if record is None else record.mounts, directory)
 
-    def _new_job(self, key: JobKey, cluster: ClusterKey, definition: Mapping[str, Any]) -> JobRecord:
-        now, guid, workspace = self._clock.now(), str(uuid.uuid4()), key.experiment.workspace
-        owner = self._records.clusters.get(cluster.id)
-        mounts = () if owner is None else volumes(owner.cluster.definition, CLUSTER_VOLUMES)
-        job = Job(
-            key=key,
-            guid=guid,
-            definition=copy.deepcopy(dict(definition)),
-            cluster=cluster.path,
-            segment=output_segment(
-                definition,
-                subscription=workspace.subscription,
-                group=workspace.group,
-                workspace=workspace.workspace,
-                experiment=key.experiment.name,
-                job=key.name,
-                guid=guid,
-            ),
-            created_at=now,
-            changed_at=now,
-            provisioning_state=ProvisioningState.SUCCEEDED,
-            provisioning_changed_at=now,
-            execution_state=ExecutionState.QUEUED,
-            execution_changed_at=now,
-        )
-        return JobRecord(job, mounts=tuple(volume.place for volume in mounts))
-
     def seen(self, ids: Iterable[str]) -> None:
         """Note that a client has seen clusters or jobs (by id) as they are."""
         self._room.unseen.seen(ids)
@@ -370,35 +349,10 @@ class Controller:
             self._look(job)  # also those whose cluster is gone
 
     def _settle(self, cluster: str) -> None:
-        self._do(self._look_at_cluster, cluster)
+        self._due.do(self._look_at_cluster, cluster)
 
     def _look(self, job: str) -> None:
-        self._do(self._jobs.reconcile, job)
-
-    def _do(self, what: Callable[[str], None], of: str) -> None:
-        """Do what is due for a cluster or job; asked for while something is done, it is done right after."""
-        self._due[what, of] = None
-        if not self._working:
-            self._work_off()
-
-    def _work_off(self) -> None:
-        self._working = True
-        try:
-            while self._due:
-                what, of = next(iter(self._due))
-                del self._due[what, of]
-                try:
-                    what(of)
-                except sqlite3.OperationalError:
-                    _log.exception("the state could not be written; trying again in %s", RETRY)
-                    self._due[what, of] = None
-                    self._loop.later(self._work_off)
-                    return
-                except Exception:
-                    self._loop.post(self._work_off)  # one that cannot be helped must not hold up the others
-                    raise
-        finally:
-            self._working = False
+        self._due.do(self._jobs.reconcile, job)
 
     def _look_at_cluster(self, cluster: str) -> None:
         if cluster in self._records.clusters:

@@ -5,7 +5,7 @@
 ``/{tenant}/oauth2/...``, ``/{tenant}/...openid-...``      the token endpoint
 ``/metadata/endpoints``                                    what a command line asks a cloud for
 ``/MSI/token``, ``/metadata/identity/oauth2/token``        tokens for managed identities
-``/.emulator/health``, ``/.emulator/stop``                 the emulator itself
+``/.emulator/...``                                         the emulator itself: health, stop, preempt
 ``/blob/{account}/...``                                    Azure Blob
 ``/{account}/...``                                         Azure Files; on the port for Blob, Azure Blob
 =========================================================  =================================================
@@ -29,7 +29,7 @@ from urllib.parse import unquote
 
 from batchai_scenario.emulator.arm.metadata import cloud_metadata
 from batchai_scenario.emulator.clouds import place_of
-from batchai_scenario.emulator.errors import HomeDamaged, ServiceError
+from batchai_scenario.emulator.errors import HomeDamaged, NothingToTake, ServiceError
 from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
 from batchai_scenario.emulator.gateway.reading import (
     base_url_of,
@@ -159,10 +159,12 @@ class Gateway:
         stop_key: str,
         stop: Callable[[], None],
         report: Callable[[str], None],
+        preempt: Callable[[str, str], str],
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Put the door together; ``report`` hears what nobody expected, ``refused`` of failed requests."""
         self._refused = refused
+        self._preempt = preempt
         self._manager = manager
         self._identity = identity
         self._tokens = tokens
@@ -224,7 +226,7 @@ class Gateway:
         elif self._identity.owns(asked.method, asked.first, asked.rest):
             await self._token(asked, receive, send)
         elif asked.first == ".emulator":
-            await self._own(asked, send)
+            await self._own(asked, query_of(scope), send)
         elif asked.raw_path == "/metadata/endpoints":
             await self._describe(asked, query_of(scope), send)
         elif self._managed.owns(asked.raw_path):
@@ -379,18 +381,32 @@ class Gateway:
         response = await service.handle(Request(scope, receive), account, raw_path)
         await response(scope, receive, send)
 
-    async def _own(self, asked: Asked, send: Send) -> None:
+    async def _own(self, asked: Asked, query: Mapping[str, str], send: Send) -> None:
         if asked.rest == "health" and asked.method in ("GET", "HEAD"):
             await _json(send, 200, self._health())
             return
-        if asked.rest != "stop" or asked.method != "POST":
-            raise ServiceError(404, "NotFound", "Here are GET /.emulator/health and POST /.emulator/stop.")
+        if asked.rest not in ("stop", "preempt") or asked.method != "POST":
+            text = "Here are GET /.emulator/health, POST /.emulator/stop and POST /.emulator/preempt."
+            raise ServiceError(404, "NotFound", text)
         given = asked.headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), self._stop_key.encode()):
-            text = "Stopping the emulator needs the stopKey of its address file."
+            text = f"POST /.emulator/{asked.rest} needs the stopKey of the emulator's address file."
             raise ServiceError(403, "AuthorizationFailed", text)
+        if asked.rest == "preempt":
+            await self._take_node(query, send)
+            return
         await _json(send, 202, {"status": "stopping"})
         self._stop()
+
+    async def _take_node(self, query: Mapping[str, str], send: Send) -> None:
+        """Take a low-priority node away, as the service could at any moment."""
+        from anyio import to_thread
+
+        try:
+            taken = await to_thread.run_sync(self._preempt, query.get("cluster", ""), query.get("node", ""))
+        except NothingToTake as error:
+            raise ServiceError(409, "NothingToTake", str(error)) from error
+        await _json(send, 200, {"node": taken})
 
     async def _refuse(self, scope: Scope, send: Send, error: ServiceError) -> None:
         scope.setdefault("state", {})[_CODE] = f"{error.code} {error.target[:_LONGEST]}".strip()

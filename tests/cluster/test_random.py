@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from batchai_scenario.emulator.cluster.model import (
     JobKey,
     WorkspaceKey,
 )
+from batchai_scenario.emulator.errors import NothingToTake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,8 @@ STEPS = st.one_of(
     st.tuples(st.just("terminate"), NAMES),
     st.tuples(st.just("delete"), NAMES),
     st.tuples(st.just("scale"), st.integers(0, 3), OPTIONS),
+    st.tuples(st.just("auto"), st.integers(0, 1), st.integers(1, 3)),
+    st.tuples(st.just("preempt")),
     st.tuples(st.just("advance"), st.sampled_from([1, 6, 4000])),
     st.tuples(st.just("breathe")),
     st.tuples(st.just("restart")),
@@ -81,6 +85,14 @@ def do(world: World, cluster: ClusterKey, name: str, *values: Any) -> None:
         manual = {"targetNodeCount": target, "nodeDeallocationOption": option}
         controller.update_cluster(cluster, {"scaleSettings": {"manual": manual}})
 
+    def auto(minimum: int, maximum: int) -> None:
+        bounds = {"minimumNodeCount": minimum, "maximumNodeCount": maximum}
+        controller.update_cluster(cluster, {"scaleSettings": {"autoScale": bounds}})
+
+    def preempt() -> None:
+        with contextlib.suppress(NothingToTake):
+            controller.preempt(cluster.id)
+
     def engine(up: bool) -> None:
         if up:
             world.engine.down = False
@@ -93,6 +105,8 @@ def do(world: World, cluster: ClusterKey, name: str, *values: Any) -> None:
         "terminate": lambda _: controller.terminate_job(key),
         "delete": lambda _: controller.delete_job(key),
         "scale": scale,
+        "auto": auto,
+        "preempt": preempt,
         "advance": lambda seconds: world.clock.advance(seconds=seconds),
         "breathe": lambda: controller._loop.ask(lambda: None),
         "restart": world.restart,
@@ -136,7 +150,7 @@ def drain(world: World, cluster: ClusterKey, keys: list[JobKey]) -> None:
 def test_everything_comes_to_its_end(make_world: Callable[[Path], Any], steps: list[tuple[Any, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder, make_world(Path(folder)) as world:
         watch = Watch(world)
-        cluster = world.cluster(target=2)
+        cluster = world.cluster(target=2, vmPriority="lowpriority")
         keys = [JobKey(EXPERIMENT, name) for name in "abcd"]
         for step in steps:
             do(world, cluster, *step)

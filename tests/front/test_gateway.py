@@ -222,6 +222,7 @@ def test_what_nobody_expected_is_written_down_and_not_shown() -> None:
         stop_key="",
         stop=lambda: None,
         report=told.append,
+        preempt=lambda *_: "",
     )
 
     async def keep(message: Any) -> None:
@@ -302,6 +303,7 @@ def polled(ends_after: int, user_agent: bytes = b"") -> tuple[list[float], dict[
         stop_key="",
         stop=lambda: None,
         report=print,
+        preempt=lambda *_: "",
     )
     sent: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""``scenario emulator``: serve, status, logs, stop, reset, gc, repair, salvage, env, exec."""
+"""``scenario emulator``: serve, status, logs, preempt, stop, reset, gc, repair, salvage, env, exec."""
 
 from __future__ import annotations
 
@@ -210,6 +210,27 @@ def stop(shared: dict[str, Any], *, as_json: bool) -> None:
         console.json({"stopped": stopped})
     else:
         console.line("stopped" if stopped else "no emulator was serving")
+
+
+@emulator.command()
+@click.argument("cluster")
+@click.option("--node", default="", metavar="ID", help="Which node; by default one that runs a job.")
+@json_option
+@click.pass_obj
+def preempt(shared: dict[str, Any], cluster: str, *, node: str, as_json: bool) -> None:
+    """Take a node from a cluster of low priority, as the service could at any moment.
+
+    CLUSTER is a name or an id. The node's job goes back to the queue; the cluster gets another node.
+    """
+    from batchai_scenario.backends import local
+    from batchai_scenario.scenarios.cli.console import Console
+
+    console = Console(as_json=as_json)
+    taken = local.preempt(shared["home"], cluster, node)
+    if as_json:
+        console.json({"node": taken})
+    else:
+        console.line(f"taken: {taken}")
 
 
 @emulator.command()

@@ -1,0 +1,104 @@
+"""Nodes of low priority that are taken away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState, NodeState
+from batchai_scenario.emulator.errors import NothingToTake
+from tests.cluster.test_autoscale import auto
+
+if TYPE_CHECKING:
+    from batchai_scenario.emulator.cluster.model import Job, JobKey
+    from tests.cluster.conftest import World
+
+
+def again_on(world: World, job: JobKey, taken: str) -> Job:
+    """Wait until a job runs on other nodes than one."""
+    return world.job_when(
+        job, lambda found: found.execution_state is ExecutionState.RUNNING and taken not in found.nodes
+    )
+
+
+def test_a_job_whose_node_is_taken_goes_back_to_the_queue_and_runs_again(world: World) -> None:
+    key = world.cluster(vmPriority="lowpriority")
+    job, behind = world.job(), world.job("behind")
+    task = world.started(job)
+    world.clock.advance(minutes=1)
+    (before,) = world.cluster_when(key, lambda c: c.nodes).nodes
+    assert world.controller.preempt(key.path.upper()) == before.id
+    again = world.job_when(
+        job, lambda j: j.execution_state is ExecutionState.RUNNING and j.nodes != (before.id,)
+    )
+    assert again.started_at is not None
+    assert again.started_at.minute == 1
+    assert world.started(job) == task
+    world.cluster_when(key, lambda c: len(c.nodes) == 1 and c.allocation_state is AllocationState.STEADY)
+    assert set(world.engine.nodes) == set(again.nodes)
+    world.job_in(behind, ExecutionState.QUEUED)
+    world.engine.end(task)
+    assert world.job_in(job, ExecutionState.SUCCEEDED).exit_code == 0
+
+
+def test_a_job_of_several_nodes_gives_back_the_others(world: World) -> None:
+    key = world.cluster(target=2, vmPriority="lowpriority")
+    job = world.job(nodeCount=2)
+    first = world.job_in(job, ExecutionState.RUNNING).nodes
+    world.until(lambda: (found := world.controller._records.jobs.get(job.id)) and found.launched)
+    world.controller.preempt(key.name, first[1])
+    again = again_on(world, job, first[1])
+    assert first[0] in again.nodes
+    assert len(again.nodes) == 2
+
+
+def test_an_idle_node_comes_back_and_one_that_runs_goes_first(world: World) -> None:
+    key = world.cluster(target=2, vmPriority="lowpriority")
+    world.cluster_when(key, lambda c: [n.state for n in c.nodes] == [NodeState.IDLE] * 2)
+    first = world.controller.preempt("c")
+    world.cluster_when(
+        key,
+        lambda c: (
+            len(c.nodes) == 2 and first not in [n.id for n in c.nodes] and c.nodes[1].state is NodeState.IDLE
+        ),
+    )
+    busy = world.job_in(world.job(), ExecutionState.RUNNING).nodes
+    assert world.controller.preempt("C") == busy[0]
+
+
+def test_a_cluster_that_scales_by_itself_gets_the_node_back_while_it_is_needed(world: World) -> None:
+    key = world.cluster(vmPriority="lowpriority", **auto(0, 1))
+    job = world.job()
+    world.started(job)
+    taken = world.controller.preempt(key.id)
+    again_on(world, job, taken)
+    world.engine.end(world.started(job))
+    world.job_in(job, ExecutionState.SUCCEEDED)
+    world.clock.advance(seconds=4)
+    world.cluster_when(key, lambda c: not c.nodes)
+
+
+def test_it_goes_on_after_a_restart(world: World) -> None:
+    key = world.cluster(vmPriority="lowpriority")
+    job = world.job()
+    world.started(job)
+    world.broken = True
+    taken = world.controller.preempt(key.id)
+    world.restart()
+    world.broken = False
+    world.clock.advance(seconds=6)
+    again_on(world, job, taken)
+
+
+def test_what_there_is_not_to_take(world: World) -> None:
+    world.cluster("dedicated")
+    world.cluster("empty", target=0, vmPriority="lowpriority")
+    for cluster, node, why in (
+        ("none", "", "there is no cluster none"),
+        ("dedicated", "", "not of low priority"),
+        ("empty", "", "has no node to take"),
+        ("empty", "tvm-1", "has no node tvm-1 to take"),
+    ):
+        with pytest.raises(NothingToTake, match=why):
+            world.controller.preempt(cluster, node)
