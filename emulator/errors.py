@@ -67,9 +67,13 @@ class EngineError(EmulatorError):
 
 @dataclass(eq=False)
 class EngineUnavailable(EngineError):
-    """The machine lacks the engine, or the right to use it; ``remedy`` says how to get it."""
+    """The machine lacks the engine, or the right to use it; ``remedy`` says how to get it.
+
+    ``silent``: nobody answers where the engine should; it may only be being restarted.
+    """
 
     remedy: str = ""
+    silent: bool = False
 
     def __str__(self) -> str:
         """Give the problem and the remedy."""

@@ -148,9 +148,11 @@ class JobRunner:
         if outcome is True:
             room.records.save_job(record.but(launched=True))
         elif isinstance(outcome, Exception) and record.ending is Ending.NONE:
-            short = shortage(outcome)
-            if short:
-                self._hold_back(record, short)
+            passing = shortage(outcome)
+            if isinstance(outcome, EngineUnavailable) and outcome.silent:
+                passing = outcome.problem.message
+            if passing:
+                self._hold_back(record, passing)
             elif recovered and isinstance(outcome, EngineUnavailable):
                 self._rest(record)  # an earlier emulator may have started it: nobody can tell now
             else:
@@ -158,13 +160,13 @@ class JobRunner:
             return
         room.look(key)
 
-    def _hold_back(self, record: JobRecord, short: str) -> None:
-        """Try to launch a job again when the machine may have what it was short of."""
+    def _hold_back(self, record: JobRecord, passing: str) -> None:
+        """Try to launch a job again when what kept it from starting may have passed."""
         if record.job.guid not in self._held_back:
             self._held_back.add(record.job.guid)
             self._journal(record).notice(
-                f"the job waits, and is tried again every {RETRY.seconds} seconds: this machine is short of "
-                f"what it needs to start: {short}"
+                f"the job waits, and is tried again every {RETRY.seconds} seconds; it cannot be started now: "
+                f"{passing}"
             )
         self._rest(record)
 

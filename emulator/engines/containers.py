@@ -14,6 +14,7 @@ from batchai_scenario.emulator.engines.dockerapi import (
     CONTROL,
     LABEL_TASK,
     Facts,
+    answers,
     container_name,
     labels,
     network_name,
@@ -210,6 +211,8 @@ def await_end(api: Api, task_id: str, seconds: float | None) -> dict[str, Any] |
             elif time.monotonic() - answered > _ENGINE_GONE_SECONDS:
                 raise unavailable(error) from error
             time.sleep(_RETRY_SECONDS)
+            while not answers() and time.monotonic() - answered <= _ENGINE_GONE_SECONDS:
+                time.sleep(_RETRY_SECONDS)  # docker's client leaves a socket behind where it cannot connect
 
 
 def ended_at(state: Mapping[str, Any]) -> datetime | None:

@@ -39,8 +39,13 @@ Phase = Literal["start", "preparation", "main"]
 Scope = Literal["alone", "session"]
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.sh")
-_STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|failed) ([0-9a-f]*) end\n")
+_STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|stopped|failed) ([0-9a-f]*) end\n")
 _SEAL = "seal"
+_ASKED = "asked"
+_TOLD = (
+    "The job was told to end by somebody other than the emulator, as when the container engine or the "
+    "machine is shut down."
+)
 _LOG_TAIL = 600
 _LIMIT = 200  # bytes of a file of one line
 
@@ -173,6 +178,8 @@ def recorded_end(folder: Path) -> TaskEnd | None:
     problem = None
     if found[3] == "failed":
         problem = Problem("InternalError", f"The task could not be run on its node: {log_tail(folder)}")
+    elif found[3] == "stopped" and not is_noted(folder, _ASKED):
+        problem = Problem("InternalError", _TOLD)
     started = _written(folder / "begun") or ended or _now()
     return TaskEnd(cast("Phase", found[1]), int(found[2]), started, max(started, ended or started), problem)
 
@@ -260,6 +267,12 @@ def is_noted(folder: Path, what: str) -> bool:
 def note(folder: Path, what: str) -> None:
     """Note something of a task, where its job cannot write; it goes with ``drop_control``."""
     _note(folder, what).touch()
+
+
+def ask_to_stop(folder: Path | None) -> None:
+    """Note that it is we who end a task, before we do: whoever else does so fails it."""
+    if folder is not None:
+        noticed(folder, _ASKED)
 
 
 def noticed(folder: Path, what: str) -> datetime | None:

@@ -15,6 +15,7 @@ from batchai_scenario.emulator.engines import containers
 from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
 from batchai_scenario.emulator.engines.control import (
     Owner,
+    ask_to_stop,
     control_folder,
     drop_control,
     find_control_folder,
@@ -307,6 +308,7 @@ class DockerEngine:
         """Send TERM, then have the supervisor kill the rest, then kill the container (E4)."""
         from docker.errors import APIError
 
+        ask_to_stop(find_control_folder(self._home, task_id))
         for name, seconds in (("SIGTERM", grace), ("SIGUSR1", _LAST_WORDS), ("SIGKILL", None)):
             try:
                 self._api.kill(container_name(task_id), name)

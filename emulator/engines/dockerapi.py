@@ -57,6 +57,15 @@ def connect() -> Api:
         raise unavailable(error) from error
 
 
+def answers() -> bool:
+    """Tell whether somebody listens where the engine should."""
+    try:
+        _knock(os.environ.get("DOCKER_HOST") or _DEFAULT_HOST)
+    except OSError:
+        return False
+    return True
+
+
 def _knock(where: str) -> None:
     """Try the engine's socket: this says at once, and in the system's own words, why it cannot be used.
 
@@ -83,6 +92,7 @@ def unavailable(error: BaseException) -> EngineUnavailable:
         Problem("InternalError", f"No Docker engine answers at {where}: {text}"),
         "Install Docker and start it ('sudo systemctl start docker'), or use the process engine: "
         "'--engine process'.",
+        silent=True,
     )
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
 from batchai_scenario.emulator.engines.control import (
+    ask_to_stop,
     control_folder,
     control_folders,
     drop_control,
@@ -285,6 +286,7 @@ class ProcessEngine:
         if folder is None or not (folder / "alive").exists():
             kill_by_id(self._home, task_id)
             return
+        ask_to_stop(folder)
         marker = marker_of(self._home, folder.parent.parent.parent.name, task_id)
         for number, seconds in ((signal.SIGTERM, grace), (signal.SIGUSR1, LAST_WORDS)):
             deadline = time.monotonic() + seconds

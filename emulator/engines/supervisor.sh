@@ -2,8 +2,9 @@
 # The first process of a task: supervisor.sh CONTROL-FOLDER
 #
 # Runs job preparation, then the job's command; each stream goes straight into its file. Its last act is
-# to write CONTROL/status, in one piece: "<phase> <exit code> <ok|failed> <seal> end". "failed" means that the
-# step could not be run at all, for the reason in CONTROL/log; the seal is what nobody but the supervisor knows. When it began and ended is the time at which
+# to write CONTROL/status, in one piece: "<phase> <exit code> <ok|stopped|failed> <seal> end". "stopped" means
+# that somebody asked for the end, "failed" that the step could not be run at all, for the reason in CONTROL/log;
+# the seal is what nobody but the supervisor knows. When it began and ended is the time at which
 # CONTROL/begun and CONTROL/status were written. Needs POSIX sh (dash, bash, busybox) and mkdir. On a small
 # job every program that is started here shows: it starts few.
 #
@@ -18,7 +19,7 @@ child= stopping= phase=start
 exec 2>>"$control/log" || exit 125
 
 # Whatever happens from here on, there is one end.
-finish() { # exit code, ok|failed
+finish() { # exit code, ok|stopped|failed
     trap '' TERM INT USR1
     end_everything
     [ -z "$uid" ] || give_back
@@ -162,4 +163,5 @@ if [ "$code" = 0 ] && [ -n "$main$door" ] && [ -z "$stopping" ]; then
     if [ -n "$main" ]; then step "$main" "$main_stdout" "$main_stderr"; else serve; fi
 fi
 if [ "$phase" = start ] && [ -n "$stopping" ]; then code=143; fi
-finish "$code" ok
+word=${stopping:+stopped}
+finish "$code" "${word:-ok}"
