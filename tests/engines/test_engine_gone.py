@@ -126,6 +126,9 @@ class FolderShares:
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         return self.folder
 
+    def mount_server(self, server_id: str, directory: str) -> Path:
+        return self.folder
+
     def count_untold(self, account: str, share: str, path: str) -> int:
         return 0
 
