@@ -1,4 +1,4 @@
-"""What an environment of CNTK is laid on: a virtual environment of a Python of this machine, or a fetched Python."""
+"""What an environment is laid on: a virtual environment of a Python of this machine, or a fetched Python."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Protocol
 from training.support import python27
 from training.support.events import Events, Trouble
 from training.support.wheels import Wheel
-from training.toolkits.cntk.interpreters import Interpreter
+from training.support.interpreters import Interpreter
 
 
 class Base(Protocol):
     """A Python for the environment.
 
     ``abi``: as in wheel file names. ``identity``: what it is made of, for the environment's key.
-    ``needs``: names of tables of wheels that it needs besides CNTK's. ``library_path``: folders below the
+    ``needs``: names of tables of wheels that it needs besides the toolkit's. ``library_path``: folders below the
     environment for LD_LIBRARY_PATH, ``bin``: for PATH. ``site``: where wheels go, below the environment.
     """
 
@@ -138,6 +138,6 @@ def run_here(command: list[str], environment: Mapping[str, str], complaint: str)
         tail = (result.stderr or result.stdout).strip().splitlines()[-3:]
         raise Trouble(
             f"{complaint}: {' / '.join(tail) or f'exit code {result.returncode}'}",
-            "Use a Docker engine, or another Python (SCENARIO_CNTK_PYTHON names one).",
+            "Use a Docker engine, or another Python (SCENARIO_CNTK_PYTHON, SCENARIO_TENSORFLOW_PYTHON name one).",
         )
     return result.stdout

@@ -1,11 +1,11 @@
-"""Finds the Pythons on this machine for which CNTK has wheels: 3.6, 3.5 and 2.7."""
+"""Finds the Pythons on this machine for which toolkits of that time have wheels: 3.6, 3.5 and 2.7."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,31 +20,45 @@ _ABIS = {(3, 6): "cp36m", (3, 5): "cp35m", (2, 7): "cp27mu"}  # in the order in 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that CNTK has wheels for; ``abi`` as in wheel file names."""
+    """A Python of that time; ``abi`` as in wheel file names."""
 
     path: Path
     version: tuple[int, int, int]
     abi: str
 
 
-def choose(named: Path | None, environment: Mapping[str, str]) -> Interpreter | None:
+def choose(
+    named: Path | None,
+    environment: Mapping[str, str],
+    *,
+    variable: str = "SCENARIO_CNTK_PYTHON",
+    abis: Collection[str] = tuple(_ABIS.values()),
+) -> Interpreter | None:
     """Give the named Python, else the best that is found with ``PATH``, ``PYENV_ROOT`` and ``HOME``, or None.
+
+    Args:
+        named: A Python that somebody wants.
+        environment: Where to look.
+        variable: Names a Python, for the error's text.
+        abis: Those that the toolkit has wheels for.
 
     Raises:
         Trouble: the named one does not fit.
     """
     if named is not None:
         found = look_at(named)
-        if found is None:
+        if found is None or found.abi not in abis:
+            fitting = [f"{major}.{minor}" for (major, minor), abi in _ABIS.items() if abi in abis]
             raise Trouble(
-                f"{named} is not a CPython 3.6, 3.5 or 2.7 (with four-byte Unicode) that runs here.",
-                "Name another with SCENARIO_CNTK_PYTHON, or none: then one is found, or fetched.",
+                f"{named} is not a CPython {', '.join(fitting[:-1])} or {fitting[-1]} (with four-byte "
+                "Unicode) that runs here.",
+                f"Name another with {variable}, or none: then one is found, or fetched.",
             )
         return found
     seen = {}
     for candidate in candidates(environment):
         found = look_at(candidate)
-        if found is not None and found.abi not in seen:
+        if found is not None and found.abi in abis and found.abi not in seen:
             seen[found.abi] = found
             if found.abi == "cp36m":
                 break
@@ -91,7 +105,7 @@ def _pyenv_roots(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def look_at(path: Path) -> Interpreter | None:
-    """Ask a program which Python it is; None if it is none, or one that CNTK has no wheels for."""
+    """Ask a program which Python it is; None if it is none, or another one."""
     try:
         answer = subprocess.run(
             [str(path), "-E", "-c", _PROBE],
