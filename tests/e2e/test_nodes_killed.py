@@ -1,0 +1,169 @@
+"""A job of two nodes whose emulator, supervisor or container is killed at random moments ends right.
+
+The soak test does it twenty times for each victim, the other one twice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
+from batchai_scenario.backends.local import open_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from batchai_scenario.backends.base import JobStatus
+    from tests.e2e.conftest import Command
+
+PLACE = Place("kill", "eastus", "kill", "kill")
+SHARE = {
+    "accountName": "$STORAGE_ACCOUNT",
+    "azureFileUrl": "$STORAGE_URL/kill",
+    "credentials": {"accountKey": "$STORAGE_KEY"},
+    "relativeMountPath": "files",
+}
+CLUSTER = {
+    "vmSize": "STANDARD_D1",
+    "scaleSettings": {"manual": {"targetNodeCount": 2}},
+    "userAccountSettings": {"adminUserName": "kill", "adminUserPassword": "not-used-here-1"},
+    "nodeSetup": {"mountVolumes": {"azureFileShares": [SHARE]}},
+}
+COMMAND = "for host in $(echo $AZ_BATCH_HOST_LIST | tr , ' '); do ssh $host sleep 1; done; exit 3"
+
+
+class Emulator:
+    """An emulator in a process of its own, that can be killed and started again on its home."""
+
+    def __init__(self, command: Command, engine: str) -> None:
+        self.command = command
+        self.engine = engine
+        self.start()
+
+    def start(self) -> None:
+        self.process = self.command.start("emulator", "serve", "--engine", self.engine, "--json")
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline()
+        self.backend = open_backend(BackendOptions(home=self.command.home, values={"engine": self.engine}))
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+        self.backend.close()
+
+    def close(self) -> None:
+        self.backend.close()
+        self.process.terminate()
+        self.process.communicate()
+
+
+def _supervisors(home: Path) -> list[int]:
+    """Find the supervisors of the home's tasks, as this machine sees them."""
+    mark = f"SCENARIO_TASK={home.resolve()}:".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            ours = any(item.startswith(mark) for item in (folder / "environ").read_bytes().split(b"\0"))
+        except OSError:
+            continue
+        if ours and len(words) > 1 and words[1].endswith(b"/supervisor.sh"):
+            found.append(int(folder.name))
+    return found
+
+
+def _kill_node(home: Path, engine: str) -> bool:
+    """Kill what runs on one of the job's nodes; False if nothing runs yet."""
+    if engine == "docker":
+        import docker
+
+        client = docker.from_env()
+        try:
+            running = client.containers.list(filters={"label": f"scenario.home={home.resolve()}"})
+            if running:
+                random.choice(running).kill()
+        except docker.errors.APIError:
+            return False  # it ended by itself
+        finally:
+            client.close()
+        return bool(running)
+    found = _supervisors(home)
+    if found:
+        os.kill(random.choice(found), signal.SIGKILL)
+    return bool(found)
+
+
+def _ended(emulator: Emulator, job: str) -> JobStatus:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = emulator.backend.get_job(job)
+        if found.state.final:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(found)
+
+
+def _round(emulator: Emulator, image: str, name: str, victim: str) -> None:
+    body: dict[str, Any] = {
+        "nodeCount": 2,
+        "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/files",
+        "containerSettings": {"imageSourceRegistry": {"image": image}},
+        "customToolkitSettings": {"commandLine": COMMAND},
+    }
+    job = emulator.backend.submit(JobSpec(PLACE, name, "kill", body)).id
+    time.sleep(random.uniform(0.0, 1.5))
+    if victim == "emulator":
+        emulator.kill()
+        emulator.start()
+        ended = _ended(emulator, job)
+        assert (ended.exit_code, [one.code for one in ended.errors]) == (3, ["JobFailed"]), ended
+        return
+    while not _kill_node(emulator.command.home, emulator.engine):
+        time.sleep(0.01)
+    ended = _ended(emulator, job)
+    (error,) = ended.errors
+    assert ended.state is JobState.FAILED
+    assert error.code in {"InternalError", "FailedStartingContainer"}, error
+    assert dict(error.details)["Node"].startswith("tvm-")
+
+
+def _rounds(emulator: Emulator, image: str, times: int) -> None:
+    backend = emulator.backend
+    backend.ensure_place(PLACE)
+    backend.ensure_share("kill")
+    backend.create_cluster(ClusterSpec(PLACE, "kill", CLUSTER))
+    for number in range(times):
+        for victim in ("emulator", "node"):
+            _round(emulator, image, f"{victim}-{number}", victim)
+    deadline = time.monotonic() + 30
+    while (found := emulator.backend.get_cluster(PLACE, "kill")).nodes.get("idle") != 2:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    assert not _supervisors(emulator.command.home)
+    emulator.backend.delete_cluster(PLACE, "kill")
+
+
+@pytest.fixture
+def rounds(scenario: Command, engine: str, request: pytest.FixtureRequest) -> Iterator[Callable[[int], None]]:
+    image = request.getfixturevalue("docker_image") if engine == "docker" else "ubuntu:16.04"
+    emulator = Emulator(scenario, engine)
+    yield lambda times: _rounds(emulator, str(image), times)
+    emulator.close()
+
+
+@pytest.mark.timeout(300)
+def test_whatever_is_killed_a_job_of_two_nodes_ends_right(rounds: Callable[[int], None]) -> None:
+    rounds(2)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_whatever_is_killed_twenty_times_a_job_of_two_nodes_ends_right(rounds: Callable[[int], None]) -> None:
+    rounds(20)
