@@ -1,0 +1,83 @@
+"""The wheel in somebody else's project, which has packages of its own with the names of our rooms."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("backends", "emulator", "scenarios", "schema", "training")
+
+TEST = """
+import os
+
+import backends, emulator, scenarios, schema, training
+import batchai_scenario
+
+
+def test_theirs_are_theirs_and_ours_is_found(batchai):
+    for package in (backends, emulator, scenarios, schema, training):
+        assert package.OWNER == "the project", package.__file__
+    assert batchai_scenario.__file__.startswith(os.environ["WHEELS_PLACE"])
+    assert batchai.url
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, timeout=240)
+    (found,) = folder.glob("batchai_scenario-*.whl")
+    return found
+
+
+@pytest.mark.network
+def test_one_import_package_is_installed(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"batchai_scenario"}
+    for room in ROOMS:
+        assert any(name.startswith(f"batchai_scenario/{room}/") for name in names), room
+    assert "batchai_scenario/training/toolkits/cntk/toolkit.py" in names
+    assert "batchai_scenario/emulator/batchai/versions/v2018_05_01/version.py" in names
+
+
+@pytest.mark.network
+def test_a_project_with_packages_of_the_same_names_runs_its_tests(wheel: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "env"
+    venv.create(environment, symlinks=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    # What we depend on is in the environment that runs this; the wheel comes before it.
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "dependencies.pth").write_text("\n".join(ours) + "\n")
+    project = tmp_path / "project"
+    for name in ROOMS:
+        (project / name).mkdir(parents=True)
+        (project / name / "__init__.py").write_text("OWNER = 'the project'\n")
+    (project / "test_theirs.py").write_text(TEST)
+    result = subprocess.run(
+        [str(environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project,
+        env={
+            **os.environ,
+            "SCENARIO_HOME": str(tmp_path / "home"),
+            "PYTHONPATH": "",
+            "WHEELS_PLACE": str(site),
+        },
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 passed" in result.stdout
