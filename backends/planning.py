@@ -73,7 +73,7 @@ def whereabouts(name: str, options: BackendOptions) -> Whereabouts:
         settings, secrets_from = _azure_settings(options), "the environment variable AZURE_{}"
     elif name == "local":
         from batchai_scenario.backends.local.settings import local_settings
-        from batchai_scenario.emulator.identity.development import PUBLISHED
+        from batchai_scenario.emulator.api import PUBLISHED
 
         settings, secrets_from = local_settings("http://127.0.0.1:<port>", PUBLISHED), "the home's own {}"
     else:
@@ -111,7 +111,7 @@ def planned_requests(
         return _planned(_azure_settings(options), {}, name, calls)
     if name == "local":
         from batchai_scenario.backends.local.settings import LocalChoices, local_settings
-        from batchai_scenario.emulator.identity.development import PUBLISHED
+        from batchai_scenario.emulator.api import PUBLISHED
 
         headers = LocalChoices.read(options).headers()
         found = _planned(local_settings(NO_PORT.rstrip("/"), PUBLISHED), headers, name, calls)

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchai_scenario.backends.local.host import Serving
-    from batchai_scenario.emulator.serving import Address
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Address, Home
 
 STOP_SECONDS = 15.0
 
@@ -80,8 +79,7 @@ def serve(
         UserError: one of these cannot be read.
         MachineError: the home or the port is taken.
     """
-    from batchai_scenario.emulator.serving import last_address
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home, last_address
 
     ending = threading.Event()
 
@@ -125,8 +123,7 @@ def _close_after(ending: threading.Event, server: Serving) -> None:
 
 def status(home: Path) -> EmulatorStatus:
     """Look at a home; starts nothing."""
-    from batchai_scenario.emulator.serving import read_address
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home, read_address
 
     return _described(home, read_address(Home(home)))
 
@@ -166,9 +163,8 @@ def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
     """
     import sqlite3
 
-    from batchai_scenario.emulator.errors import EmulatorError, HomeDamaged
-    from batchai_scenario.emulator.state.health import REMEDY, check
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import REMEDY, EmulatorError, Home, HomeDamaged
+    from batchai_scenario.emulator.api import check_home as check
 
     place = Home(home)
     try:
@@ -183,9 +179,7 @@ def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 def _read_live(place: Home) -> tuple[frozenset[str], tuple[str, ...]]:
-    from batchai_scenario.emulator.cluster.keeping import Records
-    from batchai_scenario.emulator.state.seal import Seal
-    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.api import Records, Seal, Store
 
     store = Store(place.database, Seal.at(place.seal_key))
     try:
@@ -204,8 +198,7 @@ def stop(home: Path) -> bool:
     Raises:
         MachineError: it does not answer, refuses, or does not end in time.
     """
-    from batchai_scenario.emulator.serving import read_address
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home, read_address
 
     if not is_served(home):
         return False
@@ -294,7 +287,7 @@ def reset(home: Path, *, force: bool = False) -> list[str]:
             or something cannot be removed.
         LeftBehind: an engine does not remove something; all else is gone.
     """
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home
 
     found = status(home)
     if not force and found.problem:
@@ -318,7 +311,7 @@ def _removed(path: Path) -> bool:
     Raises:
         MachineError: something cannot be removed; everything else is gone.
     """
-    from batchai_scenario.emulator.state import beneath
+    from batchai_scenario.emulator.api import beneath
 
     if not path.exists() and not path.is_symlink():
         return False
@@ -354,10 +347,7 @@ def gc(home: Path) -> list[str]:
 
 def _tidied(home: Path) -> list[str]:
     """Complete or remove what a killed emulator left of uploads; a line if there was any."""
-    from batchai_scenario.emulator.state.home import Home
-    from batchai_scenario.emulator.state.seal import Seal
-    from batchai_scenario.emulator.state.store import Store
-    from batchai_scenario.emulator.storage.shares import Shares
+    from batchai_scenario.emulator.api import Home, Seal, Shares, Store
 
     place = Home(home)
     staging = place.storage / ".staging"
@@ -374,7 +364,7 @@ def _tidied(home: Path) -> list[str]:
 def _sweep(home: Path, keep: frozenset[str]) -> tuple[list[str], list[str]]:
     """Sweep every engine; give a line for each thing that is gone, and for each that stays."""
     from batchai_scenario.backends.local.tools import ENGINES, build_engine
-    from batchai_scenario.emulator import errors
+    from batchai_scenario.emulator.api import errors
 
     def swept(name: str) -> tuple[list[str], list[str]]:
         try:

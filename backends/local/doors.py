@@ -81,7 +81,7 @@ def doors_of(home: Path) -> Doors:
         MachineError: none serves it, or its credentials cannot be read.
     """
     from batchai_scenario.backends.local.settings import own_credentials
-    from batchai_scenario.emulator.identity import development
+    from batchai_scenario.emulator.api import development
 
     address = found_address(home)
     account, key = development.ACCOUNT, own_credentials(home).account_key
@@ -120,8 +120,6 @@ def home_in_memory(memory: Path = _MEMORY) -> Iterator[Path]:
 
 
 def _certificate(home: Path) -> Path:
-    from batchai_scenario.emulator.gateway.authority import LOOPBACK, Authority
-    from batchai_scenario.emulator.state.clock import SystemClock
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import LOOPBACK, Authority, Home, SystemClock
 
     return Authority(Home(home), SystemClock(), LOOPBACK).certificate()

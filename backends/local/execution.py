@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from batchai_scenario.emulator.credentials import Credentials
-    from batchai_scenario.emulator.server import Address
+    from batchai_scenario.emulator.api import Address, Credentials
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit codes of a command that cannot be run, as shells give them."""
@@ -65,9 +64,7 @@ def execute(
         UserError: a credential that cannot be read, or that the emulator which serves was not given.
         MachineError: no emulator can be started, or the command cannot be run.
     """
-    from batchai_scenario.emulator.credentials import Credentials
-    from batchai_scenario.emulator.errors import CredentialsInvalid, HomeDamaged
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Credentials, CredentialsInvalid, Home, HomeDamaged
 
     try:
         given = Credentials.read(accounts, clients)
@@ -125,8 +122,7 @@ def _use(file: Path) -> int:
 
 def _serving(home: Path, lock: int, settings: Mapping[str, Any]) -> Address:
     """Find the emulator of a home, or start one."""
-    from batchai_scenario.emulator.server import read_address
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home, read_address
 
     deadline = time.monotonic() + READY_SECONDS
     while True:
@@ -167,7 +163,7 @@ def _start(home: Path, lock: int, settings: Mapping[str, Any]) -> str:
 def _serve(home: Path, writing: int, settings: Mapping[str, Any]) -> None:
     """Be the emulator: say so, serve until no program uses it, or until it is told to stop."""
     from batchai_scenario.backends.local.control import serve
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home
 
     with open(os.devnull, "r+b") as nothing:  # noqa: PTH123 - a device
         for stream in (0, 1, 2):

@@ -78,9 +78,14 @@ def start_emulator(
         HomeTakenError: another emulator serves this home.
         MachineError: the port is taken, or the state cannot be read.
     """
-    from batchai_scenario.emulator.credentials import Credentials
-    from batchai_scenario.emulator.errors import CredentialsInvalid, EmulatorError, HomeInUse
-    from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
+    from batchai_scenario.emulator.api import (
+        Credentials,
+        CredentialsInvalid,
+        EmulatorError,
+        EmulatorServer,
+        EmulatorSettings,
+        HomeInUse,
+    )
 
     try:
         credentials = Credentials.read(accounts, clients)
@@ -128,7 +133,7 @@ def locked(root: Path) -> Iterator[None]:
     Raises:
         HomeTakenError: an emulator serves it.
     """
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home
 
     try:
         file = Home(root).lock_file.open("rb")
@@ -171,8 +176,7 @@ class Host:
         Raises:
             MachineError: it cannot be started, or another process holds the home and does not answer.
         """
-        from batchai_scenario.emulator.server import read_address
-        from batchai_scenario.emulator.state.home import Home
+        from batchai_scenario.emulator.api import Home, read_address
 
         deadline = time.monotonic() + READY_SECONDS
         while True:

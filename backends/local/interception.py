@@ -11,7 +11,7 @@ from batchai_scenario.backends.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchai_scenario.emulator.server import Address
+    from batchai_scenario.emulator.api import Address
 
 REMOVED = (
     "AZURE_AUTHORITY_HOST",
@@ -40,8 +40,7 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 def found_address(home: Path) -> Address:
     """Find the emulator that serves a home; MachineError if none does."""
-    from batchai_scenario.emulator.server import read_address
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home, read_address
 
     found = read_address(Home(home))
     if found is None:
@@ -61,9 +60,7 @@ def interception(
             through, and the folder of the ``az`` command line if somebody chose one.
         passthrough: Let other hosts through.
     """
-    from batchai_scenario.emulator.gateway.authority import Authority
-    from batchai_scenario.emulator.state.clock import SystemClock
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Authority, Home, SystemClock
 
     certificate = Authority(Home(home), SystemClock()).certificate()
     trusted = _bundle(certificate, environment) if passthrough else certificate
@@ -89,7 +86,7 @@ def interception(
 
 def _credentials(home: Path) -> dict[str, str]:
     from batchai_scenario.backends.local.settings import own_credentials
-    from batchai_scenario.emulator.identity import development
+    from batchai_scenario.emulator.api import development
 
     own = own_credentials(home)
     return {

@@ -24,7 +24,7 @@ def emulator_log(
         follow: go on for ever with what is written from now on.
         pause: waits between two looks for more, in seconds; what it raises ends the reading.
     """
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home
 
     path = Home(home).log
     older = path.with_name(f"{path.name}.1")

@@ -35,9 +35,8 @@ class Salvaged:
 
 def damages(home: Path) -> list[Damage]:
     """List what is damaged in a home's state; empty if nothing is."""
-    from batchai_scenario.emulator.errors import HomeDamaged
-    from batchai_scenario.emulator.state.health import problems
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home, HomeDamaged
+    from batchai_scenario.emulator.api import home_problems as problems
 
     return [
         Damage(one.path, one.reason, one.remedy)
@@ -49,8 +48,8 @@ def damages(home: Path) -> list[Damage]:
 
 def last_copy(home: Path) -> datetime | None:
     """Tell when the newest copy of the state was made; None if there is none."""
-    from batchai_scenario.emulator.state.copies import copies
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home
+    from batchai_scenario.emulator.api import home_copies as copies
 
     return next((copy.made for copy in copies(Home(home))), None)
 
@@ -63,8 +62,8 @@ def repair(home: Path) -> list[str]:
     """
     import sqlite3
 
-    from batchai_scenario.emulator.state.home import Home
-    from batchai_scenario.emulator.state.repair import repair as mend
+    from batchai_scenario.emulator.api import Home
+    from batchai_scenario.emulator.api import repair_home as mend
 
     try:
         with locked(home):
@@ -89,7 +88,7 @@ def salvage(home: Path, into: Path) -> Salvaged:
         UserError: ``into`` holds something already, or lies in the home.
         MachineError: nothing can be written there.
     """
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home
 
     target = into.absolute()
     if target.resolve().is_relative_to(home.resolve()):
@@ -108,7 +107,7 @@ def salvage(home: Path, into: Path) -> Salvaged:
 
 def _copy_all(source: Path, target: Path, depth: int, lost: list[str]) -> list[str]:
     """Copy the folders at a depth; gives their names, ``a/b`` at depth 2."""
-    from batchai_scenario.emulator.storage.snapshots import copy_tree
+    from batchai_scenario.emulator.api import copy_tree
 
     if depth == 0:
         try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batchai_scenario.emulator.engines.base import Engine, Lack
+    from batchai_scenario.emulator.api import Engine, Lack
 
 _HEALTH_SECONDS = 10.0
 
@@ -33,7 +33,7 @@ def lacks(home: Path, engine: str, jobs: Sequence[Mapping[str, Any]]) -> tuple[s
     Raises:
         MachineError: this machine cannot run them; with the remedy.
     """
-    from batchai_scenario.emulator.engines.needs import job_needs
+    from batchai_scenario.emulator.api import job_needs
 
     with _engine(home, engine) as found:
         needed = [found.lacks(need) for need in job_needs(jobs)]
@@ -52,7 +52,7 @@ def ready(
     Raises:
         MachineError: it cannot be had; with the remedy.
     """
-    from batchai_scenario.emulator.engines.needs import job_needs
+    from batchai_scenario.emulator.api import job_needs
 
     with _engine(home, engine) as found:
         for need in job_needs(jobs):
@@ -62,7 +62,7 @@ def ready(
 
 def toolkits() -> list[str]:
     """List the toolkits that are emulated, by their ``toolType``."""
-    from batchai_scenario.emulator.engines.needs import toolkit_needs
+    from batchai_scenario.emulator.api import toolkit_needs
 
     return list(toolkit_needs())
 
@@ -73,7 +73,7 @@ def toolkit_lacks(home: Path, engine: str, tool_type: str) -> str:
     Raises:
         MachineError: it cannot run here; with the remedy.
     """
-    from batchai_scenario.emulator.engines.needs import toolkit_needs
+    from batchai_scenario.emulator.api import toolkit_needs
 
     with _engine(home, engine) as found:
         lack = found.lacks(toolkit_needs()[tool_type])
@@ -87,9 +87,7 @@ def _in_words(lack: Lack) -> str:
 @contextmanager
 def _engine(home: Path, name: str) -> Iterator[Engine]:
     """Open an engine that answers; what it complains of is this machine's."""
-    from batchai_scenario.emulator.engines.choose import Engines
-    from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import EngineError, Engines, EngineUnavailable, Home
 
     with closing(Engines(Home(home), training_folder(), name)) as engines:
         try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.backends.base import BackendOptions
-    from batchai_scenario.emulator.state.own import OwnCredentials
+    from batchai_scenario.emulator.api import OwnCredentials
 
 CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
 """The options and their values; the first is the default."""
@@ -51,9 +51,7 @@ class LocalChoices:
 
 def own_credentials(home: Path) -> OwnCredentials:
     """Read the credentials of a home; MachineError if they cannot be read."""
-    from batchai_scenario.emulator.errors import HomeDamaged
-    from batchai_scenario.emulator.state.home import Home
-    from batchai_scenario.emulator.state.own import OwnCredentials
+    from batchai_scenario.emulator.api import Home, HomeDamaged, OwnCredentials
 
     try:
         return OwnCredentials.at(Home(home).credentials)
@@ -63,7 +61,7 @@ def own_credentials(home: Path) -> OwnCredentials:
 
 def local_settings(url: str, own: OwnCredentials) -> AzureSettings:
     """Give the client's settings for an emulator that knows these credentials."""
-    from batchai_scenario.emulator.identity import development
+    from batchai_scenario.emulator.api import development
 
     return AzureSettings(
         tenant_id=development.TENANT,

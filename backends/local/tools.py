@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from batchai_scenario.emulator.engines.base import Engine
+    from batchai_scenario.emulator.api import Engine
 
 ENGINES = ("docker", "process")
 
@@ -49,13 +49,13 @@ def build_engine(home: Path, name: str) -> Engine:
     Raises:
         EngineUnavailable: it does not answer.
     """
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home
 
     if name == "docker":
-        from batchai_scenario.emulator.engines.docker import DockerEngine
+        from batchai_scenario.emulator.api import DockerEngine
 
         return DockerEngine(Home(home), training=training_folder())
-    from batchai_scenario.emulator.engines.process import ProcessEngine
+    from batchai_scenario.emulator.api import ProcessEngine
 
     return ProcessEngine(Home(home))
 
@@ -66,7 +66,7 @@ def probe_engines(home: Path) -> list[EngineProbe]:
 
 
 def _probe(home: Path, name: str) -> EngineProbe:
-    from batchai_scenario.emulator.errors import EngineUnavailable
+    from batchai_scenario.emulator.api import EngineUnavailable
 
     try:
         info = build_engine(home, name).info()
@@ -90,14 +90,14 @@ def list_images() -> list[Image]:
 
 
 def _build_programs() -> dict[str, Path]:
-    from batchai_scenario.emulator.engines.substitutes import build_programs
+    from batchai_scenario.emulator.api import build_programs
 
     return build_programs(training_folder())
 
 
 def image_tag(name: str) -> str:
     """Give the tag under which an image that is built here is kept: where the engine looks for it."""
-    from batchai_scenario.emulator.engines.substitutes import built_reference
+    from batchai_scenario.emulator.api import built_reference
 
     return built_reference(name)
 
@@ -106,8 +106,8 @@ def _image_ids() -> dict[str, str]:
     """Give the ids of the Docker engine's images by tag; empty if no engine answers."""
     from contextlib import closing
 
-    from batchai_scenario.emulator.engines.dockerapi import connect
-    from batchai_scenario.emulator.errors import EngineUnavailable
+    from batchai_scenario.emulator.api import EngineUnavailable
+    from batchai_scenario.emulator.api import connect_docker as connect
 
     try:
         api = connect()
