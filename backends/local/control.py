@@ -233,8 +233,7 @@ def preempt(home: Path, cluster: str, node: str = "") -> str:
     """
     import requests
 
-    from batchai_scenario.emulator.serving import read_address
-    from batchai_scenario.emulator.state.home import Home
+    from batchai_scenario.emulator.api import Home, read_address
 
     found = read_address(Home(home))
     if found is None:
