@@ -175,7 +175,7 @@ def test_credentials_of_the_real_cloud_are_not_handed_on(command: Command) -> No
     assert "IDENTITY_HEADER" not in found
 
 
-@pytest.mark.parametrize("where", ["flag", "environment", "file"])
+@pytest.mark.parametrize("where", ["flag", "environment", "file", "settings"])
 def test_given_credentials_are_known(command: Command, where: str) -> None:
     program = (
         "import os, requests; from azure.storage.file import FileService\n"
@@ -190,6 +190,12 @@ def test_given_credentials_are_known(command: Command, where: str) -> None:
     elif where == "environment":
         given = {"SCENARIO_ACCOUNT": "other:bXkga2V5 mine:bXkga2V5", "SCENARIO_CLIENT": "me:se:cret"}
         out = command("exec", *run, env=given)
+    elif where == "file":
+        command.home.mkdir(mode=0o700)
+        (command.home / "accounts").write_text("# ours\n\nother:bXkga2V5\nmine:bXkga2V5\n")
+        (command.home / "clients").write_text("me:se:cret\n")
+        files = ("--account", f"@{command.home / 'accounts'}", "--client", f"@{command.home / 'clients'}")
+        out = command("exec", *files, *run)
     else:
         command.home.mkdir(mode=0o700)
         (command.home / "settings.yaml").write_text("account: mine:bXkga2V5\nclient:\n  - me:se:cret\n")
@@ -205,6 +211,7 @@ def test_given_credentials_are_known(command: Command, where: str) -> None:
         (("--account", "abc:hunter2!"), "not base64"),
         (("--account", "blob:aHVudGVyMg=="), "take another name"),
         (("--client", "abc"), "ID:SECRET"),
+        (("--client", "@/nowhere/hunter"), "cannot be read"),
         (("--client", ":hunter2!"), "ID:SECRET"),
     ],
 )

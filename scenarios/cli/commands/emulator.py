@@ -35,14 +35,16 @@ def credential_options(function: F) -> F:
         option(
             "--client",
             multiple=True,
-            metavar="ID:SECRET",
-            help="A service principal to know besides the home's own; may be repeated.",
+            metavar="ID:SECRET|@FILE",
+            help="A service principal to know besides the home's own, or a file with one on each line; "
+            "may be repeated.",
         ),
         option(
             "--account",
             multiple=True,
-            metavar="NAME:KEY",
-            help="A storage account to have besides the home's own; may be repeated.",
+            metavar="NAME:KEY|@FILE",
+            help="A storage account to have besides the home's own, or a file with one on each line; "
+            "may be repeated.",
         ),
     ):
         function = add(function)
