@@ -23,6 +23,7 @@ from batchai_scenario.schema.common import (
     User,
 )
 from batchai_scenario.schema.faults import Fault
+from batchai_scenario.schema.kernel import length_faults
 from batchai_scenario.schema.names import (
     ClusterVmSize,
     ComponentId,
@@ -140,6 +141,14 @@ class NodeSetup(Body):
     setup_task: SetupTask | None = None
     mount_volumes: MountVolumes | None = None
     performance_counters_settings: PerformanceCounters | None = None
+
+    @model_validator(mode="after")
+    def _can_start(self) -> NodeSetup:
+        """Find what no program can be started with."""
+        found = list(length_faults(self.model_dump(by_alias=True, exclude_none=True), ""))
+        if found:
+            raise faults(found)
+        return self
 
 
 class ClusterProperties(Body):

@@ -43,6 +43,22 @@ COMPONENT = "/subscriptions/s/resourceGroups/g/providers/microsoft.insights/comp
 SHARE = f"properties.{MOUNTS}.azureFileShares[0]"
 
 CLUSTERS: list[tuple[str, Any, str, str]] = [
+    (
+        SETUP,
+        {"commandLine": "x" * 131_072, "stdOutErrPathPrefix": "/mnt/x"},
+        "InvalidPropertyValue",
+        f"{SETUP}.commandLine",
+    ),
+    (
+        SETUP,
+        {
+            "commandLine": "x",
+            "stdOutErrPathPrefix": "/mnt/x",
+            "environmentVariables": [{"name": "A", "value": "x" * 131_072}],
+        },
+        "InvalidPropertyValue",
+        f"{SETUP}.environmentVariables[0].value",
+    ),
     ("properties.colour", "red", "InvalidRequestContent", "properties.colour"),
     ("location", "eastus", "InvalidRequestContent", "location"),
     ("properties", DELETE, "InvalidPropertyValue", "properties"),
