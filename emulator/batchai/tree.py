@@ -144,10 +144,7 @@ class Tree:
         return found is None or found.number != target["number"]
 
     def _empty_experiment(self, found: Document) -> bool:
-        key = experiment_key(found)
-        for job in self._clusters.list_jobs(key):
-            self._clusters.delete_job(job.key)
-        return not self._clusters.list_jobs(key)
+        return self._clusters.delete_jobs(experiment_key(found))
 
     def _empty_workspace(self, found: Document) -> bool:
         key = workspace_key(found)

@@ -54,6 +54,9 @@ FIRST_PORT = 50000
 PUBLIC_ADDRESS = "127.0.0.1"
 """The address that all nodes of a cluster share, as they do on the service."""
 
+_PAGE = 100
+"""Jobs that are begun to be deleted in one step."""
+
 _PATIENCE = 0.7
 """Seconds that ``close`` gives to engine calls under way; they are taken up again by the next ``start``."""
 
@@ -102,6 +105,7 @@ class Controller:
         self._allocation = Allocation(room)
         self._jobs = JobRunner(room)
         self._due = Due(self._loop)
+        self._emptied: set[str] = set()
 
     def start(self) -> None:
         """Recover what an earlier emulator left, and begin to work. Returns at once."""
@@ -256,10 +260,6 @@ class Controller:
         record = self._records.read_job(key)
         return None if record is None else record.job
 
-    def list_jobs(self, experiment: ExperimentKey) -> list[Job]:
-        """List an experiment's jobs by age."""
-        return [job for _, job in self._records.page_jobs([experiment])]
-
     def page_jobs(
         self, experiments: Sequence[ExperimentKey], after: int = 0, limit: int | None = None
     ) -> list[tuple[int, Job]]:
@@ -284,20 +284,36 @@ class Controller:
 
         def delete() -> bool:
             record = self._records.live_job(key.id) or self._records.read_job(key)
-            if record is None:
-                return False
-            now = self._clock.now()
-            if not record.deleting:
-                record = record.but(
-                    provisioning_state=ProvisioningState.DELETING, provisioning_changed_at=now
-                )
-            if record.job.execution_state is not ExecutionState.QUEUED:
-                record = ask_to_end(record, Ending.DELETED, now)
-            self._records.save_job(record)
-            self._changed(record)
-            return True
+            if record is not None:
+                self._delete(record)
+            return record is not None
 
         return self._loop.ask(delete)
+
+    def delete_jobs(self, experiment: ExperimentKey) -> bool:
+        """Begin to delete all jobs of an experiment; True when none is left (K3).
+
+        They are gone through once, however often this is asked: no job may be made meanwhile.
+        """
+
+        def delete(after: int) -> int:
+            page = self._records.page_jobs([experiment], after, _PAGE)
+            with self._records.transaction():
+                for _, job in page:
+                    record = self._records.live_job(job.key.id) or self._records.read_job(job.key)
+                    if record is not None and not record.deleting:
+                        self._delete(record)
+            return page[-1][0] if len(page) == _PAGE else 0
+
+        if experiment.id not in self._emptied:
+            after = self._loop.ask(partial(delete, 0))
+            while after:
+                after = self._loop.ask(partial(delete, after))
+            self._emptied.add(experiment.id)
+        empty = not self._records.page_jobs([experiment], 0, 1)
+        if empty:
+            self._emptied.discard(experiment.id)
+        return empty
 
     def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:
         """List how one would log in to a cluster's nodes, or to those that run the job.
@@ -336,6 +352,16 @@ class Controller:
         """Let a new job stand in line."""
         self._records.queue(cluster).join(job)
         self._allocation.retry(cluster)
+
+    def _delete(self, record: JobRecord) -> None:
+        """Begin to delete a job."""
+        now = self._clock.now()
+        if not record.deleting:
+            record = record.but(provisioning_state=ProvisioningState.DELETING, provisioning_changed_at=now)
+        if record.job.execution_state is not ExecutionState.QUEUED:
+            record = ask_to_end(record, Ending.DELETED, now)
+        self._records.save_job(record)
+        self._changed(record)
 
     def _changed(self, record: JobRecord) -> None:
         """See soon to a job that was changed, and to its cluster."""

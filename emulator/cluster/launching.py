@@ -181,10 +181,11 @@ def stop_all(engines: Callable[[str], Engine], name: str, tasks: Iterable[str]) 
 
 def _all_at_once(calls: Sequence[Callable[[], None]]) -> None:
     """Make engine calls at the same time; then raise what the first of them raised, if one did."""
-    if len(calls) == 1:
-        calls[0]()
+    if len(calls) <= 1:
+        for call in calls:
+            call()
         return
     with ThreadPoolExecutor(max_workers=min(len(calls), _AT_ONCE)) as pool:
         done = [pool.submit(call) for call in calls]
-    for call in done:
-        call.result()
+    for future in done:
+        future.result()

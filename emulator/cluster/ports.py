@@ -100,10 +100,6 @@ class ClusterService(Protocol):
         """Read a job."""
         ...
 
-    def list_jobs(self, experiment: ExperimentKey) -> list[Job]:
-        """List an experiment's jobs by age."""
-        ...
-
     def page_jobs(
         self, experiments: Sequence[ExperimentKey], after: int = 0, limit: int | None = None
     ) -> list[tuple[int, Job]]:
@@ -120,6 +116,10 @@ class ClusterService(Protocol):
 
     def delete_job(self, key: JobKey) -> bool:
         """Begin to delete a job, ending it first if it runs (K3); its files on shares stay."""
+        ...
+
+    def delete_jobs(self, experiment: ExperimentKey) -> bool:
+        """Begin to delete all jobs of an experiment, to which none is added; True when none is left (K3)."""
         ...
 
     def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:

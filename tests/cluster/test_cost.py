@@ -147,6 +147,27 @@ def test_a_start_reads_only_what_is_not_over(world: World) -> None:
     assert counting.counts["reconcile"] == 0
 
 
+def test_all_jobs_of_an_experiment_are_deleted_once_however_often_that_is_asked(world: World) -> None:
+    cluster = world.cluster()
+    running = world.started(world.job("runs", cluster))
+    for number in range(130):
+        world.job(f"j{number}", cluster)
+    stop = world.engine.stop
+    world.engine.stop = lambda task_id, grace=5.0: None  # type: ignore[method-assign]
+    assert not world.controller.delete_jobs(EXPERIMENT)
+    counting = Count(world)
+    seen = counting.since(lambda: world.controller.delete_jobs(EXPERIMENT))
+    assert seen["put"] == 0
+    assert seen["list"] <= 1
+    world.until(lambda: len(world.controller.page_jobs([EXPERIMENT])) == 1)
+    stop(running)
+    world.until(lambda: world.controller.delete_jobs(EXPERIMENT))
+    assert world.engine.tasks() == []
+    world.job("again", cluster)
+    assert not world.controller.delete_jobs(EXPERIMENT)
+    world.until(lambda: world.controller.delete_jobs(EXPERIMENT))
+
+
 def test_events_of_one_node_touch_no_other(world: World) -> None:
     cluster = world.cluster(target=40)
     world.cluster_when(cluster, lambda c: len(c.nodes) == 40 and all(n.state == "idle" for n in c.nodes))

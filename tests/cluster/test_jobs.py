@@ -253,7 +253,7 @@ def test_unknown_jobs(world: World) -> None:
     assert world.controller.get_job(unknown) is None
     assert world.controller.terminate_job(unknown) is False
     assert world.controller.delete_job(unknown) is False
-    assert world.controller.list_jobs(key.experiment.__class__(key.experiment.workspace, "no")) == []
+    assert world.controller.page_jobs([key.experiment.__class__(key.experiment.workspace, "no")]) == []
 
 
 def test_deleting_a_running_job_ends_it_and_keeps_its_files(world: World) -> None:

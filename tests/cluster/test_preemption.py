@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from batchai_scenario.emulator.errors import NothingToTake
 from tests.cluster.test_autoscale import auto
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchai_scenario.emulator.cluster.model import Job, JobKey
     from tests.cluster.conftest import World
 
@@ -40,6 +43,27 @@ def test_a_job_whose_node_is_taken_goes_back_to_the_queue_and_runs_again(world: 
     world.job_in(behind, ExecutionState.QUEUED)
     world.engine.end(task)
     assert world.job_in(job, ExecutionState.SUCCEEDED).exit_code == 0
+
+
+def test_a_job_whose_node_is_taken_before_anything_of_it_was_started(world: World) -> None:
+    key = world.cluster(vmPriority="lowpriority")
+    world.cluster_when(key, lambda c: c.nodes and c.nodes[0].state is NodeState.IDLE)
+    gate, mounting = threading.Event(), threading.Event()
+    mount = world.shares.mount_source
+
+    def slow(account: str, azure_file_url: str, account_key: str) -> Path:
+        mounting.set()
+        assert gate.wait(10)
+        return mount(account, azure_file_url, account_key)
+
+    world.shares.mount_source = slow  # type: ignore[method-assign]
+    job = world.job()
+    assert mounting.wait(10)
+    taken = world.controller.preempt(key.id)
+    gate.set()
+    again_on(world, job, taken)
+    world.engine.end(world.started(job))
+    world.job_in(job, ExecutionState.SUCCEEDED)
 
 
 def test_a_job_of_several_nodes_gives_back_the_others(world: World) -> None:

@@ -163,6 +163,11 @@ class FakeClusters:
         self.jobs[key.id] = replace(self.jobs[key.id], provisioning_state=ProvisioningState.DELETING)
         return True
 
+    def delete_jobs(self, experiment: ExperimentKey) -> bool:
+        for job in self.list_jobs(experiment):
+            self.delete_job(job.key)
+        return not self.list_jobs(experiment)
+
     def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:
         return [
             RemoteLogin(node.id, "127.0.0.1", 50000 + number)
