@@ -33,6 +33,8 @@ def server_names(server_id: str) -> tuple[str, str, str, str] | None:
 class ServerDisks:
     """The disks of a home's file servers, known by the servers' ids, in any of their spellings.
 
+    Jobs write what is on a disk, so links there are not followed.
+
     One that a flat API version names and one in that version's own workspace are the same.
     """
 
@@ -61,14 +63,13 @@ class ServerDisks:
         if not folder.is_dir():
             raise _failed(server_id, directory, "there is no such file server")
         parts = [part for part in directory.split("/") if part not in ("", ".")]
-        place = folder.joinpath(*parts)
-        try:
-            inside = ".." not in parts and place.resolve().is_relative_to(folder.resolve()) and place.is_dir()
-        except OSError:
-            inside = False
-        if not inside:
+        if ".." in parts:
             raise _failed(server_id, directory, f"it has no folder '{directory}'")
-        return place
+        try:
+            with beneath.opened(folder, parts):
+                return folder.joinpath(*parts)
+        except OSError:
+            raise _failed(server_id, directory, f"it has no folder '{directory}'") from None
 
     def _folder(self, server_id: str) -> Path:
         names = server_names(server_id.lower()) or ("", "", "", server_id.lower())

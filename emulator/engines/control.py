@@ -25,15 +25,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from batchai_scenario.emulator.engines.base import TaskEnd
+from batchai_scenario.emulator.engines.pinned import check_mounts
 from batchai_scenario.emulator.errors import Problem
 from batchai_scenario.emulator.state import beneath
+from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import PurePosixPath
 
     from batchai_scenario.emulator.launch.plan import NodeTask, Step
-    from batchai_scenario.emulator.state.home import Home
 
 Phase = Literal["start", "preparation", "main"]
 Scope = Literal["alone", "session"]
@@ -84,7 +85,8 @@ def write_control(
     beneath.remove_path(draft)
     draft.mkdir(parents=True, mode=0o700)
     shutil.copyfile(_SUPERVISOR, draft / "supervisor.sh")
-    _write(draft / "plan", _plan(task, owner, scope))
+    checks = check_mounts(Home(folder.parents[4]).servers, task.mounts)
+    _write(draft / "plan", f"{_plan(task, owner, scope)}{checks}\n")
     seal = secrets.token_hex(16)
     _write(draft / "environment", _environment(environment) + f"unset seal\nseal={seal}\n")
     beneath.remove_path(_note(folder, _SEAL))

@@ -13,15 +13,18 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.programs import run_program
+from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 _KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
 _KEPT_TAILS = ("_proxy", "_PROXY")
@@ -118,26 +121,28 @@ def _make(folder: Path, base: BasePython) -> None:
         f"home = {os.path.dirname(base.program)}\n"  # noqa: PTH120 - as it is written, not resolved
         f"include-system-site-packages = false\nversion = {base.version[0]}.{base.version[1]}\n"
     )
-    ready = folder / "pyvenv.cfg"
-    if ready.exists() and ready.read_text() == settings:
-        return
+    with suppress(OSError):
+        if beneath.read_file(folder, "pyvenv.cfg", len(settings) + 1) == os.fsencode(settings):
+            return
+    beneath.remove_path(folder)  # its jobs may have put anything into it
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    draft.chmod(0o755)
     minor = f"python{base.version[0]}.{base.version[1]}"
-    packages = folder / "lib" / minor / "site-packages"
-    for made in (folder / "bin", packages):
+    packages = draft / "lib" / minor / "site-packages"
+    for made in (draft / "bin", packages):
         made.mkdir(parents=True, exist_ok=True)
     (packages / "_node.pth").write_text(
         "".join(f"import site; site.addsitedir({path!r})\n" for path in base.packages)
     )
     for name, target in (("python", base.program), ("python3", "python"), (minor, "python")):
-        link = folder / "bin" / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(target)
+        (draft / "bin" / name).symlink_to(target)
     python = shlex.quote(str(folder / "bin" / "python"))
     for name in ("pip", f"pip{base.version[0]}", f"pip{base.version[0]}.{base.version[1]}"):
-        program = folder / "bin" / name
+        program = draft / "bin" / name
         program.write_text(
             f"#!/bin/sh\n{python} -c 'import pip' 2>/dev/null || {python} -m ensurepip -q >/dev/null\n"
             f'exec {python} -m pip "$@"\n'
         )
         program.chmod(0o755)
-    ready.write_text(settings)
+    (draft / "pyvenv.cfg").write_text(settings)
+    draft.rename(folder)

@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.state import beneath
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -55,8 +57,9 @@ def layer_lines(disk: Path, real: Iterable[Path]) -> list[str]:
         real: folders that the job sees as they are: ours, and those that its mounts come from.
     """
     folder = disk / FOLDER
-    for name in ("upper", "work", "root"):
-        (folder / name).mkdir(mode=0o755, parents=True, exist_ok=True)
+    with beneath.opened(disk) as fd:
+        for name in ("upper", "work", "root"):
+            os.close(beneath.put_folders(os.dup(fd), (FOLDER, name)))
     lines = [f"layer {shlex.quote(str(folder))}"]
     shown = [*_mount_points(), *(str(path.resolve()) for path in real)]
     lines += [f"show {shlex.quote(path)}" for path in dict.fromkeys(shown)]

@@ -10,7 +10,7 @@
 #
 # TERM and INT are passed on to the job; USR1 kills it. CONTROL/plan sets: uid, gid (whose the files are to
 # be, empty: leave them), scope (alone: nothing but the task lives in this PID namespace; session),
-# working_directory, preparation*, main*, and the functions make_directories and give_back; for a job of several
+# working_directory, preparation*, main*, and the functions check_mounts, make_directories and give_back; for a job of several
 # nodes also door (the folder that they share), address (this node's) and others (how many the master waits for;
 # empty on the others, which serve it until they are stopped).
 
@@ -148,6 +148,7 @@ true >"$control/begun"
 printf '%80s\n' '' >"$control/status"
 if [ "$scope" = alone ] && [ "$$" != 1 ] && [ "$PPID" != 1 ]; then scope=session; fi
 
+check_mounts || finish 1 failed
 # What makes the directories shows at the same time whether env can put signals back.
 with_signals="env --default-signal=INT,QUIT"
 make_directories 2>/dev/null || { with_signals= && make_directories; } || finish 1 failed

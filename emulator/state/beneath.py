@@ -129,12 +129,13 @@ def open_file(name: str, fd: int, flags: int) -> int:
 
 
 def read_file(folder: str | os.PathLike[str], name: str, limit: int) -> bytes:
-    """Read the last ``limit`` bytes of a regular file in a folder of ours whose content is a job's.
+    """Read the last ``limit`` bytes of a regular file in a folder of a job's that stands in one of ours.
 
     Raises:
         FileNotFoundError: it does not exist, or is no regular file.
     """
-    with opened(folder) as fd, open(open_file(name, fd, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+    above, last = os.path.split(folder)
+    with opened(above, (last,)) as fd, open(open_file(name, fd, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - limit))
         return file.read(limit)
 

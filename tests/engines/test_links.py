@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from contextlib import suppress
@@ -13,11 +14,15 @@ from batchai_scenario.emulator.engines.control import control_folder, lost_end, 
 from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
 from batchai_scenario.emulator.engines.proc import marked
 from batchai_scenario.emulator.engines.supervisors import await_that
+from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.layout import NODE_TREE
+from batchai_scenario.emulator.launch.plan import Mount
 from tests.state.swapping import Swapping, moves, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from batchai_scenario.emulator.launch.plan import NodeTask
 
 ROOT = "${AZ_BATCHAI_MOUNT_ROOT%/mounts}"
 
@@ -147,3 +152,63 @@ def test_a_job_that_deletes_what_is_kept_of_it_fails_and_goes(lab_of: Any, kind:
     assert end.problem is not None
     lab.engine.stop(task.id)
     assert [process for process in marked() if process.marker.endswith(task.id)] == []
+
+
+def with_server(lab: Any, task: NodeTask) -> tuple[NodeTask, Path]:
+    """Give a task a folder of a file server's disk at ``mounts/nfs``; and that folder."""
+    folder = lab.home.servers / "server" / "data"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("served")
+    target = task.mounts[0].target / "mounts" / "nfs"
+    return dataclasses.replace(task, mounts=(*task.mounts, Mount(folder, target))), folder
+
+
+def test_a_folder_of_a_file_server_is_mounted(lab: Any) -> None:
+    task, _ = with_server(lab, lab.task("cat $AZ_BATCHAI_MOUNT_ROOT/nfs/file"))
+    lab.start(task)
+    outcome = lab.finish(task)
+    assert (outcome.end.exit_code, outcome.text()) == (0, "served")
+
+
+def test_a_folder_of_a_file_server_that_became_a_link_is_not_mounted(lab: Any, outside: Path) -> None:
+    task, folder = with_server(lab, lab.task("true"))
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(outside)
+    with pytest.raises(EngineError, match="no folder of its file server any more"):
+        lab.start(task)
+
+
+@pytest.mark.docker
+def test_a_folder_that_is_swapped_before_it_is_mounted_ends_the_task_before_the_job(
+    lab_of: Any, outside: Path
+) -> None:
+    lab = lab_of("docker")
+    before = snapshot(outside)
+    task, folder = with_server(lab, lab.task("echo seen > $AZ_BATCHAI_MOUNT_ROOT/nfs/precious; exit 0"))
+    lab.start_and_die(task, before="start")
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(outside)
+    lab.start(task)
+    end = lab.finish(task).end
+    assert end.problem is not None
+    assert "is not the one of its file server" in end.problem.message
+    assert snapshot(outside) == before
+
+
+@pytest.mark.parametrize("kind", ["process", "process-plain"])
+@pytest.mark.parametrize("inside", ["", "bin"])
+def test_what_the_engine_writes_on_a_nodes_disk_goes_through_no_link(
+    lab_of: Any, kind: str, inside: str, outside: Path
+) -> None:
+    lab = lab_of(kind)
+    lab.run("true")
+    before = snapshot(outside)
+    for name in ("python", "system"):
+        folder = lab.place.disk / name / (inside if name == "python" else "")
+        if folder.is_dir():
+            folder.rename(lab.place.disk / f"moved-{name}")
+            folder.symlink_to(outside)
+    if inside:  # what else would say that the environment must be laid again
+        (lab.place.disk / "python" / "pyvenv.cfg").write_text("of another Python")
+    assert lab.run("python3 -c 'print(7)'").text() == "7\n"
+    assert snapshot(outside) == before
