@@ -13,8 +13,8 @@ from batchai_scenario import __version__
 from batchai_scenario.backends.errors import ScenarioError, UserError
 from batchai_scenario.scenarios.cli.lazy import LazyGroup
 from batchai_scenario.scenarios.cli.streams import OutputError, standard_streams
-from batchai_scenario.scenarios.home import check_home, home_folder, settings_file
-from batchai_scenario.scenarios.text import is_utf8
+from batchai_scenario.scenarios.record.home import check_home, home_folder, settings_file
+from batchai_scenario.scenarios.report.text import is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -180,7 +180,7 @@ def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
         where = error.filename or shared.get("home", "")
         complain(f"{where}: {error.strerror}", _DISK[error.errno], as_json=as_json, exit_code=3)
         return 3
-    from batchai_scenario.scenarios.crash import keep_traceback
+    from batchai_scenario.scenarios.record.crash import keep_traceback
 
     where = keep_traceback(error, shared.get("home"))
     complain(

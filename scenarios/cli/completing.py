@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def scenario_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Give the names of scenarios that begin so; a path is left to the shell."""
-    from batchai_scenario.scenarios.discovery import find_all
+    from batchai_scenario.scenarios.definition.discovery import find_all
 
     with suppress(Exception):
         return [item.name for item in find_all() if item.name.startswith(incomplete)]
@@ -21,7 +21,7 @@ def scenario_names(_ctx: click.Context, _param: click.Parameter, incomplete: str
 
 def run_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Give the ids of runs that begin so, the newest first, and ``last``."""
-    from batchai_scenario.scenarios.home import home_folder, runs_folder
+    from batchai_scenario.scenarios.record.home import home_folder, runs_folder
 
     with suppress(Exception):
         root = ctx.find_root()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import TextIO
 
-    from batchai_scenario.scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.report.base import Reporter
 
 
 class Console:
@@ -81,18 +81,18 @@ class Console:
     def reporter(self) -> Reporter:
         """Give the reporter for runs: JSON lines, the live screen, or plain lines."""
         if self.as_json:
-            from batchai_scenario.scenarios.reporters.json_lines import JsonLines
+            from batchai_scenario.scenarios.report.json_lines import JsonLines
 
             return JsonLines(self._stream)
-        from batchai_scenario.scenarios.reporters.folding import Folding, read_noise
+        from batchai_scenario.scenarios.report.folding import Folding, read_noise
         from batchai_scenario.training.installed import training_folder
 
         noise = read_noise(training_folder())
         if self.interactive:
-            from batchai_scenario.scenarios.reporters.screen import Screen
+            from batchai_scenario.scenarios.report.screen import Screen
 
             return Folding(Screen(ascii_only=ascii_only(os.environ, self._stream.encoding)), noise)
-        from batchai_scenario.scenarios.reporters.plain import Plain
+        from batchai_scenario.scenarios.report.plain import Plain
 
         return Folding(Plain(self._stream), noise)
 

@@ -26,7 +26,7 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - 
 
 def time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> timedelta | None:
     """Read a time span such as 30m; click.BadParameter."""
-    from batchai_scenario.scenarios.text import parse_duration
+    from batchai_scenario.scenarios.report.text import parse_duration
 
     try:
         return None if value is None else parse_duration(str(value))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.errors import ScenarioError
 from batchai_scenario.backends.registry import Registry
-from batchai_scenario.scenarios.attach import settle
-from batchai_scenario.scenarios.finish import nothing
-from batchai_scenario.scenarios.record import DETACHED
-from batchai_scenario.scenarios.waiting import Waiting
+from batchai_scenario.scenarios.record.record import DETACHED
+from batchai_scenario.scenarios.run.attach import settle
+from batchai_scenario.scenarios.run.finish import nothing
+from batchai_scenario.scenarios.run.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batchai_scenario.backends.base import Backend
-    from batchai_scenario.scenarios.record import Run
+    from batchai_scenario.scenarios.record.record import Run
 
 LOOK_SECONDS = 20.0
 """Seconds for which one of several runs is looked at."""

@@ -9,13 +9,13 @@ import pytest
 
 from batchai_scenario.backends.errors import Interrupted, MachineError, UserError
 from batchai_scenario.backends.memory import Call, Result
-from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.attach import follow_logs, settle, show_logs, stop
-from batchai_scenario.scenarios.finish import download
-from batchai_scenario.scenarios.migrations import FORMAT
-from batchai_scenario.scenarios.record import Run, all_runs, find_run, new_id, now, unreadable_runs
-from batchai_scenario.scenarios.reporters.base import Recording
-from batchai_scenario.scenarios.waiting import Waiting
+from batchai_scenario.scenarios.record.migrations import FORMAT
+from batchai_scenario.scenarios.record.record import Run, all_runs, find_run, new_id, now, unreadable_runs
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.report.base import Recording
+from batchai_scenario.scenarios.run.attach import follow_logs, settle, show_logs, stop
+from batchai_scenario.scenarios.run.finish import download
+from batchai_scenario.scenarios.run.waiting import Waiting
 from tests.scenarios.worlds import World, trained
 
 if TYPE_CHECKING:

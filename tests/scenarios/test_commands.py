@@ -9,7 +9,7 @@ import pytest
 
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
-from batchai_scenario.scenarios.record import ClusterRecord, PlaceRecord, Run, RunRecord, now
+from batchai_scenario.scenarios.record.record import ClusterRecord, PlaceRecord, Run, RunRecord, now
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.backends.base import OutputFile
-from batchai_scenario.scenarios import events as e
 from batchai_scenario.scenarios.cli import main
-from batchai_scenario.scenarios.sifting import Sieve
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.run.sifting import Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

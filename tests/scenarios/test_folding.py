@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.reporters.base import Recording
-from batchai_scenario.scenarios.reporters.folding import LONGEST, Folding, read_noise
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.report.base import Recording
+from batchai_scenario.scenarios.report.folding import LONGEST, Folding, read_noise
 from batchai_scenario.training.installed import training_folder
 
 BOX = """\

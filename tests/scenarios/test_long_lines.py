@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchai_scenario.backends.base import OutputFile
-from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.expect import read_metric
-from batchai_scenario.scenarios.follow import Follower
-from batchai_scenario.scenarios.pieces import Piece, pieces
+from batchai_scenario.scenarios.definition.expect import read_metric
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.run.follow import Follower
+from batchai_scenario.scenarios.run.pieces import Piece, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

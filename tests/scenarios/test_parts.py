@@ -16,15 +16,15 @@ from rich.console import Console
 
 from batchai_scenario.backends.base import OutputFile
 from batchai_scenario.backends.errors import Interrupted, MachineError, NotFound, Unreachable
-from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.datasets import DataOptions, make_dataset
-from batchai_scenario.scenarios.follow import Follower, notices
-from batchai_scenario.scenarios.interrupts import Interrupts
-from batchai_scenario.scenarios.reporters.json_lines import JsonLines
-from batchai_scenario.scenarios.reporters.plain import Plain
-from batchai_scenario.scenarios.reporters.screen import Screen
-from batchai_scenario.scenarios.text import clean, duration, parse_duration, size
-from batchai_scenario.scenarios.waiting import Waiting
+from batchai_scenario.scenarios.definition.datasets import DataOptions, make_dataset
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.report.json_lines import JsonLines
+from batchai_scenario.scenarios.report.plain import Plain
+from batchai_scenario.scenarios.report.screen import Screen
+from batchai_scenario.scenarios.report.text import clean, duration, parse_duration, size
+from batchai_scenario.scenarios.run.follow import Follower, notices
+from batchai_scenario.scenarios.run.interrupts import Interrupts
+from batchai_scenario.scenarios.run.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import MachineError
 from batchai_scenario.backends.wrappers.base import Wrapper
-from batchai_scenario.scenarios import events as e
+from batchai_scenario.scenarios.report import events as e
 from tests.scenarios.worlds import SMALL, World
 
 if TYPE_CHECKING:

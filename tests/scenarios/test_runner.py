@@ -10,8 +10,8 @@ import pytest
 from batchai_scenario.backends.base import Problem
 from batchai_scenario.backends.errors import BackendError, Unreachable
 from batchai_scenario.backends.memory import Call, Result
-from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.text import parse_duration
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.report.text import parse_duration
 from tests.scenarios.worlds import World, trained
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.backends.errors import InvalidScenario, UserError
-from batchai_scenario.scenarios.bodies import NUMBERS, share_folders
-from batchai_scenario.scenarios.discovery import find, find_all
-from batchai_scenario.scenarios.scenario import Scenario
+from batchai_scenario.scenarios.definition.bodies import NUMBERS, share_folders
+from batchai_scenario.scenarios.definition.discovery import find, find_all
+from batchai_scenario.scenarios.definition.scenario import Scenario
 from batchai_scenario.schema.secrets import redacted
 from tests.scenarios.worlds import SMALL
 

@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from batchai_scenario.scenarios import events as e
 from batchai_scenario.scenarios.cli.console import ascii_only
-from batchai_scenario.scenarios.reporters.plain import Plain
-from batchai_scenario.scenarios.reporters.screen import Screen
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.report.plain import Plain
+from batchai_scenario.scenarios.report.screen import Screen
 
 EVENTS: list[e.Event] = [
     e.RunStarted(

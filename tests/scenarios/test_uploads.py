@@ -11,8 +11,8 @@ import pytest
 from batchai_scenario.backends.base import Upload
 from batchai_scenario.backends.errors import InvalidScenario, UserError
 from batchai_scenario.backends.sharepaths import check_uploads
-from batchai_scenario.scenarios.folders import walk_folder
-from batchai_scenario.scenarios.scenario import Scenario
+from batchai_scenario.scenarios.definition.folders import walk_folder
+from batchai_scenario.scenarios.definition.scenario import Scenario
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:

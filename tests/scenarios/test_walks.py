@@ -8,8 +8,8 @@ import pytest
 
 from batchai_scenario.backends.base import OutputFile
 from batchai_scenario.backends.errors import BackendError, Interrupted
-from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.files import DEEPEST, JobFiles, safe_target
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.run.files import DEEPEST, JobFiles, safe_target
 from tests.scenarios.test_runner import Wrapped
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from batchai_scenario.backends.memory import Call, Result
-from batchai_scenario.scenarios import events as e
-from batchai_scenario.scenarios.reporters.base import Recording
-from batchai_scenario.scenarios.reporters.curves import ASCII_BLOCKS, Curve, remaining
-from batchai_scenario.scenarios.reporters.folding import Folding
-from batchai_scenario.scenarios.reporters.plain import Plain
-from batchai_scenario.scenarios.reporters.screen import Screen
+from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.report.base import Recording
+from batchai_scenario.scenarios.report.curves import ASCII_BLOCKS, Curve, remaining
+from batchai_scenario.scenarios.report.folding import Folding
+from batchai_scenario.scenarios.report.plain import Plain
+from batchai_scenario.scenarios.report.screen import Screen
 
 if TYPE_CHECKING:
     from tests.scenarios.worlds import World

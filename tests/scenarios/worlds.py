@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.memory import Call, MemoryBackend, Result
-from batchai_scenario.scenarios.datasets import DataOptions
-from batchai_scenario.scenarios.launch import Target, run_scenario
-from batchai_scenario.scenarios.record import Run, all_runs
-from batchai_scenario.scenarios.reporters.base import Recording
-from batchai_scenario.scenarios.runner import RunOptions
-from batchai_scenario.scenarios.scenario import Scenario
-from batchai_scenario.scenarios.waiting import Waiting
+from batchai_scenario.scenarios.definition.datasets import DataOptions
+from batchai_scenario.scenarios.definition.scenario import Scenario
+from batchai_scenario.scenarios.record.record import Run, all_runs
+from batchai_scenario.scenarios.report.base import Recording
+from batchai_scenario.scenarios.run.launch import Target, run_scenario
+from batchai_scenario.scenarios.run.runner import RunOptions
+from batchai_scenario.scenarios.run.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from batchai_scenario.backends.base import Backend
-    from batchai_scenario.scenarios.events import Event, Finished
+    from batchai_scenario.scenarios.report.events import Event, Finished
 
 SMALL = """\
 summary: Trains nothing.

@@ -12,7 +12,7 @@ from batchai_scenario.scenarios.cli.options import json_option
 
 if TYPE_CHECKING:
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.scenario import Scenario
+    from batchai_scenario.scenarios.definition.scenario import Scenario
 
 
 @click.command("list")
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def list_(folders: tuple[Path, ...], *, as_json: bool) -> None:
     """List scenarios: the library's, those of installed packages, and those in FOLDERS."""
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.discovery import broken, find_all
+    from batchai_scenario.scenarios.definition.discovery import broken, find_all
 
     console = Console(as_json=as_json)
     entries: list[dict[str, str]] = []
@@ -46,7 +46,7 @@ def list_(folders: tuple[Path, ...], *, as_json: bool) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show the scenario NAME: what it does, its parameters, jobs and expectations."""
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.discovery import find
+    from batchai_scenario.scenarios.definition.discovery import find
 
     console = Console(as_json=as_json)
     scenario = find(name)
@@ -76,7 +76,7 @@ def _as_json(scenario: Scenario) -> dict[str, Any]:
 
 
 def _show(console: Console, scenario: Scenario) -> None:
-    from batchai_scenario.scenarios.bodies import image_of
+    from batchai_scenario.scenarios.definition.bodies import image_of
 
     resolved = scenario.sample()
     console.line(scenario.name, "bold")
@@ -103,7 +103,7 @@ def _show(console: Console, scenario: Scenario) -> None:
             files = ", ".join(rule if isinstance(rule, str) else rule.files for rule in rules)
             console.line(f"    outputs in {directory}: {files}")
         for metric, section in expected.metrics.items():
-            from batchai_scenario.scenarios.expect import limits_of
+            from batchai_scenario.scenarios.definition.expect import limits_of
 
             limits = ", ".join(map(str, limits_of(section, resolved.parameters)))
             about = f" ({section.help})" if section.help else ""

@@ -11,7 +11,7 @@ from batchai_scenario.scenarios.cli.options import json_option, option, set_opti
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchai_scenario.scenarios.comparison import Difference
+    from batchai_scenario.scenarios.record.comparison import Difference
 
 TWO = 2
 
@@ -46,8 +46,8 @@ def diff(
     the job's variables. These are listed as expected. Exit code 1 if anything else differs.
     """
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.comparison import compare_runs
-    from batchai_scenario.scenarios.record import find_run
+    from batchai_scenario.scenarios.record.comparison import compare_runs
+    from batchai_scenario.scenarios.record.record import find_run
 
     if plan:
         if len(names) != 1:
@@ -103,11 +103,11 @@ def _plans(
     shared: dict[str, Any], name: str, backends: Sequence[str], settings: Sequence[str]
 ) -> tuple[tuple[str, str], list[Difference], str]:
     """Plan one scenario on two backends and compare."""
-    from batchai_scenario.scenarios.comparison import compare_plans
-    from batchai_scenario.scenarios.discovery import find
-    from batchai_scenario.scenarios.launch import Target, new_record
-    from batchai_scenario.scenarios.parameters import parse_settings
-    from batchai_scenario.scenarios.planned import plan_run
+    from batchai_scenario.scenarios.definition.discovery import find
+    from batchai_scenario.scenarios.definition.parameters import parse_settings
+    from batchai_scenario.scenarios.record.comparison import compare_plans
+    from batchai_scenario.scenarios.run.launch import Target, new_record
+    from batchai_scenario.scenarios.run.planned import plan_run
 
     if len(backends) != TWO:
         raise click.UsageError("name two backends: --backend local --backend azure")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchai_scenario.scenarios.cli.options import json_option
-from batchai_scenario.scenarios.record import REMEDY
+from batchai_scenario.scenarios.record.record import REMEDY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
 def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     from batchai_scenario.backends import local
     from batchai_scenario.backends.settings import SETTINGS
-    from batchai_scenario.scenarios.record import DETACHED, all_runs
+    from batchai_scenario.scenarios.record.record import DETACHED, all_runs
 
     yield Finding(
         "python", ok=True, text=f"{platform.python_version()} on {platform.system()} {platform.machine()}"
@@ -102,7 +102,7 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
 def _state(home: Path) -> Iterator[Finding]:
     """Look at what is kept: the emulator's state, and run records."""
     from batchai_scenario.backends import local
-    from batchai_scenario.scenarios.record import unreadable_runs
+    from batchai_scenario.scenarios.record.record import unreadable_runs
 
     damages = local.damages(home)
     for damage in damages:
@@ -138,7 +138,7 @@ def _home(home: Path) -> Finding:
         return Finding(
             "home", ok=False, text=f"{home} cannot be written", remedy="Name another with SCENARIO_HOME."
         )
-    from batchai_scenario.scenarios.text import size
+    from batchai_scenario.scenarios.report.text import size
 
     free = shutil.disk_usage(existing).free
     text = f"{home}, {size(free)} free"

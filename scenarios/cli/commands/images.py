@@ -40,9 +40,9 @@ def list_(*, as_json: bool) -> None:
 def build(name: str, *, tag: str, as_json: bool) -> None:
     """Build the image NAME into the Docker engine; minutes at first, a moment when nothing changed."""
     from batchai_scenario.backends import local
-    from batchai_scenario.scenarios import events as e
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.waiting import Waiting
+    from batchai_scenario.scenarios.report import events as e
+    from batchai_scenario.scenarios.run.waiting import Waiting
 
     console = Console(as_json=as_json)
     reporter = console.reporter()

@@ -56,16 +56,16 @@ def logs(
     """
     from batchai_scenario.backends.base import OutputFile
     from batchai_scenario.backends.errors import Interrupted, UserError
-    from batchai_scenario.scenarios import events as e
-    from batchai_scenario.scenarios.attach import follow_logs, show_logs
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.cli.reattach import opened, settle_detached
-    from batchai_scenario.scenarios.interrupts import Interrupts
-    from batchai_scenario.scenarios.record import find_run
-    from batchai_scenario.scenarios.reporters.base import Reporter
-    from batchai_scenario.scenarios.sifting import Sieve
-    from batchai_scenario.scenarios.text import did_you_mean
-    from batchai_scenario.scenarios.waiting import Waiting
+    from batchai_scenario.scenarios.record.record import find_run
+    from batchai_scenario.scenarios.report import events as e
+    from batchai_scenario.scenarios.report.base import Reporter
+    from batchai_scenario.scenarios.report.text import did_you_mean
+    from batchai_scenario.scenarios.run.attach import follow_logs, show_logs
+    from batchai_scenario.scenarios.run.interrupts import Interrupts
+    from batchai_scenario.scenarios.run.sifting import Sieve
+    from batchai_scenario.scenarios.run.waiting import Waiting
 
     console = Console(as_json=as_json)
     one = find_run(shared["home"], run)

@@ -21,14 +21,14 @@ def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, a
 
     Works while the run goes on and after it, also when its job was deleted: the files stay on the share.
     """
-    from batchai_scenario.scenarios import events as e
-    from batchai_scenario.scenarios.bodies import directory_ids
     from batchai_scenario.scenarios.cli.console import Console, complain
     from batchai_scenario.scenarios.cli.reattach import opened, settle_detached
-    from batchai_scenario.scenarios.finish import download as save_all
-    from batchai_scenario.scenarios.finish import files_of
-    from batchai_scenario.scenarios.record import find_run
-    from batchai_scenario.scenarios.text import size
+    from batchai_scenario.scenarios.definition.bodies import directory_ids
+    from batchai_scenario.scenarios.record.record import find_run
+    from batchai_scenario.scenarios.report import events as e
+    from batchai_scenario.scenarios.report.text import size
+    from batchai_scenario.scenarios.run.finish import download as save_all
+    from batchai_scenario.scenarios.run.finish import files_of
 
     console = Console(as_json=as_json)
     one = find_run(shared["home"], run)

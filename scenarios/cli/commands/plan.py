@@ -39,11 +39,11 @@ def plan(
     written - is shown once. A data set is listed; its requests follow from its files, once it is made.
     """
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.discovery import find
-    from batchai_scenario.scenarios.launch import Target, new_record
-    from batchai_scenario.scenarios.parameters import parse_settings
-    from batchai_scenario.scenarios.planned import plan_run
-    from batchai_scenario.scenarios.text import size
+    from batchai_scenario.scenarios.definition.discovery import find
+    from batchai_scenario.scenarios.definition.parameters import parse_settings
+    from batchai_scenario.scenarios.report.text import size
+    from batchai_scenario.scenarios.run.launch import Target, new_record
+    from batchai_scenario.scenarios.run.planned import plan_run
 
     console = Console(as_json=as_json)
     resolved = find(name).resolve(parse_settings(settings))

@@ -20,8 +20,8 @@ from batchai_scenario.scenarios.cli.options import (
 if TYPE_CHECKING:
     from typing import Any
 
-    from batchai_scenario.scenarios.record import Run
-    from batchai_scenario.scenarios.reporters.base import Reporter
+    from batchai_scenario.scenarios.record.record import Run
+    from batchai_scenario.scenarios.report.base import Reporter
 
 
 @click.command()
@@ -54,15 +54,15 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
     """
     from batchai_scenario.backends.errors import UserError
     from batchai_scenario.backends.registry import Registry
-    from batchai_scenario.scenarios import events as e
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.datasets import DataOptions
-    from batchai_scenario.scenarios.discovery import find
-    from batchai_scenario.scenarios.home import cache_folder
-    from batchai_scenario.scenarios.injection import with_faults
-    from batchai_scenario.scenarios.launch import Target, run_scenario
-    from batchai_scenario.scenarios.parameters import parse_settings
-    from batchai_scenario.scenarios.runner import RunOptions
+    from batchai_scenario.scenarios.definition.datasets import DataOptions
+    from batchai_scenario.scenarios.definition.discovery import find
+    from batchai_scenario.scenarios.definition.parameters import parse_settings
+    from batchai_scenario.scenarios.record.home import cache_folder
+    from batchai_scenario.scenarios.report import events as e
+    from batchai_scenario.scenarios.run.injection import with_faults
+    from batchai_scenario.scenarios.run.launch import Target, run_scenario
+    from batchai_scenario.scenarios.run.runner import RunOptions
 
     console = Console(as_json=flags["as_json"])
     reporter = console.reporter()
@@ -104,9 +104,9 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
 
 def _listening(reporter: Reporter, work: Any) -> int:  # noqa: ANN401 - a callable
     """Run with Ctrl-C heard, and the terminal in order afterwards."""
-    from batchai_scenario.scenarios import events as e
-    from batchai_scenario.scenarios.interrupts import Interrupts
-    from batchai_scenario.scenarios.waiting import Waiting
+    from batchai_scenario.scenarios.report import events as e
+    from batchai_scenario.scenarios.run.interrupts import Interrupts
+    from batchai_scenario.scenarios.run.waiting import Waiting
 
     runs: list[Run] = []
 
@@ -129,7 +129,7 @@ def _listening(reporter: Reporter, work: Any) -> int:  # noqa: ANN401 - a callab
 
 def _left(run: Run | None) -> Any:  # noqa: ANN401 - an event
     """Say what still runs, and how to get back to it."""
-    from batchai_scenario.scenarios import events as e
+    from batchai_scenario.scenarios.report import events as e
 
     if run is None:
         return e.Finished("", "interrupted", 130, reasons=("left before anything was created",))

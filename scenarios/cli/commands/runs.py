@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.scenarios.cli.console import Console
-    from batchai_scenario.scenarios.record import Run
+    from batchai_scenario.scenarios.record.record import Run
 
 
 @click.command()
@@ -29,7 +29,7 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
     """
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.cli.reattach import settle_detached
-    from batchai_scenario.scenarios.record import all_runs, find_run, unreadable_runs
+    from batchai_scenario.scenarios.record.record import all_runs, find_run, unreadable_runs
 
     console = Console(as_json=as_json)
     if run is None:
@@ -51,7 +51,7 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
 def _complain(unreadable: Sequence[tuple[Path, str]]) -> int:
     """Say on standard error which records cannot be read; gives the exit code."""
     from batchai_scenario.scenarios.cli.console import complain
-    from batchai_scenario.scenarios.record import REMEDY
+    from batchai_scenario.scenarios.record.record import REMEDY
 
     for folder, reason in unreadable:
         complain(f"{folder / 'run.json'}: {reason}", REMEDY)
@@ -60,8 +60,8 @@ def _complain(unreadable: Sequence[tuple[Path, str]]) -> int:
 
 def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:
     from batchai_scenario.backends.errors import UserError
-    from batchai_scenario.scenarios.attach import stop
     from batchai_scenario.scenarios.cli.reattach import opened
+    from batchai_scenario.scenarios.run.attach import stop
 
     if not run.own():
         raise UserError(
@@ -80,8 +80,8 @@ def _stop(console: Console, run: Run, shared: dict[str, Any]) -> int:
 
 
 def _list(console: Console, everything: list[Run], unreadable: Sequence[tuple[Path, str]]) -> None:
-    from batchai_scenario.scenarios.record import UNREADABLE, metrics
-    from batchai_scenario.scenarios.text import duration
+    from batchai_scenario.scenarios.record.record import UNREADABLE, metrics
+    from batchai_scenario.scenarios.report.text import duration
 
     if console.as_json:
         broken = [
@@ -112,8 +112,8 @@ def _as_json(run: Run) -> dict[str, Any]:
 
 
 def _show(console: Console, run: Run) -> None:
-    from batchai_scenario.scenarios.record import timings
-    from batchai_scenario.scenarios.text import duration
+    from batchai_scenario.scenarios.record.record import timings
+    from batchai_scenario.scenarios.report.text import duration
 
     if console.as_json:
         console.json(_as_json(run))

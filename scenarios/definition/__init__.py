@@ -1,0 +1,1 @@
+"""What a scenario is: its file, parameters, bodies, uploads and expectations."""

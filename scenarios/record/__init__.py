@@ -1,0 +1,1 @@
+"""What a run leaves behind: its record in the home folder, comparisons, crash reports."""

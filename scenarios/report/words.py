@@ -1,0 +1,59 @@
+"""Words that the reporters for people share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchai_scenario.scenarios.report.text import duration, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from batchai_scenario.scenarios.report import events as e
+
+
+def log_prefix(file: str) -> str:
+    """Name a log file shortly: ``stdout.txt`` is ``stdout``."""
+    return file.removesuffix(".txt").removesuffix(".log")
+
+
+def far_text(event: e.Progress) -> str:
+    """Say how far something is: in bytes, or in percent where the unit is not known."""
+    if event.unit == "B":
+        return f"{size(event.done)} of {size(event.total)}" if event.total else size(event.done)
+    return f"{100 * event.done // event.total} %" if event.total else str(event.done)
+
+
+def nodes_text(nodes: Mapping[str, int]) -> str:
+    """Count nodes in words: ``1 preparing, 1 idle``."""
+    return ", ".join(f"{count} {state}" for state, count in nodes.items() if count) or "no node yet"
+
+
+def output_groups(event: e.Finished) -> Iterator[tuple[str, int, int]]:
+    """Give each output directory with the number of its files and their bytes."""
+    groups: dict[str, list[int]] = {}
+    several = len({output.job for output in event.outputs}) > 1
+    for output in event.outputs:
+        name = f"{output.job}/{output.directory}" if several else output.directory
+        groups.setdefault(name, []).append(output.size)
+    for name, sizes in groups.items():
+        yield name, len(sizes), sum(sizes)
+
+
+def verdict(event: e.Finished) -> str:
+    """Say in a few words how the run ended."""
+    total = event.timings.get("total")
+    time = f" after {duration(total)}" if total is not None else ""
+    return f"{event.state}{time}"
+
+
+def result_lines(event: e.Finished) -> Iterator[str]:
+    """Give the lines that end a run."""
+    for name, count, total in output_groups(event):
+        yield f"output {name}: {count} file{'' if count == 1 else 's'}, {size(total)}"
+    for reason in event.reasons:
+        yield f"error: {reason}"
+    if event.hint:
+        yield f"hint: {event.hint}"
+    if event.run:
+        yield f"run {event.run}: {verdict(event)}"
