@@ -15,6 +15,7 @@ import json
 import os
 import pwd
 import socket
+import ssl
 import sys
 from email.utils import formatdate
 from urllib.parse import urlencode, urlsplit
@@ -86,7 +87,13 @@ def ways(told: dict[str, str]) -> dict[str, tuple[str, str, dict[str, str], str]
 def ask(url: str, request: tuple[str, str, dict[str, str], str]) -> int:
     """Send a request; gives the status."""
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
+    if where.scheme == "https":
+        context = ssl._create_unverified_context()
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            where.hostname or "", where.port, timeout=10, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=10)
     method, path, headers, body = request
     try:
         connection.request(method, path, body.encode() or None, headers)
@@ -108,8 +115,13 @@ def main() -> None:
     """Try everything."""
     told = json.load(sys.stdin)
     become_nobody()
-    url, *ports = sys.argv[1:]
+    url, blob_url, https_url, *ports = sys.argv[1:]
     found = {name: ask(url, request) for name, request in ways(told).items()}
+    account = told["account"]
+    blobs = ("GET", f"/{account}/?comp=list", signed(account, told["key"], "blob"), "")
+    found["blob port"] = ask(blob_url, blobs)
+    if https_url:
+        found.update({f"TLS {name}": ask(https_url, request) for name, request in ways(told).items()})
     for port in ports:
         for host in ("management.azure.com:443", "example.org:443"):
             head = f"CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n"

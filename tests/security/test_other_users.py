@@ -70,7 +70,9 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture(params=[False, True], ids=["own", "published"])
 def served(home: Home, request: pytest.FixtureRequest) -> Iterator[Address]:
     """An emulator, with the home's own credentials alone and with the published ones."""
-    settings = EmulatorSettings(home.root, engine="process", development_credentials=request.param)
+    settings = EmulatorSettings(
+        home.root, engine="process", development_credentials=request.param, https=request.param
+    )
     with closing(EmulatorServer(settings)) as server:
         yield server.start()
 
@@ -88,9 +90,9 @@ def test_another_user_gets_401_whatever_it_knows(home: Home, served: Address) ->
         "stop": served.stop_key,
     }
     ports = [str(served.proxy_port), str(served.passthrough_port)]
-    done = _as_nobody(told, served.url, *ports)
+    done = _as_nobody(told, served.url, served.blob_url, served.https_url, *ports)
     assert set(done.values()) == {401}, done
-    assert len(done) == 23
+    assert len(done) == (24 + 15 if served.https_url else 24)
     # The same requests are answered when the owner sends them.
     mine = {
         name: other_user.ask(served.url, way) for name, way in other_user.ways(told).items() if name != "stop"
