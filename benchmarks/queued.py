@@ -33,6 +33,7 @@ from batchai_scenario.emulator.arm.manager import ResourceManager
 from batchai_scenario.emulator.arm.operations import Operations
 from batchai_scenario.emulator.batchai.provider import BatchAIProvider
 from batchai_scenario.emulator.cluster.controller import Controller
+from batchai_scenario.emulator.cluster.servers import ServerDisks
 from batchai_scenario.emulator.engines.base import EngineInfo, NodePlace, TaskEnd
 from batchai_scenario.emulator.state.clock import ManualClock
 from batchai_scenario.emulator.state.home import Home
@@ -164,9 +165,21 @@ def a_world(folder: Path, clock: ManualClock) -> Iterator[World]:
     controller = Controller(store, clock, lambda _: engine, shares=None)  # type: ignore[arg-type]
     controller.start()
     operations = Operations(store, clock)
-    provider = BatchAIProvider(store, clock, controller, operations, files=None)  # type: ignore[arg-type]
+    provider = BatchAIProvider(
+        store,
+        clock,
+        controller,
+        operations,
+        files=None,  # type: ignore[arg-type]
+        servers=ServerDisks(home),
+    )
     manager = ResourceManager(
-        store, [provider], tenant="t", subscription=SUBSCRIPTION, retry_after=operations.retry_after
+        store,
+        clock,
+        [provider],
+        tenant="t",
+        subscription=SUBSCRIPTION,
+        retry_after=operations.retry_after,
     )
     world = World(home, store, clock, engine, controller, manager)
     yield world

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from functools import partial, total_ordering
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +19,6 @@ from tests.cluster.conftest import EXPERIMENT, WORKSPACE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from tests.cluster.conftest import World
 
@@ -166,6 +168,14 @@ def test_all_jobs_of_an_experiment_are_deleted_once_however_often_that_is_asked(
     world.job("again", cluster)
     assert not world.controller.delete_jobs(EXPERIMENT)
     world.until(lambda: world.controller.delete_jobs(EXPERIMENT))
+
+
+def test_the_benchmark_of_the_queue_runs() -> None:
+    program = Path(__file__).parents[2] / "benchmarks" / "queued.py"
+    small = ("--sizes", "6", "--nodes", "2", "--large", "3", "12")
+    done = subprocess.run([sys.executable, program, *small], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 5
 
 
 def test_events_of_one_node_touch_no_other(world: World) -> None:
