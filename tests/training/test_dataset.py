@@ -297,6 +297,17 @@ def test_the_first_mirror_that_answers_serves(
     assert {name for name, _ in mirror.requests} == set(tiny.originals)
 
 
+def test_a_disk_without_room_is_told_before_anything_is_fetched(
+    tmp_path: Path, tiny: Tiny, mirror: Mirror, heard: Heard
+) -> None:
+    first, second = tiny.spec.parts
+    huge = dataclasses.replace(first, text_size=1 << 60)
+    spec = dataclasses.replace(tiny.spec, parts=(huge, second), mirrors=(mirror.url,))
+    with pytest.raises(Trouble, match=r"MB free, and .* MB are needed"):
+        program.make(tmp_path, None, heard, spec=spec)
+    assert mirror.requests == []
+
+
 def test_a_download_goes_on_where_it_was_cut_off(
     tmp_path: Path, tiny: Tiny, mirror: Mirror, heard: Heard
 ) -> None:

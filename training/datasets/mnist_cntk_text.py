@@ -29,6 +29,7 @@ from training.datasets.mnist_sources import (
     from_wheel,
 )
 from training.support.events import Events, Trouble, run
+from training.support.machine import check_place
 from training.support.files import only_one, sha256, whole
 
 _MANIFEST = "manifest.json"
@@ -50,11 +51,17 @@ def make(
             _write_manifest(folder, spec)
             origin = "cache"
         else:
+            check_place(folder, _room(spec), programs=False)
             everything, origin = _digits(folder / _ORIGINALS, source, events, offline=offline, spec=spec)
             for part, digits in zip(spec.parts, everything, strict=True):
                 _write_part(folder, part, digits, events)
             _write_manifest(folder, spec)
         events.done(files=[str(folder / part.text) for part in spec.parts], source=origin)
+
+
+def _room(spec: Spec) -> int:
+    """Give the bytes that the text files and their originals take."""
+    return sum(part.text_size + part.images.size + part.labels.size for part in spec.parts)
 
 
 def _digits(

@@ -51,8 +51,8 @@ def check_libraries() -> None:
             ) from None
 
 
-def check_place(folder: Path, room: int) -> None:
-    """See that a folder, or the nearest one above it that exists, can hold programs of so many bytes.
+def check_place(folder: Path, room: int, *, programs: bool = True) -> None:
+    """See that a folder, or the nearest one above it that exists, can hold so many bytes, and run ``programs``.
 
     Raises:
         Trouble: it may not be written, programs in it may not be run, or there is no room.
@@ -62,7 +62,7 @@ def check_place(folder: Path, room: int) -> None:
         existing = existing.parent
     if not os.access(existing, os.W_OK | os.X_OK):
         raise Trouble(f"{existing} may not be written.", "Name another home folder with SCENARIO_HOME.")
-    if os.statvfs(existing).f_flag & _ST_NOEXEC:
+    if programs and os.statvfs(existing).f_flag & _ST_NOEXEC:
         raise Trouble(
             f"{existing} is on a file system that is mounted noexec, so no program in it can run.",
             "Name a home folder on another file system with SCENARIO_HOME, or use a Docker engine.",
