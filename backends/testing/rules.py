@@ -179,6 +179,10 @@ _RULES = (
     Rule("R.1", "A cluster is resized to no nodes and back, and keeps its id.", "resize"),
     Rule("G.1", "A job is told how many GPUs it has.", "gpus"),
     Rule("N.1", "Two nodes run two jobs at the same time.", "nodes"),
+    Rule(
+        "N.2", "A job of two nodes has both while it runs: another one waits, and starts after it.", "nodes"
+    ),
+    Rule("N.3", "A job of two nodes fails as its command does, and frees both.", "nodes"),
     Rule("F.1", "Faults are listed by name, each with a sentence.", "faults"),
     Rule("M.1", "Once the machine is ready for a job it lacks nothing, and nothing was made.", "readies"),
 )

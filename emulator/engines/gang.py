@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.launch.plan import Gang, NodeTask
 
 _DOOR = Path(__file__).with_name("door.sh")
+_SSHD = Path(__file__).with_name("sshd.sh")
 _LAUNCHER = Path(__file__).with_name("launcher.sh")
 _PROGRAMS = ("ssh", "rsh")
 
@@ -51,7 +52,8 @@ def _make(gang: Gang) -> None:
     for name in ("bin", "hosts", "requests"):
         (draft / name).mkdir()
     (draft / "requests").chmod(0o1777)  # whoever the job becomes may knock
-    shutil.copyfile(_DOOR, draft / "door.sh")
+    for script in (_DOOR, _SSHD):
+        shutil.copyfile(script, draft / script.name)
     for name in _PROGRAMS:
         shutil.copyfile(_LAUNCHER, draft / "bin" / name)
         (draft / "bin" / name).chmod(0o755)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BROKEN = [
     (twins.LosesTheExitCode, "B4.3"),
+    (twins.TakesOneNodeOfTwo, "N.2"),
+    (twins.BlamesTheMachineForWideJobs, "N.3"),
     (twins.DropsTheLastLogLine, "B5.1"),
     (twins.ReportsSuccessEarly, "B4.4"),
     (twins.ForgetsToCancel, "B6.2"),

@@ -50,6 +50,24 @@ class Twin:
         return [self.seen(job) for job in self.inner.list_jobs(place)]
 
 
+class TakesOneNodeOfTwo(Twin):
+    def submit(self, spec: JobSpec) -> JobStatus:
+        wide = spec.properties.get("nodeCount") == 2
+        given = {**spec.properties, "nodeCount": 1} if wide else spec.properties
+        return super().submit(replace(spec, properties=given))
+
+
+class BlamesTheMachineForWideJobs(Twin):
+    def submit(self, spec: JobSpec) -> JobStatus:
+        job = super().submit(spec)
+        self.kept[job.id] = spec.properties.get("nodeCount")
+        return job
+
+    def seen(self, job: JobStatus) -> JobStatus:
+        blamed = self.kept.get(job.id) == 2 and job.state is JobState.FAILED
+        return replace(job, errors=(Problem("InternalError", "a node was lost"),)) if blamed else job
+
+
 class LosesTheExitCode(Twin):
     def seen(self, job: JobStatus) -> JobStatus:
         return replace(job, exit_code=None)

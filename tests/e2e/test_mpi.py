@@ -51,3 +51,36 @@ def test_nodes_find_pi_with_the_mpi_of_the_package_index(
 @pytest.mark.timeout(1200)
 def test_containers_find_pi_together(scenario: Command) -> None:
     _found(scenario, 4, "docker")
+
+
+SSH = """
+summary: Two nodes that log in to one another with ssh itself.
+cluster:
+  vmSize: STANDARD_D1
+  scaleSettings: {manual: {targetNodeCount: 2}}
+  nodeSetup: {mountVolumes: {azureFileShares: [{share: ssh, relativeMountPath: files}]}}
+jobs:
+  login:
+    nodeCount: 2
+    stdOutErrPathPrefix: $AZ_BATCHAI_MOUNT_ROOT/files
+    customToolkitSettings:
+      commandLine: >-
+        other=${AZ_BATCH_HOST_LIST#*,}; name=$AZ_BATCHAI_SHARED_JOB_TEMP/name;
+        /usr/bin/ssh -p 23 $other hostname >$name && scp -q $name $other:/tmp/copied &&
+        echo other $(/usr/bin/ssh $other cat /tmp/copied | cut -d- -f3)
+expect:
+  login:
+    metrics:
+      other: {from: stdout.txt, pattern: '^other ([0-9]+)', equals: 2}
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.network
+@pytest.mark.timeout(1200)
+def test_nodes_in_containers_log_in_to_one_another(scenario: Command) -> None:
+    folder = scenario.home / "ssh"
+    folder.mkdir()
+    (folder / "scenario.yaml").write_text(SSH)
+    finished = scenario.events("run", str(folder), "--engine", "docker", timeout=900)[-1]
+    assert (finished["state"], finished["metrics"]["other"]) == ("succeeded", 2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from batchai_scenario.backends.base import JobState
 from batchai_scenario.backends.testing.verdicts import holds, same
-from batchai_scenario.backends.testing.world import CLUSTER
+from batchai_scenario.backends.testing.world import CLUSTER, codes
 
 if TYPE_CHECKING:
     from batchai_scenario.backends.powers import InjectsFaults, ReadiesMachine, ResizesClusters
@@ -38,6 +38,26 @@ def n_1_two_nodes_run_two_jobs(world: World) -> None:
     same(states, [JobState.RUNNING] * 2, "states")
     for job in jobs:
         world.backend.terminate(job.id)
+
+
+def n_2_a_job_of_two_nodes_has_both(world: World) -> None:
+    """Start a job on both nodes and another that needs one; then let the first end."""
+    world.cluster(2)
+    wide = world.running("grow", "wide", nodeCount=2)
+    narrow = world.submit("succeed", "narrow")
+    states = [world.backend.get_job(job.id).state for job in (wide, narrow)]
+    same(states, [JobState.RUNNING, JobState.QUEUED], "states")
+    world.put("data/go", "")
+    same([world.end(job).state for job in (wide, narrow)], [JobState.SUCCEEDED] * 2, "states in the end")
+
+
+def n_3_a_job_of_two_nodes_ends_with_its_command(world: World) -> None:
+    """Run a command that fails on two nodes, twice: the nodes are free again."""
+    world.cluster(2)
+    for name in ("first", "second"):
+        job = world.run("fail", name, nodeCount=2)
+        same((job.state, codes(job)), (JobState.FAILED, ["JobFailed"]), "state and errors")
+    world.idle(2)
 
 
 def f_1_faults_are_listed(world: World) -> None:
