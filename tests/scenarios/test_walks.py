@@ -43,8 +43,19 @@ def test_a_walk_has_a_bound() -> None:
     assert files.cut == {"OUT": "it holds more than 10 files"}
 
 
-def test_a_walk_ends_at_the_first_signal(world: World) -> None:
-    """And the run with it: its job ended, so its verdict is not known, and it is called interrupted."""
+def test_a_walk_asks_before_every_folder_whether_to_go_on() -> None:
+    backend = Endless()
+
+    def check() -> None:
+        if backend.asked == 3:
+            raise Interrupted("interrupted")
+
+    with pytest.raises(Interrupted):
+        list(JobFiles(backend, "job", {}, check).walk("OUT"))  # type: ignore[arg-type]
+    assert backend.asked == 3
+
+
+def test_a_run_is_interrupted_while_it_looks_at_outputs(world: World) -> None:
     asked = 0
 
     def endless(job: str, directory: str, path: str = "") -> Any:
