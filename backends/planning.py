@@ -6,11 +6,9 @@ that plays a place where nothing exists yet and everything goes well. The sign-i
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import threading
-from dataclasses import dataclass, field, replace
 from time import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +16,18 @@ from azure.core.credentials import AccessToken
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from batchai_scenario.backends.base import BackendOptions, PlannedRequest
-from batchai_scenario.backends.errors import NotSupported, UserError
+from batchai_scenario.backends.base import PlannedRequest
+from batchai_scenario.backends.errors import NotSupported
+from batchai_scenario.backends.offers import Plans, Whereabouts
 from batchai_scenario.backends.planning_answers import Answer, Answers
 from batchai_scenario.backends.registry import Registry
-from batchai_scenario.backends.settings import SETTINGS, AzureSettings
-from batchai_scenario.backends.wrappers import OWN_OPTIONS, inside
 from batchai_scenario.schema.secrets import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchai_scenario.backends.base import Backend
+    from batchai_scenario.backends.base import Backend, BackendOptions
+    from batchai_scenario.backends.settings import AzureSettings
 
 UNSEEN = frozenset(
     {
@@ -45,39 +43,46 @@ UNSEEN = frozenset(
 )
 """Headers that a plan leaves out: they differ each time, or are secret."""
 
-STAND_IN_KEY = base64.b64encode(b"no account's key").decode()
-NO_PORT = "http://127.0.0.1/"
 
-
-@dataclass(frozen=True, slots=True)
-class Whereabouts:
-    """Where a plan's requests would go, and as whom: each by a name that is the same for every backend.
-
-    ``endpoints`` and ``credentials`` are what stands in requests (or, of a secret, where it comes from).
-    """
-
-    endpoints: Mapping[str, str] = field(default_factory=dict)
-    credentials: Mapping[str, str] = field(default_factory=dict)
-
-
-def whereabouts(name: str, options: BackendOptions) -> Whereabouts:
+def whereabouts(name: str, options: BackendOptions, registry: Registry | None = None) -> Whereabouts:
     """Say where the requests of ``planned_requests`` would go, and as whom; empty if nowhere.
 
     Raises:
-        UserError: an option is unknown.
+        UserError: the backend or an option is unknown.
     """
-    if name in OWN_OPTIONS:
-        of, inner, _ = inside(name, options)
-        return whereabouts(of, inner)
-    if name == "azure":
-        settings, secrets_from = _azure_settings(options), "the environment variable AZURE_{}"
-    elif name == "local":
-        from batchai_scenario.backends.local.settings import local_settings
-        from batchai_scenario.emulator.api import PUBLISHED
+    return _plans(name, options, registry or Registry()).whereabouts(options)
 
-        settings, secrets_from = local_settings("http://127.0.0.1:<port>", PUBLISHED), "the home's own {}"
-    else:
-        return Whereabouts()
+
+def planned_requests(
+    name: str,
+    options: BackendOptions,
+    calls: Callable[[Backend], object],
+    registry: Registry | None = None,
+) -> list[PlannedRequest]:
+    """Give the requests that ``calls`` would send through the backend ``name``, in order.
+
+    Raises:
+        UserError: the backend or an option is unknown, or a call was refused.
+        NotSupported: the backend cannot say what it would send without sending it.
+    """
+    return list(_plans(name, options, registry or Registry()).requests(options, calls))
+
+
+def _plans(name: str, options: BackendOptions, registry: Registry) -> Plans:
+    offer = registry.describe(name)
+    if offer.plans is None:
+        able = [it.name for it in registry.offers() if it.offered.plans is not None]
+        raise NotSupported(
+            f"the backend {name!r} cannot say what it would send without sending it",
+            field="backend",
+            hint=f"plans are made for {', '.join(able)}",
+        )
+    offer.check(name, options)
+    return offer.plans()
+
+
+def places_of(settings: AzureSettings, secrets_from: str) -> Whereabouts:
+    """Say where a client with these settings sends requests; ``secrets_from`` has ``{}`` for a name."""
     return Whereabouts(
         endpoints={
             "resource manager": settings.resource_manager,
@@ -95,57 +100,10 @@ def whereabouts(name: str, options: BackendOptions) -> Whereabouts:
     )
 
 
-def planned_requests(
-    name: str, options: BackendOptions, calls: Callable[[Backend], object]
-) -> list[PlannedRequest]:
-    """Give the requests that ``calls`` would send through the backend ``name``, in order.
-
-    For ``azure`` settings that are missing stand as the names of their variables; for ``local`` the port
-    stands as ``<port>``. The model in memory sends none.
-
-    Raises:
-        UserError: the backend or an option is unknown, or a call was refused.
-        NotSupported: the backend cannot say what it would send without sending it.
-    """
-    if name == "azure":
-        return _planned(_azure_settings(options), {}, name, calls)
-    if name == "local":
-        from batchai_scenario.backends.local.settings import LocalChoices, local_settings
-        from batchai_scenario.emulator.api import PUBLISHED
-
-        headers = LocalChoices.read(options).headers()
-        found = _planned(local_settings(NO_PORT.rstrip("/"), PUBLISHED), headers, name, calls)
-        return [_with_port(request) for request in found]
-    if name in OWN_OPTIONS:
-        of, inner, _ = inside(name, options)
-        return planned_requests(of, inner, calls)
-    if name == "memory":
-        calls(Registry().open(name, options))
-        return []
-    known = ", ".join(Registry().names())
-    if name not in Registry().names():
-        raise UserError(f"there is no backend {name!r}; known are {known}", field="backend")
-    raise NotSupported(
-        f"the backend {name!r} cannot say what it would send without sending it",
-        field="backend",
-        hint="plans are made for azure and local",
-    )
-
-
-def _azure_settings(options: BackendOptions) -> AzureSettings:
-    """Read the settings; what is missing stands as its variable's name."""
-    stand_ins = {
-        setting.variable: STAND_IN_KEY if setting.name == "storage_key" else setting.variable
-        for setting in SETTINGS
-        if setting.default is None
-    }
-    given = {name: value for name, value in options.environment.items() if value}
-    return AzureSettings.read(replace(options, environment={**stand_ins, **given}))
-
-
-def _planned(
+def requests_of(
     settings: AzureSettings, headers: dict[str, str], name: str, calls: Callable[[Backend], object]
 ) -> list[PlannedRequest]:
+    """Give what ``calls`` would send with the client of ``backends.azure``; nothing is sent."""
     from batchai_scenario.backends.azure.backend import AzureBackend
 
     adapter = RecordingAdapter(settings)
@@ -163,12 +121,6 @@ def _planned(
     finally:
         backend.close()
     return adapter.requests
-
-
-def _with_port(request: PlannedRequest) -> PlannedRequest:
-    shown = NO_PORT.replace("127.0.0.1", "127.0.0.1:<port>")
-    body = None if request.body is None else json.loads(json.dumps(request.body).replace(NO_PORT, shown))
-    return replace(request, url=request.url.replace(NO_PORT, shown), body=body)
 
 
 class _NoSignIn:

@@ -93,7 +93,9 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
         clients = Clients(settings, Patience())
         held.callback(clients.close)
         backend = AzureBackend(
-            settings, name="local", capabilities=Capabilities(MAX_NODES, gpus=True, engines=ENGINES)
+            settings,
+            name="local",
+            capabilities=Capabilities(MAX_NODES, gpus=True, engines=ENGINES, resize=True),
         )
         held.callback(backend.close)
         yield Emulated(started.url, home, settings, backend, clients)

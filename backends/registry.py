@@ -5,11 +5,12 @@ Names are found without importing anything heavy; a backend's module is imported
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from batchai_scenario.backends.errors import MachineError, ScenarioError, UserError
+from batchai_scenario.backends.offers import Offered, nearly, offer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,11 +35,12 @@ BUILT_IN = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A backend by name: where it is loaded from, and what is wrong with it (empty: nothing known)."""
+    """A backend by name: where it is loaded from, what it says of itself, what is wrong (empty: nothing)."""
 
     name: str
     target: str
     error: str = ""
+    offered: Offered = field(default_factory=Offered)
 
 
 class Registry:
@@ -63,13 +65,23 @@ class Registry:
 
     def offers(self) -> list[Offer]:
         """List the backends, sorted by name, each with what is wrong if it cannot be loaded."""
-        return [Offer(name, target, _fault(name, target)) for name, target in sorted(self._targets().items())]
+        return [_offer(name, target) for name, target in sorted(self._targets().items())]
+
+    def describe(self, name: str) -> Offered:
+        """Give what a backend says of itself.
+
+        Raises:
+            UserError: there is no such backend.
+            MachineError: it cannot be loaded.
+        """
+        self.check(name)
+        return offer_of(_load(name, self._targets()[name]))
 
     def check(self, name: str) -> None:
         """Refuse a name that no backend has, with one that may have been meant; UserError."""
         targets = self._targets()
         if name not in targets:
-            raise UserError(f"there is no backend {name!r}", field="backend", hint=_nearly(name, targets))
+            raise UserError(f"there is no backend {name!r}", field="backend", hint=nearly(name, targets))
 
     def open(self, name: str, options: BackendOptions) -> Backend:
         """Open a backend.
@@ -79,8 +91,9 @@ class Registry:
             MachineError: the backend cannot be loaded, or lacks something.
         """
         self.check(name)
-        targets = self._targets()
-        return _load(name, targets[name])(options)
+        opens = _load(name, self._targets()[name])
+        offer_of(opens).check(name, options)
+        return opens(options)
 
 
 def _installed() -> Iterable[EntryPoint]:
@@ -89,13 +102,12 @@ def _installed() -> Iterable[EntryPoint]:
     return entry_points(group=GROUP)
 
 
-def _fault(name: str, target: str) -> str:
-    """Say why a backend cannot be loaded; empty if it can."""
+def _offer(name: str, target: str) -> Offer:
+    """Load a backend to see what it offers; what goes wrong is a part of the answer."""
     try:
-        _load(name, target)
+        return Offer(name, target, offered=offer_of(_load(name, target)))
     except MachineError as error:
-        return error.message
-    return ""
+        return Offer(name, target, error.message)
 
 
 def _load(name: str, target: str) -> OpensBackend:
@@ -113,28 +125,3 @@ def _load(name: str, target: str) -> OpensBackend:
     if not callable(opens):
         raise MachineError(f"the backend {name!r} ({target}) cannot be opened: it is not callable.")
     return cast("OpensBackend", opens)
-
-
-def refuse_unknown(backend: str, options: BackendOptions, known: Iterable[str]) -> None:
-    """Refuse an option that a backend does not know, by name.
-
-    Raises:
-        UserError: ``field`` is the option.
-    """
-    names = sorted(known)
-    for name in options.values:
-        if name not in names:
-            raise UserError(
-                f"the backend {backend!r} has no such option",
-                field=name,
-                hint=_nearly(name, names) if names else "it has none",
-            )
-
-
-def _nearly(name: str, known: Iterable[str]) -> str:
-    """Suggest a name that is nearly the one given, and list all."""
-    from difflib import get_close_matches
-
-    names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    return (f"did you mean {close[0]!r}? " if close else "") + f"known are {', '.join(names)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from batchai_scenario.backends.errors import MissingSettings, UserError
-from batchai_scenario.backends.registry import refuse_unknown
+from batchai_scenario.backends.offers import Option, refuse_unknown
 
 if TYPE_CHECKING:
     from batchai_scenario.backends.base import BackendOptions
@@ -44,6 +44,17 @@ SETTINGS = (
     Setting("poll_seconds", "AZURE_POLL_SECONDS", "5"),
 )
 """Every setting of the backend ``azure``. ``storage_url`` empty: made of account and suffix."""
+
+OPTIONS = tuple(
+    Option(
+        setting.name,
+        f"Azure's {setting.name.replace('_', ' ')}.",
+        default=setting.default or "",
+        secret=setting.secret,
+        variable=setting.variable,
+    )
+    for setting in SETTINGS
+)
 
 
 @dataclass(frozen=True, slots=True)

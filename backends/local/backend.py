@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from batchai_scenario.backends.base import Capabilities
 from batchai_scenario.backends.local.settings import (
     CHOICES,
+    OPTIONS,
     LocalChoices,
     local_settings,
     own_credentials,
 )
+from batchai_scenario.backends.offers import offered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.backends.base import Backend, BackendOptions
     from batchai_scenario.backends.local.host import Host
+    from batchai_scenario.backends.offers import Plans
 
 MAX_NODES = 100
 """Largest cluster that the emulator makes."""
@@ -27,6 +30,13 @@ TRIES, PAUSE = 80, 0.25
 """A request that finds nobody is tried again for 20 s: long enough for another process to take over."""
 
 
+def _plans() -> Plans:
+    from batchai_scenario.backends.local.planning import LocalPlans
+
+    return LocalPlans()
+
+
+@offered("the emulator on this machine: Docker containers or processes", options=OPTIONS, plans=_plans)
 def open_backend(options: BackendOptions) -> Backend:
     """Connect to the emulator of ``options.home``, or start it in this process.
 

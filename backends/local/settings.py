@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.errors import MachineError, UserError
-from batchai_scenario.backends.registry import refuse_unknown
+from batchai_scenario.backends.errors import MachineError
+from batchai_scenario.backends.offers import Offered, Option
 from batchai_scenario.backends.settings import AzureSettings
 
 if TYPE_CHECKING:
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.base import BackendOptions
     from batchai_scenario.emulator.api import OwnCredentials
 
-CHOICES = {"engine": ("auto", "docker", "process"), "gpus": ("auto", "none", "required")}
-"""The options and their values; the first is the default."""
+OPTIONS = (
+    Option("engine", "What runs jobs (local).", ("auto", "docker", "process"), "auto"),
+    Option("gpus", "Whether jobs get GPUs (local).", ("auto", "none", "required"), "auto"),
+)
+CHOICES = {option.name: option.choices for option in OPTIONS}
+"""The options' values; the first is the default."""
 
 POLL_SECONDS = 2.0
 """Longest time between two looks at a job on this machine: a training on all cores loses less than
@@ -37,10 +41,7 @@ class LocalChoices:
         Raises:
             UserError: an unknown option, or a value that it does not have.
         """
-        refuse_unknown("local", options, CHOICES)
-        for name, value in options.values.items():
-            if value not in CHOICES[name]:
-                raise UserError(f"{value!r} is not one of {', '.join(CHOICES[name])}", field=name)
+        Offered(options=OPTIONS).check("local", options)
         return cls(**options.values)
 
     def headers(self) -> dict[str, str]:

@@ -7,21 +7,58 @@ are for that one. Each keeps the rules of ``backends.base.Backend``.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from batchai_scenario.backends.errors import UserError
+from batchai_scenario.backends.offers import Option, offer_of, offered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from batchai_scenario.backends.base import Backend, BackendOptions
+    from batchai_scenario.backends.base import Backend, BackendOptions, PlannedRequest
+    from batchai_scenario.backends.offers import Whereabouts
 
-OWN_OPTIONS = {
-    "slow": ("of", "latency", "jitter", "seed"),
-    "faulty": ("of", "faults", "seed"),
-    "recording": ("of", "bundle"),
+T = TypeVar("T")
+
+_OF = Option("of", "The backend inside.", default="local")
+_SEED = Option("seed", "What the dice begin with.", default="0", number=True)
+_BUNDLE = Option("bundle", "The folder of the recording.")
+OPTIONS = {
+    "slow": (
+        _OF,
+        Option("latency", "Seconds that each call takes longer.", default="0.1", number=True),
+        Option("jitter", "Seconds by which that differs.", default="0", number=True),
+        _SEED,
+    ),
+    "faulty": (_OF, Option("faults", "What goes wrong, separated by ';' (docs/parity.md)."), _SEED),
+    "recording": (_OF, _BUNDLE),
 }
 """The wrappers, and the options that are theirs."""
+
+OWN_OPTIONS = {name: tuple(option.name for option in options) for name, options in OPTIONS.items()}
+
+
+class _InnerPlans:
+    """Plans of a wrapper are those of the backend inside."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def requests(self, options: BackendOptions, calls: Callable[[Backend], object]) -> list[PlannedRequest]:
+        from batchai_scenario.backends.planning import planned_requests
+
+        of, inner, _ = inside(self._name, options)
+        return planned_requests(of, inner, calls)
+
+    def whereabouts(self, options: BackendOptions) -> Whereabouts:
+        from batchai_scenario.backends.planning import whereabouts
+
+        of, inner, _ = inside(self._name, options)
+        return whereabouts(of, inner)
+
+
+def _around(name: str, about: str) -> Callable[[T], T]:
+    return offered(about, options=OPTIONS[name], around=True, plans=lambda: _InnerPlans(name))
 
 
 def inside(name: str, options: BackendOptions) -> tuple[str, BackendOptions, dict[str, str]]:
@@ -57,6 +94,7 @@ def _inner(name: str, options: BackendOptions) -> tuple[Backend, str, dict[str, 
     return Registry().open(of, rest), of, own
 
 
+@_around("slow", "another backend that answers late (of=NAME, latency=SECONDS)")
 def open_slow(options: BackendOptions) -> Backend:
     """Open a backend that answers late: ``latency`` and ``jitter`` in seconds, ``seed``."""
     from batchai_scenario.backends.wrappers.slow import SlowBackend
@@ -67,6 +105,7 @@ def open_slow(options: BackendOptions) -> Backend:
     return SlowBackend(_inner("slow", options)[0], latency, jitter, seed)
 
 
+@_around("faulty", "another backend that fails as it is told (of=NAME, faults=...)")
 def open_faulty(options: BackendOptions) -> Backend:
     """Open a backend that fails as told: ``faults`` separated by ``;`` (docs/parity.md), ``seed``."""
     from batchai_scenario.backends.wrappers.faults import Rules
@@ -78,6 +117,7 @@ def open_faulty(options: BackendOptions) -> Backend:
     return FaultyBackend(inner, rules, options.home / "faults" / f"{of}.jsonl")
 
 
+@_around("recording", "another backend, written down (of=NAME, bundle=FOLDER)")
 def open_recording(options: BackendOptions) -> Backend:
     """Open a backend that writes down what it does, in the folder ``bundle`` (or one of the home)."""
     from datetime import datetime, timezone
@@ -91,14 +131,14 @@ def open_recording(options: BackendOptions) -> Backend:
     return RecordingBackend(inner, bundle)
 
 
+@offered("what was written down, without anything behind it (bundle=FOLDER)", options=(_BUNDLE,))
 def open_replay(options: BackendOptions) -> Backend:
     """Open a recorded bundle as a backend: option ``bundle``. Nothing is sent anywhere."""
     from pathlib import Path
 
-    from batchai_scenario.backends.registry import refuse_unknown
     from batchai_scenario.backends.wrappers.replay import ReplayBackend
 
-    refuse_unknown("replay", options, ("bundle",))
+    offer_of(open_replay).check("replay", options)
     if not options.values.get("bundle"):
         raise UserError("name the folder of a recording", field="bundle", hint="--option bundle=FOLDER")
     return ReplayBackend.read(Path(options.values["bundle"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +12,8 @@ from batchai_scenario.scenarios.cli.completing import backend_names
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
+
+    from batchai_scenario.backends.offers import Option
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -46,14 +49,6 @@ def backend_options(function: F) -> F:
                 shell_complete=backend_names,
             ),
             option(
-                "--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs jobs (local)."
-            ),
-            option(
-                "--gpus",
-                type=click.Choice(["auto", "none", "required"]),
-                help="Whether jobs get GPUs (local).",
-            ),
-            option(
                 "--option",
                 "options",
                 multiple=True,
@@ -87,13 +82,69 @@ def _remember_json(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
     return value
 
 
-def backend_values(engine: str | None, gpus: str | None, options: tuple[str, ...]) -> dict[str, str]:
-    """Collect what a backend is told; only what was chosen."""
+def backend_values(ctx: click.Context, options: tuple[str, ...]) -> dict[str, str]:
+    """Collect what a backend is told: --option, then its own flags; only what was chosen."""
     values = {}
     for text in options:
         name, equals, value = text.partition("=")
         if not equals:
             raise click.UsageError(f"--option {text}: write KEY=VALUE")
         values[name] = value
-    values.update({name: value for name, value in (("engine", engine), ("gpus", gpus)) if value})
-    return values
+    return {**values, **ctx.meta.get(_VALUES, {})}
+
+
+_VALUES = f"{__name__}.values"
+_BACKEND = f"{__name__}.backend"
+
+
+class BackendCommand(click.Command):
+    """A command that also has the flags of the backend that is chosen: each option that it declares."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Look for the backend first: what flags there are depends on it."""
+        ctx.meta[_BACKEND] = _chosen(args)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Give the command's own parameters and those of the backend."""
+        own = super().get_params(ctx)
+        taken = {name for parameter in own for name in parameter.opts}
+        return [*own[:-1], *_flags(str(ctx.meta.get(_BACKEND) or "local"), taken), own[-1]]
+
+
+def _chosen(args: list[str]) -> str:
+    for index, text in enumerate(args):
+        if text == "--backend" and index + 1 < len(args):
+            return args[index + 1]
+        if text.startswith("--backend="):
+            return text.partition("=")[2]
+    return os.environ.get("SCENARIO_BACKEND", "") or "local"
+
+
+def _flags(backend: str, taken: set[str]) -> list[click.Parameter]:
+    """Make a backend's flags; none if it cannot be loaded, which whoever opens it says better."""
+    from batchai_scenario.backends.errors import ScenarioError
+    from batchai_scenario.backends.registry import Registry
+
+    try:
+        offered = Registry().describe(backend).options or ()
+    except ScenarioError:
+        return []
+    flags = {f"--{it.name.replace('_', '-')}": it for it in offered if not it.secret}
+    return [_flag(flag, it) for flag, it in flags.items() if flag not in taken]
+
+
+def _flag(flag: str, declared: Option) -> click.Parameter:
+    def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value:
+            ctx.meta.setdefault(_VALUES, {})[declared.name] = value
+
+    return click.Option(
+        [flag],
+        type=click.Choice(declared.choices) if declared.choices else str,
+        help=declared.help,
+        envvar=None if declared.variable else "SCENARIO_" + declared.name.upper(),
+        show_envvar=not declared.variable,
+        expose_value=False,
+        callback=keep,
+    )

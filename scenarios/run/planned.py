@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.base import ClusterSpec, JobSpec
-from batchai_scenario.backends.planning import Whereabouts, planned_requests, whereabouts
+from batchai_scenario.backends.planning import planned_requests, whereabouts
 from batchai_scenario.scenarios.definition.bodies import directory_ids, own_shares, with_user_account
 from batchai_scenario.scenarios.definition.uploads import uploads_of
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchai_scenario.backends.base import Backend, PlannedRequest
+    from batchai_scenario.backends.offers import Whereabouts
     from batchai_scenario.scenarios.definition.scenario import Resolved
     from batchai_scenario.scenarios.record.record import RunRecord
     from batchai_scenario.scenarios.run.launch import Target

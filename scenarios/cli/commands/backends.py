@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from batchai_scenario.scenarios.cli.options import json_option
 
-_ABOUT = {
-    "local": "the emulator on this machine: Docker containers or processes",
-    "azure": "Azure Batch AI itself (retired in 2019), or whatever serves its API",
-    "memory": "a model without a service, for tests",
-    "faulty": "another backend that fails as it is told (of=NAME, faults=...)",
-    "recording": "another backend, written down (of=NAME, bundle=FOLDER)",
-    "replay": "what was written down, without anything behind it (bundle=FOLDER)",
-    "slow": "another backend that answers late (of=NAME, latency=SECONDS)",
-}
+if TYPE_CHECKING:
+    from batchai_scenario.backends.offers import Offered, Option
 
 
 @click.command()
@@ -32,12 +27,28 @@ def backends(*, as_json: bool) -> None:
                 {
                     "name": it.name,
                     "target": it.target,
-                    "about": _ABOUT.get(it.name, ""),
+                    "about": it.offered.about,
+                    "plans": it.offered.plans is not None,
+                    "options": [_shown(option) for option in it.offered.options or ()],
                     "error": it.error or None,
                 }
                 for it in offers
             ]
         )
         return
-    rows = [[it.name, it.error or _ABOUT.get(it.name, ""), it.target] for it in offers]
-    console.table(["backend", "what it is", "from"], rows, ["bold", "", "dim"])
+    rows = [[it.name, it.error or it.offered.about, _options(it.offered), it.target] for it in offers]
+    console.table(["backend", "what it is", "options", "from"], rows, ["bold", "", "", "dim"])
+
+
+def _options(offer: Offered) -> str:
+    return ", ".join(option.name for option in offer.options or ())
+
+
+def _shown(option: Option) -> dict[str, object]:
+    return {
+        "name": option.name,
+        "help": option.help,
+        "choices": list(option.choices),
+        "default": option.default or None,
+        "variable": option.variable or None,
+    }

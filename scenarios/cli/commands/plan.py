@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchai_scenario.scenarios.cli.completing import scenario_names
-from batchai_scenario.scenarios.cli.options import backend_options, backend_values, json_option, set_option
+from batchai_scenario.scenarios.cli.options import (
+    BackendCommand,
+    backend_options,
+    backend_values,
+    json_option,
+    set_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +22,7 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios.cli.console import Console
 
 
-@click.command()
+@click.command(cls=BackendCommand)
 @click.argument("name", shell_complete=scenario_names)
 @backend_options
 @set_option
@@ -27,8 +33,6 @@ def plan(
     name: str,
     *,
     backend: str,
-    engine: str | None,
-    gpus: str | None,
     options: tuple[str, ...],
     settings: tuple[str, ...],
     as_json: bool,
@@ -47,7 +51,9 @@ def plan(
 
     console = Console(as_json=as_json)
     resolved = find(name).resolve(parse_settings(settings))
-    target = Target(backend, shared["home"], backend_values(engine, gpus, options), shared["environment"])
+    target = Target(
+        backend, shared["home"], backend_values(click.get_current_context(), options), shared["environment"]
+    )
     found = plan_run(resolved, new_record(resolved, target, keep=False), target)
     if as_json:
         console.json(

@@ -9,6 +9,7 @@ import click
 
 from batchai_scenario.scenarios.cli.completing import scenario_names
 from batchai_scenario.scenarios.cli.options import (
+    BackendCommand,
     backend_options,
     backend_values,
     json_option,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios.report.base import Reporter
 
 
-@click.command()
+@click.command(cls=BackendCommand)
 @click.argument("name", shell_complete=scenario_names)
 @backend_options
 @set_option
@@ -67,7 +68,7 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
     console = Console(as_json=flags["as_json"])
     reporter = console.reporter()
     home: Path = shared["home"]
-    values = backend_values(flags["engine"], flags["gpus"], flags["options"])
+    values = backend_values(click.get_current_context(), flags["options"])
     try:
         scenario = find(name)
         resolved = scenario.resolve(parse_settings(flags["settings"]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.backends.base import Capabilities
 from batchai_scenario.backends.errors import NotSupported, UserError
 from batchai_scenario.backends.memory import MemoryBackend
-from batchai_scenario.backends.registry import refuse_unknown
+from batchai_scenario.backends.offers import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
