@@ -19,7 +19,7 @@ from requests.adapters import BaseAdapter
 from batchai_scenario.backends.base import PlannedRequest
 from batchai_scenario.backends.errors import NotSupported
 from batchai_scenario.backends.offers import Plans, Whereabouts
-from batchai_scenario.backends.planning_answers import Answer, Answers
+from batchai_scenario.backends.planning_answers import Answers, PlannedAnswer
 from batchai_scenario.backends.registry import Registry
 from batchai_scenario.schema.secrets import redacted
 
@@ -159,7 +159,7 @@ class RecordingAdapter(BaseAdapter):
         """Let go of nothing."""
 
 
-def _response(request: PreparedRequest, answer: Answer) -> Response:
+def _response(request: PreparedRequest, answer: PlannedAnswer) -> Response:
     response = Response()
     response.status_code = answer.status
     response.headers.update(answer.headers)

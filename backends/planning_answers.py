@@ -16,7 +16,7 @@ EMPTY_LIST = b"<EnumerationResults><Entries/><NextMarker/></EnumerationResults>"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PlannedAnswer:
     """An answer: status, headers and content."""
 
     status: int
@@ -35,25 +35,25 @@ class Answers:
         self._resources: dict[str, dict[str, Any]] = {}
         self._files: set[str] = set()
 
-    def to(self, method: str, url: str, body: Mapping[str, Any] | None) -> Answer:
+    def to(self, method: str, url: str, body: Mapping[str, Any] | None) -> PlannedAnswer:
         """Answer a request."""
         path = unquote(urlsplit(url).path)
         if url.startswith(self._storage + "/"):
             return self._file(method, path, parse_qs(urlsplit(url).query))
         return self._resource(method, path, body)
 
-    def _file(self, method: str, path: str, query: Mapping[str, list[str]]) -> Answer:
+    def _file(self, method: str, path: str, query: Mapping[str, list[str]]) -> PlannedAnswer:
         if method == "PUT":
             self._files.add(path)
             created = "comp" not in query or query["comp"] == ["range"]
-            return Answer(201 if created else 200, FILE_HEADERS)
+            return PlannedAnswer(201 if created else 200, FILE_HEADERS)
         if path not in self._files:
-            return Answer(404, {"x-ms-error-code": "ResourceNotFound"})
+            return PlannedAnswer(404, {"x-ms-error-code": "ResourceNotFound"})
         if query.get("comp") == ["list"]:
-            return Answer(200, FILE_HEADERS, EMPTY_LIST)
-        return Answer(200, {**FILE_HEADERS, "Content-Length": "0"})
+            return PlannedAnswer(200, FILE_HEADERS, EMPTY_LIST)
+        return PlannedAnswer(200, {**FILE_HEADERS, "Content-Length": "0"})
 
-    def _resource(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    def _resource(self, method: str, path: str, body: Mapping[str, Any] | None) -> PlannedAnswer:
         key = path.lower()
         if method == "PUT":
             self._resources[key] = _made(path, body or {})
@@ -62,11 +62,11 @@ class Answers:
             gone = [name for name in self._resources if name == key or name.startswith(key + "/")]
             for name in gone:
                 del self._resources[name]
-            return Answer(200)
+            return PlannedAnswer(200)
         if method == "POST":
-            return _json(200, {"value": []}) if key.endswith("/listoutputfiles") else Answer(200)
+            return _json(200, {"value": []}) if key.endswith("/listoutputfiles") else PlannedAnswer(200)
         if key in self._resources:
-            return Answer(204) if method == "HEAD" else _json(200, _looked_at(self._resources[key]))
+            return PlannedAnswer(204) if method == "HEAD" else _json(200, _looked_at(self._resources[key]))
         if method == "GET" and _is_list(key):
             below = [item for name, item in self._resources.items() if name.rpartition("/")[0] == key]
             return _json(200, {"value": [_looked_at(item) for item in below]})
@@ -102,5 +102,7 @@ def _looked_at(resource: dict[str, Any]) -> dict[str, Any]:
     return {**resource, "properties": done}
 
 
-def _json(status: int, body: Mapping[str, Any]) -> Answer:
-    return Answer(status, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(body).encode())
+def _json(status: int, body: Mapping[str, Any]) -> PlannedAnswer:
+    return PlannedAnswer(
+        status, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(body).encode()
+    )

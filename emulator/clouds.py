@@ -99,7 +99,7 @@ AUDIENCES = tuple(audience for cloud in CLOUDS for audience in cloud.audiences)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CloudHost:
     """What a host name stands for; ``account`` is empty but for storage, ``host`` but for the directory."""
 
     kind: Kind
@@ -122,24 +122,24 @@ def storage_domains() -> list[str]:
 
 
 @lru_cache(maxsize=512)
-def place_of(host: str) -> Place | None:
+def place_of(host: str) -> CloudHost | None:
     """Tell what a host (``name`` or ``name:port``, in any case) stands for; None if it is not Azure's."""
     name = host.partition(":")[0].rstrip(".").lower()
     for cloud in CLOUDS:
         if name == cloud.management:
-            return Place("management", cloud)
+            return CloudHost("management", cloud)
         if name in cloud.logins:
-            return Place("login", cloud)
+            return CloudHost("login", cloud)
         if name in (cloud.graph, cloud.new_graph):
-            return Place("graph", cloud, host=name)
+            return CloudHost("graph", cloud, host=name)
         for service in SERVICES:
             account, dot, domain = name.partition(".")
             if dot and account and domain == f"{service}.{cloud.storage_suffix}":
-                return Place(service, cloud, account)
+                return CloudHost(service, cloud, account)
     return None
 
 
-def _place_of_url(url: str) -> Place | None:
+def _place_of_url(url: str) -> CloudHost | None:
     return place_of(urlsplit(url).netloc.rpartition("@")[2])
 
 

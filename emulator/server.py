@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.gateway.app import Gateway
     from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.log import EmulatorLog
-    from batchai_scenario.emulator.rooms import Rooms
+    from batchai_scenario.emulator.services import Services
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
 
@@ -111,7 +111,7 @@ class EmulatorServer:
         from batchai_scenario.emulator.identity.tokens import Tokens
         from batchai_scenario.emulator.listening import listen
         from batchai_scenario.emulator.log import EmulatorLog
-        from batchai_scenario.emulator.rooms import furnish, warm_up
+        from batchai_scenario.emulator.services import make_services, warm_up
         from batchai_scenario.emulator.state.clock import SystemClock, wire_time
         from batchai_scenario.emulator.state.copies import keep_copies
         from batchai_scenario.emulator.state.health import check
@@ -146,8 +146,10 @@ class EmulatorServer:
         keys = [own.account_key for own in known]
         keep_copies(held, self._home, store, clock, log.error)
         tokens = Tokens(seal.key, clock)
-        rooms = furnish(held, self._home, settings, store, clock, keys, tokens, blob_url=address.blob_url)
-        gateway = self._gateway(rooms, tokens, clock, address, log, store, [own.secret for own in known])
+        services = make_services(
+            held, self._home, settings, store, clock, keys, tokens, blob_url=address.blob_url
+        )
+        gateway = self._gateway(services, tokens, clock, address, log, store, [own.secret for own in known])
         authority = Authority(self._home, clock)
         serve(
             held,
@@ -160,7 +162,7 @@ class EmulatorServer:
         )
         write_address(self._home, address)
         held.callback(remove_address, self._home, address.instance)
-        warm_up(held, rooms.steps(), log.error)
+        warm_up(held, services.steps(), log.error)
         return address
 
     @staticmethod
@@ -216,7 +218,7 @@ class EmulatorServer:
 
     def _gateway(  # noqa: PLR0917 - what the front is made of
         self,
-        rooms: Rooms,
+        services: Services,
         tokens: Tokens,
         clock: Clock,
         address: Address,
@@ -240,12 +242,12 @@ class EmulatorServer:
             return (*clients.get(client, ()), *directory.passwords(client))
 
         return Gateway(
-            manager=rooms.manager,
+            manager=services.manager,
             identity=IdentityService(tokens, clock, passwords),
             managed=ManagedIdentity(tokens, own),
             graph=Graph(directory),
             tokens=tokens,
-            storage=rooms.storage,
+            storage=services.storage,
             clock=clock,
             host=self._settings.host,
             blob_port=urlsplit(address.blob_url).port or 0,
@@ -254,7 +256,7 @@ class EmulatorServer:
             stop=lambda: threading.Thread(target=self.close, name="emulator-stop").start(),
             report=log.error,
             refused=log.info,
-            preempt=rooms.preempt,
+            preempt=services.preempt,
         )
 
     def _health(self, address: Address) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _ROUND_SECONDS = 0.003
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RunningProcess:
     """A process of a task. ``started`` (clock ticks since boot) tells it from a later one of its pid."""
 
     pid: int
@@ -35,7 +35,7 @@ class Found:
     command: tuple[str, ...]
 
 
-def marked(marker: str = "", variable: str = MARKER) -> list[Found]:
+def marked(marker: str = "", variable: str = MARKER) -> list[RunningProcess]:
     """List a task's processes, or those of every task; those that we may not look into are not ours.
 
     ``variable`` NETWORK: a network's processes instead.
@@ -50,7 +50,7 @@ def marked(marker: str = "", variable: str = MARKER) -> list[Found]:
         status = _status(pid)
         if status is not None:
             name = entry[len(key) :].decode("utf-8", "surrogateescape")
-            found.append(Found(pid, name, *status, _command(pid)))
+            found.append(RunningProcess(pid, name, *status, _command(pid)))
     return found
 
 
@@ -82,7 +82,7 @@ def _environment(pid: int) -> bytes | None:
     return data
 
 
-def family(marker: str) -> list[Found]:
+def family(marker: str) -> list[RunningProcess]:
     """List a task's processes: those with its marker, and all that share a session with one of them."""
     own = marked(marker)
     sessions = {process.session for process in own} - {os.getsid(0)}
@@ -90,11 +90,11 @@ def family(marker: str) -> list[Found]:
     for pid in _pids():
         status = _status(pid)
         if status is not None and status[0] in sessions and pid not in known:
-            own.append(Found(pid, marker, *status, _command(pid)))
+            own.append(RunningProcess(pid, marker, *status, _command(pid)))
     return own
 
 
-def send(process: Found, number: int) -> bool:
+def send(process: RunningProcess, number: int) -> bool:
     """Send a signal to exactly this process; False if it is gone. Its pid may be another's by now."""
     try:
         handle = os.pidfd_open(process.pid)
@@ -114,7 +114,7 @@ def send(process: Found, number: int) -> bool:
     return True
 
 
-def end(processes: Sequence[Found], seconds: float = 5.0) -> None:
+def end(processes: Sequence[RunningProcess], seconds: float = 5.0) -> None:
     """Kill processes, and wait until they are gone; what the kernel cannot end is given up."""
     deadline = time.monotonic() + seconds
     left = [process for process in processes if send(process, signal.SIGKILL)]
@@ -123,7 +123,7 @@ def end(processes: Sequence[Found], seconds: float = 5.0) -> None:
         left = [process for process in left if (_status(process.pid) or (0, 0))[1] == process.started]
 
 
-def _send_to_pid(process: Found, number: int) -> bool:
+def _send_to_pid(process: RunningProcess, number: int) -> bool:
     status = _status(process.pid)
     if status is None or status[1] != process.started:
         return False

@@ -54,12 +54,12 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.arm.manager import ResourceManager
     from batchai_scenario.emulator.arm.messages import ArmResponse
-    from batchai_scenario.emulator.clouds import Place
+    from batchai_scenario.emulator.clouds import CloudHost
     from batchai_scenario.emulator.identity.graph import Graph
     from batchai_scenario.emulator.identity.managed import ManagedIdentity
     from batchai_scenario.emulator.identity.service import IdentityService
     from batchai_scenario.emulator.identity.tokens import Tokens
-    from batchai_scenario.emulator.later import Later
+    from batchai_scenario.emulator.lazy import Lazy
     from batchai_scenario.emulator.state.clock import Clock
 
 _ARM = frozenset({"subscriptions", "providers", "tenants"})
@@ -106,7 +106,7 @@ class Storage(Protocol):
         ...
 
 
-class Asked:
+class RequestHead:
     """What a request asks for, apart from its body.
 
     ``raw_path`` is not decoded and has no query; ``first`` is its first component, ``rest`` what follows;
@@ -146,12 +146,12 @@ class Gateway:
     def __init__(
         self,
         *,
-        manager: Later[ResourceManager],
+        manager: Lazy[ResourceManager],
         identity: IdentityService,
         managed: ManagedIdentity,
         graph: Graph,
         tokens: Tokens,
-        storage: Later[Storage],
+        storage: Lazy[Storage],
         clock: Clock,
         host: str,
         blob_port: int,
@@ -214,7 +214,7 @@ class Gateway:
             await self._refuse(scope, watched, ServiceError(500, "InternalServerError", text))
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = Asked(scope)
+        asked = RequestHead(scope)
         self._check_asker(asked)
         place = place_of(asked.host)
         if place is not None:
@@ -234,7 +234,7 @@ class Gateway:
         else:
             await self._in_storage(asked, scope, receive, send)
 
-    async def _in_storage(self, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _in_storage(self, asked: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what is an account's, by the path or the port."""
         kind, path = "file", asked.raw_path.removeprefix("/")
         if asked.port == self._blob_port:
@@ -251,7 +251,7 @@ class Gateway:
             raise ServiceError(404, "NotFound", text)
         await self._store(kind, account, slash + below, scope, receive, send)
 
-    def _check_asker(self, asked: Asked) -> None:
+    def _check_asker(self, asked: RequestHead) -> None:
         if asked.peer is Peer.OTHER:
             raise ServiceError(401, "AuthenticationFailed", NOT_YOURS, headers={"Connection": "close"})
         if asked.host and not is_host(asked.host):
@@ -261,7 +261,9 @@ class Gateway:
             text = "This emulator answers to addresses of this machine and to Azure's names only."
             raise ServiceError(421, "MisdirectedRequest", text)
 
-    async def _at_azure(self, place: Place, asked: Asked, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _at_azure(
+        self, place: CloudHost, asked: RequestHead, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Answer what was meant for a host of Azure's."""
         if place.kind in _STORAGE:
             await self._store(place.kind, place.account, asked.raw_path, scope, receive, send)
@@ -278,7 +280,7 @@ class Gateway:
             raise ServiceError(404, "NotFound", text)
 
     async def _directory(
-        self, place: Place, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send
+        self, place: CloudHost, asked: RequestHead, query: Mapping[str, str], receive: Receive, send: Send
     ) -> None:
         """Answer what is asked of the directory: Azure AD Graph's path begins with the tenant."""
         from anyio import to_thread
@@ -297,7 +299,7 @@ class Gateway:
         else:
             await _json(send, answer.status, answer.body)
 
-    async def _arm(self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send) -> None:
+    async def _arm(self, asked: RequestHead, query: Mapping[str, str], receive: Receive, send: Send) -> None:
         self._tokens.check(asked.headers.get("authorization", ""), asked.base_url)
         await self._manager.wait()
         if asked.method in ("GET", "HEAD"):
@@ -315,7 +317,7 @@ class Gateway:
         headers = [*described, *encoded(answer.headers), *extra]
         await _send(send, answer.status, headers, b"" if asked.method == "HEAD" else data)
 
-    async def _read(self, asked: Asked, query: Mapping[str, str]) -> ArmResponse:
+    async def _read(self, asked: RequestHead, query: Mapping[str, str]) -> ArmResponse:
         """Answer a GET; a poll of work that goes on is held for a moment.
 
         With ``Retry-After: 0`` clients ask again at once: without this they would do nothing else. Those that
@@ -331,7 +333,9 @@ class Gateway:
             answer = replace(answer, headers={**answer.headers, "Retry-After": "1"})
         return answer
 
-    def _manage(self, asked: Asked, query: Mapping[str, str], body: Mapping[str, Any] | None) -> ArmResponse:
+    def _manage(
+        self, asked: RequestHead, query: Mapping[str, str], body: Mapping[str, Any] | None
+    ) -> ArmResponse:
         return self._manager().handle(
             asked.method,
             asked.raw_path,
@@ -341,7 +345,7 @@ class Gateway:
             base_url=asked.base_url,
         )
 
-    async def _token(self, asked: Asked, receive: Receive, send: Send) -> None:
+    async def _token(self, asked: RequestHead, receive: Receive, send: Send) -> None:
         answer = self._identity.handle(
             asked.method,
             asked.first,
@@ -353,7 +357,7 @@ class Gateway:
         await _json(send, answer.status, answer.body, {"Cache-Control": "no-store", **answer.headers})
 
     async def _machine_token(
-        self, asked: Asked, query: Mapping[str, str], receive: Receive, send: Send
+        self, asked: RequestHead, query: Mapping[str, str], receive: Receive, send: Send
     ) -> None:
         body = await read_body(receive, _TOKEN_LIMIT)
         answer = self._managed.handle(
@@ -367,7 +371,7 @@ class Gateway:
         await _json(send, answer.status, answer.body, {"Cache-Control": "no-store"})
 
     @staticmethod
-    async def _describe(asked: Asked, query: Mapping[str, str], send: Send) -> None:
+    async def _describe(asked: RequestHead, query: Mapping[str, str], send: Send) -> None:
         body = cloud_metadata(asked.base_url, query.get("api-version", ""))
         await _json(send, 200, body)
 
@@ -381,7 +385,7 @@ class Gateway:
         response = await service.handle(Request(scope, receive), account, raw_path)
         await response(scope, receive, send)
 
-    async def _own(self, asked: Asked, query: Mapping[str, str], send: Send) -> None:
+    async def _own(self, asked: RequestHead, query: Mapping[str, str], send: Send) -> None:
         if asked.rest == "health" and asked.method in ("GET", "HEAD"):
             await _json(send, 200, self._health())
             return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
-from batchai_scenario.emulator.gateway.room import Patience
+from batchai_scenario.emulator.gateway.room import ClientTimeouts
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,14 +57,14 @@ class HttpProtocol(HttpToolsProtocol):
         self,
         *,
         peers: Peers | None = None,
-        patience: Patience | None = None,
+        patience: ClientTimeouts | None = None,
         room: Room | None = None,
         **settings: Any,  # noqa: ANN401 - uvicorn's own
     ) -> None:
         super().__init__(**settings)
         self._peers = peers
         self._peer = Peer.UNTOLD
-        self._patience = patience or Patience()
+        self._patience = patience or ClientTimeouts()
         self._room = room
         self._stage = _Stage.HEAD
         self._begun = False  # a head has begun

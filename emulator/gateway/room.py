@@ -15,7 +15,7 @@ _FOR_JOBS = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ClientTimeouts:
     """Seconds that a client may take; whoever sends or reads a little in time may take longer altogether.
 
     ``head``: from the connection, or the first byte of a request, to the end of its head. ``body``: between

@@ -13,7 +13,7 @@ import uvicorn
 from batchai_scenario.emulator.gateway.peers import Peers
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
 from batchai_scenario.emulator.gateway.proxy import Interceptor
-from batchai_scenario.emulator.gateway.room import Patience, Room, places
+from batchai_scenario.emulator.gateway.room import ClientTimeouts, Room, places
 
 if TYPE_CHECKING:
     import socket
@@ -106,7 +106,7 @@ def serve(
     report: Callable[[str], None],
     proxies: dict[bool, socket.socket],
     secure: Secure | None = None,
-    patience: Patience | None = None,
+    patience: ClientTimeouts | None = None,
 ) -> None:
     """Serve in a thread until ``held`` is unwound; returns when connections are accepted.
 
@@ -120,7 +120,7 @@ def serve(
         secure: A port where the same is served over TLS, and what ends it.
         patience: How long clients may keep us waiting.
     """
-    patience = patience or Patience()
+    patience = patience or ClientTimeouts()
     room = Room(places() * 2 // 3)
     peers = Peers()
     held.callback(peers.close)

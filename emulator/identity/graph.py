@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.identity.directory import DirectoryError, Password, chosen
-from batchai_scenario.emulator.identity.service import Answer
+from batchai_scenario.emulator.identity.service import TokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ class Graph:
         *,
         new: bool,
         tenant: str,
-    ) -> Answer:
+    ) -> TokenAnswer:
         """Answer a request.
 
         Args:
@@ -57,7 +57,7 @@ class Graph:
         try:
             return self._answer(method, parts, query, body, form)
         except DirectoryError as error:
-            return Answer(error.status, form.error(error))
+            return TokenAnswer(error.status, form.error(error))
 
     def _answer(
         self,
@@ -66,10 +66,10 @@ class Graph:
         query: Mapping[str, str],
         body: Mapping[str, Any],
         form: _Form,
-    ) -> Answer:
+    ) -> TokenAnswer:
         kind, id_, action, *_ = (*parts, "", "", "")
         action = action.lower()
-        kinds: dict[str, Callable[..., Answer]] = {
+        kinds: dict[str, Callable[..., TokenAnswer]] = {
             "applications": self._applications,
             "serviceprincipals": self._principals,
         }
@@ -83,11 +83,11 @@ class Graph:
             )
         return kinds[kind.lower()](method, id_, action, query, body, form)
 
-    def _by_ids(self, ids: list[str], form: _Form) -> Answer:
+    def _by_ids(self, ids: list[str], form: _Form) -> TokenAnswer:
         wanted = {one.lower() for one in ids}
         found = [form.principal(one) for one in self._directory.principals() if one["id"] in wanted]
         found += [form.application(one) for one in self._directory.applications() if one["id"] in wanted]
-        return Answer(200, form.many(found, "directoryObjects"))
+        return TokenAnswer(200, form.many(found, "directoryObjects"))
 
     def _applications(  # noqa: PLR0917 - a request's parts
         self,
@@ -97,33 +97,33 @@ class Graph:
         query: Mapping[str, str],
         body: Mapping[str, Any],
         form: _Form,
-    ) -> Answer:
+    ) -> TokenAnswer:
         directory = self._directory
         if not id_ and method == "GET":
             found = chosen(directory.applications(), query.get("$filter", ""), _NAMES)
-            return Answer(200, form.many([form.application(one) for one in found], "applications"))
+            return TokenAnswer(200, form.many([form.application(one) for one in found], "applications"))
         if not id_ and method == "POST":
             name = str(body.get("displayName") or "")
             if not name:
                 raise DirectoryError(400, "Request_BadRequest", "displayName is required.")
             made = directory.add_application(name, _uris(body), _passwords(body, directory.now()))
-            return Answer(201, form.application(made))
+            return TokenAnswer(201, form.application(made))
         if action == "addpassword" and method == "POST":
             asked = body.get("passwordCredential") or {}
             end = _time(asked.get("endDateTime"), None)
             password = directory.add_password(id_, str(asked.get("displayName") or ""), end)
-            return Answer(200, form.password(password) | {"secretText": password.value})
+            return TokenAnswer(200, form.password(password) | {"secretText": password.value})
         if not action and method == "GET":
-            return Answer(200, form.application(directory.application(id_)))
+            return TokenAnswer(200, form.application(directory.application(id_)))
         if not action and method == "PATCH":
             if "passwordCredentials" in body:
                 directory.set_passwords(id_, _passwords(body, directory.now()))
             else:
                 directory.application(id_)
-            return Answer(204, {})
+            return TokenAnswer(204, {})
         if not action and method == "DELETE":
             directory.remove_application(id_)
-            return Answer(204, {})
+            return TokenAnswer(204, {})
         raise _refused(method, f"applications/{action}")
 
     def _principals(  # noqa: PLR0917 - a request's parts
@@ -134,18 +134,18 @@ class Graph:
         query: Mapping[str, str],
         body: Mapping[str, Any],
         form: _Form,
-    ) -> Answer:
+    ) -> TokenAnswer:
         directory = self._directory
         if not id_ and method == "GET":
             found = chosen(directory.principals(), query.get("$filter", ""), _NAMES)
-            return Answer(200, form.many([form.principal(one) for one in found], "servicePrincipals"))
+            return TokenAnswer(200, form.many([form.principal(one) for one in found], "servicePrincipals"))
         if not id_ and method == "POST":
-            return Answer(201, form.principal(directory.add_principal(str(body.get("appId") or ""))))
+            return TokenAnswer(201, form.principal(directory.add_principal(str(body.get("appId") or ""))))
         if not action and method == "GET":
-            return Answer(200, form.principal(directory.principal(id_)))
+            return TokenAnswer(200, form.principal(directory.principal(id_)))
         if not action and method == "DELETE":
             directory.remove_principal(id_)
-            return Answer(204, {})
+            return TokenAnswer(204, {})
         raise _refused(method, f"servicePrincipals/{action}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from batchai_scenario.emulator.identity import development
-from batchai_scenario.emulator.identity.service import Answer
+from batchai_scenario.emulator.identity.service import TokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -50,7 +50,7 @@ class ManagedIdentity:
         *,
         base_url: str,
         own: bool,
-    ) -> Answer:
+    ) -> TokenAnswer:
         """Answer a request at such a path; names in ``query`` and ``headers`` are in lower case.
 
         ``own``: a program of the emulator's own user on this machine asks.
@@ -78,7 +78,7 @@ class ManagedIdentity:
             tenant=development.TENANT, client=development.CLIENT, audience=resource, base_url=base_url
         )
         seconds = int((token.expires - token.not_before).total_seconds())
-        return Answer(
+        return TokenAnswer(
             200,
             {
                 "access_token": token.text,
@@ -93,5 +93,5 @@ class ManagedIdentity:
         )
 
 
-def _refused(status: int, error: str, text: str) -> Answer:
-    return Answer(status, {"error": error, "error_description": text})
+def _refused(status: int, error: str, text: str) -> TokenAnswer:
+    return TokenAnswer(status, {"error": error, "error_description": text})

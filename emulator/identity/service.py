@@ -38,7 +38,7 @@ _DEFAULT_RESOURCE = "https://management.core.windows.net/"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TokenAnswer:
     """What the endpoint says: HTTP status and JSON body."""
 
     status: int
@@ -73,10 +73,10 @@ class IdentityService:
 
     def handle(
         self, method: str, tenant: str, rest: str, *, headers: Mapping[str, str], body: bytes, base_url: str
-    ) -> Answer:
+    ) -> TokenAnswer:
         """Answer a request that ``owns`` claimed; ``headers`` have lower-case names."""
         if method != "POST":
-            return Answer(200, _document(_GET[rest], tenant, base_url))
+            return TokenAnswer(200, _document(_GET[rest], tenant, base_url))
         try:
             return self._token(_POST[rest], tenant, headers, body, base_url)
         except _RefusedError as refused:
@@ -84,7 +84,7 @@ class IdentityService:
 
     def _token(
         self, version: str, tenant: str, headers: Mapping[str, str], body: bytes, base_url: str
-    ) -> Answer:
+    ) -> TokenAnswer:
         form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
         client, secret = _basic(headers.get("authorization", ""))
         client, secret = client or form.get("client_id", ""), secret or form.get("client_secret", "")
@@ -96,8 +96,8 @@ class IdentityService:
         seconds = int((token.expires - token.not_before).total_seconds())
         if version == "v2":
             reply = {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds}
-            return Answer(200, {**reply, "access_token": token.text})
-        return Answer(
+            return TokenAnswer(200, {**reply, "access_token": token.text})
+        return TokenAnswer(
             200,
             {
                 "token_type": "Bearer",
@@ -144,7 +144,7 @@ class IdentityService:
                 text += " The published secret is known to an emulator with --development-credentials only."
             raise _RefusedError(401, "invalid_client", 7000215, text)
 
-    def _error(self, refused: _RefusedError) -> Answer:
+    def _error(self, refused: _RefusedError) -> TokenAnswer:
         trace, correlation = str(uuid.uuid4()), str(uuid.uuid4())
         time = f"{self._clock.now():%Y-%m-%d %H:%M:%SZ}"
         description = (
@@ -160,7 +160,7 @@ class IdentityService:
             "correlation_id": correlation,
         }
         challenge = {"WWW-Authenticate": 'Basic realm="token"'} if refused.status == 401 else {}  # noqa: PLR2004
-        return Answer(refused.status, body, challenge)
+        return TokenAnswer(refused.status, body, challenge)
 
 
 def _document(kind: str, tenant: str, base_url: str) -> dict[str, Any]:

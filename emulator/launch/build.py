@@ -44,7 +44,7 @@ _SIZE = re.compile(r"\d+(\.\d+)? *([kmgt](i?b)?|b)?\Z", re.IGNORECASE)
 _NOT_IN_ID = re.compile(r"[^a-z0-9]+")
 
 
-class Place(Protocol):
+class NodeView(Protocol):
     """What a plan needs of an engine's NodePlace."""
 
     @property
@@ -121,7 +121,7 @@ def plan_job(
     segment: str,
     definition: Mapping[str, Any],
     secrets: Mapping[str, str],
-    nodes: Sequence[Place],
+    nodes: Sequence[NodeView],
     cluster_mounts: Sequence[tuple[str, Path]],
     job_mounts: Sequence[tuple[str, Path]],
     gpus: GpuMode = "auto",
@@ -222,7 +222,7 @@ def _processes(toolkit: Toolkit, settings: Mapping[str, Any], nodes: JobNodes) -
     return found
 
 
-def _gang(job_guid: str, nodes: Sequence[Place], index: int, layout: JobLayout) -> Gang | None:
+def _gang(job_guid: str, nodes: Sequence[NodeView], index: int, layout: JobLayout) -> Gang | None:
     """Plan what binds the nodes of a job together; None if it has only one."""
     if len(nodes) == 1:
         return None
@@ -241,7 +241,7 @@ def _preparation(definition: Mapping[str, Any], logs: PurePosixPath, suffix: str
 
 
 def _mounts(
-    node: Place,
+    node: NodeView,
     layout: JobLayout,
     cluster_mounts: Sequence[tuple[str, Path]],
     job_mounts: Sequence[tuple[str, Path]],

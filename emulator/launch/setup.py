@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from batchai_scenario.emulator.launch.build import Place
+    from batchai_scenario.emulator.launch.build import NodeView
     from batchai_scenario.emulator.launch.plan import GpuMode
 
 PROPERTY = "properties.nodeSetup.setupTask"
 _SECRETS = "/nodeSetup/setupTask"
 
 
-def setup_id(node: Place) -> str:
+def setup_id(node: NodeView) -> str:
     """Make the id of a node's setup task: the same each time."""
     return task_id(f"{node.cluster.replace('-', '')[:16]}-{node.node}", 0)
 
 
 def plan_setup(
-    node: Place,
+    node: NodeView,
     definition: Mapping[str, Any],
     secrets: Mapping[str, str],
     *,

@@ -222,7 +222,7 @@ class Call:
             raw.append((b"content-type", content_type.encode()))
         if status not in (204, 304) and "content-length" not in headers:
             raw.append((b"content-length", str(len(body)).encode()))
-        return Answer(status, raw, body)
+        return ShortAnswer(status, raw, body)
 
     def common_headers(self) -> list[tuple[bytes, bytes]]:
         """Give the headers that every answer has."""
@@ -241,7 +241,7 @@ class Call:
         return raw
 
 
-class Answer(Response):
+class ShortAnswer(Response):
     """A short answer: like Starlette's, but its headers stand there from the start."""
 
     def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.bearer import Tokens
     from batchai_scenario.emulator.storage.sas import Dialect
 
-Asked = TypeVar("Asked", bound=Call)
+CallT = TypeVar("CallT", bound=Call)
 
 
-class Behind(Protocol[Asked]):
+class StorageService(Protocol[CallT]):
     """What a service does with requests that may be made of its accounts."""
 
     dialect: Dialect
 
-    def call(self, request: Request, account: Account) -> Asked:
+    def call(self, request: Request, account: Account) -> CallT:
         """Begin to take a request apart."""
         ...
 
@@ -43,7 +43,7 @@ class Behind(Protocol[Asked]):
         """Give the stored access policies of a share or container."""
         ...
 
-    async def run(self, call: Asked) -> Response:
+    async def run(self, call: CallT) -> Response:
         """Do what is asked, if the call's grant lets it."""
         ...
 
@@ -52,11 +52,13 @@ class Behind(Protocol[Asked]):
         ...
 
 
-class Front(Generic[Asked]):
+class Front(Generic[CallT]):
     """Answers every request of a service, also one that goes wrong."""
 
-    def __init__(self, behind: Behind[Asked], accounts: Accounts, clock: Clock, tokens: Tokens) -> None:
-        self._behind = behind
+    def __init__(
+        self, service: StorageService[CallT], accounts: Accounts, clock: Clock, tokens: Tokens
+    ) -> None:
+        self._service = service
         self._tokens = tokens
         self._accounts = accounts
         self._clock = clock
@@ -70,7 +72,7 @@ class Front(Generic[Asked]):
             raw_path: The path below the account, not decoded, without the query.
         """
         known = self._accounts.get(account)
-        call = self._behind.call(request, known or Account(account, (), (), "", {}))
+        call = self._service.call(request, known or Account(account, (), (), "", {}))
         try:
             if known is None:
                 raise failure(
@@ -79,11 +81,11 @@ class Front(Generic[Asked]):
                 )
             call.locate(raw_path)
             self._authorise(call, self._clock.now())
-            return await self._behind.run(call)
+            return await self._service.run(call)
         except StorageError as error:
             return error_answer(call, error, self._clock.now())
         except (OSError, sqlite3.OperationalError) as error:
-            refused = self._behind.refusal(os_error(error))
+            refused = self._service.refusal(os_error(error))
             if refused is None:
                 raise
             return error_answer(call, refused, self._clock.now())
@@ -96,7 +98,7 @@ class Front(Generic[Asked]):
         is_bearer = authorization is not None and authorization[:7].lower() == "bearer "
         if is_bearer and "sig" not in call.query:
             # The key for signing is asked for without saying what for.
-            files = self._behind.dialect is FILES and call.query.get("comp") != "userdelegationkey"
+            files = self._service.dialect is FILES and call.query.get("comp") != "userdelegationkey"
             call.grant = check_bearer(call, self._tokens, now, files=files)
         elif authorization is not None and not is_bearer:
             check_shared_key(
@@ -113,8 +115,8 @@ class Front(Generic[Asked]):
                 now,
                 scheme=call.request.scope["scheme"],
                 address=client.host if client else "",
-                policies=lambda container: self._behind.policies(account, container),
-                dialect=self._behind.dialect,
+                policies=lambda container: self._service.policies(account, container),
+                dialect=self._service.dialect,
                 delegated=lambda fields: secret_of_key(self._tokens, account, fields),
             )
             if "sduoid" in call.query:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.context import Context
 
 
-class Operation(NamedTuple):
+class FilesRoute(NamedTuple):
     """An operation, its level in ``Grant`` and the permissions one of which it needs."""
 
     run: Callable[[Context, Call], Awaitable[Response]]
@@ -31,59 +31,59 @@ class Operation(NamedTuple):
 
 
 _SERVICE = {
-    ("GET", "", "list"): Operation(service.list_shares, "s", "l"),
-    ("GET", "service", "properties"): Operation(service.get_properties, "s", "r"),
-    ("PUT", "service", "properties"): Operation(service.set_properties, "s", "w"),
-    ("POST", "service", "userdelegationkey"): Operation(service.get_delegation_key, "s", "r"),
+    ("GET", "", "list"): FilesRoute(service.list_shares, "s", "l"),
+    ("GET", "service", "properties"): FilesRoute(service.get_properties, "s", "r"),
+    ("PUT", "service", "properties"): FilesRoute(service.set_properties, "s", "w"),
+    ("POST", "service", "userdelegationkey"): FilesRoute(service.get_delegation_key, "s", "r"),
 }
 _SHARE = {
-    ("PUT", "share", ""): Operation(shares.create_share, "c", "cw"),
-    ("GET", "share", ""): Operation(shares.get_share, "c", "r"),
-    ("DELETE", "share", ""): Operation(shares.delete_share, "c", "d"),
-    ("GET", "share", "metadata"): Operation(shares.get_share_metadata, "c", "r"),
-    ("PUT", "share", "metadata"): Operation(shares.set_share_metadata, "c", "w"),
-    ("PUT", "share", "properties"): Operation(shares.set_share_properties, "c", "w"),
-    ("GET", "share", "stats"): Operation(shares.get_share_stats, "c", "r"),
-    ("GET", "share", "acl"): Operation(policies.get_acl, "k", "r"),
-    ("PUT", "share", "acl"): Operation(policies.set_acl, "k", "w"),
-    ("PUT", "share", "lease"): Operation(shares.lease_share, "c", "wd"),
-    ("PUT", "share", "snapshot"): Operation(snapshots.create_snapshot, "c", "cw"),
-    ("PUT", "share", "filepermission"): Operation(permissions.create_permission, "c", "cw"),
-    ("GET", "share", "filepermission"): Operation(permissions.get_permission, "c", "r"),
+    ("PUT", "share", ""): FilesRoute(shares.create_share, "c", "cw"),
+    ("GET", "share", ""): FilesRoute(shares.get_share, "c", "r"),
+    ("DELETE", "share", ""): FilesRoute(shares.delete_share, "c", "d"),
+    ("GET", "share", "metadata"): FilesRoute(shares.get_share_metadata, "c", "r"),
+    ("PUT", "share", "metadata"): FilesRoute(shares.set_share_metadata, "c", "w"),
+    ("PUT", "share", "properties"): FilesRoute(shares.set_share_properties, "c", "w"),
+    ("GET", "share", "stats"): FilesRoute(shares.get_share_stats, "c", "r"),
+    ("GET", "share", "acl"): FilesRoute(policies.get_acl, "k", "r"),
+    ("PUT", "share", "acl"): FilesRoute(policies.set_acl, "k", "w"),
+    ("PUT", "share", "lease"): FilesRoute(shares.lease_share, "c", "wd"),
+    ("PUT", "share", "snapshot"): FilesRoute(snapshots.create_snapshot, "c", "cw"),
+    ("PUT", "share", "filepermission"): FilesRoute(permissions.create_permission, "c", "cw"),
+    ("GET", "share", "filepermission"): FilesRoute(permissions.get_permission, "c", "r"),
 }
 _DIRECTORY = {
-    ("PUT", "directory", ""): Operation(directories.create_directory, "d", "cw"),
-    ("GET", "directory", ""): Operation(directories.get_directory, "d", "r"),
-    ("DELETE", "directory", ""): Operation(directories.delete_directory, "d", "d"),
-    ("GET", "directory", "list"): Operation(directories.list_directory, "l", "l"),
-    ("GET", "directory", "metadata"): Operation(directories.get_directory_metadata, "d", "r"),
-    ("PUT", "directory", "metadata"): Operation(directories.set_directory_metadata, "d", "w"),
-    ("PUT", "directory", "properties"): Operation(directories.set_directory_properties, "d", "w"),
-    ("PUT", "directory", "rename"): Operation(renaming.rename_directory, "d", "w"),
+    ("PUT", "directory", ""): FilesRoute(directories.create_directory, "d", "cw"),
+    ("GET", "directory", ""): FilesRoute(directories.get_directory, "d", "r"),
+    ("DELETE", "directory", ""): FilesRoute(directories.delete_directory, "d", "d"),
+    ("GET", "directory", "list"): FilesRoute(directories.list_directory, "l", "l"),
+    ("GET", "directory", "metadata"): FilesRoute(directories.get_directory_metadata, "d", "r"),
+    ("PUT", "directory", "metadata"): FilesRoute(directories.set_directory_metadata, "d", "w"),
+    ("PUT", "directory", "properties"): FilesRoute(directories.set_directory_properties, "d", "w"),
+    ("PUT", "directory", "rename"): FilesRoute(renaming.rename_directory, "d", "w"),
 }
 _FILE = {
-    ("PUT", "", ""): Operation(files.create_file, "o", "cw"),
-    ("GET", "", ""): Operation(files.get_file, "o", "r"),
-    ("HEAD", "", ""): Operation(files.head_file, "o", "r"),
-    ("DELETE", "", ""): Operation(files.delete_file, "o", "d"),
-    ("GET", "", "metadata"): Operation(files.get_file_metadata, "o", "r"),
-    ("PUT", "", "metadata"): Operation(files.set_file_metadata, "o", "w"),
-    ("PUT", "", "properties"): Operation(files.set_file_properties, "o", "w"),
-    ("PUT", "", "range"): Operation(ranges.put_range, "o", "w"),
-    ("GET", "", "rangelist"): Operation(ranges.list_ranges, "o", "r"),
-    ("PUT", "", "rename"): Operation(renaming.rename_file, "o", "w"),
-    ("PUT", "", "lease"): Operation(files.lease_file, "o", "wd"),
-    ("PUT", "", "copy"): Operation(copying.abort_copy, "o", "w"),
+    ("PUT", "", ""): FilesRoute(files.create_file, "o", "cw"),
+    ("GET", "", ""): FilesRoute(files.get_file, "o", "r"),
+    ("HEAD", "", ""): FilesRoute(files.head_file, "o", "r"),
+    ("DELETE", "", ""): FilesRoute(files.delete_file, "o", "d"),
+    ("GET", "", "metadata"): FilesRoute(files.get_file_metadata, "o", "r"),
+    ("PUT", "", "metadata"): FilesRoute(files.set_file_metadata, "o", "w"),
+    ("PUT", "", "properties"): FilesRoute(files.set_file_properties, "o", "w"),
+    ("PUT", "", "range"): FilesRoute(ranges.put_range, "o", "w"),
+    ("GET", "", "rangelist"): FilesRoute(ranges.list_ranges, "o", "r"),
+    ("PUT", "", "rename"): FilesRoute(renaming.rename_file, "o", "w"),
+    ("PUT", "", "lease"): FilesRoute(files.lease_file, "o", "wd"),
+    ("PUT", "", "copy"): FilesRoute(copying.abort_copy, "o", "w"),
 }
 _HANDLES = {
-    ("GET", "", "listhandles"): Operation(handles.list_handles, "d", "l"),
-    ("PUT", "", "forceclosehandles"): Operation(handles.force_close_handles, "d", "w"),
+    ("GET", "", "listhandles"): FilesRoute(handles.list_handles, "d", "l"),
+    ("PUT", "", "forceclosehandles"): FilesRoute(handles.force_close_handles, "d", "w"),
 }
 _ON_SNAPSHOTS = (shares.delete_share, shares.lease_share)
 """What may be done to a share snapshot besides reading it."""
 
-_COPY = Operation(copying.copy_file, "o", "cw")
-_PUT_RANGE_FROM_URL = Operation(ranges.put_range_from_url, "o", "w")
+_COPY = FilesRoute(copying.copy_file, "o", "cw")
+_PUT_RANGE_FROM_URL = FilesRoute(ranges.put_range_from_url, "o", "w")
 _NOT_BUILT = {
     "undelete": "soft deletion (comp=undelete)",
 }
@@ -111,7 +111,7 @@ _NOT_BUILT_HEADERS = {
 _NAMED_HEADERS = frozenset(_NOT_BUILT_HEADERS)
 
 
-def find_operation(call: Call) -> Operation:
+def find_operation(call: Call) -> FilesRoute:
     """Find the operation that a request asks for.
 
     Raises:
@@ -131,7 +131,7 @@ def find_operation(call: Call) -> Operation:
     return operation
 
 
-def _find(call: Call, kind: str, component: str) -> Operation:
+def _find(call: Call, kind: str, component: str) -> FilesRoute:
     if not call.share:
         table = _SERVICE
     elif kind == "share" and not call.parts:

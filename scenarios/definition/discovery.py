@@ -24,7 +24,7 @@ LIBRARY = Path(__file__).parents[1] / "library"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundScenario:
     """A scenario that was found: ``origin`` says where (``library``, a package, a folder)."""
 
     name: str
@@ -36,7 +36,7 @@ class Found:
         return Scenario(self.file, self.name)
 
 
-def find_all(folders: Iterable[Path] = ()) -> list[Found]:
+def find_all(folders: Iterable[Path] = ()) -> list[FoundScenario]:
     """List all scenarios, sorted by name; of two with one name the first in order of search counts.
 
     Args:
@@ -45,7 +45,7 @@ def find_all(folders: Iterable[Path] = ()) -> list[Found]:
     Raises:
         UserError: A folder holds no scenario.
     """
-    found: dict[str, Found] = {}
+    found: dict[str, FoundScenario] = {}
     for folder in folders:
         here = list(_in_folder(folder, str(folder)))
         if not here:
@@ -78,15 +78,15 @@ def find(name: str) -> Scenario:
     return Scenario(path)
 
 
-def _in_folder(folder: Path, origin: str) -> Iterator[Found]:
+def _in_folder(folder: Path, origin: str) -> Iterator[FoundScenario]:
     if (folder / FILE_NAME).is_file():
-        yield Found(folder.resolve().name, folder / FILE_NAME, origin)
+        yield FoundScenario(folder.resolve().name, folder / FILE_NAME, origin)
         return
     for file in sorted(folder.glob(f"*/{FILE_NAME}")):
-        yield Found(file.parent.name, file, origin)
+        yield FoundScenario(file.parent.name, file, origin)
 
 
-def _from_packages() -> Iterator[Found]:
+def _from_packages() -> Iterator[FoundScenario]:
     for entry in entry_points(group=GROUP):
         try:
             spec = importlib.util.find_spec(entry.value.partition(":")[0])
@@ -99,7 +99,7 @@ def _from_packages() -> Iterator[Found]:
             yield from _in_folder(Path(place), f"package {entry.value}")
 
 
-def broken(item: Found) -> InvalidScenario | None:
+def broken(item: FoundScenario) -> InvalidScenario | None:
     """Give what is wrong with a scenario that was found, or None."""
     try:
         item.load()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         MetricSection,
         OutputSection,
     )
-    from batchai_scenario.scenarios.record.record import JobRecord, OutputRecord
+    from batchai_scenario.scenarios.record.record import JobPart, OutputRecord
     from batchai_scenario.scenarios.run.pieces import Piece
 
 
@@ -66,7 +66,7 @@ def _limits(section: MetricSection | LimitSection, when: str) -> Iterator[Limit]
         yield Limit("between", section.between, when)
 
 
-def check_state(job: str, expected: ExpectSection, record: JobRecord) -> Iterator[Checked]:
+def check_state(job: str, expected: ExpectSection, record: JobPart) -> Iterator[Checked]:
     """Check the job's state and exit code."""
     met = record.state == expected.execution_state
     text = f"job {job} {record.state}"

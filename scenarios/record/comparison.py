@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchai_scenario.backends.base import PlannedRequest
-    from batchai_scenario.scenarios.record.record import JobRecord, RunRecord
+    from batchai_scenario.scenarios.record.record import JobPart, RunRecord
     from batchai_scenario.scenarios.run.planned import Plan
 
 ABSENT = "-"
@@ -173,7 +173,7 @@ def _asked(record: RunRecord, names: Mapping[str, str]) -> dict[str, str]:
     return asked
 
 
-def states(job: JobRecord) -> list[str]:
+def states(job: JobPart) -> list[str]:
     """Give a job's states in order: those that were seen, and those that its times prove."""
     seen = [entry.state for entry in job.states]
     proven = ["queued"] if job.created_at else []

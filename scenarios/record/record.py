@@ -89,7 +89,7 @@ class StateRecord(_Part):
     at: datetime
 
 
-class JobRecord(_Part):
+class JobPart(_Part):
     """A job: what was asked for, where it stands, what it left.
 
     ``state`` is ``planned``, ``submitting`` (written before the request), or the service's
@@ -127,7 +127,7 @@ class JobRecord(_Part):
         return self.state in (SUCCEEDED, FAILED)
 
 
-class ClusterRecord(_Part):
+class ClusterPart(_Part):
     """The cluster: what was asked for, whether the request was made, and whether it is gone again."""
 
     name: str
@@ -180,9 +180,9 @@ class RunRecord(_Part):
     created_at: datetime
     ended_at: datetime | None = None
     place: PlaceRecord
-    cluster: ClusterRecord
+    cluster: ClusterPart
     uploads: dict[str, int] = Field(default_factory=dict)
-    jobs: dict[str, JobRecord]
+    jobs: dict[str, JobPart]
     expect: dict[str, ExpectSection] = Field(default_factory=dict)
     timeline: list[StepRecord] = Field(default_factory=list)
 

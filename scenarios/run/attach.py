@@ -16,13 +16,13 @@ from batchai_scenario.scenarios.run.finish import (
     nothing,
 )
 from batchai_scenario.scenarios.run.follow import Follower
-from batchai_scenario.scenarios.run.waiting import Patience, Rhythm, Waiting
+from batchai_scenario.scenarios.run.waiting import PollInterval, Retrying, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchai_scenario.backends.base import Backend, OutputFile
-    from batchai_scenario.scenarios.record.record import JobRecord, Run
+    from batchai_scenario.scenarios.record.record import JobPart, Run
     from batchai_scenario.scenarios.report.events import Event, Finished
 
 
@@ -61,7 +61,7 @@ def _settle_owned(
     return _close(run, backend, FAILED if reasons else SUCCEEDED, 1 if reasons else 0, reasons)
 
 
-def _refresh(run: Run, backend: Backend, name: str, job: JobRecord) -> bool:
+def _refresh(run: Run, backend: Backend, name: str, job: JobPart) -> bool:
     """Write down where a job stands; False if it still runs."""
     if job.deleted:
         return True
@@ -145,14 +145,14 @@ def follow_logs(
     Raises:
         Interrupted: The user wants to stop; the job goes on.
     """
-    patience = Patience(waiting, tell)
+    patience = Retrying(waiting, tell)
     names: set[str] = set()
     for name in list(run.record.jobs):
         job = _wait_for_job(run, name, waiting)
         if job is None:
             continue
         follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted)
-        rhythm = Rhythm(waiting, backend.wait_hint())
+        rhythm = PollInterval(waiting, backend.wait_hint())
         ended = False
         while not ended:
             ended = patience(lambda job=job: _has_ended(backend, job))  # type: ignore[misc]
@@ -164,7 +164,7 @@ def follow_logs(
     return names
 
 
-def _has_ended(backend: Backend, job: JobRecord) -> bool:
+def _has_ended(backend: Backend, job: JobPart) -> bool:
     if job.deleted or job.final:
         return True
     try:
@@ -173,7 +173,7 @@ def _has_ended(backend: Backend, job: JobRecord) -> bool:
         return True
 
 
-def _wait_for_job(run: Run, name: str, waiting: Waiting) -> JobRecord | None:
+def _wait_for_job(run: Run, name: str, waiting: Waiting) -> JobPart | None:
     """Wait until the job is known to the service and its folders are known; None if it never will be."""
     while True:
         run.reload()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.backends.base import Backend, JobStatus
-    from batchai_scenario.scenarios.record.record import JobRecord, Run, RunRecord
+    from batchai_scenario.scenarios.record.record import JobPart, Run, RunRecord
     from batchai_scenario.scenarios.report.events import Event
     from batchai_scenario.scenarios.run.pieces import Piece
 
@@ -41,7 +41,7 @@ LONGEST_SEARCHED = 1_000_000
 _VARIABLE = re.compile(r"(AZ_BATCHAI_\w+)=(.*)")
 
 
-def note_status(record: RunRecord, job: JobRecord, status: JobStatus) -> None:
+def note_status(record: RunRecord, job: JobPart, status: JobStatus) -> None:
     """Write down where a job stands."""
     job.id = status.id
     job.state = status.state.value
@@ -59,7 +59,7 @@ def nothing() -> None:
     """Let work go on: the check of those who are asked to stop by a signal that ends the process."""
 
 
-def files_of(backend: Backend, job: JobRecord, check: Callable[[], None] = nothing) -> JobFiles:
+def files_of(backend: Backend, job: JobPart, check: Callable[[], None] = nothing) -> JobFiles:
     """Give access to a job's files, wherever they are now; ``check`` raises what ends long work."""
     return JobFiles(backend, "" if job.deleted else job.id, job.folders, check)
 
@@ -214,13 +214,13 @@ def clean_up(backend: Backend, run: Run) -> list[str]:
     return problems
 
 
-def _delete_job(backend: Backend, record: RunRecord, name: str, job: JobRecord) -> None:
+def _delete_job(backend: Backend, record: RunRecord, name: str, job: JobPart) -> None:
     status = find_job(backend, record, name, job)
     if status is not None:
         backend.delete_job(status.id)
 
 
-def find_job(backend: Backend, record: RunRecord, name: str, job: JobRecord) -> JobStatus | None:
+def find_job(backend: Backend, record: RunRecord, name: str, job: JobPart) -> JobStatus | None:
     """Find a job by its id, or by name if the process died before it learned that; None if there is none."""
     try:
         if job.id:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchai_scenario.backends.base import Backend, ClusterStatus, JobStatus
-    from batchai_scenario.scenarios.record.record import JobRecord, Run
+    from batchai_scenario.scenarios.record.record import JobPart, Run
     from batchai_scenario.scenarios.report.base import Reporter
     from batchai_scenario.scenarios.run.waiting import Waiting
 
@@ -62,7 +62,7 @@ class Journal:
             self._run.save()
             self.tell(e.StepEnded(name, step.text, self._waiting.now() - begin, ok))
 
-    def saw(self, name: str, job: JobRecord, status: JobStatus) -> None:
+    def saw(self, name: str, job: JobPart, status: JobStatus) -> None:
         """Write a job's status down; tell it if its state changed."""
         before = job.state
         note_status(self._run.record, job, status)

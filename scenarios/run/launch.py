@@ -10,8 +10,8 @@ from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.errors import ScenarioError, UserError
 from batchai_scenario.scenarios.record.record import (
     FAILED,
-    ClusterRecord,
-    JobRecord,
+    ClusterPart,
+    JobPart,
     PlaceRecord,
     Run,
     RunRecord,
@@ -73,8 +73,8 @@ def new_record(scenario: Resolved, target: Target, *, keep: bool) -> RunRecord:
             experiment=place.experiment or stem(scenario.name),
             ours=place.workspace is None,
         ),
-        cluster=ClusterRecord(name=run_id, properties=redacted(scenario.cluster)),
-        jobs={name: JobRecord(properties=redacted(body)) for name, body in scenario.jobs.items()},
+        cluster=ClusterPart(name=run_id, properties=redacted(scenario.cluster)),
+        jobs={name: JobPart(properties=redacted(body)) for name, body in scenario.jobs.items()},
         expect=dict(scenario.expect),
     )
 

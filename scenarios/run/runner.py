@@ -39,7 +39,7 @@ from batchai_scenario.scenarios.run.follow import Follower
 from batchai_scenario.scenarios.run.journal import Journal
 from batchai_scenario.scenarios.run.preparing import check_scenario, make_data
 from batchai_scenario.scenarios.run.readying import ready_machine
-from batchai_scenario.scenarios.run.waiting import Patience, Rhythm, Waiting
+from batchai_scenario.scenarios.run.waiting import PollInterval, Retrying, Waiting
 from batchai_scenario.scenarios.run.watching import Watch
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.base import Backend, ClusterStatus
     from batchai_scenario.scenarios.definition.datasets import DataOptions
     from batchai_scenario.scenarios.definition.scenario import Resolved
-    from batchai_scenario.scenarios.record.record import JobRecord, Run
+    from batchai_scenario.scenarios.record.record import JobPart, Run
     from batchai_scenario.scenarios.report.base import Reporter
 
 
@@ -107,7 +107,7 @@ class Runner:
         self._waiting = waiting or Waiting()
         self._journal = Journal(run, backend, reporter, self._waiting)
         self._important = important or {}
-        self._patience = Patience(self._waiting, lambda text: self._journal.note("warning", text))
+        self._patience = Retrying(self._waiting, lambda text: self._journal.note("warning", text))
         self._deadline = math.inf
 
     def run(self) -> e.Finished:
@@ -196,7 +196,7 @@ class Runner:
             step.text = _nodes(status)
 
     def _wait_for_nodes(self, spec: ClusterSpec, status: ClusterStatus, wanted: int) -> ClusterStatus:
-        rhythm = Rhythm(self._waiting, self._backend.wait_hint())
+        rhythm = PollInterval(self._waiting, self._backend.wait_hint())
         shown = status
         while status.nodes.get("idle", 0) + status.nodes.get("running", 0) < wanted:
             if status.errors and status.allocation == "steady" and status.nodes.get("preparing", 0) == 0:
@@ -232,12 +232,12 @@ class Runner:
         if reasons:
             raise JobFailed(reasons[0], tuple(reasons))
 
-    def _follow(self, name: str, job: JobRecord) -> None:
+    def _follow(self, name: str, job: JobPart) -> None:
         """Pass on the logs until the job has ended and all of them were read."""
         expected = self._run.record.expect.get(name) or ExpectSection()
         watch = Watch(name, expected.metrics, self._journal.tell)
         follower = Follower(name, files_of(self._backend, job), watch, self._important.get(name, ()))
-        rhythm = Rhythm(self._waiting, self._backend.wait_hint())
+        rhythm = PollInterval(self._waiting, self._backend.wait_hint())
         while not self._look(name, job, follower):
             if self._waiting.now() > self._deadline:
                 self._give_up(name, job, follower)
@@ -245,7 +245,7 @@ class Runner:
         if job.state == FAILED != expected.execution_state:
             watch.tell_last_words()
 
-    def _look(self, name: str, job: JobRecord, follower: Follower) -> bool:
+    def _look(self, name: str, job: JobPart, follower: Follower) -> bool:
         """Look at a job once; True if it has ended and all its logs were read."""
         # The state first: whatever was written before the job ended is read after it.
         state = self._patience(lambda: self._backend.get_job(job.id))
@@ -256,7 +256,7 @@ class Runner:
             job.notices = follower.notices
         return state.state.final
 
-    def _give_up(self, name: str, job: JobRecord, follower: Follower) -> None:
+    def _give_up(self, name: str, job: JobPart, follower: Follower) -> None:
         """End a job that takes too long."""
         text = f"job {name} did not end within {self._limit()}; it was terminated"
         self._journal.note("error", text)
@@ -309,7 +309,7 @@ class Runner:
                 problems.append(f"job {name}: {error}")
         return problems
 
-    def _terminate(self, name: str, job: JobRecord) -> None:
+    def _terminate(self, name: str, job: JobPart) -> None:
         if job.final:
             return
         status = find_job(self._backend, self._run.record, name, job)

@@ -52,7 +52,7 @@ class Waiting:
             self.check()
 
 
-class Rhythm:
+class PollInterval:
     """How long to wait between two looks: a part of the time that passed, up to what the backend asks for.
 
     What ends after 0.2 s is seen 0.02 s later; what takes an hour is not asked after every moment.
@@ -71,7 +71,7 @@ class Rhythm:
         self._waiting.pause(min(self._longest, max(SHORTEST, passed * self.SHARE)))
 
 
-class Patience:
+class Retrying:
     """Repeats what failed for a reason that may go away: a connection that was lost, a busy service.
 
     Args:

@@ -14,7 +14,7 @@ import pytest
 from batchai_scenario.emulator.gateway.app import Gateway
 from batchai_scenario.emulator.gateway.reading import is_own_host
 from batchai_scenario.emulator.identity import development
-from batchai_scenario.emulator.later import Later
+from batchai_scenario.emulator.lazy import Lazy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -209,12 +209,12 @@ def test_what_nobody_expected_is_written_down_and_not_shown() -> None:
     sent: list[Any] = []
     broken: Any = Broken()
     gateway = Gateway(
-        manager=Later(lambda: broken),
+        manager=Lazy(lambda: broken),
         identity=broken,
         tokens=broken,
         managed=broken,
         graph=broken,
-        storage=Later(lambda: broken),
+        storage=Lazy(lambda: broken),
         clock=ManualClock(),
         host="127.0.0.1",
         blob_port=0,
@@ -290,12 +290,12 @@ def polled(ends_after: int, user_agent: bytes = b"") -> tuple[list[float], dict[
 
     fake: Any = Fake()
     gateway = Gateway(
-        manager=Later(lambda: fake),
+        manager=Lazy(lambda: fake),
         identity=fake,
         tokens=fake,
         managed=fake,
         graph=fake,
-        storage=Later(lambda: fake),
+        storage=Lazy(lambda: fake),
         clock=ManualClock(),
         host="127.0.0.1",
         blob_port=0,

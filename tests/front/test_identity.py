@@ -15,7 +15,7 @@ from batchai_scenario.emulator.identity.service import IdentityService
 from batchai_scenario.emulator.identity.tokens import Tokens
 
 if TYPE_CHECKING:
-    from batchai_scenario.emulator.identity.service import Answer
+    from batchai_scenario.emulator.identity.service import TokenAnswer
     from batchai_scenario.emulator.state.clock import ManualClock
 
 BASE = "http://127.0.0.1:8888"
@@ -45,7 +45,7 @@ def post(
     rest: str = "oauth2/token",
     tenant: str = development.TENANT,
     **headers: str,
-) -> Answer:
+) -> TokenAnswer:
     return identity.handle(
         "POST", tenant, rest, headers=headers, body=urlencode(form).encode(), base_url=BASE
     )

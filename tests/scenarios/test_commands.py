@@ -9,7 +9,7 @@ import pytest
 
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
-from batchai_scenario.scenarios.record.record import ClusterRecord, PlaceRecord, Run, RunRecord, now
+from batchai_scenario.scenarios.record.record import ClusterPart, PlaceRecord, Run, RunRecord, now
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def test_hello_runs_on_the_process_engine(command: Command, tmp_path: Path) -> N
 
 def test_an_unreadable_record_is_listed_with_its_path_and_the_others_too(command: Command) -> None:
     place = PlaceRecord(group="g", location="eastus", workspace="w", experiment="e", ours=True)
-    cluster = ClusterRecord(name="c", properties={})
+    cluster = ClusterPart(name="c", properties={})
     record = RunRecord(
         id="good", scenario="s", backend="memory", created_at=now(), place=place, cluster=cluster, jobs={}
     )

@@ -19,13 +19,13 @@ import pytest
 import uvicorn
 
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
-from batchai_scenario.emulator.gateway.room import Patience, Room, places
+from batchai_scenario.emulator.gateway.room import ClientTimeouts, Room, places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-QUICK = Patience(head=0.4, body=0.4, answer=0.5, idle=75, head_bytes=64 * 1024)
+QUICK = ClientTimeouts(head=0.4, body=0.4, answer=0.5, idle=75, head_bytes=64 * 1024)
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.blob.context import BlobContext
 
 
-class Operation(NamedTuple):
+class BlobRoute(NamedTuple):
     """An operation, its level in ``Grant`` and the permissions one of which it needs."""
 
     run: Callable[[BlobContext, BlobCall], Awaitable[Response]]
@@ -30,33 +30,33 @@ class Operation(NamedTuple):
 
 
 _SERVICE = {
-    ("GET", "", "list"): Operation(containers.list_containers, "s", "l"),
-    ("POST", "service", "userdelegationkey"): Operation(containers.get_delegation_key, "s", "r"),
+    ("GET", "", "list"): BlobRoute(containers.list_containers, "s", "l"),
+    ("POST", "service", "userdelegationkey"): BlobRoute(containers.get_delegation_key, "s", "r"),
 }
 _CONTAINER = {
-    ("PUT", "container", ""): Operation(containers.create_container, "c", "cw"),
-    ("GET", "container", ""): Operation(containers.get_container, "c", "r"),
-    ("GET", "container", "metadata"): Operation(containers.get_container, "c", "r"),
-    ("PUT", "container", "metadata"): Operation(containers.set_container_metadata, "c", "w"),
-    ("DELETE", "container", ""): Operation(containers.delete_container, "c", "d"),
-    ("GET", "container", "list"): Operation(list_blobs, "l", "l"),
+    ("PUT", "container", ""): BlobRoute(containers.create_container, "c", "cw"),
+    ("GET", "container", ""): BlobRoute(containers.get_container, "c", "r"),
+    ("GET", "container", "metadata"): BlobRoute(containers.get_container, "c", "r"),
+    ("PUT", "container", "metadata"): BlobRoute(containers.set_container_metadata, "c", "w"),
+    ("DELETE", "container", ""): BlobRoute(containers.delete_container, "c", "d"),
+    ("GET", "container", "list"): BlobRoute(list_blobs, "l", "l"),
 }
 _BLOB = {
-    ("PUT", "", ""): Operation(blobs.put_blob, "o", "cw"),
-    ("GET", "", ""): Operation(blobs.get_blob, "o", "r"),
-    ("HEAD", "", ""): Operation(blobs.head_blob, "o", "r"),
-    ("DELETE", "", ""): Operation(blobs.delete_blob, "o", "d"),
-    ("GET", "", "metadata"): Operation(blobs.get_blob_metadata, "o", "r"),
-    ("PUT", "", "metadata"): Operation(blobs.set_blob_metadata, "o", "w"),
-    ("PUT", "", "properties"): Operation(blobs.set_blob_properties, "o", "w"),
-    ("PUT", "", "block"): Operation(blocks.put_block, "o", "cw"),
-    ("PUT", "", "copy"): Operation(copying.abort_copy, "o", "w"),
-    ("PUT", "", "blocklist"): Operation(blocks.put_block_list, "o", "cw"),
-    ("GET", "", "blocklist"): Operation(blocks.get_block_list, "o", "r"),
+    ("PUT", "", ""): BlobRoute(blobs.put_blob, "o", "cw"),
+    ("GET", "", ""): BlobRoute(blobs.get_blob, "o", "r"),
+    ("HEAD", "", ""): BlobRoute(blobs.head_blob, "o", "r"),
+    ("DELETE", "", ""): BlobRoute(blobs.delete_blob, "o", "d"),
+    ("GET", "", "metadata"): BlobRoute(blobs.get_blob_metadata, "o", "r"),
+    ("PUT", "", "metadata"): BlobRoute(blobs.set_blob_metadata, "o", "w"),
+    ("PUT", "", "properties"): BlobRoute(blobs.set_blob_properties, "o", "w"),
+    ("PUT", "", "block"): BlobRoute(blocks.put_block, "o", "cw"),
+    ("PUT", "", "copy"): BlobRoute(copying.abort_copy, "o", "w"),
+    ("PUT", "", "blocklist"): BlobRoute(blocks.put_block_list, "o", "cw"),
+    ("GET", "", "blocklist"): BlobRoute(blocks.get_block_list, "o", "r"),
 }
 _COPIES = {
-    "": Operation(copying.copy_blob, "o", "cw"),
-    "block": Operation(copying.put_block_from_url, "o", "cw"),
+    "": BlobRoute(copying.copy_blob, "o", "cw"),
+    "block": BlobRoute(copying.put_block_from_url, "o", "cw"),
 }
 _NOT_BUILT = {
     "acl": "stored access policies and public access of containers (comp=acl)",
@@ -143,7 +143,7 @@ _KINDS = {
 _NOT_BUILT_HEADERS = {name: f"{what} ({name})" for what, names in _KINDS.items() for name in names}
 
 
-def find_operation(call: BlobCall) -> Operation:
+def find_operation(call: BlobCall) -> BlobRoute:
     """Find the operation that a request asks for.
 
     Raises:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Later(Generic[T_co]):
+class Lazy(Generic[T_co]):
     """Gives what ``make`` gives: made on the first call, once, whichever thread calls.
 
     What ``make`` raises goes to the caller; the next one tries again.

@@ -1,4 +1,4 @@
-"""The rooms behind the door, put together. What only requests enter is built when the first one comes."""
+"""The services behind the door, put together. What only requests enter is built when the first one comes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from batchai_scenario.emulator.errors import NothingToTake
-from batchai_scenario.emulator.later import Later
+from batchai_scenario.emulator.lazy import Lazy
 from batchai_scenario.emulator.log import describe
 from batchai_scenario.training.installed import training_folder
 
@@ -50,11 +50,11 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Services:
     """Storage, and the resource manager with the providers behind it."""
 
-    storage: Later[Storage]
-    manager: Later[ResourceManager]
+    storage: Lazy[Storage]
+    manager: Lazy[ResourceManager]
     only_storage: bool
     preempt: Callable[[str, str], str]
 
@@ -100,7 +100,7 @@ def warm_up(held: ExitStack, steps: Sequence[Callable[[], object]], report: Call
     held.callback(end)
 
 
-def furnish(  # noqa: PLR0917 - what every room is made of
+def make_services(  # noqa: PLR0917 - what every room is made of
     held: ExitStack,
     home: Home,
     settings: EmulatorSettings,
@@ -110,8 +110,8 @@ def furnish(  # noqa: PLR0917 - what every room is made of
     tokens: Tokens,
     *,
     blob_url: str,
-) -> Rooms:
-    """Put the rooms together, and take up the jobs that an earlier emulator left; ``held`` ends it all.
+) -> Services:
+    """Put the services together, and take up the jobs that an earlier emulator left; ``held`` ends it all.
 
     ``blob_url`` is where containers are served at ``/ACCOUNT``.
     """
@@ -138,7 +138,7 @@ def furnish(  # noqa: PLR0917 - what every room is made of
             BlobService(accounts, shares, store, clock, home, tokens),
         )
 
-    storage: Later[Storage] = Later(make_storage)
+    storage: Lazy[Storage] = Lazy(make_storage)
     servers = ServerDisks(home)
     volumes = Volumes(lambda: storage().file, lambda: storage().blob, servers)
     batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, clock, volumes)
@@ -186,7 +186,7 @@ def furnish(  # noqa: PLR0917 - what every room is made of
         )
 
     preempt = _no_clusters if batch_ai is None else batch_ai[0].preempt
-    return Rooms(storage, Later(make_manager), only_storage=batch_ai is None, preempt=preempt)
+    return Services(storage, Lazy(make_manager), only_storage=batch_ai is None, preempt=preempt)
 
 
 def _no_clusters(cluster: str, _: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.emulator.later import Later
+from batchai_scenario.emulator.lazy import Lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def test_it_is_made_once_whoever_asks() -> None:
         made.append(object())
         return made[-1]
 
-    later = Later(make)
+    later = Lazy(make)
     found: list[object] = []
 
     def ask() -> None:
@@ -59,7 +59,7 @@ def test_what_cannot_be_made_is_tried_again() -> None:
             raise answer
         return answer
 
-    later = Later(make)
+    later = Lazy(make)
     with pytest.raises(OSError, match="full"):
         later()
     assert asyncio.run(later.wait()) == "made"
