@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.identity import development
     from batchai_scenario.emulator.identity.development import PUBLISHED
     from batchai_scenario.emulator.server import EmulatorServer
-    from batchai_scenario.emulator.serving import Address, last_address, read_address
+    from batchai_scenario.emulator.serving import Address, HomeLock, last_address, read_address
     from batchai_scenario.emulator.settings import EmulatorSettings
     from batchai_scenario.emulator.state import beneath
     from batchai_scenario.emulator.state.clock import SystemClock
@@ -63,6 +63,7 @@ _PLACES = {
     "Home": ("state.home", "Home"),
     "HomeDamaged": ("errors", "HomeDamaged"),
     "HomeInUse": ("errors", "HomeInUse"),
+    "HomeLock": ("serving", "HomeLock"),
     "LOOPBACK": ("gateway.authority", "LOOPBACK"),
     "Lack": ("engines.base", "Lack"),
     "OwnCredentials": ("state.own", "OwnCredentials"),
@@ -111,6 +112,7 @@ __all__ = [
     "Home",
     "HomeDamaged",
     "HomeInUse",
+    "HomeLock",
     "Lack",
     "OwnCredentials",
     "ProcessEngine",

@@ -126,10 +126,16 @@ class HomeLock:
         self._home = home
         self._handle: int | None = None
 
-    def take(self) -> None:
-        """Take the lock; HomeInUse if another emulator holds it."""
-        handle = os.open(self._home.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.monotonic() + _LOCK_SECONDS
+    def take(self, seconds: float = _LOCK_SECONDS, *, make: bool = True) -> None:
+        """Take the lock, waiting so long for whoever holds it.
+
+        Raises:
+            HomeInUse: another emulator holds it.
+            FileNotFoundError: there is no such file, and it is not to be made.
+        """
+        flags = os.O_RDWR | os.O_CREAT if make else os.O_RDONLY
+        handle = os.open(self._home.lock_file, flags | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + seconds
         while not _try_lock(handle):
             if time.monotonic() > deadline:
                 os.close(handle)

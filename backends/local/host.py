@@ -6,7 +6,6 @@ process ends the emulator is started here, on the same port, and requests that a
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
 from contextlib import contextmanager
@@ -133,19 +132,20 @@ def locked(root: Path) -> Iterator[None]:
     Raises:
         HomeTakenError: an emulator serves it.
     """
-    from batchai_scenario.emulator.api import Home
+    from batchai_scenario.emulator.api import Home, HomeInUse, HomeLock
 
+    lock = HomeLock(Home(root))
     try:
-        file = Home(root).lock_file.open("rb")
+        lock.take(0.0, make=False)
     except FileNotFoundError:
         yield
         return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HomeTakenError(f"an emulator serves {root}") from None
+    except HomeInUse:
+        raise HomeTakenError(f"an emulator serves {root}") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 class Host:
