@@ -257,7 +257,7 @@ class World:
         return key
 
     def until(self, condition: Callable[[], Any]) -> Any:
-        return self.controller.wait_until(condition, 10)
+        return self.controller.wait_until(condition, 60)
 
     def scale(self, key: ClusterKey, settings: dict[str, Any]) -> Cluster | None:
         return self.controller.update_cluster(key, {"scaleSettings": settings})

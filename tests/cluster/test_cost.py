@@ -78,7 +78,7 @@ def worlds(
 
 
 def test_a_job_takes_as_much_among_many_as_among_few(worlds: tuple[World, World]) -> None:
-    few, many = run(worlds[0], 20), run(worlds[1], 200)
+    few, many = run(worlds[0], 15), run(worlds[1], 120)
     for name, each in many.items():
         assert each <= 1.2 * few[name] + 1, (name, few, many)
     assert many["reconcile"] < 15
