@@ -7,6 +7,8 @@ import traceback
 from datetime import datetime, timezone
 from pathlib import Path
 
+from batchai_scenario.scenarios.record.home import make_private
+
 
 def keep_traceback(error: BaseException, home: Path | str | None) -> Path | None:
     """Write an error's traceback to ``<home>/crashes/``; None if that cannot be done."""
@@ -14,7 +16,7 @@ def keep_traceback(error: BaseException, home: Path | str | None) -> Path | None
     moment = datetime.now(timezone.utc)
     file = Path(home or ".") / "crashes" / f"{moment:%Y%m%d-%H%M%S-%f}.txt"
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(file.parent)
         file.write_text(
             f"{moment.isoformat()}  Python {platform.python_version()}\n\n{text}", encoding="utf-8"
         )

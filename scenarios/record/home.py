@@ -52,6 +52,13 @@ def unusable(home: Path, error: OSError) -> MachineError:
     return MachineError(text, f"Choose another with --home or {VARIABLE}.")
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder of the home, and those above it that are not there, for their owner alone."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
 def runs_folder(home: Path) -> Path:
     """Give the folder of run records: one folder a run."""
     return home / "runs"

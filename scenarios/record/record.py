@@ -25,7 +25,7 @@ from pydantic.alias_generators import to_camel
 from batchai_scenario.backends.base import Place
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.scenarios.definition.schema import ExpectSection
-from batchai_scenario.scenarios.record.home import runs_folder, unusable
+from batchai_scenario.scenarios.record.home import make_private, runs_folder, unusable
 from batchai_scenario.scenarios.record.migrations import FORMAT, RecordTooNew, migrate
 from batchai_scenario.scenarios.report.text import did_you_mean
 
@@ -210,7 +210,8 @@ class Run:
         folder = runs_folder(home) / record.id
         run = cls(folder, record)
         try:
-            folder.mkdir(mode=0o700, parents=True)
+            make_private(folder.parent)
+            folder.mkdir(mode=0o700)
             run.own()
             run.save()
         except OSError as error:

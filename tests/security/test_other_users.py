@@ -25,6 +25,7 @@ from batchai_scenario.emulator.identity import development
 from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.own import OwnCredentials
+from batchai_scenario.scenarios.cli import main
 from tests.lacking import needs_root
 from tests.security import other_user
 
@@ -247,3 +248,11 @@ def test_of_other_machines_nothing_is_told() -> None:
     with closing(Peers()) as peers:
         assert peers.between(("192.0.2.7", 40000), ("192.0.2.1", 80)) is Peer.UNTOLD
         assert peers.between("", "/a/unix/socket") is Peer.UNTOLD
+
+
+def test_a_run_makes_a_home_of_its_owners_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = tmp_path / "new" / "home"
+    main(["--home", str(home), "run", "hello", "--backend", "memory"])
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (home, home / "runs")} == {0o700}
+    assert Home(home).make() == []
+    assert "was open" not in capsys.readouterr().out
