@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchai_scenario.emulator.gateway.rendering import service_error_body
 from batchai_scenario.schema.names import normal_size
 
 if TYPE_CHECKING:
@@ -511,3 +512,31 @@ def test_vm_sizes_are_written_as_the_service_does(given: str, shown: str) -> Non
 
 def test_a_missing_body_is_refused(populated: Front) -> None:
     assert populated.refused("PUT", f"{WS}/clusters/new").code == "InvalidRequestContent"
+
+
+def test_everything_that_is_wrong_is_said_at_once(populated: Front, job_body: dict[str, Any]) -> None:
+    job_body["properties"] |= {
+        "nodeCount": 0,
+        "nodeCounts": 1,
+        "stdOutErrPathPrefix": "logs",
+        "secrets": [{"name": "A", "valueSecretReference": KEY_VAULT}],
+        "customToolkitSettings": {"commandLine": " "},
+    }
+    error = populated.refused("PUT", f"{WS}/experiments/ex/jobs/new", job_body)
+    assert (error.status, error.code, error.target) == (400, "InvalidRequestContent", "properties.nodeCounts")
+    assert {(one.code, one.target) for one in error.errors} == {
+        ("InvalidRequestContent", "properties.nodeCounts"),
+        ("InvalidPropertyValue", "properties.nodeCount"),
+        ("InvalidPropertyValue", "properties.stdOutErrPathPrefix"),
+        ("InvalidPropertyValue", "properties.customToolkitSettings.commandLine"),
+        ("PropertyNotSupported", "properties.secrets[0].valueSecretReference"),
+    }
+    written = service_error_body(error)["error"]
+    assert written["target"] == "properties.nodeCounts"
+    assert [one["target"] for one in written["details"]] == [one.target for one in error.errors]
+
+
+def test_a_single_fault_is_the_error_itself(populated: Front, job_body: dict[str, Any]) -> None:
+    job_body["properties"]["nodeCount"] = 0
+    error = populated.refused("PUT", f"{WS}/experiments/ex/jobs/new", job_body)
+    assert set(service_error_body(error)["error"]) == {"code", "message", "target"}
