@@ -102,35 +102,47 @@ class BackendCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for the backend first: what flags there are depends on it."""
-        ctx.meta[_BACKEND] = _chosen(args)
+        ctx.meta[_BACKEND] = (
+            _said(args, "--backend") or os.environ.get("SCENARIO_BACKEND", "") or "local",
+            _said(args, "--of") or _said(args, "--option", "of=") or "local",
+        )
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Give the command's own parameters and those of the backend."""
         own = super().get_params(ctx)
         taken = {name for parameter in own for name in parameter.opts}
-        return [*own[:-1], *_flags(str(ctx.meta.get(_BACKEND) or "local"), taken), own[-1]]
+        backend, inside = ctx.meta.get(_BACKEND) or ("local", "local")
+        return [*own[:-1], *_flags(backend, inside, taken), own[-1]]
 
 
-def _chosen(args: list[str]) -> str:
+def _said(args: list[str], flag: str, beginning: str = "") -> str:
+    """Give the value of a flag that begins so, without that, as it stands in the command line; or nothing."""
     for index, text in enumerate(args):
-        if text == "--backend" and index + 1 < len(args):
-            return args[index + 1]
-        if text.startswith("--backend="):
-            return text.partition("=")[2]
-    return os.environ.get("SCENARIO_BACKEND", "") or "local"
+        name, equals, value = text.partition("=")
+        if name != flag:
+            continue
+        given = value if equals else "".join(args[index + 1 : index + 2])
+        if given.startswith(beginning):
+            return given.removeprefix(beginning)
+    return ""
 
 
-def _flags(backend: str, taken: set[str]) -> list[click.Parameter]:
-    """Make a backend's flags; none if it cannot be loaded, which whoever opens it says better."""
+def _flags(backend: str, inside: str, taken: set[str]) -> list[click.Parameter]:
+    """Make a backend's flags, and those of the backend ``inside`` if it is a wrapper.
+
+    None if it cannot be loaded, which whoever opens it says better.
+    """
     from batchai_scenario.backends.errors import ScenarioError
     from batchai_scenario.backends.registry import Registry
 
     try:
-        offered = Registry().describe(backend).options or ()
+        offer = Registry().describe(backend)
+        inner = Registry().describe(inside).options if offer.around and inside != backend else ()
     except ScenarioError:
         return []
-    flags = {f"--{it.name.replace('_', '-')}": it for it in offered if not it.secret}
+    declared = (*(inner or ()), *(offer.options or ()))
+    flags = {f"--{it.name.replace('_', '-')}": it for it in declared if not it.secret}
     return [_flag(flag, it) for flag, it in flags.items() if flag not in taken]
 
 

@@ -99,17 +99,28 @@ def test_one_that_declares_nothing_judges_its_options_itself(
     registry.open("silent", replace(options, values={"anything": "1"})).close()
 
 
-def flags_of(backend: str) -> set[str]:
-    command = BackendCommand("run", params=[click.Option(["--help"], is_flag=True)])
+def flags_of(*arguments: str) -> set[str]:
+    own: list[click.Parameter] = [
+        click.Option(["--backend"]),
+        click.Option(["--option"], multiple=True),
+        click.Option(["--json"]),
+    ]
+    command = BackendCommand("run", params=own)
     context = click.Context(command)
-    command.parse_args(context, ["--backend", backend] if backend == "" else [])
-    context.meta["batchai_scenario.scenarios.cli.options.backend"] = backend
+    command.parse_args(context, list(arguments))
     return {name for parameter in command.get_params(context) for name in parameter.opts}
 
 
 def test_flags_come_from_the_backend_that_is_chosen() -> None:
-    assert {"--engine", "--gpus"} <= flags_of("local")
-    assert {"--latency", "--of"} <= flags_of("slow")
-    assert "--engine" not in flags_of("memory")
-    assert "--client-id" in flags_of("azure")
-    assert not {"--client-secret", "--storage-key"} & flags_of("azure")
+    assert {"--engine", "--gpus"} <= flags_of()
+    assert {"--engine", "--gpus"} <= flags_of("--backend", "local", "--engine", "process")
+    assert "--engine" not in flags_of("--backend=memory")
+    assert "--client-id" in flags_of("--backend", "azure")
+    assert not {"--client-secret", "--storage-key"} & flags_of("--backend", "azure")
+
+
+def test_a_wrapper_has_its_flags_and_those_of_the_backend_inside() -> None:
+    assert {"--latency", "--of", "--engine"} <= flags_of("--backend", "slow")
+    assert "--client-id" in flags_of("--backend", "slow", "--of", "azure")
+    assert "--client-id" in flags_of("--backend", "slow", "--option", "of=azure")
+    assert "--engine" not in flags_of("--backend", "slow", "--of=memory")
