@@ -271,9 +271,10 @@ class ProcessEngine:
         return recorded_end(folder) or lost_end(folder, 128 + signal.SIGKILL, lost, noticed(folder, "lost"))
 
     def _end_strays(self, folder: Path) -> None:
-        """Kill what outlived its supervisor; in namespaces of their own the kernel did that already."""
+        """Kill what outlived its supervisor; one that ended by itself in namespaces of its own did that."""
         done = folder / "strays_ended"
-        if not (folder / "mounts").exists() and not done.exists():
+        by_kernel = (folder / "mounts").exists() and recorded_end(folder) is not None
+        if not by_kernel and not done.exists():
             with suppress(OSError):
                 done.touch()
             kill(marker_of(self._home, folder.parent.parent.parent.name, folder.name))
