@@ -162,6 +162,7 @@ def test_all_jobs_of_an_experiment_are_deleted_once_however_often_that_is_asked(
     assert seen["put"] == 0
     assert seen["list"] <= 1
     world.until(lambda: len(world.controller.page_jobs([EXPERIMENT])) == 1)
+    world.engine.stop = stop  # type: ignore[method-assign]
     stop(running)
     world.until(lambda: world.controller.delete_jobs(EXPERIMENT))
     assert world.engine.tasks() == []
