@@ -18,11 +18,11 @@ def read_duration(text: str) -> timedelta:
     """
     try:
         found = isodate.parse_duration(text)
+        if isinstance(found, isodate.Duration):
+            months = int(found.years) * 12 + int(found.months)
+            found = found.tdelta + timedelta(days=365 * (months // 12) + 30 * (months % 12))
     except (isodate.ISO8601Error, ValueError, OverflowError, TypeError) as error:
         raise ValueError("it is no ISO 8601 duration such as P7D or PT1H30M") from error
-    if isinstance(found, isodate.Duration):
-        months = int(found.years) * 12 + int(found.months)
-        found = found.tdelta + timedelta(days=365 * (months // 12) + 30 * (months % 12))
     if found <= timedelta(0):
         raise ValueError("it must be more than nothing")
     return timedelta(seconds=found.total_seconds())

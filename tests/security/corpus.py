@@ -70,7 +70,7 @@ def known(key: str) -> Iterator[Request]:
         for text in ("\u2026", "a\r\nX-Injected: yes", "\x00"):
             yield Request("files", "GET", _FILE, signature(key, _FILE, **{name: text}), signed=False)
             yield Request("blob", "GET", _BLOB, signature(key, _BLOB, sr="b", **{name: text}), signed=False)
-    for text in ("PT99999999999999H", f"P{DIGITS}D", f"PT{DIGITS}S"):
+    for text in ("PT99999999999999H", "P9999999999Y", "P9999999999M", f"P{DIGITS}D", f"PT{DIGITS}S"):
         yield Request("arm", "PUT", f"{WORKSPACE}/experiments/e/jobs/j3", _ARM, {}, job(text))
     yield Request(
         "arm", "PUT", f"{WORKSPACE}/clusters/c4", _ARM, {}, cluster({"vmSize": f"STANDARD_D{DIGITS}"})
