@@ -1,0 +1,115 @@
+"""`hello` on 1, 2, 4 and 8 nodes, submit to finished, against the bare cycle of as many containers.
+
+    python benchmarks/nodes.py [--rounds 5] [--engine docker] [--engine process] [--image IMAGE]
+
+The cluster is there before. The floor with Docker is create, start, wait and remove of as many containers at
+the same time; without, as many shells. Target: each doubling costs at most 150 ms more over the floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common import load, timed
+from hello import bare_container, bare_process
+
+from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, Place
+from batchai_scenario.backends.local import open_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchai_scenario.backends.base import Backend
+
+PLACE = Place("bench", "eastus", "bench", "bench")
+SHARE = {
+    "accountName": "$STORAGE_ACCOUNT",
+    "azureFileUrl": "$STORAGE_URL/bench",
+    "credentials": {"accountKey": "$STORAGE_KEY"},
+    "relativeMountPath": "files",
+}
+MOST = 8
+
+
+def hello(backend: Backend, name: str, nodes: int, image: str) -> float:
+    """Run a job on some nodes; gives seconds until it is seen finished."""
+    body = {
+        "nodeCount": nodes,
+        "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/files",
+        "containerSettings": {"imageSourceRegistry": {"image": image}},
+        "customToolkitSettings": {"commandLine": "echo hello"},
+    }
+    begun = time.perf_counter()
+    job = backend.submit(JobSpec(PLACE, name, "bench", body))
+    while not job.state.final:
+        time.sleep(0.01)
+        job = backend.get_job(job.id)
+    assert job.exit_code == 0, job
+    return time.perf_counter() - begun
+
+
+def idle(backend: Backend) -> None:
+    """Wait until every node is idle."""
+    while backend.get_cluster(PLACE, "bench").nodes.get("idle") != MOST:
+        time.sleep(0.02)
+
+
+def floor(bare: Callable[[str], None], nodes: int, image: str) -> float:
+    """Do what the engine has to do at least, for each node, at the same time."""
+    with ThreadPoolExecutor(nodes) as pool:
+        return timed(lambda: list(pool.map(bare, [image] * nodes)))
+
+
+def measure(engine: str, image: str, rounds: int) -> None:
+    """Measure one engine and print."""
+    bare = bare_container if engine == "docker" else bare_process
+    with tempfile.TemporaryDirectory() as folder:
+        backend = open_backend(BackendOptions(home=Path(folder) / "home", values={"engine": engine}))
+        try:
+            backend.ensure_place(PLACE)
+            backend.ensure_share("bench")
+            properties = {
+                "vmSize": "STANDARD_D1",
+                "scaleSettings": {"manual": {"targetNodeCount": MOST}},
+                "userAccountSettings": {"adminUserName": "bench", "adminUserPassword": "not-used-here-1"},
+                "nodeSetup": {"mountVolumes": {"azureFileShares": [SHARE]}},
+            }
+            backend.create_cluster(ClusterSpec(PLACE, "bench", properties))
+            for nodes in (1, 2, 4, MOST):
+                ours, least = [], []
+                for number in range(rounds + 1):  # the first is a warm-up
+                    idle(backend)
+                    ours.append(hello(backend, f"hello-{nodes}-{number}", nodes, image))
+                    least.append(floor(bare, nodes, image))
+                taken, bound = statistics.median(ours[1:]), statistics.median(least[1:])
+                print(
+                    f"{engine:8} {nodes} nodes: {taken * 1000:6.0f} ms, floor {bound * 1000:6.0f} ms, "
+                    f"over it {(taken - bound) * 1000:6.0f} ms"
+                )
+            idle(backend)
+            backend.delete_cluster(PLACE, "bench")
+            time.sleep(1)
+        finally:
+            backend.close()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engine", action="append", choices=["docker", "process"])
+    parser.add_argument("--image", default="scenario-test:busybox")
+    options = parser.parse_args()
+    print(load())
+    for engine in options.engine or ["docker", "process"]:
+        measure(engine, options.image, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
