@@ -150,6 +150,19 @@ def _left_below(folder: Path) -> list[str]:
     return found
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Have tests of endurance run only where somebody asked for them."""
+    parser.addoption("--endurance", action="store_true", help="run tests that take many minutes each, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip tests of endurance, each of which has a shorter twin, unless they are wanted."""
+    if not config.getoption("--endurance"):
+        for item in items:
+            if item.get_closest_marker("endurance") is not None:
+                item.add_marker(pytest.mark.skip(reason="takes many minutes: only with --endurance"))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a session that leaves a container, a network or a process of ours behind."""

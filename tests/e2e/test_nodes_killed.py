@@ -163,7 +163,7 @@ def test_whatever_is_killed_a_job_of_two_nodes_ends_right(rounds: Callable[[int]
     rounds(2)
 
 
-@pytest.mark.soak
+@pytest.mark.endurance
 @pytest.mark.timeout(1200)
 def test_whatever_is_killed_twenty_times_a_job_of_two_nodes_ends_right(rounds: Callable[[int], None]) -> None:
     rounds(20)

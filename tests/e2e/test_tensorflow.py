@@ -29,7 +29,7 @@ def test_two_nodes_train_one_model_without_an_engine(scenario: Command, exercise
 
 @pytest.mark.docker
 @pytest.mark.network
-@pytest.mark.soak
+@pytest.mark.endurance
 @pytest.mark.timeout(1200)
 def test_two_nodes_train_one_model_in_containers(scenario: Command) -> None:
     _learnt(scenario, "docker", 2)

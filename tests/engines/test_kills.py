@@ -69,7 +69,7 @@ def test_the_end_of_a_task_of_which_something_is_killed(lab: Any, seed: int) -> 
     check(lab, seed)
 
 
-@pytest.mark.soak
+@pytest.mark.endurance
 @pytest.mark.timeout(1800)
 def test_two_hundred_kills(lab: Any) -> None:
     for seed in range(1000, 1200):

@@ -104,7 +104,7 @@ def test_a_kill_leaves_every_range_whole(killable: Killable, tmp_path: Path) -> 
     _nothing_is_left(killable, tmp_path)
 
 
-@pytest.mark.soak
+@pytest.mark.endurance
 @pytest.mark.timeout(1800)
 def test_twenty_kills_during_uploads_of_a_gigabyte(killable: Killable, tmp_path: Path) -> None:
     with killable.share() as share:
