@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -57,7 +59,10 @@ def end(process: subprocess.Popen[bytes]) -> int:
     try:
         return process.wait(60)
     finally:
-        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+        for other in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if os.getsid(int(other.name)) == process.pid:
+                    os.kill(int(other.name), signal.SIGKILL)
 
 
 def test_one_process_is_its_own_command(tmp_path: Path) -> None:
