@@ -26,7 +26,7 @@ def victims(lab: Any, task: Any) -> list[int]:
         return [process.pid for process in sorted(own, key=lambda process: (process.started, process.pid))]
     with closing(docker.APIClient(version="auto")) as api, suppress(docker.errors.APIError):
         table = api.top(container_name(task.id))
-        return [int(row[table["Titles"].index("PID")]) for row in table["Processes"]]
+        return [int(row[table["Titles"].index("PID")]) for row in table["Processes"] or ()]
     return []
 
 
