@@ -3,8 +3,8 @@
 Bodies are the service's own 2018-05-01 JSON ``properties``. Where a body needs what only the place
 knows it carries a placeholder: ``$STORAGE_ACCOUNT``, ``$STORAGE_KEY`` and ``$STORAGE_URL`` (the share's
 URL without the share's name, e.g. ``https://acct.file.core.windows.net``), filled in by the backend. A
-job's ``cluster.id`` is filled in too. Errors are those of ``backends.errors``; if a call raises
-UserError, nothing was created.
+job's ``cluster.id`` is filled in too. Errors are those of ``batchai_scenario.backends.errors``; if a call
+raises UserError, nothing was created.
 """
 
 from __future__ import annotations
@@ -213,8 +213,9 @@ class Backend(Protocol):
     B14. A job that runs longer than its limit is ended, and failed without an exit code.
     B15. Bad input is refused by the path of its property (``field``), and nothing was created.
 
-    These are chapters; ``backends.testing.rules`` has each rule in a sentence, and ``backends.testing`` the
-    checks that prove it. Optional powers are in ``backends.powers``.
+    These are chapters; ``batchai_scenario.backends.testing.rules`` has each rule in a sentence, and
+    ``batchai_scenario.backends.testing`` the checks that prove it. Optional powers are in
+    ``batchai_scenario.backends.powers``.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Optional powers of backends: Protocols of their own, declared in ``capabilities()``.
 
 A backend that declares a power has its methods; one that does not need not have them. The rules are in
-``backends.testing.rules`` under the letters that stand here.
+``batchai_scenario.backends.testing.rules`` under the letters that stand here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The rules of the backend interface as data: a number, a sentence, and the power that it needs.
 
-Numbers are ``<chapter>.<rule>``. Chapters B0 to B15 hold for every backend (``backends.base.Backend``); R, G,
-N, F and M are optional powers, held to their rules by whoever declares them in ``capabilities()``. Some rules
-are proved by a look past the interface: a bench offers that look, or declares why it cannot.
+Numbers are ``<chapter>.<rule>``. Chapters B0 to B15 hold for every backend
+(``batchai_scenario.backends.base.Backend``); R, G, N, F and M are optional powers, held to their rules by
+whoever declares them in ``capabilities()``. Some rules are proved by a look past the interface: a bench
+offers that look, or declares why it cannot.
 """
 
 from __future__ import annotations

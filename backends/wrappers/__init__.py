@@ -1,7 +1,7 @@
 """Backends around other backends: ``slow``, ``faulty``, ``recording``, and ``replay`` of what was recorded.
 
 The option ``of`` names the backend inside (``local`` by default); options that a wrapper does not know
-are for that one. Each keeps the rules of ``backends.base.Backend``.
+are for that one. Each keeps the rules of ``batchai_scenario.backends.base.Backend``.
 """
 
 from __future__ import annotations

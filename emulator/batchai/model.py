@@ -16,7 +16,7 @@ class FileServer:
     """A file server: ``state`` holds its provisioning state and times as they are written.
 
     ``key`` names it as a cluster would be named: a workspace and a name. Its addresses are what clients
-    are told; nobody listens there, for ssh and NFS are not emulated.
+    are told; nobody listens there: its disk is mounted and not served.
     """
 
     key: ClusterKey

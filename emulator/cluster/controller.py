@@ -49,7 +49,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 FIRST_PORT = 50000
-"""Port of a cluster's first node (recorded traffic); informational here: ssh is not emulated."""
+"""Port of a cluster's first node (recorded traffic); informational here: nobody listens there."""
 
 PUBLIC_ADDRESS = "127.0.0.1"
 """The address that all nodes of a cluster share, as they do on the service."""
@@ -318,7 +318,7 @@ class Controller:
     def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:
         """List how one would log in to a cluster's nodes, or to those that run the job.
 
-        As recorded: one public address for all, ports from 50000. Informational: ssh is not emulated.
+        As recorded: one public address for all, ports from 50000. Informational: nobody listens there.
         """
         found = self.get_cluster(cluster)
         nodes = () if found is None else found.nodes

@@ -23,7 +23,8 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - 
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     settings.setdefault("envvar", "SCENARIO_" + long[2:].upper().replace("-", "_"))
     settings.setdefault("show_envvar", True)
-    settings.setdefault("show_default", settings.get("default") is not None and not settings.get("is_flag"))
+    shown = settings.get("default") not in (None, "") and not settings.get("is_flag")
+    settings.setdefault("show_default", shown)
     return click.option(*names, **settings)
 
 

@@ -1,7 +1,7 @@
 """The backend ``notebook``: jobs are Python functions of this process, at most ``nodes`` at a time.
 
-It is built on the reference model, ``backends.memory``, as a wrapper that changes three things: it has an
-option, it makes smaller clusters, and it refuses what it does not do by name.
+It is built on the reference model, ``batchai_scenario.backends.memory``, as a wrapper that changes three
+things: it has an option, it makes smaller clusters, and it refuses what it does not do by name.
 """
 
 from __future__ import annotations
