@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         repair,
         salvage,
     )
-    from batchai_scenario.backends.local.readying import toolkit_lacks, toolkits
+    from batchai_scenario.backends.local.readying import framework_of_jobs, toolkit_lacks, toolkits
     from batchai_scenario.backends.local.tools import (
         EngineProbe,
         Image,
@@ -72,6 +72,7 @@ _PLACES = {
     "list_images": "tools",
     "probe_engines": "tools",
     "toolkit_lacks": "readying",
+    "framework_of_jobs": "readying",
     "toolkits": "readying",
 }
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "environment",
     "execute",
     "found_address",
+    "framework_of_jobs",
     "gc",
     "home_in_memory",
     "interception",

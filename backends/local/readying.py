@@ -60,6 +60,13 @@ def ready(
                 found.obtain(need, tell, progress)
 
 
+def framework_of_jobs(tool_type: str) -> str:
+    """Name the framework that jobs of a toolkit must bring themselves; empty if it can be had here."""
+    from batchai_scenario.training.toolkits.registry import delivered
+
+    return next((one.framework for one in delivered() if one.tool_type == tool_type), "")
+
+
 def toolkits() -> list[str]:
     """List the toolkits that are emulated, by their ``toolType``."""
     from batchai_scenario.emulator.api import toolkit_needs

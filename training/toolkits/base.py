@@ -79,6 +79,8 @@ class Toolkit(ABC):
     """What the settings may say."""
     defaults: ClassVar[Mapping[str, str]] = {}
     """Environment variables that its jobs find unless they set others themselves."""
+    framework: ClassVar[str] = ""
+    """The framework that jobs must bring themselves, in their image or by preparation; empty: none."""
     node_image: ClassVar[str] = ""
     """The image in which jobs without a container run; empty: what stands for the node's own system."""
 

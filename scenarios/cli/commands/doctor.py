@@ -126,6 +126,11 @@ def _toolkits(home: Path) -> Iterator[Finding]:
         except MachineError as error:
             yield Finding(what, ok=False, text=error.message, remedy=error.remedy)
         else:
+            brought = local.framework_of_jobs(name)
+            if brought:
+                text = f"its jobs bring {brought} themselves, in their image or by preparation"
+                yield Finding(what, ok=None, text=text)
+                continue
             text = f"{lack}, on first use" if lack else "all that it needs is there"
             yield Finding(what, ok=None if lack else True, text=text)
 

@@ -37,6 +37,7 @@ class Caffe(Toolkit):
     """Toolkit Caffe: ``caffe train --solver=CONFIG ARGUMENTS``, or the script; mpirun starts several."""
 
     tool_type = "caffe"
+    framework = "Caffe"
     settings_name = "caffeSettings"
     settings = CaffeSettings
 

@@ -25,6 +25,7 @@ class Caffe2(Toolkit):
     """Toolkit Caffe2; the rank is ``AZ_BATCHAI_TASK_INDEX``."""
 
     tool_type = "caffe2"
+    framework = "Caffe2"
     settings_name = "caffe2Settings"
     settings = Caffe2Settings
 

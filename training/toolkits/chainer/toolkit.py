@@ -26,6 +26,7 @@ class Chainer(Toolkit):
     """Toolkit Chainer. One process on each node unless the settings say how many (recorded)."""
 
     tool_type = "chainer"
+    framework = "Chainer"
     settings_name = "chainerSettings"
     settings = ChainerSettings
 

@@ -26,6 +26,7 @@ class Horovod(Toolkit):
     """Toolkit Horovod. One process on each node unless the settings say how many (recorded)."""
 
     tool_type = "horovod"
+    framework = "Horovod"
     settings_name = "horovodSettings"
     settings = HorovodSettings
 

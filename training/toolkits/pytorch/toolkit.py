@@ -46,6 +46,7 @@ class PyTorch(Toolkit):
     """
 
     tool_type = "pytorch"
+    framework = "PyTorch"
     settings_name = "pyTorchSettings"
     settings = PyTorchSettings
 
