@@ -108,7 +108,7 @@ def open_source(context: Context, source: Source) -> Found:
         root = context.shares.root(source.account.name, source.share, source.snapshot)
         return tree.find_file(root, source.parts)
     except StorageError as error:
-        raise _unverified(error.message, error.status) from None
+        raise unverified(error.message, error.status) from None
 
 
 def _locate(context: Context, call: Call, hostname: str, netloc: str, path: str) -> tuple[Account, str]:
@@ -121,10 +121,10 @@ def _locate(context: Context, call: Call, hostname: str, netloc: str, path: str)
     elif netloc == call.headers.get("host") or hostname in _LOOPBACK:
         name, _, below = path.removeprefix("/").partition("/")
     else:
-        raise _unverified("The emulator copies from its own shares only.", 404)
+        raise unverified("The emulator copies from its own shares only.", 404)
     account = context.accounts.get(name)
     if account is None:
-        raise _unverified(f"This emulator has no storage account '{name}'.", 404)
+        raise unverified(f"This emulator has no storage account '{name}'.", 404)
     return account, below
 
 
@@ -133,7 +133,7 @@ def _check_token(context: Context, call: Call, account: Account, authorization: 
     try:
         check_token(call, authorization, context.tokens, context.clock.now(), account.name)
     except StorageError as error:
-        refused = _unverified(error.details.get("AuthenticationErrorDetail", error.message), 401)
+        refused = unverified(error.details.get("AuthenticationErrorDetail", error.message), 401)
         refused.headers = {
             "x-ms-copy-source-status-code": str(error.status),
             "x-ms-copy-source-error-code": error.code,
@@ -143,7 +143,7 @@ def _check_token(context: Context, call: Call, account: Account, authorization: 
 
 def _anonymous(status: int) -> StorageError:
     """Make the error for a source that nobody may read without a signature (service: 401 or 404)."""
-    error = _unverified("The source needs a shared access signature of its own.", status)
+    error = unverified("The source needs a shared access signature of its own.", status)
     if status == 401:  # noqa: PLR2004 - then the service tells what it was answered
         told = {
             "x-ms-copy-source-status-code": "401",
@@ -153,7 +153,8 @@ def _anonymous(status: int) -> StorageError:
     return error
 
 
-def _unverified(reason: str, status: int) -> StorageError:
+def unverified(reason: str, status: int) -> StorageError:
+    """Make the error for a source of a copy that may not be read, or is not there."""
     error = failure("CannotVerifyCopySource", f"Could not verify the copy source. {reason}")
     error.status = status
     return error

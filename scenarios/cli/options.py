@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from batchai_scenario.scenarios.cli.completing import backend_names
 
@@ -26,6 +27,24 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - 
     shown = settings.get("default") not in (None, "") and not settings.get("is_flag")
     settings.setdefault("show_default", shown)
     return click.option(*names, **settings)
+
+
+def refuse_beside(reason: str, *names: str, above: bool = False) -> None:
+    """Refuse flags of the command line that would do nothing beside another one; click.UsageError.
+
+    Environment variables count for all commands, so these may say what this one does not need.
+
+    Args:
+        reason: Why they would do nothing; it follows their names.
+        names: The parameters, as ``home`` for ``--home``.
+        above: They are flags of ``scenario`` itself.
+    """
+    context = click.get_current_context()
+    context = context.find_root() if above else context
+    given = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        flags = " and ".join(f"--{name}" for name in given)
+        raise click.UsageError(f"{flags}: {reason}", click.get_current_context())
 
 
 def time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> timedelta | None:

@@ -25,19 +25,6 @@ ABSENT = "-"
 LONGEST = 60
 """Characters of a request's path that stand in a table."""
 
-SECTIONS = (
-    "endpoints",
-    "credentials",
-    "requests",
-    "states",
-    "exit codes",
-    "files",
-    "variables",
-    "faults",
-    "timings",
-)
-"""Every section, in the order of a table."""
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -77,23 +77,6 @@ class Reporter:
         """Put the terminal in order (R3)."""
 
 
-class Tee(Reporter):
-    """Passes every event on to several reporters."""
-
-    def __init__(self, *reporters: Reporter) -> None:
-        self._reporters = reporters
-
-    def handle(self, event: e.Event) -> None:
-        """Pass an event on."""
-        for reporter in self._reporters:
-            reporter.handle(event)
-
-    def close(self) -> None:
-        """Close them all."""
-        for reporter in self._reporters:
-            reporter.close()
-
-
 class Recording(Reporter):
     """Keeps every event, for tests and for programs that want to look at them afterwards."""
 

@@ -220,3 +220,22 @@ def test_an_unreadable_record_is_listed_with_its_path_and_the_others_too(command
     listed = json.loads(out.splitlines()[0])
     assert [[item["id"], item["state"]] for item in listed] == found
     command("runs", "good")
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (
+            ("emulator", "serve", "--only", "files", "--engine", "docker", "--gpus", "none"),
+            "--engine and --gpus: ",
+        ),
+        (("emulator", "serve", "--in-memory"), "--home: "),  # as every command of these tests has it
+        (("emulator", "env", "--direct", "--passthrough"), "--passthrough: "),
+        (("run", "hello", "--seed", "3"), "--seed: "),
+        (("emulator", "env", "--json", "--shell", "fish"), "--shell: "),
+    ],
+)
+def test_flags_that_would_do_nothing_are_refused(
+    command: Command, flags: tuple[str, ...], named: str
+) -> None:
+    assert named in "".join(command(*flags, code=2))

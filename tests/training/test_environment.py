@@ -17,9 +17,9 @@ import pytest
 import training.toolkits.cntk.make_environment as program
 from training.support.events import Trouble
 from training.support.interpreters import Interpreter, candidates, choose, look_at
-from training.support.wheels import unpack
+from training.support.wheels import add_pip, unpack
 from training.toolkits.cntk.elf import shared_library
-from training.toolkits.cntk.install import add_mpi, add_pip, add_python
+from training.toolkits.cntk.install import add_mpi, add_python
 
 
 def fake_python(

@@ -7,7 +7,6 @@ checksums are pinned, so it does not matter who hands them over. What was fetche
 from __future__ import annotations
 
 import io
-import os
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -61,9 +60,6 @@ MIRRORS = (
     "https://archive.debian.org/debian/",
     "https://snapshot.debian.org/archive/debian/20240701T000000Z/",
 )
-
-UNPACKED_BYTES = 30_000_000
-"""Bytes on disk of an unpacked Python, byte code included."""
 
 _FOLDER = "debian"  # below the cache
 _AR_MAGIC, _AR_HEADER, _AR_END = b"!<arch>\n", 60, b"`\n"
@@ -181,10 +177,3 @@ def ar_members(stream: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:
             raise Trouble(f"{name} is an ar archive that was cut off")
         stream.read(int(size) % 2)
         yield header[:16].decode(errors="replace").strip().rstrip("/"), content
-
-
-def environment_of(prefix: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment in which the Python below ``prefix`` has all its modules."""
-    before = environment.get("LD_LIBRARY_PATH")
-    libraries = str(prefix / LIBRARIES)
-    return {**environment, "LD_LIBRARY_PATH": os.pathsep.join([libraries, *([before] if before else [])])}

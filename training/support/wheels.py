@@ -6,6 +6,7 @@ Each is got by a call of its own and kept, so what was fetched before an interru
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -27,6 +28,12 @@ class Wheel(TypedDict):
     file: str
     size: int
     sha256: str
+
+
+def read_wheels(file: Path) -> dict[str, list[Wheel]]:
+    """Read a ``wheels.json``: a toolkit's known wheels for each ABI, and for ``virtualenv`` and ``pip``."""
+    table: dict[str, list[Wheel]] = json.loads(file.read_bytes())
+    return table
 
 
 def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
@@ -158,3 +165,10 @@ def _reason(lines: list[str]) -> str:
     """Pick the line that says why out of what pip printed."""
     errors = [line for line in lines if line.startswith("ERROR")] or lines or ["pip said nothing"]
     return errors[-1].removeprefix("ERROR: ")
+
+
+def add_pip(folder: Path, major: int) -> None:
+    """Let job preparation's ``pip install`` reach the tree's own Python."""
+    for name in ("pip", f"pip{major}"):
+        (folder / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
+        (folder / name).chmod(0o755)

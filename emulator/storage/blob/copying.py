@@ -28,7 +28,7 @@ from batchai_scenario.emulator.storage.names import decode_path
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
 from batchai_scenario.emulator.storage.sas import BLOBS, EVERYTHING, TOKEN, check_sas
 from batchai_scenario.emulator.storage.snapshots import copy_content
-from batchai_scenario.emulator.storage.sources import read_url
+from batchai_scenario.emulator.storage.sources import read_url, unverified
 from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
@@ -156,14 +156,14 @@ def find_source(context: BlobContext, call: BlobCall) -> Source:
         try:
             check_token(call, token, context.tokens, context.clock.now(), account.name)
         except StorageError as error:
-            raise _unverified(error.details.get("AuthenticationErrorDetail", ""), 401) from None
+            raise unverified(error.details.get("AuthenticationErrorDetail", ""), 401) from None
     elif "sig" in query:
         _check_sas(context, call, account, path, query)
     elif call.grant not in (EVERYTHING, TOKEN) or account is not call.account:
-        raise _unverified("The source needs a shared access signature of its own.", 404)
+        raise unverified("The source needs a shared access signature of its own.", 404)
     parts = tuple(name.split("/"))
     if not container or any(part in ("", ".", "..") for part in parts):
-        raise _unverified("The URL names no blob.", 404)
+        raise unverified("The URL names no blob.", 404)
     return Source(account, container, parts, url._replace(query="", fragment="").geturl())
 
 
@@ -173,10 +173,10 @@ def open_source(context: BlobContext, source: Source) -> Found:
         root = context.containers.root(source.account.name, source.container)
         found = tree.find(root, source.parts)
     except StorageError as error:
-        raise _unverified(error.message, 404) from None
+        raise unverified(error.message, 404) from None
     if not is_there(context.records, source.key, found) or found.is_directory:
         os.close(found.fd)
-        raise _unverified("There is no such blob.", 404)
+        raise unverified("There is no such blob.", 404)
     return found
 
 
@@ -210,10 +210,10 @@ def _locate(
     elif netloc == call.headers.get("host") or hostname in _LOOPBACK:
         name, _, below = path.removeprefix("/").removeprefix("blob/").partition("/")
     else:
-        raise _unverified("The emulator copies from its own containers only.", 404)
+        raise unverified("The emulator copies from its own containers only.", 404)
     account = context.accounts.get(name)
     if account is None:
-        raise _unverified(f"This emulator has no storage account '{name}'.", 404)
+        raise unverified(f"This emulator has no storage account '{name}'.", 404)
     return account, below
 
 
@@ -222,7 +222,7 @@ def _fetch(found: Found, path: str, first: int = 0, last: int | None = None) -> 
     read = found.open(os.O_RDONLY | os.O_NONBLOCK)
     try:
         if is_open_for_writing(read):
-            raise _unverified("Somebody writes the blob.", 404)
+            raise unverified("Somebody writes the blob.", 404)
         write = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             if first == 0 and last in (None, found.stat.st_size - 1):
@@ -275,9 +275,3 @@ def _told(context: BlobContext, source: Source, size: int) -> dict[str, str]:
         "x-ms-copy-progress": f"{size}/{size}",
         "x-ms-copy-completion-time": http_date(int(context.clock.now().timestamp())),
     }
-
-
-def _unverified(reason: str, status: int) -> StorageError:
-    error = failure("CannotVerifyCopySource", f"Could not verify the copy source. {reason}")
-    error.status = status
-    return error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batchai_scenario.scenarios.cli.options import json_option, option
+from batchai_scenario.scenarios.cli.options import json_option, option, refuse_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +111,10 @@ def serve(
     from batchai_scenario.scenarios.cli.console import Console
 
     console = Console(as_json=as_json)
+    if only:
+        refuse_beside("there are no jobs with --only files; leave it out", "engine", "gpus")
+    if in_memory:
+        refuse_beside("--in-memory keeps nothing; leave out one of the two", "home", above=True)
 
     def ready(status: EmulatorStatus) -> None:
         if as_json:
@@ -327,6 +331,10 @@ def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct:
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.cli.shells import assignments
 
+    if direct:
+        refuse_beside("--direct uses no proxy; leave out one of the two", "passthrough")
+    if as_json:
+        refuse_beside("--json is for no shell; leave out one of the two", "shell")
     console = Console(as_json=as_json)
     home, environment = shared["home"], shared["environment"]
     if direct:

@@ -14,6 +14,7 @@ from batchai_scenario.scenarios.cli.options import (
     backend_values,
     json_option,
     option,
+    refuse_beside,
     set_option,
     time_span,
 )
@@ -65,6 +66,8 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
     from batchai_scenario.scenarios.run.launch import Target, run_scenario
     from batchai_scenario.scenarios.run.runner import RunOptions
 
+    if not flags["faults"]:
+        refuse_beside("without --fault there are no dice; leave it out", "seed")
     console = Console(as_json=flags["as_json"])
     reporter = console.reporter()
     home: Path = shared["home"]

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from training.images.builder import Recipe, main
 from training.support.events import Events
 from training.support.openmpi import OPEN_MPI
-from training.support.wheels import fetch, unpack
-from training.toolkits.cntk.install import add_mpi, add_pip, add_python, wheels_table
+from training.support.wheels import add_pip, fetch, read_wheels, unpack
+from training.toolkits.cntk.install import add_mpi, add_python
 
-_TABLE = wheels_table()
+_TABLE = read_wheels(Path(__file__).with_name("wheels.json"))
 _WHEELS = [*_TABLE["cp27mu"], OPEN_MPI, *_TABLE["pip"]]
 
 

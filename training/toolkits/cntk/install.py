@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
-from training.support.wheels import Wheel
 from training.toolkits.cntk.elf import shared_library
 
 # C++ functions of Open MPI 1.10 that CNTK's libraries are linked against and never call.
 _CXX = ("_ZN3MPI3Win4FreeEv", "_ZN3MPI4CommC2Ev", "_ZN3MPI8Datatype4FreeEv", "ompi_mpi_cxx_op_intercept")
-
-
-def wheels_table() -> dict[str, list[Wheel]]:
-    """Give the known wheels: for each ABI, and for ``virtualenv`` and ``pip``."""
-    table: dict[str, list[Wheel]] = json.loads(Path(__file__).with_name("wheels.json").read_bytes())
-    return table
 
 
 def add_mpi(site: Path, prefix: Path, prefix_expression: str) -> None:
@@ -49,10 +41,3 @@ def add_python(site: Path, abi: str) -> None:
         "cp36m": "libpython3.6m.so.1.0",
     }[abi]
     (site / "cntk" / "libs" / name).write_bytes(shared_library(name))
-
-
-def add_pip(folder: Path, major: int) -> None:
-    """Let job preparation's ``pip install`` reach the tree's own Python."""
-    for name in ("pip", f"pip{major}"):
-        (folder / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
-        (folder / name).chmod(0o755)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from batchai_scenario.schema.body import Body
+from batchai_scenario.schema.body import Body, lower
 from batchai_scenario.schema.faults import Fault
 from batchai_scenario.training.toolkits.base import (
     FIRST_PORT,
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 _BACKEND, _METHOD = "AZ_BATCHAI_PYTORCH_BACKEND", "AZ_BATCHAI_PYTORCH_INIT_METHOD"
 
 
-def _lower(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
-    return value.lower() if isinstance(value, str) else value
-
-
 class PyTorchSettings(Body):
     """``pyTorchSettings``; the backend is matched without regard to case (recorded: ``gloo``)."""
 
@@ -35,7 +31,7 @@ class PyTorchSettings(Body):
     python_interpreter_path: str | None = None
     command_line_args: str | None = None
     process_count: int | None = Field(None, ge=1)
-    communication_backend: Annotated[Literal["tcp", "gloo", "mpi"] | None, BeforeValidator(_lower)] = None
+    communication_backend: Annotated[Literal["tcp", "gloo", "mpi"] | None, BeforeValidator(lower)] = None
 
 
 class PyTorch(Toolkit):

@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from training.images.builder import Recipe, main
 from training.support.events import Events
-from training.support.wheels import fetch, unpack
-from training.toolkits.tensorflow.install import finish, wheels_table
+from training.support.wheels import fetch, read_wheels, unpack
+from training.toolkits.tensorflow.install import finish
 
-_TABLE = wheels_table()
+_TABLE = read_wheels(Path(__file__).with_name("wheels.json"))
 _WHEELS = [*_TABLE["cp27mu"], *_TABLE["pip"]]
 
 

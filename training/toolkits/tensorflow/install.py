@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from training.support.wheels import Wheel
-from training.toolkits.cntk.install import add_pip
+from training.support.wheels import add_pip
 
 _SHARED = ("google", "backports")  # packages of which several wheels bring parts, and none the beginning
-
-
-def wheels_table() -> dict[str, list[Wheel]]:
-    """Give the known wheels: for each ABI, and for ``virtualenv`` and ``pip``."""
-    table: dict[str, list[Wheel]] = json.loads(Path(__file__).with_name("wheels.json").read_bytes())
-    return table
 
 
 def finish(site: Path, programs: Path, major: int) -> None:

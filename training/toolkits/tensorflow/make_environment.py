@@ -14,9 +14,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from training.support.environment import Recipe, main
-from training.toolkits.tensorflow.install import finish, wheels_table
+from training.support.wheels import read_wheels
+from training.toolkits.tensorflow.install import finish
 
-_TABLE = wheels_table()
+_TABLE = read_wheels(Path(__file__).with_name("wheels.json"))
 RECIPE = Recipe(
     toolkit="tensorflow",
     title="TensorFlow 1.8",
