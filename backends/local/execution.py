@@ -54,14 +54,16 @@ def execute(
         command: Program and arguments.
         environment: What it gets besides; the variables in ``REMOVED`` are left out.
         passthrough: Let other hosts than Azure's through.
-        engine: For an emulator that is started for the command.
+        engine: For an emulator that is started for the command; one that serves must have been given the
+            same, unless it is ``auto``.
         gpus: The same.
         accounts: ``NAME:KEY``, the same; one that serves must know them.
         clients: ``ID:SECRET``, the same.
         development_credentials: The published ones are known, too; the same.
 
     Raises:
-        UserError: a credential that cannot be read, or that the emulator which serves was not given.
+        UserError: a credential that cannot be read; a credential, an engine or GPUs that the emulator which
+            serves was not given.
         MachineError: no emulator can be started, or the command cannot be run.
     """
     from batchai_scenario.emulator.api import Credentials, CredentialsInvalid, Home, HomeDamaged
@@ -85,8 +87,9 @@ def execute(
         "development_credentials": development_credentials,
     }
     address = _serving(home, lock, settings)
-    if accounts or clients or development_credentials:
-        _check_known(address, given, published=development_credentials)
+    chosen = {name: value for name, value in (("engine", engine), ("gpus", gpus)) if value != "auto"}
+    if accounts or clients or development_credentials or chosen:
+        _check_given(address, given, chosen, published=development_credentials)
     kept = {name: value for name, value in environment.items() if name not in REMOVED}
     variables = interception(home, address, environment, passthrough=passthrough)
     _become(command, {**kept, **variables})
@@ -192,8 +195,8 @@ def _end_when_unused(file: Path) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _check_known(address: Address, given: Credentials, *, published: bool) -> None:
-    """Refuse credentials that an emulator which serves already was not given when it was started."""
+def _check_given(address: Address, given: Credentials, chosen: Mapping[str, str], *, published: bool) -> None:
+    """Refuse what an emulator which serves already was not given when it was started."""
     import requests
 
     with requests.Session() as session:
@@ -208,3 +211,10 @@ def _check_known(address: Address, given: Credentials, *, published: bool) -> No
             f"the emulator that serves already does not know {', '.join(missing)}",
             hint="stop it with 'scenario emulator stop', or give them to 'scenario emulator serve'",
         )
+    for name, value in chosen.items():
+        if health[name] != value:
+            raise UserError(
+                f"the emulator that serves already was started with --{name} {health[name]}, not {value}",
+                field=name,
+                hint=f"leave out --{name}, or stop it with 'scenario emulator stop'",
+            )

@@ -157,6 +157,9 @@ def test_an_emulator_that_serves_is_used_and_stays(command: Command) -> None:
         unknown = command("exec", "--client", "someone:secret", "--", "true", code=2)
         assert "does not know someone" in unknown
         assert "secret'" not in unknown
+        command("exec", "--engine", "process", "--", "true")
+        other = command("exec", "--engine", "docker", "--", "true", code=2)
+        assert "--engine process, not docker" in other
         assert local.status(command.home).pid == pid
     finally:
         serving.terminate()

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from training.support import python27
 from training.support.events import Events, Trouble
-from training.support.wheels import Wheel
 from training.support.interpreters import Interpreter
 
 

@@ -360,13 +360,13 @@ def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct:
     "--engine",
     type=click.Choice(["auto", "docker", "process"]),
     default="auto",
-    help="What runs jobs, if an emulator is started.",
+    help="What runs jobs; an emulator that serves already must have been given the same.",
 )
 @option(
     "--gpus",
     type=click.Choice(["auto", "none", "required"]),
     default="auto",
-    help="Whether jobs get GPUs, if an emulator is started.",
+    help="Whether jobs get GPUs; the same.",
 )
 @credential_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
