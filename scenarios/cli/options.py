@@ -47,6 +47,34 @@ def refuse_beside(reason: str, *names: str, above: bool = False) -> None:
         raise click.UsageError(f"{flags}: {reason}", click.get_current_context())
 
 
+def credential_options(function: F) -> F:
+    """Declare --account, --client and --development-credentials."""
+    for add in (
+        option(
+            "--development-credentials",
+            is_flag=True,
+            help="Know the published credentials, too: whoever reaches the emulator can then run commands as "
+            "you and read your files.",
+        ),
+        option(
+            "--client",
+            multiple=True,
+            metavar="ID:SECRET|@FILE",
+            help="A service principal to know besides the home's own, or a file with one on each line; "
+            "may be repeated.",
+        ),
+        option(
+            "--account",
+            multiple=True,
+            metavar="NAME:KEY|@FILE",
+            help="A storage account to have besides the home's own, or a file with one on each line; "
+            "may be repeated.",
+        ),
+    ):
+        function = add(function)
+    return function
+
+
 def time_span(_ctx: click.Context, _: click.Parameter, value: str | None) -> timedelta | None:
     """Read a time span such as 30m; click.BadParameter."""
     from batchai_scenario.scenarios.report.text import parse_duration
