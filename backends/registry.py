@@ -123,5 +123,8 @@ def _load(name: str, target: str) -> OpensBackend:
             remedy="Reinstall or remove the package that offers it.",
         ) from error
     if not callable(opens):
-        raise MachineError(f"the backend {name!r} ({target}) cannot be opened: it is not callable.")
+        raise MachineError(
+            f"the backend {name!r} ({target}) cannot be opened: it is not callable.",
+            remedy="Reinstall or remove the package that offers it.",
+        )
     return cast("OpensBackend", opens)

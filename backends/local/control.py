@@ -249,7 +249,10 @@ def preempt(home: Path, cluster: str, node: str = "") -> str:
             )
             told = answer.json()
         except (requests.RequestException, ValueError) as error:
-            raise MachineError(f"the emulator (process {found.pid}) does not answer.") from error
+            raise MachineError(
+                f"the emulator (process {found.pid}) does not answer.",
+                remedy="Look at 'scenario emulator logs'; 'scenario emulator stop' ends it.",
+            ) from error
     if not answer.ok:
         raise UserError(str(told["error"]["message"]))
     return str(told["node"])
@@ -293,7 +296,7 @@ def reset(home: Path, *, force: bool = False) -> list[str]:
         raise MachineError(f"whether jobs run is not known: {found.problem}", remedy=found.remedy)
     if not force and found.running_jobs:
         listed = ", ".join(found.running_jobs)
-        raise UserError(f"jobs are not finished: {listed}", hint="wait, terminate them, or force the reset")
+        raise UserError(f"jobs are not finished: {listed}", hint="wait, terminate them, or give --force")
     stop(home)
     place = Home(home)
     with locked(home):

@@ -112,7 +112,10 @@ def start_emulator(
     except EmulatorError as error:
         raise MachineError(str(error)) from error
     except OSError as error:
-        raise MachineError(f"the emulator of {root} cannot be started: {error}.") from error
+        raise MachineError(
+            f"the emulator of {root} cannot be started: {error}.",
+            remedy="Give another address with --host or --port, or another home with SCENARIO_HOME.",
+        ) from error
     return Started(server, url, server.notices)
 
 

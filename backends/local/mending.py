@@ -92,13 +92,17 @@ def salvage(home: Path, into: Path) -> Salvaged:
 
     target = into.absolute()
     if target.resolve().is_relative_to(home.resolve()):
-        raise UserError(f"{into} lies in the home that is to be left", field="DIR")
+        raise UserError(
+            f"{into} lies in the home that is to be left", field="DIR", hint="name a folder elsewhere"
+        )
     try:
         if target.exists() and any(target.iterdir()):
             raise UserError(f"{into} is not empty", field="DIR", hint="name a new folder")
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineError(f"{into} cannot be written: {error.strerror}.") from None
+        raise MachineError(
+            f"{into} cannot be written: {error.strerror}.", remedy="Name another folder."
+        ) from None
     lost: list[str] = []
     shares = _copy_all(Home(home).storage, target / "storage", 2, lost)
     runs = _copy_all(home / "runs", target / "runs", 1, lost)

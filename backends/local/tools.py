@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -132,9 +133,8 @@ def build_image(
         raise UserError(f"no image {name!r} can be built here", field="image", hint=f"known are {known}")
     wanted = tag or image_tag(name)
     last: dict[str, Any] = {}
-    with subprocess.Popen(
-        [sys.executable, str(program), "--tag", wanted, "--json"], stdout=subprocess.PIPE, text=True
-    ) as process:
+    command = [sys.executable, str(program), "--tag", wanted]
+    with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             last = _event(line)
             if report is not None:
@@ -142,7 +142,10 @@ def build_image(
     if last.get("event") == "error":
         raise MachineError(str(last.get("message", "")), remedy=str(last.get("remedy", "")))
     if process.returncode != 0 or last.get("event") != "done":
-        raise MachineError(f"the build of the image {name!r} ended with exit code {process.returncode}.")
+        raise MachineError(
+            f"the build of the image {name!r} ended with exit code {process.returncode}.",
+            remedy=f"Run it by hand to see more: {shlex.join(command)}",
+        )
     return Image(name, str(last.get("image", wanted)), str(last.get("id", "")))
 
 
