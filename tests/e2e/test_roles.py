@@ -26,7 +26,6 @@ jobs:
     inputDirectories: [{id: PROGRAMS, path: $AZ_BATCHAI_MOUNT_ROOT/files/programs}]
     tensorFlowSettings:
       pythonScriptFilePath: $AZ_BATCHAI_INPUT_PROGRAMS/count.py
-      pythonInterpreterPath: python3
       masterCommandLineArgs: worker
       workerCommandLineArgs: worker
       parameterServerCommandLineArgs: ps
@@ -56,7 +55,7 @@ expect:
 """
 
 PROGRAM = '''\
-import os, pathlib, socket, sys, time
+import glob, os, socket, sys, time  # on any Python: a toolkit's environment brings its own
 
 role = sys.argv[1]
 index = int(os.environ["AZ_BATCHAI_TASK_INDEX"])
@@ -64,12 +63,16 @@ index = int(os.environ["AZ_BATCHAI_TASK_INDEX"])
 
 def serve(port, count):
     """Wait for all workers, then tell each how many there are."""
-    listener = socket.create_server(("", port))
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("", port))
+    listener.listen(count)
     waiting = [listener.accept()[0] for _ in range(count)]
     for connection in waiting:
         connection.sendall(str(count).encode())
         connection.close()
-    print("served", count, flush=True)
+    print("served %d" % count)
+    sys.stdout.flush()
     while True:  # as a parameter server does
         time.sleep(60)
 
@@ -77,30 +80,32 @@ def serve(port, count):
 def ask(host, port):
     while True:
         try:
-            with socket.create_connection((host, port), 5) as connection:
-                return connection.recv(10).decode()
-        except OSError:
+            connection = socket.create_connection((host, port), 5)
+            return connection.recv(10).decode()
+        except (OSError, socket.error):
             time.sleep(0.05)
 
 
 if role == "rank":
-    folder = pathlib.Path(os.environ["AZ_BATCHAI_PYTORCH_INIT_METHOD"].replace("file://", "")).parent
-    (folder / ("rank-%d" % index)).touch()
-    while len(list(folder.glob("rank-*"))) < 3:
+    folder = os.path.dirname(os.environ["AZ_BATCHAI_PYTORCH_INIT_METHOD"].replace("file://", ""))
+    open(os.path.join(folder, "rank-%d" % index), "w").close()
+    while len(glob.glob(os.path.join(folder, "rank-*"))) < 3:
         time.sleep(0.05)
-    print("ranks", len(list(folder.glob("rank-*"))))
+    print("ranks %d" % len(glob.glob(os.path.join(folder, "rank-*"))))
 else:
     host, port = os.environ["AZ_BATCHAI_PS_HOSTS"].split(":")
     workers = os.environ["AZ_BATCHAI_WORKER_HOSTS"].split(",")
     if role == "ps":
         serve(int(port), len(workers))
-    print("counted", ask(host, int(port)))
+    print("counted %s" % ask(host, int(port)))
     if index == 2:
         time.sleep(0.5)  # the master is done by then, and waits
         print("late")
 '''
 
 
+@pytest.mark.network
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("engine", ["process", pytest.param("docker", marks=pytest.mark.docker)])
 def test_workers_servers_and_ranks_find_one_another(scenario: Command, tmp_path: Path, engine: str) -> None:
     folder = tmp_path / "roles"
@@ -108,7 +113,9 @@ def test_workers_servers_and_ranks_find_one_another(scenario: Command, tmp_path:
     (folder / "scenario.yaml").write_text(SCENARIO)
     (folder / "count.py").write_text(PROGRAM)
     saved = tmp_path / "saved"
-    scenario("run", str(folder), "--backend", "local", "--engine", engine, "--download", str(saved))
+    scenario(
+        "run", str(folder), "--backend", "local", "--engine", engine, "--download", str(saved), timeout=500
+    )
     (last,) = saved.rglob("stdout-wk-2.txt")
     assert last.read_text() == "counted 3\nlate\n"
     names = {path.name for path in saved.rglob("stdout-*")}

@@ -143,7 +143,7 @@ def test_a_container_that_was_killed_from_outside_did_not_succeed(lab: Any, api:
     api.kill(f"scenario-{task.id}", signal)
     end = lab.finish(task).end
     assert (end.phase, end.exit_code) == ("main", 137 if signal == "KILL" else 143)
-    assert (end.problem is not None) == (signal == "KILL")
+    assert end.problem is not None  # somebody else ended it, and says nothing of the command
 
 
 def test_a_container_that_was_removed_from_outside_did_not_succeed(lab: Any, api: Any) -> None:
