@@ -207,7 +207,7 @@ def lost_end(
 
     Args:
         folder: the task's control folder; None if there is none.
-        exit_code: of the process or container, if it is known.
+        exit_code: of the process or container, if it is known; a 0 that nobody recorded is no command's.
         reason: what is known of why; the supervisor's log is added.
         ended: when, if that is known better than from files.
         problem: what stands in the record instead of the reason.
@@ -224,7 +224,7 @@ def lost_end(
     started = started or ended
     return TaskEnd(
         phase,
-        exit_code if phase != "start" else None,
+        (exit_code or None) if phase != "start" else None,
         started,
         max(started, ended),
         problem or Problem("InternalError", f"{reason} {tail}".strip()),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batchai_scenario.emulator.engines.containers import ended_at, lost_reason
+from batchai_scenario.emulator.engines.control import lost_end
 from batchai_scenario.emulator.engines.dockerapi import read_facts
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,14 @@ def test_what_is_special_about_an_engine() -> None:
     facts = read_facts({"ServerVersion": "29.1", "SecurityOptions": options})
     assert (facts.version, facts.rootless, facts.selinux, facts.remapped) == ("29.1", True, True, False)
     assert not read_facts({"SecurityOptions": None}).rootless
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, None), (7, 7), (137, 137), (None, None)])
+def test_a_zero_that_nobody_recorded_is_no_commands(
+    tmp_path: Path, code: int | None, told: int | None
+) -> None:
+    """An engine that died tells 0 of a container whose end it did not see."""
+    (tmp_path / "phase").write_text("main\n")
+    end = lost_end(tmp_path, code, "The container is lost.")
+    assert (end.phase, end.exit_code) == ("main", told)
+    assert end.problem is not None
