@@ -36,15 +36,15 @@ def refuse_beside(reason: str, *names: str, above: bool = False) -> None:
 
     Args:
         reason: Why they would do nothing; it follows their names.
-        names: The parameters, as ``home`` for ``--home``.
+        names: The parameters of the command's function.
         above: They are flags of ``scenario`` itself.
     """
     context = click.get_current_context()
     context = context.find_root() if above else context
-    given = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if given:
-        flags = " and ".join(f"--{name}" for name in given)
-        raise click.UsageError(f"{flags}: {reason}", click.get_current_context())
+    given = {name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    flags = [parameter.opts[0] for parameter in context.command.params if parameter.name in given]
+    if flags:
+        raise click.UsageError(f"{' and '.join(flags)}: {reason}", click.get_current_context())
 
 
 def credential_options(function: F) -> F:

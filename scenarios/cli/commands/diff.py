@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchai_scenario.scenarios.cli.options import json_option, option, set_option
+from batchai_scenario.scenarios.cli.options import json_option, option, refuse_beside, set_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +56,9 @@ def diff(
     else:
         if len(names) != TWO:
             raise click.UsageError("name two runs, or one scenario with --plan")
-        if backends or settings:
-            raise click.UsageError("--backend and --set need --plan: what a run used stands in its record")
+        refuse_beside(
+            "what a run used stands in its record; add --plan, or leave it out", "backends", "settings"
+        )
         left, right = (find_run(shared["home"], name).record for name in names)
         titles, found = (left.id, right.id), compare_runs(left, right)
         compared = "requests, states, exit codes, files and variables are the same"
