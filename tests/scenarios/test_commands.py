@@ -239,3 +239,11 @@ def test_flags_that_would_do_nothing_are_refused(
     command: Command, flags: tuple[str, ...], named: str
 ) -> None:
     assert named in "".join(command(*flags, code=2))
+
+
+def test_settings_of_the_environment_do_not_keep_runs_from_being_compared(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCENARIO_SET", "epochs=3")
+    assert "there are no runs" in "".join(command("diff", "one", "other", code=2))
+    assert "need --plan" in "".join(command("diff", "one", "other", "--set", "epochs=3", code=2))

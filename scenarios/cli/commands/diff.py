@@ -56,9 +56,7 @@ def diff(
     else:
         if len(names) != TWO:
             raise click.UsageError("name two runs, or one scenario with --plan")
-        refuse_beside(
-            "what a run used stands in its record; add --plan, or leave it out", "backends", "settings"
-        )
+        refuse_beside("these need --plan; what a run used stands in its record", "backends", "settings")
         left, right = (find_run(shared["home"], name).record for name in names)
         titles, found = (left.id, right.id), compare_runs(left, right)
         compared = "requests, states, exit codes, files and variables are the same"
