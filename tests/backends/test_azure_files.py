@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from batchai_scenario.backends.azure.clients import Patience
 from batchai_scenario.backends.base import BackendOptions, Upload
 from batchai_scenario.backends.errors import Unreachable, UserError
 from batchai_scenario.backends.local import open_backend
+from batchai_scenario.backends.memory import MemoryBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,3 +134,20 @@ def test_empty_files_and_odd_names_arrive(local: Backend, tmp_path: Path) -> Non
     ]
     assert set(names) <= set(found)
     assert [b"".join(local.read_share("share", name)) for name in names] == [b""] * 4
+
+
+@pytest.mark.timeout(60)  # whoever opens a FIFO waits for ever
+@pytest.mark.parametrize("backend", ["local", "memory"])
+@pytest.mark.parametrize("name", ["dangling", "fifo"])
+def test_nothing_is_sent_beside_what_cannot_be(
+    name: str, backend: str, local: Backend, tmp_path: Path
+) -> None:
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "good").write_text("good")
+    one: Backend = local if backend == "local" else MemoryBackend()
+    one.ensure_share("share")
+    with pytest.raises(UserError) as refused:
+        one.upload([Upload(tmp_path / "good", "share", "good"), Upload(tmp_path / name, "share", "x")])
+    assert refused.value.field == str(tmp_path / name)
+    assert one.list_share("share") == []

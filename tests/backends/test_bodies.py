@@ -10,6 +10,7 @@ import pytest
 from batchai_scenario.backends.base import ClusterSpec, JobSpec
 from batchai_scenario.backends.bodies import check, filled
 from batchai_scenario.backends.errors import InvalidSpec
+from batchai_scenario.backends.memory import MemoryBackend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,6 +218,27 @@ def test_credentials_go_to_their_own_registry_alone(image: str, server: str) -> 
 )
 def test_an_image_of_the_named_registry_is_taken(image: str, server: str) -> None:
     check("Job", with_registry(image, server))
+
+
+@pytest.mark.parametrize("backend", ["azure", "memory"])
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        (with_registry("team/train:1.0", "127.0.0.1:5057"), "containerSettings.imageSourceRegistry.image"),
+        ({"environmentVariables": [{"name": "A", "value": "x" * 131_072}]}, "environmentVariables[0].value"),
+    ],
+)
+def test_no_backend_submits_what_no_engine_can_start(
+    backend: str, changed: dict[str, Any], where: str, scripted: Callable[..., Any], place: Place
+) -> None:
+    azure, script = scripted(lambda _: (404, {}, {"error": {"code": "x"}}))
+    memory = MemoryBackend()
+    memory.ensure_place(place)
+    job = JobSpec(place, "job", "nodes", {**JOB, **changed})
+    with pytest.raises(InvalidSpec) as refused:
+        {"azure": azure, "memory": memory}[backend].submit(job)
+    assert refused.value.field == f"properties.{where}"
+    assert (script.sent, memory.list_jobs(place)) == ([], [])
 
 
 def test_what_linux_cannot_start_is_refused_by_name() -> None:

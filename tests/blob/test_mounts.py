@@ -120,7 +120,8 @@ def test_a_job_reads_and_writes_containers(
     assert echoed.credentials.account_key is None
     command = (
         "cat $AZ_BATCHAI_MOUNT_ROOT/bfs/in/words.txt; cd $AZ_BATCHAI_OUTPUT_OUT; "
-        "mkdir made; echo x > made/file; exec 3> open.txt; echo half >&3; echo go > closed.txt; "
+        r"mkdir made; echo x > made/file; echo x > $(printf 'caf\351'); exec 3> open.txt; echo half >&3; "
+        "echo go > closed.txt; "
         "while ! test -e $AZ_BATCHAI_MOUNT_ROOT/bfs/stop; do sleep 0.05; done"
     )
     image = request.getfixturevalue("docker_image") if engine == "docker" else "ubuntu:16.04"
@@ -151,6 +152,9 @@ def test_a_job_reads_and_writes_containers(
     (stdout,) = [one for name, _, one in _listed(batchai, "stdouterr") if name == "stdout.txt"]
     part = requests.get(stdout.download_url, headers={"Range": "bytes=5-"}, timeout=10)
     assert (part.status_code, part.content) == (206, b"a blob\n")
+    (log,) = [one for name, _, one in _listed(batchai, "stdouterr") if name.startswith("execution")]
+    text = requests.get(log.download_url, timeout=10).text
+    assert "1 output has a name that no listing can tell" in text
     below = ended.job_output_directory_path_segment
     names = [item.name for item in blobs.get_container_client("results").list_blobs(f"{below}/outputs")]
     assert f"{below}/outputs/files/made/file" in names

@@ -98,12 +98,18 @@ def test_outputs_whose_names_cannot_be_told_are_counted(odd: Odd, scenario: Comm
     assert text in scenario("runs", events[-1]["run"]).stdout
 
 
-def test_what_cannot_be_saved_is_named_and_nothing_else_is_lost(odd: Odd, tmp_path: Path) -> None:
+def test_what_cannot_be_saved_is_named_and_nothing_else_is_lost(
+    odd: Odd, scenario: Command, tmp_path: Path
+) -> None:
     (tmp_path / "got/OUT/a").mkdir(parents=True)  # a folder stands where a file is to go
     events = odd("cd $AZ_BATCHAI_OUTPUT_OUT && echo 1 > a && echo 2 > b", "--download", str(tmp_path / "got"))
     assert (events[-1]["state"], events[-1]["exitCode"]) == ("succeeded", 0)
     assert (tmp_path / "got/OUT/b").read_text() == "2\n"
     assert [event["text"] for event in events if event["event"] == "note" and "OUT/a" in event["text"]]
+    (tmp_path / "got/OUT/b").unlink()
+    again = scenario("outputs", events[-1]["run"], "--download", str(tmp_path / "got"), code=4)
+    assert "OUT/a could not be saved" in again.stderr
+    assert (tmp_path / "got/OUT/b").read_text() == "2\n"
 
 
 def test_a_progress_bar_is_shown_while_it_moves(odd: Odd) -> None:

@@ -179,6 +179,25 @@ def test_codes_of_failures(old: Front, version: str, code: str, codes: dict[str,
     assert newer["errors"] == [{"code": code, "message": text}]
 
 
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        (
+            {"containerSettings": {"imageSourceRegistry": {"image": "x/y", "serverUrl": "127.0.0.1:5057"}}},
+            "containerSettings.imageSourceRegistry.image",
+        ),
+        ({"environmentVariables": [{"name": "A", "value": "x" * 131_072}]}, "environmentVariables[0].value"),
+        ({"customToolkitSettings": {"commandLine": "x" * 131_072}}, "customToolkitSettings.commandLine"),
+    ],
+)
+def test_what_no_engine_can_start_is_refused_by_name(
+    old: Front, version: str, changed: dict[str, Any], where: str
+) -> None:
+    error = old.refused("PUT", f"{AI}/jobs/x", job(**changed), version=version)
+    assert (error.status, error.target) == (400, f"properties.{where}")
+    assert old.ask("DELETE", f"{AI}/jobs/x", version=version).status == 204
+
+
 def test_what_is_not_there_is_told_by_the_resource_manager(old: Front, version: str) -> None:
     for kind in ("clusters", "jobs", "fileServers"):
         for method, path in (("GET", ""), ("POST", "/terminate"), ("PATCH", "")):

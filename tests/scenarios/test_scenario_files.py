@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchai_scenario.backends.bodies import check
 from batchai_scenario.backends.errors import InvalidScenario, UserError
 from batchai_scenario.scenarios.definition.bodies import NUMBERS, share_folders
 from batchai_scenario.scenarios.definition.discovery import find, find_all
@@ -239,6 +240,17 @@ def test_a_number_stays_a_text_where_the_service_has_one(write: Write) -> None:
     job = resolved.jobs["train"]
     assert job["customToolkitSettings"]["commandLine"] == "1.5e-05"
     assert job["nodeCount"] == resolved.cluster["scaleSettings"]["manual"]["targetNodeCount"] == 2
+
+
+def test_arguments_that_are_one_number_are_taken(write: Write) -> None:
+    text = SMALL.replace("parameters:\n", "parameters:\n  slow: {type: number, default: 1.5e-05}\n")
+    given = 'pythonScriptFilePath: train.py, commandLineArgs: "{{ slow }}", processCount: "{{ epochs }}"'
+    toolkit = f"cntkSettings: {{{given}}}"
+    text = text.replace('customToolkitSettings: {commandLine: "train {{ epochs }}"}', toolkit)
+    job = Scenario(write(text)).resolve().jobs["train"]
+    assert job["cntkSettings"]["commandLineArgs"] == "1.5e-05"
+    assert job["cntkSettings"]["processCount"] == 2
+    check("Job", job)
 
 
 def test_the_properties_that_are_no_texts_are_the_services() -> None:

@@ -47,14 +47,6 @@ def _every_way(served: Served, path: str) -> list[Answer]:
         "/data/line%0Abreak",
         "/data/%ff",
         "/..%2f..",
-        "/data//a",
-        "/data//",
-        "/data/a/",
-        "/data/a%2F",
-        "/data/%2Fa",
-        "/data/a//b",
-        "//data/a",
-        "//",
         "/../data",
         "/data/" + "n" * 256,
         "/data/" + "%C3%A4" * 128,
@@ -67,6 +59,29 @@ def test_a_path_that_is_none_is_refused(served: Served, path: str) -> None:
         assert answer.status == 400
         assert answer.code in ("InvalidResourceName", "") or answer.headers["x-ms-error-code"]
         assert b"secret" not in answer.body or b"<Message>" in answer.body
+    assert served.state() == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data//a",
+        "/data//",
+        "/data/a/",
+        "/data/a%2F",
+        "/data/%2Fa",
+        "/data/a//b",
+        "/data/a/b/",
+        "//data/a",
+        "//",
+    ],
+)
+def test_an_empty_component_is_refused(served: Served, path: str) -> None:
+    (served.folder("data") / "a").mkdir()
+    served.make("/data/a/b", b"x")
+    before = served.state()
+    for answer in _every_way(served, path):
+        assert (answer.status, answer.headers["x-ms-error-code"]) == (400, "InvalidResourceName")
     assert served.state() == before
 
 
