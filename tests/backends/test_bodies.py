@@ -247,6 +247,10 @@ def test_what_linux_cannot_start_is_refused_by_name() -> None:
     many = [{"name": f"V{number}", "value": "y" * 131_000} for number in range(15)]
     for changed, where in (
         ({"environmentVariables": variables}, "environmentVariables[1].value"),
+        (
+            {"environmentVariables": [{"name": "B", "value": "x" * (131_072 - 2)}]},
+            "environmentVariables[0].value",
+        ),
         ({"secrets": variables}, "secrets[1].value"),
         ({"environmentVariables": many}, "environmentVariables"),
         (
@@ -254,8 +258,10 @@ def test_what_linux_cannot_start_is_refused_by_name() -> None:
             "cntkSettings.commandLineArgs",
         ),
         ({"jobPreparation": {"commandLine": f"echo {long}"}}, "jobPreparation.commandLine"),
+        ({"jobPreparation": {"commandLine": "x" * 130_048}}, "jobPreparation.commandLine"),
     ):
         with pytest.raises(InvalidSpec, match="Linux") as caught:
             check("Job", {**JOB, **changed})
         assert caught.value.field == f"properties.{where}"
     check("Job", {**JOB, "environmentVariables": [{"name": "B", "value": "x" * (131_072 - 3)}]})
+    check("Job", {**JOB, "jobPreparation": {"commandLine": "x" * 130_047}})
