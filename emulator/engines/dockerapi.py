@@ -52,9 +52,16 @@ def connect() -> Api:
     from docker.utils import kwargs_from_env
 
     try:
-        return docker.APIClient(version="auto", timeout=_SECONDS, **kwargs_from_env())
+        api: Api = docker.APIClient(version="auto", timeout=_SECONDS, **kwargs_from_env())
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         raise unavailable(error) from error
+    if where.startswith("unix:"):
+        from batchai_scenario.emulator.engines.dockersocket import Adapter
+
+        api.get_adapter(api.base_url).close()
+        api._custom_adapter = Adapter(f"http+{where}", _SECONDS)  # noqa: SLF001 - it has no other way in
+        api.mount("http+docker://", api._custom_adapter)  # noqa: SLF001 - as above
+    return api
 
 
 def answers() -> bool:

@@ -65,10 +65,11 @@ class OwnDocker:
         names = {"config-file": "config.json", "data-root": "data", "exec-root": "exec", "pidfile": "pid"}
         paths = [word for name, file in names.items() for word in (f"--{name}", str(self.folder / file))]
         network = ["--bridge=none", "--iptables=false", "--ip-masq=false", "--ip-forward=false"]
-        pool = "base=10.213.0.0/16,size=24"
+        pool = ("--default-address-pool", "base=10.213.0.0/16,size=24")
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                ["dockerd", "--host", self.url, *paths, *network, "--default-address-pool", pool],
+                # In a network of its own: an engine without the default bridge deletes the one that it finds.
+                ["unshare", "--net", "dockerd", "--host", self.url, *paths, *network, *pool],
                 stdout=log,
                 stderr=log,
             )
