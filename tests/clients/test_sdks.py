@@ -47,7 +47,6 @@ def test_october_2017(engine: tuple[Emulated, str], environment: Callable[[str, 
     assert run(engine, python, "sdk_0_2_0.py") == [
         *FLAT,
         "job succeeded 0 Microsoft.BatchAI/Jobs",
-        "stdouterr execution.log ...",
         "stdouterr stderr.txt ...",
         "stdouterr stdout.txt seen 3 lines",
         "MODEL model.txt weights of 3 lines",

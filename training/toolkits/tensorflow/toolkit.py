@@ -86,11 +86,14 @@ def _places(
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Give (node, port) of each parameter server and each worker."""
     count = len(nodes.addresses)
+    # TensorFlow takes a port at every address: on nodes without a network of their own no two may be one.
+    shared = any(address.startswith("127.") for address in nodes.addresses)
     ports = [FIRST_PORT] * count
 
     def taken(node: int) -> tuple[int, int]:
-        ports[node] += 1
-        return node, ports[node] - 1
+        counter = 0 if shared else node
+        ports[counter] += 1
+        return node, ports[counter] - 1
 
     servers = [taken(node) for node in range(int(settings.get("parameterServerCount") or 0))]
     workers = [taken(node) for node in spread(int(settings.get("workerCount") or 1), count)]
