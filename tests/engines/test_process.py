@@ -273,7 +273,7 @@ def test_what_a_job_installs_stays_on_its_node(lab: Any, tmp_path: Path) -> None
     where = lab.place.disk / "python" / "lib"
     install = f"pip install -q --no-index --no-deps {package}"
     ask = 'python -c "import click, yaml; print(click.__file__)"'
-    outcome = lab.run(f"{install} && {ask}; which python")
+    outcome = lab.run(f"{install} && {ask}; command -v python")
     assert outcome.end.exit_code == 0, outcome.text("stderr.txt")
     imported, program = outcome.text().splitlines()
     assert Path(imported).is_relative_to(where)
