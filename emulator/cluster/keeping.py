@@ -16,6 +16,7 @@ from batchai_scenario.emulator.cluster.forms import (
 )
 from batchai_scenario.emulator.cluster.nodes import Nodes
 from batchai_scenario.emulator.cluster.queue import Queue, Waiting
+from batchai_scenario.emulator.cluster.records import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -193,16 +194,21 @@ class Records:
     def _hold(self, record: JobRecord) -> None:
         """Put a job where the loop's thread looks for it."""
         key, queue = record.job.key.id, self.queue(record.job.cluster.lower())
+        definition = record.job.definition
+        place = Waiting(key, int(definition["nodeCount"]), _priority(definition), record.number)
         if record.live and not record.waiting:
             self.jobs[key] = record
             final = record.job.execution_state.final
-            running = 0 if final else len(record.job.nodes)
-            queue.work(key, running=running, held=record.job.nodes if record.tasks else ())
+            queue.work(
+                key,
+                running=0 if final else len(record.job.nodes),
+                held=record.job.nodes if record.tasks else (),
+                returns=place if record.ending is Ending.REQUEUED and not final else None,
+            )
             return
         self.jobs.pop(key, None)
         if record.waiting:
-            definition = record.job.definition
-            queue.wait(Waiting(key, int(definition["nodeCount"]), _priority(definition), record.number))
+            queue.wait(place)
         else:
             queue.forget(key)
 

@@ -42,6 +42,7 @@ class Queue:
         self._waiting: dict[str, Waiting] = {}
         self._active: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._holders: dict[str, set[str]] = {}
+        self._returning: dict[str, Waiting] = {}
         self._running = 0
 
     @property
@@ -78,15 +79,20 @@ class Queue:
         if waiting is not None:
             self._lines.setdefault(waiting.nodes, Line()).add(job, waiting.rank)
 
-    def work(self, job: str, *, running: int = 0, held: tuple[str, ...] = ()) -> None:
+    def work(
+        self, job: str, *, running: int = 0, held: tuple[str, ...] = (), returns: Waiting | None = None
+    ) -> None:
         """Note a job that something is done with.
 
-        ``running``: nodes that it runs on now; ``held``: nodes that the engine may hold something of it on.
+        ``running``: nodes that it runs on now; ``held``: nodes that the engine may hold something of it on;
+        ``returns``: where it will wait once it is cleaned up. Until then nothing behind that place starts.
         """
-        if self._active.get(job) == (running, held):
+        if self._active.get(job) == (running, held) and self._returning.get(job) == returns:
             return
         self.forget(job)
         self._active[job] = (running, held)
+        if returns is not None:
+            self._returning[job] = returns
         self._running += running
         for node in held:
             self._holders.setdefault(node, set()).add(job)
@@ -96,6 +102,7 @@ class Queue:
         waiting = self._waiting.pop(job, None)
         if waiting is not None:
             self._leave(waiting)
+        self._returning.pop(job, None)
         running, held = self._active.pop(job, (0, ()))
         self._running -= running
         for node in set(held):
@@ -111,9 +118,13 @@ class Queue:
                 del self._lines[waiting.nodes]
 
     def first(self, capacity: int) -> Waiting | None:
-        """Give the first in line of those that ask for at most ``capacity`` nodes."""
+        """Give the first in line of those that fit into ``capacity`` nodes; none if one returns before it."""
         heads = [head for nodes, line in self._lines.items() if nodes <= capacity and (head := line.first())]
-        return self._waiting[min(heads)[1]] if heads else None
+        if not heads:
+            return None
+        found = self._waiting[min(heads)[1]]
+        returning = (job.rank for job in self._returning.values() if job.nodes <= capacity)
+        return found if all(found.rank < rank for rank in returning) else None
 
     def held(self, node: str) -> bool:
         """Tell whether the engine may hold something of a job on a node."""

@@ -52,6 +52,31 @@ def test_a_job_that_can_never_run_here_holds_back_nobody() -> None:
     assert chosen([Waiting("huge", 9), Waiting("small", 1)], 2, capacity=3) == ["small"]
 
 
+def test_a_job_that_comes_back_is_not_overtaken_while_it_is_cleaned_up() -> None:
+    queue, idle = Queue(), Line[int]()
+    idle.add("n", 0)
+    first, behind = Waiting("first", 1, age=0), Waiting("behind", 1, age=1)
+    queue.wait(behind)
+    queue.work("first", running=1, held=("old",), returns=first)
+    assert next_start(queue, idle, 1) is None
+    queue.wait(Waiting("urgent", 1, 1000, age=2))
+    assert next_start(queue, idle, 1) == Assignment("urgent", ("n",))
+    queue.forget("urgent")
+    queue.wait(first)
+    assert next_start(queue, idle, 1) == Assignment("first", ("n",))
+    queue.work("first", running=1, returns=first)
+    queue.work("first", running=1)  # it was ended meanwhile
+    assert next_start(queue, idle, 1) == Assignment("behind", ("n",))
+
+
+def test_a_job_too_big_to_come_back_here_holds_back_nobody() -> None:
+    queue, idle = Queue(), Line[int]()
+    idle.add("n", 0)
+    queue.wait(Waiting("small", 1, age=1))
+    queue.work("big", running=2, returns=Waiting("big", 2, age=0))
+    assert next_start(queue, idle, 1) == Assignment("small", ("n",))
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.integers(-1000, 1000)), max_size=12),
     st.integers(0, 6),
