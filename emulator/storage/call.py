@@ -140,17 +140,17 @@ class Call:
             raise failure("MissingRequiredHeader", HeaderName=name)
         return value
 
-    async def body(self) -> bytes:
+    async def body(self, limit: int = _MAX_BODY) -> bytes:
         """Read a small body whole.
 
         Raises:
-            StorageError: RequestBodyTooLarge (64 KiB).
+            StorageError: RequestBodyTooLarge (64 KiB, or what ``limit`` says).
         """
         data = bytearray()
         async for chunk in self.request.stream():
             data += chunk
-            if len(data) > _MAX_BODY:
-                raise failure("RequestBodyTooLarge", MaxLimit=str(_MAX_BODY))
+            if len(data) > limit:
+                raise failure("RequestBodyTooLarge", MaxLimit=str(limit))
         return bytes(data)
 
     def number(self, name: str, default: int, low: int, high: int) -> int:

@@ -121,6 +121,19 @@ def check_md5(call: Call, digest: bytes) -> None:
         raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=encode_md5(digest))
 
 
+def check_body(call: Call, data: bytes) -> None:
+    """Compare a body that was read whole with the MD5 and the CRC64 that the request gives of it.
+
+    Raises:
+        StorageError: Md5Mismatch, InvalidMd5; Crc64Mismatch, InvalidHeaderValue.
+    """
+    if "content-md5" in call.headers:
+        check_md5(call, hashlib.md5(data, usedforsecurity=False).digest())
+    given = call.headers.get(structured.CRC64)
+    if given is not None:
+        structured.check_crc64(structured.CRC64, given, structured.crc(data))
+
+
 def range_md5(fd: int, first: int, last: int) -> str:
     """Compute the MD5 of a range of at most 4 MiB, in base64."""
     data = os.pread(fd, last - first + 1, first)
@@ -180,7 +193,7 @@ def body(  # noqa: PLR0917 - an answer, and what it sends
         headers["content-md5"] = range_md5(fd, first, last)
     if checks.crc64:
         computed = structured.crc(os.pread(fd, length, first))
-        headers["x-ms-content-crc64"] = structured.encode_crc64(computed)
+        headers[structured.CRC64] = structured.encode_crc64(computed)
     if not checks.structured:
         headers["content-length"] = str(length)
         return FileBody(call.answer(status, headers), fd, first, length)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HEADER = "x-ms-structured-body"
 LENGTH = "x-ms-structured-content-length"
+CRC64 = "x-ms-content-crc64"
 FORM = "XSM/1.0; properties=crc64"
 """The only form that clients send."""
 
@@ -71,8 +72,8 @@ def echo(call: Call) -> dict[str, str]:
 
 
 def _checksum(call: Call) -> dict[str, str]:
-    given = call.headers.get("x-ms-content-crc64")
-    return {} if given is None else {"x-ms-content-crc64": given}
+    given = call.headers.get(CRC64)
+    return {} if given is None else {CRC64: given}
 
 
 def crc(data: bytes, before: int = 0) -> int:

@@ -76,7 +76,7 @@ async def receiving(call: Call, draft: int, length: int) -> AsyncIterator[Digest
     """
     digest = Digest(draft)
     decoder = structured.Decoder(call.length("content-length") or 0) if structured.is_asked(call) else None
-    crc64 = call.headers.get("x-ms-content-crc64")
+    crc64 = call.headers.get(structured.CRC64)
     received = computed = 0
     try:
         async for chunk in call.request.stream():
@@ -91,7 +91,7 @@ async def receiving(call: Call, draft: int, length: int) -> AsyncIterator[Digest
         if received != length:
             raise bad_header("content-length" if decoder is None else structured.LENGTH, str(received))
         if crc64 is not None:
-            structured.check_crc64("x-ms-content-crc64", crc64, computed)
+            structured.check_crc64(structured.CRC64, crc64, computed)
         yield digest
     finally:
         await digest.settle()

@@ -15,7 +15,7 @@ from batchai_scenario.emulator.storage.routes import _NOT_BUILT_HEADERS as REFUS
 from batchai_scenario.emulator.storage.structured import FORM
 from tests.storage.serving import ACCOUNT, SMB
 from tests.storage.test_operations import Request, prepared
-from tests.storage.walking import mentioned, operations
+from tests.storage.walking import Watched, mentioned, operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,30 +68,6 @@ RECEIVED_OR_OTHERWISE = {
     "x-ms-source-encryption-key": "of Blob",
     "x-ms-source-encryption-key-sha256": "of Blob",
 }
-
-
-class Watched(dict[str, str]):
-    """A mapping that notes which names were asked for."""
-
-    def __init__(self, given: Mapping[str, str], seen: set[str]) -> None:
-        super().__init__(given)
-        self._seen = seen
-
-    def get(self, name: str, default: Any = None) -> Any:
-        self._seen.add(name)
-        return super().get(name, default)
-
-    def __getitem__(self, name: str) -> str:
-        self._seen.add(name)
-        return super().__getitem__(name)
-
-    def __contains__(self, name: object) -> bool:
-        self._seen.add(str(name))
-        return super().__contains__(name)
-
-    def items(self) -> Any:
-        self._seen.add("x-ms-meta")  # who reads all of them wants the metadata
-        return super().items()
 
 
 @pytest.fixture

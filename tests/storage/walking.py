@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BUILDER = re.compile(r"\ndef build_(\w+)_request\((.*?)(?=\ndef |\nclass |\Z)", re.DOTALL)
 _HEADER = re.compile(r'_headers\["([A-Za-z][\w-]+)"\]')
@@ -20,6 +23,30 @@ class Sent(NamedTuple):
     operation: str
     headers: frozenset[str]
     query: frozenset[str]
+
+
+class Watched(dict[str, str]):
+    """A mapping that notes which names were asked for."""
+
+    def __init__(self, given: Mapping[str, str], seen: set[str]) -> None:
+        super().__init__(given)
+        self._seen = seen
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._seen.add(name)
+        return super().get(name, default)
+
+    def __getitem__(self, name: str) -> str:
+        self._seen.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self._seen.add(str(name))
+        return super().__contains__(name)
+
+    def items(self) -> Any:
+        self._seen.add("x-ms-meta")  # who reads all of them wants the metadata
+        return super().items()
 
 
 def operations(package: str) -> list[Sent]:

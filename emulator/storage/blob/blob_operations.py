@@ -124,6 +124,11 @@ async def set_blob_properties(context: BlobContext, call: BlobCall) -> Response:
 
 async def delete_blob(context: BlobContext, call: BlobCall) -> Response:
     """Delete a blob, and the directories that only its name implied."""
+    snapshots = call.headers.get("x-ms-delete-snapshots", "include").lower()
+    if snapshots == "only":
+        raise not_built("snapshots of blobs (x-ms-delete-snapshots: only)")
+    if snapshots != "include":
+        raise bad_header("x-ms-delete-snapshots", snapshots)
     with find(context, call) as found:
         read(context, call, found)
         root = context.containers.root(call.account.name, call.share)

@@ -8,7 +8,7 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from batchai_scenario.emulator.storage import structured
+from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.blob_operations import (
     check_target,
@@ -38,6 +38,9 @@ MAX_BLOCK = 4000 * 1024 * 1024
 
 MAX_BLOCKS = 50_000
 """Blocks in a blob (service)."""
+
+_MAX_LIST = 8 * 1024 * 1024
+"""Bytes in a block list: 50,000 identifiers fit."""
 
 _ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
@@ -69,7 +72,9 @@ async def put_block_list(context: BlobContext, call: BlobCall) -> Response:
     """Make a blob of blocks that wait and of those that it has, in the order of the list."""
     root = context.containers.root(call.account.name, call.share)
     record = EntryRecord(content_headers(call), call.metadata(), "Archive")
-    wanted = _read_list(await call.block_list())
+    body = await call.body(_MAX_LIST)
+    content.check_body(call, body)
+    wanted = _read_list(body)
     async with context.committing:
         check_target(context, call, root)
         with draft(context) as path, ExitStack() as held:

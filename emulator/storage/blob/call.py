@@ -10,9 +10,6 @@ from batchai_scenario.emulator.storage.names import MAX_NAME, decode_path
 MAX_BLOB_NAME = 1024
 """Characters in a blob's name (service)."""
 
-_MAX_LIST = 8 * 1024 * 1024
-"""Bytes in a block list: 50,000 identifiers fit."""
-
 
 class BlobCall(Call):
     """A request to Blob: ``share`` is the container, ``parts`` the blob's name, cut at its slashes."""
@@ -51,12 +48,3 @@ class BlobCall(Call):
     def key(self) -> str:
         """Name the container among the records; no share has such a name."""
         return container_key(self.account.name, self.share)
-
-    async def block_list(self) -> bytes:
-        """Read the body of Put Block List; StorageError RequestBodyTooLarge (8 MiB)."""
-        data = bytearray()
-        async for chunk in self.request.stream():
-            data += chunk
-            if len(data) > _MAX_LIST:
-                raise failure("RequestBodyTooLarge", MaxLimit=str(_MAX_LIST))
-        return bytes(data)
