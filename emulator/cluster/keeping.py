@@ -194,27 +194,31 @@ class Records:
     def _hold(self, record: JobRecord) -> None:
         """Put a job where the loop's thread looks for it."""
         key, queue = record.job.key.id, self.queue(record.job.cluster.lower())
-        definition = record.job.definition
-        place = Waiting(key, int(definition["nodeCount"]), _priority(definition), record.number)
         if record.live and not record.waiting:
             self.jobs[key] = record
-            final = record.job.execution_state.final
+            over = record.job.execution_state.final
+            returns = record.ending is Ending.REQUEUED and not over
             queue.work(
                 key,
-                running=0 if final else len(record.job.nodes),
+                running=0 if over or returns else len(record.job.nodes),
                 held=record.job.nodes if record.tasks else (),
-                returns=place if record.ending is Ending.REQUEUED and not final else None,
+                returns=_place(record) if returns else None,
             )
             return
         self.jobs.pop(key, None)
         if record.waiting:
-            queue.wait(place)
+            queue.wait(_place(record))
         else:
             queue.forget(key)
 
 
 def _node_id(cluster: str, node: str) -> str:
     return f"{cluster}/nodes/{node}"
+
+
+def _place(record: JobRecord) -> Waiting:
+    definition = record.job.definition
+    return Waiting(record.job.key.id, int(definition["nodeCount"]), _priority(definition), record.number)
 
 
 def _priority(definition: Mapping[str, Any]) -> int:

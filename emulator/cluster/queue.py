@@ -34,26 +34,26 @@ class Queue:
 
     Those that wait stand in one line for each number of nodes that is asked for, so that what cannot run
     at the cluster's present size is passed over without being looked at. All other jobs are ``active``:
-    they run, or are cleaned up, or are being deleted.
+    they run, or are cleaned up, or are being deleted. One that goes back to the queue stands in its line
+    while it is active still, and keeps its place there.
     """
 
     def __init__(self) -> None:
         self._lines: dict[int, Line[tuple[int, int]]] = {}
-        self._waiting: dict[str, Waiting] = {}
+        self._places: dict[str, Waiting] = {}
         self._active: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._holders: dict[str, set[str]] = {}
-        self._returning: dict[str, Waiting] = {}
         self._running = 0
 
     @property
     def empty(self) -> bool:
         """Tell whether no job is left."""
-        return not self._waiting and not self._active
+        return not self._places and not self._active
 
     @property
     def waiting(self) -> Iterable[str]:
         """The ids of the jobs that wait."""
-        return self._waiting.keys()
+        return self._places.keys() - self._active.keys()
 
     @property
     def active(self) -> Iterable[str]:
@@ -62,47 +62,46 @@ class Queue:
 
     def wait(self, job: Waiting) -> None:
         """Let a job wait in line."""
-        if self._waiting.get(job.job) == job:
+        if self._places.get(job.job) == job and job.job not in self._active:
             return
         self.forget(job.job)
-        self._waiting[job.job] = job
-        self._lines.setdefault(job.nodes, Line()).add(job.job, job.rank)
+        self._line_up(job)
 
     def aside(self, job: str) -> None:
         """Let a waiting job stand aside: it is not in line, and asks for no nodes yet."""
-        if job in self._waiting:
-            self._leave(self._waiting[job])
+        if job in self._places:
+            self._leave(self._places[job])
 
     def join(self, job: str) -> None:
         """Put a waiting job that stood aside in its line; nothing if it waits no more."""
-        waiting = self._waiting.get(job)
-        if waiting is not None:
-            self._lines.setdefault(waiting.nodes, Line()).add(job, waiting.rank)
+        place = self._places.get(job)
+        if place is not None:
+            self._line_up(place)
 
     def work(
         self, job: str, *, running: int = 0, held: tuple[str, ...] = (), returns: Waiting | None = None
     ) -> None:
         """Note a job that something is done with.
 
-        ``running``: nodes that it runs on now; ``held``: nodes that the engine may hold something of it on;
-        ``returns``: where it will wait once it is cleaned up. Until then nothing behind that place starts.
+        ``running``: nodes that it runs on and does not ask for again; ``held``: nodes that the engine may
+        hold something of it on; ``returns``: its place in line, once it is cleaned up. Nothing behind it
+        starts before it.
         """
-        if self._active.get(job) == (running, held) and self._returning.get(job) == returns:
+        if self._active.get(job) == (running, held) and self._places.get(job) == returns:
             return
         self.forget(job)
         self._active[job] = (running, held)
         if returns is not None:
-            self._returning[job] = returns
+            self._line_up(returns)
         self._running += running
         for node in held:
             self._holders.setdefault(node, set()).add(job)
 
     def forget(self, job: str) -> None:
         """Take a job out, if it is in."""
-        waiting = self._waiting.pop(job, None)
-        if waiting is not None:
-            self._leave(waiting)
-        self._returning.pop(job, None)
+        place = self._places.pop(job, None)
+        if place is not None:
+            self._leave(place)
         running, held = self._active.pop(job, (0, ()))
         self._running -= running
         for node in set(held):
@@ -110,21 +109,22 @@ class Queue:
             if not self._holders[node]:
                 del self._holders[node]
 
-    def _leave(self, waiting: Waiting) -> None:
-        line = self._lines.get(waiting.nodes)
+    def _line_up(self, place: Waiting) -> None:
+        self._places[place.job] = place
+        self._lines.setdefault(place.nodes, Line()).add(place.job, place.rank)
+
+    def _leave(self, place: Waiting) -> None:
+        line = self._lines.get(place.nodes)
         if line is not None:
-            line.discard(waiting.job)
+            line.discard(place.job)
             if not line:
-                del self._lines[waiting.nodes]
+                del self._lines[place.nodes]
 
     def first(self, capacity: int) -> Waiting | None:
-        """Give the first in line of those that fit into ``capacity`` nodes; none if one returns before it."""
+        """Give the first in line of those that fit into ``capacity`` nodes; None if it cannot start yet."""
         heads = [head for nodes, line in self._lines.items() if nodes <= capacity and (head := line.first())]
-        if not heads:
-            return None
-        found = self._waiting[min(heads)[1]]
-        returning = (job.rank for job in self._returning.values() if job.nodes <= capacity)
-        return found if all(found.rank < rank for rank in returning) else None
+        first = min(heads)[1] if heads else ""
+        return None if first in self._active else self._places.get(first)
 
     def held(self, node: str) -> bool:
         """Tell whether the engine may hold something of a job on a node."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
 from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState, NodeState
-from batchai_scenario.emulator.errors import NothingToTake
+from batchai_scenario.emulator.errors import EngineError, NothingToTake, Problem
 from tests.cluster.test_autoscale import auto
 
 if TYPE_CHECKING:
@@ -43,6 +44,37 @@ def test_a_job_whose_node_is_taken_goes_back_to_the_queue_and_runs_again(world: 
     world.job_in(behind, ExecutionState.QUEUED)
     world.engine.end(task)
     assert world.job_in(job, ExecutionState.SUCCEEDED).exit_code == 0
+
+
+@pytest.mark.parametrize("way", ["cleaned up", "terminated", "deleted"])
+def test_nothing_overtakes_a_job_that_is_cleaned_up_not_even_after_a_restart(world: World, way: str) -> None:
+    key = world.cluster(target=2, vmPriority="lowpriority")
+    job, behind = world.job(), world.job("behind", nodeCount=2)
+    task, remove = world.started(job), world.engine.remove
+    left = EngineError(Problem("InternalError", "The container stays."))
+    world.engine.remove = Mock(side_effect=left)  # type: ignore[method-assign]
+    taken = world.controller.preempt(key.id)
+    for _ in range(2):
+        world.until(lambda: world.engine.remove.called)  # type: ignore[attr-defined]
+        world.cluster_when(key, lambda c: sum(node.state is NodeState.IDLE for node in c.nodes) == 2)
+        small = world.job("small")
+        world.controller._loop.ask(lambda: None)
+        assert world.job_in(small, ExecutionState.QUEUED).nodes == ()
+        world.restart()
+        world.engine.remove.reset_mock()
+    urgent = world.job("urgent", schedulingPriority="high")
+    world.engine.end(world.started(urgent))
+    world.engine.remove = remove  # type: ignore[method-assign]
+    if way != "cleaned up":
+        ask = world.controller.terminate_job if way == "terminated" else world.controller.delete_job
+        assert ask(job)
+    world.clock.advance(seconds=6)
+    if way == "cleaned up":
+        again_on(world, job, taken)
+        assert world.started(job) == task
+        world.job_in(behind, ExecutionState.QUEUED)
+        world.engine.end(task)
+    assert len(world.job_in(behind, ExecutionState.RUNNING).nodes) == 2
 
 
 def test_a_job_whose_node_is_taken_before_anything_of_it_was_started(world: World) -> None:
@@ -101,6 +133,16 @@ def test_a_cluster_that_scales_by_itself_gets_the_node_back_while_it_is_needed(w
     world.job_in(job, ExecutionState.SUCCEEDED)
     world.clock.advance(seconds=4)
     world.cluster_when(key, lambda c: not c.nodes)
+
+
+def test_a_job_that_is_cleaned_up_asks_for_its_nodes_once(world: World) -> None:
+    key = world.cluster(vmPriority="lowpriority", **auto(0, 3))
+    world.started(world.job())
+    world.broken = True
+    world.controller.preempt(key.id)
+    world.controller._loop.ask(lambda: None)
+    assert world.controller._records.queue(key.id).demand(3) == 1
+    assert world.controller._records.clusters[key.id].target == 1
 
 
 def test_it_goes_on_after_a_restart(world: World) -> None:
