@@ -61,7 +61,6 @@ from batchai_scenario.emulator.engines.parts import (
     place_among,
     thread_variables,
 )
-from batchai_scenario.emulator.engines.programs import unheard
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.environment import gpu_variables
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
@@ -253,7 +252,7 @@ class DockerEngine:
         """Pull the image, or build what stands for it (E9)."""
         self._images(progress).resolve(need.image, need.node_image, announce)
 
-    def _images(self, progress: Callable[[str, int, int], None] = unheard) -> Images:
+    def _images(self, progress: Callable[[str, int, int], None] | None = None) -> Images:
         return Images(self._api, self._home, training=self._training, pull=self._pull, progress=progress)
 
     def _forget(self, task_id: str) -> None:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchai_scenario.emulator.engines.programs import Throttle, run_program, share_done, unheard
+from batchai_scenario.emulator.engines.programs import (
+    SECONDS_BETWEEN_LINES,
+    Throttle,
+    run_program,
+    share_done,
+)
 from batchai_scenario.emulator.engines.substitutes import (
     Candidate,
     build_programs,
@@ -68,7 +73,7 @@ class Images:
         *,
         training: Path,
         pull: PullPolicy = "missing",
-        progress: Callable[[str, int, int], None] = unheard,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self._progress = progress
         self._api = api
@@ -219,18 +224,20 @@ def _without(text: str, request: ImageRequest) -> str:
 
 
 class PullProgress:
-    """Adds up what an engine says of an image's layers, and announces it now and then."""
+    """Adds up what an engine says of image layers, for ``progress``, or now and then for ``announce``."""
 
     def __init__(
         self,
         reference: str,
         announce: Callable[[str], None],
-        progress: Callable[[str, int, int], None] = unheard,
+        progress: Callable[[str, int, int], None] | None = None,
+        *,
+        seconds: float = SECONDS_BETWEEN_LINES,
     ) -> None:
         self._progress = progress
         self._reference = reference
         self._announce = announce
-        self._throttle = Throttle(announce)
+        self._throttle = Throttle(announce, seconds=seconds)
         self._layers: dict[str, tuple[float, float]] = {}
 
     def hear(self, event: dict[str, Any]) -> None:
@@ -248,5 +255,7 @@ class PullProgress:
             self._announce(f"image: pulling {self._reference}")
         self._layers[str(event.get("id"))] = (float(detail.get("current") or 0), float(detail["total"]))
         done, total = (sum(column) for column in zip(*self._layers.values(), strict=True))
-        self._progress(self._reference, int(done), int(total))
-        self._throttle(f"image: pulling {self._reference}: {share_done(done, total)} of {total / 1e6:.0f} MB")
+        if self._progress is not None:
+            self._progress(self._reference, int(done), int(total))
+            return
+        self._throttle(f"image: pulling {self._reference} ({total / 1e6:.0f} MB): {share_done(done, total)}")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-_SECONDS_BETWEEN_LINES = 3.0
+SECONDS_BETWEEN_LINES = 3.0
+"""Seconds between two lines about progress, so that logs stay readable."""
 
 
 class Throttle:
@@ -30,7 +31,7 @@ class Throttle:
         self,
         announce: Callable[[str], None],
         *,
-        seconds: float = _SECONDS_BETWEEN_LINES,
+        seconds: float = SECONDS_BETWEEN_LINES,
         time_of: Callable[[], float] = time.monotonic,
     ) -> None:
         self._announce = announce
@@ -51,16 +52,14 @@ def share_done(done: float, total: float) -> str:
     return f"{100 * done / total:.0f} %" if total > 0 else f"{done:.0f}"
 
 
-def unheard(file: str, done: int, total: int) -> None:
-    """Hear progress that nobody asked for."""
-
-
 def run_program(
     program: Path,
     arguments: Iterable[str],
     what: str,
     announce: Callable[[str], None],
-    progress: Callable[[str, int, int], None] = unheard,
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    seconds: float = SECONDS_BETWEEN_LINES,
 ) -> dict[str, Any]:
     """Run a program to its end and give its last event.
 
@@ -68,9 +67,10 @@ def run_program(
         program: the Python file, run by this interpreter.
         arguments: its command line.
         what: what it makes, for announcements: ``image scenario/cntk``.
-        announce: hears progress, a line every few seconds.
-        progress: hears it as often as the program tells it: (file, done, total). What it raises ends the
-            program.
+        announce: hears notes; progress, too, now and then, if there is no ``progress``.
+        progress: hears progress as often as the program tells it: (file, done, total). What it raises ends
+            the program.
+        seconds: between two lines about progress.
 
     Raises:
         EngineUnavailable: the machine lacks something; the program's own message and remedy.
@@ -78,7 +78,7 @@ def run_program(
     """
     if not program.is_file():
         raise EngineError(Problem("InternalError", f"{what} cannot be made: {program} does not exist"))
-    throttle = Throttle(lambda line: announce(f"{what}: {line}"))
+    throttle = Throttle(lambda line: announce(f"{what}: {line}"), seconds=seconds)
     last: dict[str, Any] = {}
     with (
         tempfile.TemporaryFile() as errors,
@@ -96,8 +96,10 @@ def run_program(
             for line in process.stdout or ():
                 last = _event(line) or last
                 if last.get("event") == "progress":
-                    progress(*_numbers(last))
-                    throttle(_progress(last))
+                    if progress is None:
+                        throttle(_progress(last))
+                    else:
+                        progress(*_numbers(last))
                 elif last.get("event") == "note":
                     announce(f"{what}: {last.get('message', '')}")
                     last = {}

@@ -37,7 +37,7 @@ def ready_machine(backend: Backend, scenario: Resolved, journal: Journal, waitin
 
     def progress(what: str, done: int, total: int) -> None:
         waiting.check()
-        journal.tell(e.Progress("machine", what, done, total))
+        journal.tell(e.Progress("machine", what, done, total, unit=""))  # bytes or steps
 
     with journal.step("machine", f"Get {', '.join(lacking)}"):
         machine.ready(jobs, tell, progress)

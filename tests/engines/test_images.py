@@ -9,12 +9,13 @@ import pytest
 from docker.errors import APIError, ImageNotFound
 
 from batchai_scenario.emulator.engines.gpu import count_listed, decide_gpus, engine_offers_gpus
-from batchai_scenario.emulator.engines.images import Images
+from batchai_scenario.emulator.engines.images import Images, PullProgress
 from batchai_scenario.emulator.engines.programs import Throttle, run_program
 from batchai_scenario.emulator.engines.substitutes import Candidate, candidates_for, plain_name, read_table
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.emulator.state.home import Home
+from batchai_scenario.scenarios.run.follow import is_progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,6 +219,40 @@ def test_progress_is_announced_now_and_then() -> None:
     for now in range(10):
         throttle(f"{now}")
     assert lines == ["3", "6", "9"]
+
+
+LAYER = {"status": "Downloading", "id": "a", "progressDetail": {"current": 5_000_000, "total": 10_000_000}}
+
+
+def test_a_pull_is_announced_so_that_it_is_known_as_progress() -> None:
+    lines: list[str] = []
+    PullProgress("x:1", lines.append, seconds=0).hear(LAYER)
+    assert lines == ["image: pulling x:1", "image: pulling x:1 (10 MB): 50 %"]
+    assert [is_progress(line) for line in lines] == [False, True]
+
+
+def test_a_pulls_progress_is_told_once() -> None:
+    lines: list[str] = []
+    far: list[tuple[str, int, int]] = []
+    PullProgress("x:1", lines.append, lambda *it: far.append(it), seconds=0).hear(LAYER)
+    assert (lines, far) == (["image: pulling x:1"], [("x:1", 5_000_000, 10_000_000)])
+
+
+def test_a_programs_progress_is_told_once(tmp_path: Path) -> None:
+    program = tmp_path / "p.py"
+    program.write_text(
+        "import json\n"
+        "for event in ({'event': 'progress', 'file': 'a.whl', 'done': 1, 'total': 2},\n"
+        "              {'event': 'note', 'message': 'a note'}, {'event': 'done'}):\n"
+        "    print(json.dumps(event))\n"
+    )
+    lines: list[str] = []
+    far: list[tuple[str, int, int]] = []
+    run_program(program, [], "thing", lines.append, lambda *it: far.append(it), seconds=0)
+    assert (lines, far) == (["thing: a note"], [("a.whl", 1, 2)])
+    lines.clear()
+    run_program(program, [], "thing", lines.append, seconds=0)
+    assert lines == ["thing: a.whl 50 %", "thing: a note"]
 
 
 def test_a_program_that_is_missing_is_told(tmp_path: Path) -> None:

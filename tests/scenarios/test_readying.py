@@ -104,7 +104,7 @@ def test_what_is_lacking_is_got_in_a_step_of_its_own(world: World) -> None:
     first = world.record.record.timeline[0]
     assert (first.step, first.text, first.ok) == ("machine", "Get CNTK 2.7 (120 MB), image a", True)
     assert machine.asked[0][0]["customToolkitSettings"] == {"commandLine": "train 2"}
-    assert e.Progress("machine", "file", 1, 2) in world.heard(e.Progress)
+    assert e.Progress("machine", "file", 1, 2, unit="") in world.heard(e.Progress)
     assert e.Notice("", "image: made") in world.heard(e.Notice)
 
 
