@@ -130,6 +130,33 @@ def test_what_would_have_no_effect_is_refused_and_nothing_is_made(
     assert manager.ask("GET", f"{CONTAINERS}/xyz").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "text"),
+    [
+        ("GET", "$expand", "stats"),
+        ("PUT", "$expand", "snapshots"),
+        ("DELETE", "include", "leased-snapshots"),
+        ("DELETE", "x-ms-snapshot", "2019-05-17T23:41:28.0000000Z"),
+    ],
+)
+def test_what_would_go_unheard_is_refused_and_the_share_stays(
+    manager: SignedIn, method: str, name: str, text: str
+) -> None:
+    manager.body("PUT", f"{SHARES}/heard", {})
+    header = name.startswith("x-")
+    answer = manager.session.request(
+        method,
+        f"{manager.url}{SHARES}/heard",
+        params={"api-version": manager.version} | ({} if header else {name: text}),
+        headers={name: text} if header else {},
+        timeout=20,
+    )
+    assert (answer.status_code, answer.json()["error"]["target"]) == (400, name)
+    assert name in answer.json()["error"]["message"]
+    assert manager.ask("GET", f"{SHARES}/heard").status_code == 200
+    assert manager.ask("DELETE", f"{SHARES}/heard", include="none").status_code == 200
+
+
 def test_a_share_with_snapshots_stays(manager: SignedIn) -> None:
     manager.body("PUT", f"{SHARES}/kept", {})
     key = manager.body("POST", f"{ACCOUNT}/listKeys")["keys"][0]["value"]

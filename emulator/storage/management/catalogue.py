@@ -65,7 +65,7 @@ OPERATIONS = (
     Operation("FileShares_Create", "PUT", "A/fileServices/default/shares/S"),
     Operation("FileShares_Update", "PATCH", "A/fileServices/default/shares/S"),
     Operation("FileShares_Get", "GET", "A/fileServices/default/shares/S"),
-    Operation("FileShares_Delete", "DELETE", "A/fileServices/default/shares/S"),
+    Operation("FileShares_Delete", "DELETE", "A/fileServices/default/shares/S", "without snapshots"),
 )
 
 
@@ -103,7 +103,10 @@ Made by `python -m batchai_scenario.emulator.storage.management.catalogue > docs
 not edit. `A` is `/storageAccounts/ACCOUNT`, and all paths stand below
 `/subscriptions/S[/resourceGroups/G]/providers/Microsoft.Storage`. A version newer than those that are known
 is served as the newest, with a `Warning`. What has no row here is refused: 404 `InvalidResourceType` with its
-name. A property of a service, share or container that would have no effect here is refused by its path.
+name. A property of a service, share or container that would have no effect here is refused by its path, a
+query parameter (`$expand`, `include`, `$filter`) and `x-ms-snapshot` by its name. A share that has snapshots
+stays: its own endpoint deletes them. Of an account location, tags, SKU and kind are kept; its other
+properties are as the answer tells, whatever was asked.
 
 | operation | method | path | served |
 | --- | --- | --- | --- |

@@ -22,6 +22,7 @@ _TIER = "x-ms-access-tier"
 _TIERS = ("TransactionOptimized", "Hot", "Cool", "Premium")
 _MOST_QUOTA = 102400
 _PAGE = 5000
+_PAGING = ("$maxpagesize", "$skiptoken")
 
 
 class Folders(Protocol):
@@ -76,6 +77,7 @@ def answer(request: ArmRequest, kind: Kind, folders: Folders, account: str, enti
     types = request.types[1:]
     if request.action:
         raise _refused(f"{kind.service}/{request.action}")
+    _check_asked(request, _PAGING if len(types) > 1 and not types[1][1] else ())
     service = {
         "id": f"{entity_id}/{kind.service}/default",
         "name": "default",
@@ -94,9 +96,9 @@ def answer(request: ArmRequest, kind: Kind, folders: Folders, account: str, enti
         elif request.method != "GET":
             raise _refused(f"{request.method} of {kind.service}")
         return ArmResponse(200, service)
-    item = _Item(kind, folders, account, f"{entity_id}/{kind.service}/default/{kind.item}")
     if len(types) > 2 or types[1][0] != kind.item:  # noqa: PLR2004 - service and item
         raise _refused("/".join(name for name, _ in types))
+    item = _Item(kind, folders, account, f"{entity_id}/{kind.service}/default/{kind.item}")
     try:
         return item.list(request) if not types[1][1] else item.one(request, types[1][1])
     except StorageError as error:
@@ -113,9 +115,6 @@ class _Item:
     def list(self, request: ArmRequest) -> ArmResponse:
         if request.method != "GET":
             raise _refused(f"{request.method} of {self.kind.item}")
-        for name in request.query:
-            if name not in ("api-version", "$maxpagesize", "$skiptoken"):
-                raise ServiceError(400, "InvalidQueryParameterValue", f"{name} is not emulated here.", name)
         size = request.query.get("$maxpagesize", str(_PAGE))
         if not size.isascii() or not size.isdecimal() or not 1 <= int(size[:9]) <= _PAGE:
             text = f"$maxpagesize is a number from 1 to {_PAGE}."
@@ -189,6 +188,17 @@ class _Item:
                 **self.kind.write(record),
             },
         }
+
+
+def _check_asked(request: ArmRequest, known: tuple[str, ...]) -> None:
+    """Refuse what would go unheard; ``include=none`` is so: a share with snapshots stays."""
+    for name, text in request.query.items():
+        if name not in ("api-version", *known) and (name, text.lower()) != ("include", "none"):
+            reason = f"{name} is not emulated here: leave it out."
+            raise ServiceError(400, "InvalidQueryParameterValue", reason, name)
+    if "x-ms-snapshot" in request.headers:
+        reason = "x-ms-snapshot is not emulated here: the share's own endpoint reads and deletes snapshots."
+        raise ServiceError(400, "InvalidHeaderValue", reason, "x-ms-snapshot")
 
 
 def _metadata(record: ShareRecord, properties: dict[str, Any]) -> None:
