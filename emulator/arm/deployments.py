@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.arm.expressions import ExpressionError
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import REGIONS
-from batchai_scenario.emulator.arm.templates import Resource, Template, invalid_template
+from batchai_scenario.emulator.arm.resources import Resource, invalid_template
+from batchai_scenario.emulator.arm.templates import Template
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
 
@@ -108,7 +109,7 @@ class DeploymentProvider:
                 body = template.body(resource, more)
                 self._ask(request, "PUT", resource.path(_prefix(request)), resource.api_version, body)
             except ServiceError as error:
-                problem = error
+                problem = template.hiding(error)
             done.append(_operation(request, name, resource, problem))
             if problem is not None:
                 break
@@ -117,7 +118,7 @@ class DeploymentProvider:
             try:
                 outputs = template.outputs(more)
             except ServiceError as error:
-                problem = error
+                problem = template.hiding(error)
         state = "Succeeded" if problem is None else "Failed"
         entity = self._entity(request, name, template, resources, state)
         entity["properties"]["outputs"] = outputs
@@ -148,12 +149,16 @@ class DeploymentProvider:
         parameters = properties.get("parameters") or {}
         if not isinstance(given, dict) or not isinstance(parameters, dict):
             raise invalid_template("template and parameters are JSON objects")
-        template = Template(given, parameters.get("parameters", parameters), self._place(request))
+        parameters = parameters.get("parameters", parameters)
+        if not isinstance(parameters, dict):
+            raise invalid_template("template and parameters are JSON objects")
+        template = Template(given, parameters, self._place(request))
         resources = template.resources()
         refused = [(one, why) for one in resources if (why := self._serves(one.type))]
         if refused:
             told = "; ".join(f"{one.type} '{one.name}': {why}" for one, why in refused)
-            raise invalid_template(f"nothing was deployed, because of {told}", "resources")
+            text = f"nothing was deployed, because of {told}"
+            raise template.hiding(invalid_template(text, "resources"))
         return template, resources
 
     def _place(self, request: ArmRequest) -> dict[str, Callable[..., Any]]:

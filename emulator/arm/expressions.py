@@ -23,9 +23,24 @@ _TOKEN = re.compile(
 )
 _WRONG = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError)
 _DEEPEST = 64
+_LONGEST = 24_576
+"""Characters of one expression: the resource manager's limit."""
+_LARGEST = 4 * 1024 * 1024
+"""Characters and items of one value: the resource manager's limit of a template that is written out."""
+_NUMBERS = 1 << 63
+"""Whole numbers are below it: the resource manager's have 64 bits."""
+_FIGURES = 20
 _WIDEST = 10_000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _UNIQUE = 13
+_KINDS: dict[type, str] = {
+    str: "a string",
+    bool: "a bool",
+    int: "an int",
+    float: "a float",
+    list: "an array",
+    dict: "an object",
+}
 
 
 class ExpressionError(ValueError):
@@ -79,7 +94,30 @@ def evaluate(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:  #
         return value
     if value.startswith("[["):
         return value[1:]
-    return _value(_Parser(value[1:-1]).whole(), {**FUNCTIONS, **functions}, value)
+    if len(value) > _LONGEST:
+        raise ExpressionError(f"'{value[:40]}...' is longer than the {_LONGEST} characters of an expression")
+    found = _value(_Parser(value[1:-1]).whole(), {**FUNCTIONS, **functions}, value)
+    check_size(found)
+    return found
+
+
+def check_size(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Check that a value is neither too large nor too deep to be worked on; ExpressionError if it is."""
+    weight, level = 0, [value]
+    for _ in range(_DEEPEST):
+        weight += sum(len(one) if isinstance(one, (str, list, dict)) else 1 for one in level)
+        if weight > _LARGEST:
+            raise ExpressionError(f"a value is larger than {_LARGEST} characters and items")
+        if any(isinstance(one, int) and not -_NUMBERS <= one < _NUMBERS for one in level):
+            raise ExpressionError("a number is too large")
+        level = [item for one in level if isinstance(one, (list, dict)) for item in _items(one)]
+        if not level:
+            return
+    raise ExpressionError(f"a value is nested more than {_DEEPEST} deep")
+
+
+def _items(value: list[Any] | dict[str, Any]) -> list[Any]:
+    return value if isinstance(value, list) else [*value, *value.values()]
 
 
 def _value(node: Any, functions: Mapping[str, Callable[..., Any]], text: str) -> Any:  # noqa: ANN401 - as above
@@ -94,12 +132,15 @@ def _value(node: Any, functions: Mapping[str, Callable[..., Any]], text: str) ->
         wanted = node.arguments[1 if _value(node.arguments[0], functions, text) else 2]
         return _value(wanted, functions, text)
     arguments = [_value(argument, functions, text) for argument in node.arguments]
+    check_size(arguments)
     try:
         return function(*arguments)
     except ExpressionError:
         raise
-    except _WRONG as error:
-        raise ExpressionError(f"'{node.name}' in '{text}' cannot take these arguments: {error}") from None
+    except _WRONG:
+        # What they are and not their values, which may be secret: Python's own texts quote them.
+        told = ", ".join(_KINDS.get(type(argument), "null") for argument in arguments) or "none"
+        raise ExpressionError(f"'{node.name}' in '{text}' cannot take these arguments: {told}") from None
 
 
 def _item(value: Any, key: Any, text: str) -> Any:  # noqa: ANN401 - as above
@@ -118,8 +159,8 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._tokens: list[_Token] = []
-        at = 0
-        while text[at:].strip():
+        at, end = 0, len(text.rstrip())
+        while at < end:
             match = _TOKEN.match(text, at)
             if match is None or match.lastgroup is None:
                 raise ExpressionError(f"'{text[at : at + 20]}' in '[{text}]' cannot be read")
@@ -141,7 +182,9 @@ class _Parser:
         if token.kind == "text":
             node: Any = Literal(token.text[1:-1].replace("''", "'"))
         elif token.kind == "number":
-            node = Literal(int(token.text[:20]))
+            if len(token.text) > _FIGURES:
+                raise ExpressionError(f"the number {token.text[:_FIGURES]}... is too large")
+            node = Literal(int(token.text))
         elif token.kind == "name" and self._take("("):
             node = Call(token.text, self._arguments(depth))
         else:
@@ -205,7 +248,18 @@ def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value
 
 
 def _format(template: str, *values: Any) -> str:  # noqa: ANN401 - any JSON values
-    return re.sub(r"\{(\d{1,3})\}", lambda match: _text(values[int(match[1])]), template)
+    parts = re.split(r"\{(\d{1,3})\}", template)
+    texts = [_text(value) for value in values]
+    parts[1::2] = [texts[int(number)] for number in parts[1::2]]
+    check_size(parts)
+    return "".join(parts)
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    parts = text.split(old)
+    if len(text) + (len(parts) - 1) * len(new) > _LARGEST:
+        raise ExpressionError(f"a value is larger than {_LARGEST} characters and items")
+    return new.join(parts)
 
 
 def _union(*values: Any) -> Any:  # noqa: ANN401 - lists or objects
@@ -230,7 +284,7 @@ def _split(text: str, marks: Any) -> list[str]:  # noqa: ANN401 - a text or a li
 
 def _number(value: Any) -> int:  # noqa: ANN401 - any JSON value
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"'{value}' is no whole number")
+        raise TypeError("a whole number is needed")
     return value
 
 
@@ -267,7 +321,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "guid": lambda *parts: str(uuid.uuid5(uuid.NAMESPACE_URL, "-".join(parts))),
     "if": lambda condition, one, other: one if condition else other,
     "int": int,
-    "json": json.loads,
+    "json": lambda text: json.loads(text, parse_constant=_number),
     "last": lambda value: value[-1],
     "length": len,
     "less": lambda one, other: one < other,
@@ -279,7 +333,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "null": lambda: None,
     "or": lambda *values: any(values),
     "padleft": _pad,
-    "replace": lambda text, old, new: text.replace(old, new),
+    "replace": _replace,
     "split": _split,
     "startswith": lambda text, start: text.lower().startswith(start.lower()),
     "string": _text,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.emulator.arm.expressions import ExpressionError, evaluate
+from batchai_scenario.emulator.arm.templates import Template
+from batchai_scenario.emulator.errors import ServiceError
 from tests.front.signed_in import signed_in
 
 if TYPE_CHECKING:
@@ -84,6 +86,14 @@ TEMPLATE: dict[str, Any] = {
         },
     },
 }
+WORKSPACE: dict[str, Any] = TEMPLATE["resources"][1]
+NESTED: dict[str, Any] = {
+    **WORKSPACE,
+    "name": "[concat('w', copyIndex())]",
+    "copy": {"name": "many", "count": 100},
+    "resources": [{"type": "experiments", "name": "[concat('e', copyIndex())]", "copy": {"count": 100}}],
+}
+DEEP: dict[str, Any] = {**WORKSPACE, "tags": json.loads("[" * 500 + "]" * 500)}
 PARAMETERS = {"nodes": {"value": 0}, "password": {"value": "hunter2-hunter2"}}
 
 
@@ -175,6 +185,32 @@ def test_a_resource_that_is_refused_fails_the_deployment_and_says_which(script: 
         ({"variables": {"account": "[variables('account')]"}}, {}, "needs itself"),
         ({"variables": {"account": "[dataUri('x')]"}}, {}, "dataUri"),
         ({"resources": [{"type": "Microsoft.BatchAI/workspaces", "name": "a/b"}]}, {}, "does not fit"),
+        ({"resources": [{**WORKSPACE, "dependsOn": ["elsewhere"]}]}, {}, "'elsewhere'"),
+        ({"resources": [{**WORKSPACE, "dependsOn": "ws"}]}, {}, "dependsOn must be an array"),
+        ({"resources": [{**WORKSPACE, "scope": "/"}]}, {}, "scope"),
+        ({"resources": [{**WORKSPACE, "condition": "false"}]}, {}, "true or false"),
+        ({"resources": [{**WORKSPACE, "copy": [1]}]}, {}, "copy must be an object"),
+        ({"resources": [{**WORKSPACE, "properties": {"x": [{"copy": []}]}}]}, {}, "copies within"),
+        ({"resources": [{**WORKSPACE, "resources": 1}]}, {}, "resources must be an array"),
+        ({"resources": {"symbol": WORKSPACE}}, {}, "resources must be an array"),
+        ({"resources": [NESTED]}, {}, "more than 800"),
+        ({"resources": [DEEP]}, {}, "deep"),
+        ({"variables": {"copy": []}}, {}, "copies of variables"),
+        ({"variables": []}, {}, "variables must be an object"),
+        ({"outputs": {"x": {"type": "array", "copy": {}}}}, {}, "outputs.x.copy"),
+        ({"outputs": {"x": 1}}, {}, "outputs.x must be an object"),
+        ({"parameters": {"x": 1}}, {}, "parameters.x must be an object"),
+        ({}, {"nodes": 1}, "no 'value'"),
+        (
+            {"parameters": {**TEMPLATE["parameters"], "prefix": {"type": "string", "minLength": 3}}},
+            {"prefix": {"value": "st"}},
+            "minLength",
+        ),
+        (
+            {"parameters": {**TEMPLATE["parameters"], "nodes": {"type": "int", "maxValue": 3}}},
+            {"nodes": {"value": 4}},
+            "maxValue",
+        ),
     ],
 )
 def test_a_template_that_cannot_be_carried_out_makes_nothing(
@@ -185,6 +221,58 @@ def test_a_template_that_cannot_be_carried_out_makes_nothing(
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "InvalidTemplate"), answer.text
     assert text in answer.json()["error"]["message"]
     assert script.body("GET", f"{GROUP}/resources")["value"] == []
+
+
+def test_copies_are_waited_for_by_their_name_and_chains_may_be_long() -> None:
+    kind = "Microsoft.BatchAI/workspaces"
+    chain = {
+        "type": f"{kind}/experiments",
+        "name": "[concat('ws/e', sub(799, copyIndex(1)))]",
+        "copy": {"name": "chain", "count": 798},
+        "dependsOn": ["[if(equals(copyIndex(1), 798), 'ws', concat('ws/e', sub(798, copyIndex(1))))]"],
+    }
+    last = {"type": f"{kind}/experiments", "name": "ws/last", "dependsOn": ["chain"]}
+    found = Template({"resources": [last, chain, {"type": kind, "name": "ws"}]}, {}, {}).resources()
+    assert [one.name for one in found] == ["ws", *(f"ws/e{number}" for number in range(1, 799)), "ws/last"]
+
+
+def test_a_resource_may_depend_on_one_that_is_not_meant() -> None:
+    never = {**WORKSPACE, "name": "never", "tags": {}, "condition": False}
+    found = Template({"resources": [{**WORKSPACE, "dependsOn": ["never"]}, never]}, {}, {}).resources()
+    assert [one.name for one in found] == ["ws"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[int(parameters('password'))]",
+        "[add(parameters('password'), 1)]",
+        "[variables(parameters('password'))]",
+        "[resourceGroup()[parameters('password')]]",
+        "[reference(parameters('password'))]",
+        "[reference(concat(resourceGroup().id, '/x/', parameters('password')), '2018-05-01')]",
+    ],
+)
+def test_an_error_does_not_quote_a_secret(script: SignedIn, text: str) -> None:
+    template = {**TEMPLATE, "resources": [], "outputs": {"x": {"type": "int", "value": text}}}
+    secret = {**PARAMETERS, "password": {"value": "Hunter2-hunter2"}}
+    failed = script.ask("PUT", f"{DEPLOYMENTS}/d", properties(template, secret))
+    assert failed.json()["properties"]["provisioningState"] == "Failed"
+    assert "hunter2" not in (failed.text + script.ask("GET", f"{DEPLOYMENTS}/d").text).lower()
+
+
+def test_a_resource_that_is_refused_does_not_quote_a_secret(script: SignedIn) -> None:
+    for change in (
+        {"name": "[concat('a b', parameters('password'))]"},
+        {"name": "[concat('a/b', parameters('password'))]"},
+        {"dependsOn": ["[parameters('password')]"]},
+        {"type": "Microsoft.Web/sites", "name": "[parameters('password')]"},
+    ):
+        template = {**TEMPLATE, "resources": [{**WORKSPACE, **change}], "outputs": {}}
+        failed = script.ask("PUT", f"{DEPLOYMENTS}/d", properties(template, PARAMETERS)).json()
+        error = failed.get("error") or failed["properties"]["error"]
+        assert "<secret>" in json.dumps(error)
+        assert "hunter2" not in json.dumps(error)
 
 
 @pytest.mark.parametrize("more", [{"mode": "Complete"}, {"templateLink": {"uri": "https://x"}}])
@@ -221,8 +309,25 @@ def test_expressions(text: Any, value: Any) -> None:
         "[mul('a', 1000000000)]",
         "[div(1, 0)]",
         f"[{'a(' * 500}]",
+        f"['{'a' * 25_000}']",
+        "[add(123456789012345678901234, 1)]",
+        "[mul(9000000000000000000, 9000000000000000000)]",
+        "[json('NaN')]",
+        f"[json('{'[' * 100}{']' * 100}')]",
+        "[" + ("format('" + "{0}" * 100 + "', ") * 6 + "'aa'" + ")" * 6 + "]",
+        "[" + "replace(" * 16 + "'aa'" + ", 'a', 'aaaa')" * 16 + "]",
     ],
 )
 def test_expressions_that_are_none(text: str) -> None:
     with pytest.raises(ExpressionError):
         evaluate(text, {})
+
+
+@pytest.mark.parametrize("doubled", ["concat({0}, {0})", "createArray({0}, {0})"])
+def test_a_template_that_would_fill_the_memory_is_refused(doubled: str) -> None:
+    variables = {"v0": "some text"}
+    for number in range(1, 50):
+        variables[f"v{number}"] = f"[{doubled.format(f'variables({chr(39)}v{number - 1}{chr(39)})')}]"
+    outputs = {"x": {"type": "string", "value": "[variables('v49')]"}}
+    with pytest.raises(ServiceError, match="larger than"):
+        Template({"variables": variables, "outputs": outputs}, {}, {}).outputs({})
