@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.cluster.autoscale import AutoScale, bounds
 from batchai_scenario.emulator.cluster.endings import ask_to_end
+from batchai_scenario.emulator.cluster.loop import LoopClosed
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
 from batchai_scenario.emulator.cluster.preparation import Preparation, forget_setup
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, NothingToTake
+from batchai_scenario.emulator.errors import EngineUnavailable, NothingToTake
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.loop import Outcome
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.base import NodePlace
     from batchai_scenario.emulator.errors import Problem
 
-Placed = tuple[list["NodePlace"], "EngineError | None"]
+Placed = tuple[list["NodePlace"], "Exception | None"]
 
 _LEAVING_ORDER = (NodeState.UNUSABLE, NodeState.PREPARING, NodeState.IDLE, NodeState.RUNNING)
 
@@ -151,7 +152,9 @@ class Allocation:
                 room.loop.ask(lambda: self._choose_engine(key, cluster.guid, engine.name))
                 for node in ids:
                     places.append(engine.place_node(cluster.guid, node))  # noqa: PERF401 - kept on errors
-            except EngineError as error:
+            except LoopClosed:
+                raise
+            except Exception as error:  # noqa: BLE001 - handed over, with what is placed already
                 return places, error
             return places, None
 

@@ -108,6 +108,25 @@ def test_a_thread_that_cannot_be_had_is_a_call_that_may_be_tried_again() -> None
     loop.close()
 
 
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC])
+def test_nodes_that_were_placed_before_room_ran_out_are_the_clusters(world: World, number: int) -> None:
+    place = world.engine.place_node
+
+    def short(cluster: str, node: str) -> object:
+        if len(world.engine.nodes) == 2:
+            raise OSError(number, "as the kernel says")
+        return place(cluster, node)
+
+    world.engine.place_node = short  # type: ignore[method-assign,assignment]
+    key = world.cluster(target=3)
+    found = world.cluster_when(key, lambda cluster: cluster.errors)
+    assert [node.id for node in found.nodes] == list(world.engine.nodes)
+    assert len(found.nodes) == 2
+    world.controller.delete_cluster(key)
+    world.until(lambda: world.controller.get_cluster(key) is None)
+    assert world.engine.nodes == {}
+
+
 def test_nodes_are_placed_again_when_there_is_room(world: World) -> None:
     place, refuse = world.engine.place_node, [True]
 
