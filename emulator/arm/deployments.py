@@ -6,6 +6,7 @@ put them. What cannot be carried out is told before anything is made, all of it 
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.state.clock import Clock
-    from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.state.store import Document, Store
 
     Ask = Callable[[ArmRequest, str, str, str, Mapping[str, Any] | None], ArmResponse]
 
@@ -75,12 +76,13 @@ class DeploymentProvider:
             return self._operations(request, name)
         if not name and request.method == "GET":
             found = self._store.list(_KIND, _scope(request))
-            return ArmResponse(200, {"value": [document.body["entity"] for document in found]})
+            return ArmResponse(200, {"value": [self._told(document) for document in found]})
         if action == "validate" and request.method == "POST":
             template, resources = self._read(request)
             return ArmResponse(200, self._entity(request, name, template, resources, "Succeeded"))
         if action == "exporttemplate" and request.method == "POST":
-            return ArmResponse(200, {"template": self._find(request, name)["template"]})
+            template_given = json.loads(self._sealed(self._find(request, name))["template"])
+            return ArmResponse(200, {"template": template_given})
         if not action and kinds == "deployments":
             verbs = {"PUT": self._put, "GET": self._get, "HEAD": self._head, "DELETE": self._delete}
             if request.method in verbs:
@@ -121,17 +123,18 @@ class DeploymentProvider:
                 problem = template.hiding(error)
         state = "Succeeded" if problem is None else "Failed"
         entity = self._entity(request, name, template, resources, state)
-        entity["properties"]["outputs"] = outputs
         if problem is not None:
             entity["properties"]["error"] = {
                 "code": "DeploymentFailed",
                 "message": "At least one resource deployment operation failed. See details.",
                 "details": [{"code": problem.code, "message": problem.message, "target": problem.target}],
             }
-        kept = {"entity": entity, "operations": done, "template": request.body["properties"]["template"]}  # type: ignore[index] # it was read
+        given = request.body["properties"]["template"]  # type: ignore[index] # it was read
+        secrets = {"template": json.dumps(given), "outputs": json.dumps(outputs)}
+        kept = {"entity": entity, "operations": done}
         known = self._store.get(_KIND, _key(request, name)) is not None
-        self._store.put(_KIND, _key(request, name), kept, parent=_scope(request))
-        return ArmResponse(200 if known else 201, entity)
+        self._store.put(_KIND, _key(request, name), kept, parent=_scope(request), secrets=secrets)
+        return ArmResponse(200 if known else 201, self._told(self._find(request, name)))
 
     def _read(self, request: ArmRequest) -> tuple[Template, list[Resource]]:
         """Read a deployment's body, and refuse what cannot be carried out, all of it at once."""
@@ -189,14 +192,23 @@ class DeploymentProvider:
         path, version = _meant(request, resources, args)
         return self._ask(request, "POST", f"{path}/listKeys", version, None).body
 
-    def _find(self, request: ArmRequest, name: str) -> dict[str, Any]:
+    def _sealed(self, document: Document) -> dict[str, str]:
+        """Give what may hold secrets, as JSON: the template as it was written, and outputs, such as keys."""
+        return self._store.secrets(_KIND, document.id)
+
+    def _told(self, document: Document) -> dict[str, Any]:
+        entity: dict[str, Any] = document.body["entity"]
+        outputs = json.loads(self._sealed(document)["outputs"])
+        return {**entity, "properties": {**entity["properties"], "outputs": outputs}}
+
+    def _find(self, request: ArmRequest, name: str) -> Document:
         found = self._store.get(_KIND, _key(request, name))
         if found is None:
             raise ServiceError(404, "DeploymentNotFound", f"Deployment '{name}' could not be found.")
-        return found.body
+        return found
 
     def _get(self, request: ArmRequest, name: str) -> ArmResponse:
-        return ArmResponse(200, self._find(request, name)["entity"])
+        return ArmResponse(200, self._told(self._find(request, name)))
 
     def _head(self, request: ArmRequest, name: str) -> ArmResponse:
         return ArmResponse(404 if self._store.get(_KIND, _key(request, name)) is None else 204)
@@ -206,7 +218,7 @@ class DeploymentProvider:
         return ArmResponse(204)
 
     def _operations(self, request: ArmRequest, name: str) -> ArmResponse:
-        operations = self._find(request, name)["operations"]
+        operations = self._find(request, name).body["operations"]
         wanted = request.types[1][1]
         if not wanted:
             return ArmResponse(200, {"value": operations})

@@ -14,6 +14,7 @@ from tests.front.signed_in import signed_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.front.signed_in import SignedIn
 
@@ -98,8 +99,13 @@ PARAMETERS = {"nodes": {"value": 0}, "password": {"value": "hunter2-hunter2"}}
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedIn]:
-    with signed_in(tmp_path_factory.mktemp("deployed"), AI) as found:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("deployed")
+
+
+@pytest.fixture(scope="module")
+def script(home: Path) -> Iterator[SignedIn]:
+    with signed_in(home, AI) as found:
         yield found
 
 
@@ -151,6 +157,20 @@ def test_what_is_kept_of_a_deployment_holds_no_secret(script: SignedIn) -> None:
     assert script.ask("HEAD", f"{DEPLOYMENTS}/d").status_code == 204
     assert script.ask("DELETE", f"{DEPLOYMENTS}/d").status_code == 204
     assert script.ask("HEAD", f"{DEPLOYMENTS}/d").status_code == 404
+
+
+def test_what_a_template_and_its_outputs_hold_is_sealed(script: SignedIn, home: Path) -> None:
+    account = {"type": "string", "value": "[listKeys(variables('account'), '2018-07-01').keys[0].value]"}
+    cluster = json.loads(json.dumps(TEMPLATE["resources"][0]))
+    cluster["properties"]["userAccountSettings"]["adminUserPassword"] = "written-in-the-template"
+    template = {**TEMPLATE, "resources": [cluster, *TEMPLATE["resources"][1:3]], "outputs": {"key": account}}
+    made = script.body("PUT", f"{DEPLOYMENTS}/d", properties(template, PARAMETERS))
+    key = made["properties"]["outputs"]["key"]["value"]
+    assert script.body("GET", f"{DEPLOYMENTS}/d") == made == script.body("GET", DEPLOYMENTS)["value"][0]
+    assert script.body("POST", f"{DEPLOYMENTS}/d/exportTemplate") == {"template": template}
+    stored = b"".join(path.read_bytes() for path in home.glob("emulator/state.sqlite3*"))
+    assert b"Microsoft.Resources/deployments" in stored
+    assert not [one for one in (key, "written-in-the-template") if one.encode() in stored]
 
 
 def test_a_resource_that_is_refused_fails_the_deployment_and_says_which(script: SignedIn) -> None:
