@@ -167,6 +167,9 @@ def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
         return 0  # the stream knows whether its reader left or it could not be written
     if isinstance(error, click.exceptions.Abort):
         return 130
+    if isinstance(error, click.NoSuchOption) and error.option_name == "--home":
+        text = "--home stands before the command: scenario --home DIRECTORY COMMAND."
+        error = click.NoSuchOption("--home", text, ctx=error.ctx)
     if isinstance(error, click.ClickException):
         if as_json:
             complain(error.format_message(), as_json=True, exit_code=2)

@@ -150,11 +150,17 @@ class BackendCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for the backend first: what flags there are depends on it."""
-        ctx.meta[_BACKEND] = (
-            _said(args, "--backend") or os.environ.get("SCENARIO_BACKEND", "") or "local",
-            _said(args, "--of") or _said(args, "--option", "of=") or "local",
-        )
-        return super().parse_args(ctx, args)
+        backend = _said(args, "--backend") or os.environ.get("SCENARIO_BACKEND", "")
+        backend = backend or str(ctx.lookup_default("backend") or "local")
+        ctx.meta[_BACKEND] = backend, _said(args, "--of") or _said(args, "--option", "of=") or "local"
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.possibilities:
+                raise
+            which = f"{error.option_name!r} with the backend {backend!r}"
+            text = f"No such option {which}; 'scenario backends' lists the options of each."
+            raise click.NoSuchOption(error.option_name, text, ctx=error.ctx) from None
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """Give the command's own parameters and those of the backend."""

@@ -135,6 +135,30 @@ def test_flags_come_before_the_environment_and_that_before_the_file(
     assert "unknown setting 'bakend'" in command("list", code=2)[1]
 
 
+def test_a_setting_that_the_chosen_backend_does_not_have_is_not_for_it(command: Command) -> None:
+    command.home.mkdir()
+    (command.home / "settings.yaml").write_text("backend: memory\nengine: process\n")
+    assert "the memory backend has no program" in command("plan", "hello", code=2)[1]
+    assert "--engine" not in command("run", "--help")[0]
+    local = command.json("plan", "hello", "--backend", "local")["requests"]
+    assert "process" in {request["headers"].get("x-scenario-engine") for request in local}
+
+
+def test_a_flag_that_stands_where_it_does_not_belong_is_told_where_it_does(command: Command) -> None:
+    _, err = command("run", "hello", "--backend", "memory", "--engine", "docker", code=2)
+    assert "'--engine' with the backend 'memory'; 'scenario backends' lists" in err
+    for arguments in (
+        ("runs", "--home", "x"),
+        ("run", "hello", "--home=x"),
+        ("emulator", "stop", "--home", "x"),
+    ):
+        assert (
+            "Error: --home stands before the command: scenario --home DIRECTORY"
+            in command(*arguments, code=2)[1]
+        )
+    assert "Did you mean '--backend'" in command("run", "hello", "--bakend", "memory", code=2)[1]
+
+
 def test_a_plan_sends_nothing_and_holds_no_secret(command: Command) -> None:
     plan = command.json("plan", "mnist")
     assert [request["method"] for request in plan["requests"]].count("PUT") >= 4
