@@ -260,11 +260,12 @@ def _blob_resource(account: str, path: str, query: Mapping[str, str]) -> str:
 class Dialect:
     """How a service writes its SAS.
 
-    ``letter`` names it in ``ss`` of an account SAS. ``whole`` in ``sr`` is a share or container; ``kinds``
-    are all that it may be. ``resource`` gives what a service SAS for a path must have signed (account, path,
-    query), ``text`` the whole string.
+    ``service`` is its name in hosts, ``letter`` in ``ss`` of an account SAS. ``whole`` in ``sr`` is a share
+    or container; ``kinds`` are all that it may be. ``resource`` gives what a service SAS for a path must have
+    signed (account, path, query), ``text`` the whole string.
     """
 
+    service: str
     letter: str
     whole: str
     kinds: tuple[str, ...]
@@ -272,8 +273,8 @@ class Dialect:
     text: Callable[[str, Mapping[str, str]], str]
 
 
-FILES = Dialect("f", "s", ("s", "f"), _resource, _service_text)
-BLOBS = Dialect("b", "c", ("c", "b"), _blob_resource, _blob_text)
+FILES = Dialect("file", "f", "s", ("s", "f"), _resource, _service_text)
+BLOBS = Dialect("blob", "b", "c", ("c", "b"), _blob_resource, _blob_text)
 
 
 def _with_policy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core import MatchConditions
@@ -99,6 +99,20 @@ def test_a_source_that_may_not_be_read(service: BlobServiceClient, container: Co
         else:
             with pytest.raises(HttpResponseError):
                 target.start_copy_from_url(f"{source.url}?{token}")
+
+
+def test_a_source_whose_token_is_wrong_tells_what_it_answered(container: ContainerClient) -> None:
+    source = container.get_blob_client("source")
+    source.upload_blob(b"content")
+    target = container.get_blob_client("target")
+    with pytest.raises(HttpResponseError) as refused:
+        target.start_copy_from_url(source.url, requires_sync=True, source_authorization="Bearer untold")
+    answer: Any = refused.value.response
+    assert (answer.status_code, answer.headers["x-ms-error-code"]) == (401, "CannotVerifyCopySource")
+    assert answer.headers["x-ms-copy-source-status-code"] == "401"
+    assert answer.headers["x-ms-copy-source-error-code"] == "InvalidAuthenticationInfo"
+    assert "untold" not in answer.text()
+    assert not target.exists()
 
 
 def test_what_every_container_is_like_is_told(service: BlobServiceClient, container: ContainerClient) -> None:

@@ -8,10 +8,8 @@ import os
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from batchai_scenario.emulator.storage import content, structured
-from batchai_scenario.emulator.storage.bearer import check_token, secret_of_key
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.blob_operations import (
     check_target,
@@ -24,16 +22,13 @@ from batchai_scenario.emulator.storage.blob.keys import container_key
 from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
 from batchai_scenario.emulator.storage.conditions import check_source_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
-from batchai_scenario.emulator.storage.names import decode_path
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
-from batchai_scenario.emulator.storage.sas import BLOBS, EVERYTHING, TOKEN, check_sas
+from batchai_scenario.emulator.storage.sas import BLOBS
 from batchai_scenario.emulator.storage.snapshots import copy_content
-from batchai_scenario.emulator.storage.sources import read_url, unverified
+from batchai_scenario.emulator.storage.sources import check_source, read_source, unverified
 from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.accounts import Account
@@ -45,7 +40,6 @@ MAX_SYNCHRONOUS = 256 * 1024 * 1024
 """Bytes that ``x-ms-requires-sync`` copies (service)."""
 
 _SOURCE = "x-ms-copy-source"
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,35 +130,22 @@ async def abort_copy(context: BlobContext, call: BlobCall) -> Response:
 def find_source(context: BlobContext, call: BlobCall) -> Source:
     """Read the URL of the source and check that the request may read it.
 
-    A blob of the same account needs no more than the request has; any other a SAS in its URL, or a token in
-    ``x-ms-copy-source-authorization``. Nothing is fetched over the network (our decision).
+    Nothing is fetched over the network: only this emulator's own blobs can be a source (our decision).
 
     Raises:
-        StorageError: MissingRequiredHeader; CannotVerifyCopySource (404: it is not here, or may not be
-            seen; 401: its token is wrong); NotImplemented for snapshots, versions and files.
+        StorageError: what ``read_source`` and ``check_source`` raise; CannotVerifyCopySource (404) for what
+            is no blob's name; NotImplemented for snapshots and versions.
     """
-    url = read_url(call, _SOURCE)
-    account, raw_path = _locate(context, call, url.hostname or "", url.netloc, url.path)
-    path = "/" + decode_path(raw_path).lstrip("/")
-    container, _, name = path[1:].partition("/")
-    query = {key.lower(): value for key, value in parse_qsl(url.query, keep_blank_values=True)}
+    named = read_source(context, call, _SOURCE, BLOBS)
     for what in ("snapshot", "versionid"):
-        if what in query:
+        if what in named.query:
             raise not_built(f"{what}s of blobs ({_SOURCE})")
-    token = call.headers.get("x-ms-copy-source-authorization")
-    if token is not None:
-        try:
-            check_token(call, token, context.tokens, context.clock.now(), account.name)
-        except StorageError as error:
-            raise unverified(error.details.get("AuthenticationErrorDetail", ""), 401) from None
-    elif "sig" in query:
-        _check_sas(context, call, account, path, query)
-    elif call.grant not in (EVERYTHING, TOKEN) or account is not call.account:
-        raise unverified("The source needs a shared access signature of its own.", 404)
+    check_source(context, call, named, BLOBS, permissions="r", policies=lambda _: ())
+    container, _, name = named.path.lstrip("/").partition("/")
     parts = tuple(name.split("/"))
     if not container or any(part in ("", ".", "..") for part in parts):
         raise unverified("The URL names no blob.", 404)
-    return Source(account, container, parts, url._replace(query="", fragment="").geturl())
+    return Source(named.account, container, parts, named.url._replace(query="", fragment="").geturl())
 
 
 def open_source(context: BlobContext, source: Source) -> Found:
@@ -178,43 +159,6 @@ def open_source(context: BlobContext, source: Source) -> Found:
         os.close(found.fd)
         raise unverified("There is no such blob.", 404)
     return found
-
-
-def _check_sas(
-    context: BlobContext, call: BlobCall, account: Account, path: str, query: Mapping[str, str]
-) -> None:
-    client = call.request.client
-    grant = check_sas(
-        account,
-        path,
-        query,
-        context.clock.now(),
-        scheme=call.request.scope["scheme"],
-        address=client.host if client else "",
-        policies=lambda _: (),
-        dialect=BLOBS,
-        delegated=lambda fields: secret_of_key(context.tokens, account.name, fields),
-    )
-    grant.check("o", "r")
-
-
-def _locate(
-    context: BlobContext, call: BlobCall, hostname: str, netloc: str, path: str
-) -> tuple[Account, str]:
-    """Find the account that a URL names by its host or by its path, and the path below it."""
-    label, _, domain = hostname.partition(".")
-    if domain.startswith("file."):
-        raise not_built(f"copies from files ({_SOURCE})")
-    if domain.startswith("blob."):
-        name, below = label, path
-    elif netloc == call.headers.get("host") or hostname in _LOOPBACK:
-        name, _, below = path.removeprefix("/").removeprefix("blob/").partition("/")
-    else:
-        raise unverified("The emulator copies from its own containers only.", 404)
-    account = context.accounts.get(name)
-    if account is None:
-        raise unverified(f"This emulator has no storage account '{name}'.", 404)
-    return account, below
 
 
 def _fetch(found: Found, path: str, first: int = 0, last: int | None = None) -> str:
