@@ -12,6 +12,8 @@ from typing import Any
 SECRET_NAMES = frozenset({"accountkey", "adminuserpassword", "password", "instrumentationkey"})
 """Names of properties whose values are secrets, in lower case."""
 
+# Such as $STORAGE_KEY: a password may begin with a dollar too.
+_PLACEHOLDER = re.compile(r"\$[A-Z]+(?:_[A-Z]+)+")
 _ENTRY = re.compile(r"\.secrets\[\d+\]\.value\Z")
 
 
@@ -42,16 +44,16 @@ def _strip(value: Any, pointer: str, secrets: dict[str, str]) -> Any:  # noqa: A
 
 
 def redacted(tree: Any, key: str = "") -> Any:  # noqa: ANN401 - any JSON value
-    """Copy a body without its secrets: where one stood there is its name; placeholders (``$...``) stay."""
+    """Copy a body without its secrets: where one stood there is its name; placeholders stay."""
     if isinstance(tree, dict):
         return {name: redacted(value, name) for name, value in tree.items()}
     if isinstance(tree, list):
         if key == "secrets":
             return [_hidden(item) for item in tree]
         return [redacted(item) for item in tree]
-    if key.lower() in SECRET_NAMES and isinstance(tree, str) and not tree.startswith("$"):
-        return f"<{key}>"
-    return tree
+    if key.lower() not in SECRET_NAMES or tree is None or _PLACEHOLDER.fullmatch(str(tree)):
+        return tree
+    return f"<{key}>"
 
 
 def _hidden(item: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -37,6 +37,12 @@ def test_what_is_shown_has_names_in_their_places() -> None:
     assert all(name in shown for name in ("<secret A>", "<secret C>", "<password>", "<accountKey>", "seen"))
 
 
+def test_a_secret_is_hidden_whatever_it_begins_with_and_placeholders_stay() -> None:
+    for secret in ("$ecret", "$", "$STORAGE_KEYS are mine", 12345):
+        assert redacted({"adminUserPassword": secret}) == {"adminUserPassword": "<adminUserPassword>"}
+    assert redacted({"accountKey": "$STORAGE_KEY"}) == {"accountKey": "$STORAGE_KEY"}
+
+
 def test_a_path_tells_whether_it_leads_to_a_secret() -> None:
     assert is_secret("properties.secrets[0].value")
     assert is_secret("properties.nodeSetup.mountVolumes.azureFileShares[1].credentials.accountKey")
