@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.store import Document, Store
 
 _APPLICATION, _PRINCIPAL = "application", "service-principal"
-_YEAR = timedelta(days=365)
+YEAR = timedelta(days=365)
 _TERM = re.compile(
     r"(?:(?P<many>\w+)/any\(\w+:\s*\w+ eq '(?P<item>(?:[^']|'')*)'\)"
     r"|(?P<name>\w+) eq '(?P<value>(?:[^']|'')*)'"
@@ -99,10 +99,7 @@ class Directory:
 
     def add_application(self, name: str, uris: list[str], given: list[Password]) -> dict[str, Any]:
         """Make an application."""
-        taken = {uri for one in self.applications() for uri in one["uris"]} & set(uris)
-        if taken:
-            text = "Another object with the same value for property identifierUris already exists."
-            raise DirectoryError(400, "Request_BadRequest", text)
+        self._check_free(uris, "")
         body: dict[str, Any] = {
             "id": str(uuid.uuid4()),
             "appId": str(uuid.uuid4()),
@@ -113,16 +110,38 @@ class Directory:
         }
         return self._save(body, given, {})
 
-    def set_passwords(self, id_: str, given: list[Password]) -> dict[str, Any]:
-        """Replace an application's passwords; one without a value keeps the secret that it had."""
+    def change_application(
+        self, id_: str, *, name: str | None, uris: list[str] | None, passwords: list[Password] | None
+    ) -> None:
+        """Replace what is given of an application; a password without a value keeps the secret that it had.
+
+        Its service principal follows.
+        """
         body = self.application(id_)
+        changed = {**body, "name": body["name"] if name is None else name}
+        if uris is not None:
+            self._check_free(uris, body["id"])
+            changed["uris"] = uris
         known = self._store.secrets(_APPLICATION, body["id"])
-        return self._save(body, given, known)
+        kept = [_password(entry) for entry in body["passwords"]]
+        principal = self._by_app(_PRINCIPAL, body["appId"])
+        with self._store.transaction():
+            self._save(changed, kept if passwords is None else passwords, known)
+            if principal is not None:
+                follows = {**principal.body, "name": changed["name"], "uris": changed["uris"]}
+                self._store.put(_PRINCIPAL, principal.id, follows)
+
+    def _check_free(self, uris: list[str], id_: str) -> None:
+        """Refuse identifier URIs that another application has."""
+        others = [one for one in self.applications() if one["id"] != id_]
+        if {uri for one in others for uri in one["uris"]} & set(uris):
+            text = "Another object with the same value for property identifierUris already exists."
+            raise DirectoryError(400, "Request_BadRequest", text)
 
     def add_password(self, id_: str, name: str, end: datetime | None) -> Password:
         """Make a password for an application, good for two years unless ``end`` is given."""
         body, now = self.application(id_), self._clock.now()
-        made = Password(str(uuid.uuid4()), name, now, end or now + 2 * _YEAR, secrets.token_urlsafe(30))
+        made = Password(str(uuid.uuid4()), name, now, end or now + 2 * YEAR, secrets.token_urlsafe(30))
         known = self._store.secrets(_APPLICATION, body["id"])
         kept = [_password(entry) for entry in body["passwords"]]
         self._save(body, [*kept, made], known)

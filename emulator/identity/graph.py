@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.identity.directory import DirectoryError, Password, chosen
+from batchai_scenario.emulator.identity.directory import YEAR, DirectoryError, Password, chosen
 from batchai_scenario.emulator.identity.service import TokenAnswer
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _NAMES = {
     "id": "id",
     "objectid": "id",
 }
+_CHANGED = ("displayName", "identifierUris", "passwordCredentials")
 _APPLICATION_TYPE = "Microsoft.DirectoryServices.Application"
 _PRINCIPAL_TYPE = "Microsoft.DirectoryServices.ServicePrincipal"
 
@@ -74,9 +75,9 @@ class Graph:
             "serviceprincipals": self._principals,
         }
         if kind.lower() == "getobjectsbyobjectids" and method == "POST":
-            return self._by_ids([str(one) for one in body.get("objectIds") or ()], form)
+            return self._by_ids(_texts(body, "objectIds"), form)
         if kind.lower() == "directoryobjects" and id_.lower() == "getbyids" and method == "POST":
-            return self._by_ids([str(one) for one in body.get("ids") or ()], form)
+            return self._by_ids(_texts(body, "ids"), form)
         if kind.lower() not in kinds:
             raise DirectoryError(
                 404, "Request_ResourceNotFound", f"'{kind}' is not emulated in the directory."
@@ -103,28 +104,38 @@ class Graph:
             found = chosen(directory.applications(), query.get("$filter", ""), _NAMES)
             return TokenAnswer(200, form.many([form.application(one) for one in found], "applications"))
         if not id_ and method == "POST":
-            name = str(body.get("displayName") or "")
-            if not name:
-                raise DirectoryError(400, "Request_BadRequest", "displayName is required.")
-            made = directory.add_application(name, _uris(body), _passwords(body, directory.now()))
+            _refuse_keys(body, "keyCredentials")
+            uris = _texts(body, "identifierUris")
+            made = directory.add_application(_name(body), uris, _passwords(body, directory.now()))
             return TokenAnswer(201, form.application(made))
         if action == "addpassword" and method == "POST":
             asked = body.get("passwordCredential") or {}
+            if not isinstance(asked, dict):
+                raise _wrong("passwordCredential must be an object.")
             end = _time(asked.get("endDateTime"), None)
             password = directory.add_password(id_, str(asked.get("displayName") or ""), end)
             return TokenAnswer(200, form.password(password) | {"secretText": password.value})
         if not action and method == "GET":
             return TokenAnswer(200, form.application(directory.application(id_)))
         if not action and method == "PATCH":
-            if "passwordCredentials" in body:
-                directory.set_passwords(id_, _passwords(body, directory.now()))
-            else:
-                directory.application(id_)
+            self._change(id_, body)
             return TokenAnswer(204, {})
         if not action and method == "DELETE":
             directory.remove_application(id_)
             return TokenAnswer(204, {})
         raise _refused(method, f"applications/{action}")
+
+    def _change(self, id_: str, body: Mapping[str, Any]) -> None:
+        """Change an application as a PATCH asks; refuses what would change nothing."""
+        for name, value in body.items():
+            if name not in _CHANGED and value not in (None, []):
+                raise _wrong(f"A change of {name} is not emulated; {', '.join(_CHANGED)} can be changed.")
+        self._directory.change_application(
+            id_,
+            name=_name(body) if body.get("displayName") is not None else None,
+            uris=_texts(body, "identifierUris") if body.get("identifierUris") is not None else None,
+            passwords=(_passwords(body, self._directory.now()) if "passwordCredentials" in body else None),
+        )
 
     def _principals(  # noqa: PLR0917 - a request's parts
         self,
@@ -140,6 +151,7 @@ class Graph:
             found = chosen(directory.principals(), query.get("$filter", ""), _NAMES)
             return TokenAnswer(200, form.many([form.principal(one) for one in found], "servicePrincipals"))
         if not id_ and method == "POST":
+            _refuse_keys(body, "keyCredentials", "passwordCredentials")
             return TokenAnswer(201, form.principal(directory.add_principal(str(body.get("appId") or ""))))
         if not action and method == "GET":
             return TokenAnswer(200, form.principal(directory.principal(id_)))
@@ -273,16 +285,40 @@ class _New(_Form):
         return {"error": {"code": error.code, "message": error.text}}
 
 
-def _uris(body: Mapping[str, Any]) -> list[str]:
-    return [str(uri) for uri in body.get("identifierUris") or ()]
+def _wrong(text: str) -> DirectoryError:
+    return DirectoryError(400, "Request_BadRequest", text)
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    name = body.get("displayName")
+    if not isinstance(name, str) or not name:
+        raise _wrong("displayName is required, and is a string.")
+    return name
+
+
+def _texts(body: Mapping[str, Any], name: str) -> list[str]:
+    found = body.get(name) or []
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise _wrong(f"{name} must be a list of strings.")
+    return found
+
+
+def _refuse_keys(body: Mapping[str, Any], *names: str) -> None:
+    """Refuse credentials with which nobody could sign in here."""
+    for name in names:
+        if body.get(name):
+            raise _wrong(f"{name} are not emulated here: give the application passwordCredentials.")
 
 
 def _passwords(body: Mapping[str, Any], now: datetime) -> list[Password]:
     """Read the passwords of a body, in either form."""
-    found = []
-    for entry in body.get("passwordCredentials") or ():
+    found: list[Password] = []
+    given = body.get("passwordCredentials") or []
+    if not isinstance(given, list) or not all(isinstance(entry, dict) for entry in given):
+        raise _wrong("passwordCredentials must be a list of objects.")
+    for entry in given:
         start = _time(entry.get("startDate") or entry.get("startDateTime"), now) or now
-        end = _time(entry.get("endDate") or entry.get("endDateTime"), None) or now.replace(year=now.year + 1)
+        end = _time(entry.get("endDate") or entry.get("endDateTime"), None) or now + YEAR
         name = str(entry.get("displayName") or "")
         value = str(entry.get("value") or entry.get("secretText") or "")
         found.append(Password(str(entry.get("keyId") or uuid.uuid4()), name, start, end, value))
@@ -300,7 +336,7 @@ def _time(text: Any, default: datetime | None) -> datetime | None:  # noqa: ANN4
             f"{whole}{dot}{digits[:6].ljust(6, '0') if dot else ''}{rest[len(digits) :]}"
         )
     except ValueError:
-        raise DirectoryError(400, "Request_BadRequest", f"'{text}' is no time in ISO 8601 form.") from None
+        raise _wrong(f"'{str(text)[:40]}' is no time in ISO 8601 form.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.emulator.identity.directory import Directory, DirectoryError, Password
+from batchai_scenario.emulator.identity.graph import Graph
 from batchai_scenario.emulator.state.clock import ManualClock
 from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
@@ -124,6 +125,58 @@ def test_what_the_command_line_of_today_asks(script: SignedIn) -> None:
     assert api.ask("POST", "servicePrincipals", {"appId": application["appId"]}).status_code == 409
     assert api.ask("DELETE", f"servicePrincipals/{principal['id']}").status_code == 204
     assert token(script, "x", application["appId"], password["secretText"]).status_code == 400
+
+
+def test_a_change_changes_what_it_names_and_refuses_the_rest(script: SignedIn) -> None:
+    api = Api(script, NEW)
+    asked = {"displayName": "before", "passwordCredentials": [{"secretText": "kept all the while"}]}
+    application = api.ask("POST", "applications", asked).json()
+    principal = api.ask("POST", "servicePrincipals", {"appId": application["appId"]}).json()
+    path = f"applications/{application['id']}"
+    change = {"displayName": "after", "identifierUris": ["api://after"], "keyCredentials": []}
+    assert api.ask("PATCH", path, change).status_code == 204
+    found = api.ask("GET", path).json()
+    assert (found["displayName"], found["identifierUris"]) == ("after", ["api://after"])
+    followed = api.ask("GET", f"servicePrincipals/{principal['id']}").json()
+    assert followed["servicePrincipalNames"] == [application["appId"], "api://after"]
+    assert followed["displayName"] == "after"
+    assert token(script, "x", application["appId"], "kept all the while").status_code == 200
+    other = api.ask("POST", "applications", {"displayName": "other"}).json()
+    refused: list[dict[str, Any]] = [{"identifierUris": ["api://after"]}, {"web": {}}, {"displayName": ""}]
+    for wrong in refused:
+        answer = api.ask("PATCH", f"applications/{other['id']}", wrong)
+        assert (answer.status_code, next(iter(wrong)) in answer.text) == (400, True)
+    assert api.ask("PATCH", "applications/none", {"displayName": "x"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "name"),
+    [
+        ("applications", {"displayName": "x", "passwordCredentials": [1]}, "passwordCredentials"),
+        ("applications", {"displayName": "x", "passwordCredentials": {"value": "x"}}, "passwordCredentials"),
+        ("applications", {"displayName": "x", "identifierUris": "http://x"}, "identifierUris"),
+        ("applications", {"displayName": "x", "keyCredentials": [{"value": "x"}]}, "keyCredentials"),
+        ("applications", {"displayName": ["x"]}, "displayName"),
+        ("applications/x/addPassword", {"passwordCredential": 1}, "passwordCredential"),
+        ("servicePrincipals", {"appId": "x", "passwordCredentials": [{"value": "x"}]}, "passwordCredentials"),
+        ("directoryObjects/getByIds", {"ids": 1}, "ids"),
+    ],
+)
+def test_a_body_that_is_wrong_is_refused_by_name(
+    script: SignedIn, path: str, body: dict[str, Any], name: str
+) -> None:
+    answer = Api(script, NEW).ask("POST", path, body)
+    assert (answer.status_code, name in answer.json()["error"]["message"]) == (400, True)
+
+
+def test_a_password_without_an_end_is_good_for_a_year_on_every_day(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2020, 2, 29, tzinfo=timezone.utc))
+    store = Store(tmp_path / "state.sqlite3", Seal.at(tmp_path / "key"))
+    body = {"displayName": "leap", "passwordCredentials": [{"secretText": "x"}]}
+    made = Graph(Directory(store, clock)).handle("POST", "applications", {}, body, new=True, tenant=TENANT)
+    store.close()
+    assert made.status == 201
+    assert made.body["passwordCredentials"][0]["endDateTime"].startswith("2021-02-28")
 
 
 def test_what_is_not_emulated_is_refused_in_the_apis_own_form(script: SignedIn) -> None:
