@@ -351,7 +351,7 @@ class Controller:
     def _join(self, job: str, cluster: str) -> None:
         """Let a new job stand in line."""
         self._records.queue(cluster).join(job)
-        self._allocation.retry(cluster)
+        self._loop.post(lambda: self._allocation.retry(cluster))
 
     def _delete(self, record: JobRecord) -> None:
         """Begin to delete a job."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
 from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState
+from batchai_scenario.emulator.errors import EngineError, Problem
 from tests.cluster.test_autoscale import auto
 
 if TYPE_CHECKING:
@@ -85,6 +88,24 @@ def test_a_job_that_nobody_has_seen_is_terminated_deleted_and_counted_when_seen(
     assert cluster_state(slow, key) == (STEADY, 0)
     slow.controller.seen([jobs[2].id])
     slow.job_in(jobs[2], ExecutionState.RUNNING)
+
+
+def test_a_job_that_is_seen_while_the_disk_is_full_goes_on_when_there_is_room(slow: World) -> None:
+    place, put = slow.engine.place_node, slow.store.put
+    slow.engine.place_node = Mock(side_effect=EngineError(Problem("InternalError", "no room")))  # type: ignore[method-assign]
+    key = slow.cluster()
+    slow.controller.seen([key.id])
+    slow.cluster_when(key, lambda cluster: cluster.errors)
+    slow.engine.place_node = place  # type: ignore[method-assign]
+    job = slow.job()
+    full = Mock(side_effect=sqlite3.OperationalError("database or disk is full"))
+    slow.store.put = full  # type: ignore[method-assign]
+    slow.controller.seen([job.id])
+    slow.until(lambda: full.called)
+    rest(slow)
+    slow.store.put = put  # type: ignore[method-assign]
+    slow.clock.advance(seconds=6)
+    slow.job_in(job, ExecutionState.RUNNING)
 
 
 def test_a_cluster_that_nobody_has_seen_is_deleted_with_its_jobs(slow: World) -> None:
