@@ -204,7 +204,7 @@ class Images:
                 repository, tag or "latest", stream=True, decode=True, auth_config=credentials
             ):
                 progress.hear(event)
-        except (APIError, DockerException, requests.RequestException) as error:
+        except (NoImageError, APIError, DockerException, requests.RequestException) as error:
             raise NoImageError(_without(str(getattr(error, "explanation", "") or error), request)) from error
         found = self._local(request.reference)
         if not found:

@@ -52,7 +52,7 @@ class FakeApi:
         if reference not in self.there:
             raise APIError(f"manifest for {reference} not found, password {auth_config}")
         if self.there[reference] == "broken":
-            return [{"error": "unexpected EOF"}]
+            return [{"error": f"unexpected EOF, password {auth_config}"}]
         self.here[reference] = self.there[reference]
         detail = {"current": 5, "total": 10_000_000}
         return [{"status": "Downloading", "id": "a", "progressDetail": detail}, {"status": "Done"}]
@@ -129,9 +129,10 @@ def test_nothing_is_pulled_if_that_is_switched_off(home: Home) -> None:
     assert "switched off" in caught.value.problem.details[1][1]
 
 
-def test_credentials_go_to_the_pull_and_nowhere_else(home: Home) -> None:
+@pytest.mark.parametrize("there", [{}, {"demo.example.io/x:1": "broken"}])
+def test_credentials_go_to_the_pull_and_nowhere_else(home: Home, there: dict[str, str]) -> None:
     request = ImageRequest("demo.example.io/x:1", "demo.example.io", "user", "pa55word")
-    api = FakeApi({})
+    api = FakeApi({}, there)
     with pytest.raises(EngineError) as caught:
         resolve(api, home, request)
     sent = api.pulled[0][1]
