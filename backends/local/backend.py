@@ -59,7 +59,8 @@ def open_backend(options: BackendOptions) -> Backend:
 def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
     from batchai_scenario.backends.azure.backend import AzureBackend
     from batchai_scenario.backends.azure.clients import Patience
-    from batchai_scenario.backends.local.readying import default_engine, lacks, ready
+    from batchai_scenario.backends.local.asking import health
+    from batchai_scenario.backends.local.readying import lacks, ready
 
     class LocalBackend(AzureBackend):
         """The client of ``backends.azure`` with an emulator that it keeps alive."""
@@ -92,7 +93,7 @@ def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
 
         @staticmethod
         def _engine() -> str:
-            return choices.engine or default_engine(host.url)
+            return choices.engine or str(health(host.url)["engine"])
 
         def close(self) -> None:
             """Close the connections, then an emulator in this process (B10)."""

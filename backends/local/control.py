@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.errors import LeftBehind, MachineError, UserError
+from batchai_scenario.backends.local.asking import ask
 from batchai_scenario.backends.local.host import (
     LOOK_SECONDS,
     HomeTakenError,
@@ -238,21 +239,14 @@ def preempt(home: Path, cluster: str, node: str = "") -> str:
     found = read_address(Home(home))
     if found is None:
         raise MachineError(f"no emulator serves {home}.", remedy="Start it: scenario emulator serve")
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            answer = session.post(
-                f"{found.url}/.emulator/preempt",
-                params={"cluster": cluster, "node": node},
-                headers={"Authorization": f"Bearer {found.stop_key}"},
-                timeout=STOP_SECONDS,
-            )
-            told = answer.json()
-        except (requests.RequestException, ValueError) as error:
-            raise MachineError(
-                f"the emulator (process {found.pid}) does not answer.",
-                remedy="Look at 'scenario emulator logs'; 'scenario emulator stop' ends it.",
-            ) from error
+    try:
+        answer = ask(found, "preempt", STOP_SECONDS, {"cluster": cluster, "node": node})
+        told = answer.json()
+    except (requests.RequestException, ValueError) as error:
+        raise MachineError(
+            f"the emulator (process {found.pid}) does not answer.",
+            remedy="Look at 'scenario emulator logs'; 'scenario emulator stop' ends it.",
+        ) from error
     if not answer.ok:
         raise UserError(str(told["error"]["message"]))
     return str(told["node"])
@@ -262,13 +256,10 @@ def _ask_to_stop(found: Address) -> bool:
     """Ask an emulator to stop; False if it closed before it heard, or said nothing."""
     import requests
 
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between us and ourselves
-        key = {"Authorization": f"Bearer {found.stop_key}"}
-        try:
-            answer = session.post(f"{found.url}/.emulator/stop", headers=key, timeout=STOP_SECONDS)
-        except requests.RequestException:
-            return False
+    try:
+        answer = ask(found, "stop", STOP_SECONDS)
+    except requests.RequestException:
+        return False
     if not answer.ok:
         raise MachineError(
             f"the emulator (process {found.pid}) refuses to stop (HTTP {answer.status_code}).",

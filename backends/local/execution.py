@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.local.asking import health
 from batchai_scenario.backends.local.host import LOOK_SECONDS, READY_SECONDS, HomeTakenError
 from batchai_scenario.backends.local.interception import REMOVED, interception
 
@@ -197,14 +198,10 @@ def _end_when_unused(file: Path) -> None:
 
 def _check_given(address: Address, given: Credentials, chosen: Mapping[str, str], *, published: bool) -> None:
     """Refuse what an emulator which serves already was not given when it was started."""
-    import requests
-
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between us and ourselves
-        health = session.get(f"{address.url}/.emulator/health", timeout=READY_SECONDS).json()
-    missing = sorted({*given.accounts} - {*health["accounts"]})
-    missing += sorted({*given.clients} - {*health["clients"]})
-    if published and not health["developmentCredentials"]:
+    said = health(address.url)
+    missing = sorted({*given.accounts} - {*said["accounts"]})
+    missing += sorted({*given.clients} - {*said["clients"]})
+    if published and not said["developmentCredentials"]:
         missing.append("the development credentials")
     if missing:
         raise UserError(
@@ -212,9 +209,9 @@ def _check_given(address: Address, given: Credentials, chosen: Mapping[str, str]
             hint="stop it with 'scenario emulator stop', or give them to 'scenario emulator serve'",
         )
     for name, value in chosen.items():
-        if health[name] != value:
+        if said[name] != value:
             raise UserError(
-                f"the emulator that serves already was started with --{name} {health[name]}, not {value}",
+                f"the emulator that serves already was started with --{name} {said[name]}, not {value}",
                 field=name,
                 hint=f"leave out --{name}, or stop it with 'scenario emulator stop'",
             )

@@ -14,18 +14,6 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.api import Engine, Lack
 
-_HEALTH_SECONDS = 10.0
-
-
-def default_engine(url: str) -> str:
-    """Give the engine that an emulator takes where a cluster names none."""
-    import requests
-
-    with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between us and ourselves
-        health = session.get(f"{url}/.emulator/health", timeout=_HEALTH_SECONDS).json()
-    return str(health["engine"])
-
 
 def lacks(home: Path, engine: str, jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Say in words what has to be got before the jobs can run; empty: nothing.
