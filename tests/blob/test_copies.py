@@ -6,16 +6,21 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContentSettings, generate_blob_sas
 
+from batchai_scenario.emulator.storage.blob.block_operations import MAX_BLOCK
+from tests.blob.serving import account_sas
 from tests.storage.serving import ACCOUNT, KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from azure.storage.blob import BlobServiceClient, ContainerClient
+
+    from tests.storage.serving import Served
 
 LATER = datetime.now(timezone.utc) + timedelta(hours=1)
 
@@ -99,6 +104,49 @@ def test_a_source_that_may_not_be_read(service: BlobServiceClient, container: Co
         else:
             with pytest.raises(HttpResponseError):
                 target.start_copy_from_url(f"{source.url}?{token}")
+
+
+def test_a_source_of_another_account_needs_a_signature_of_its_own(
+    served: Served, container: ContainerClient, folder: Path
+) -> None:
+    served.accounts.create("another", "s/g", {})
+    try:
+        theirs = served.home.storage / "another" / "_blob" / "data"
+        theirs.mkdir(parents=True)
+        (theirs / "source").write_text("another's")
+        (folder / "source").write_text("own")
+        target = container.get_blob_client("target")
+        with pytest.raises(ResourceNotFoundError) as refused:
+            target.start_copy_from_url(f"{served.url}/blob/another/data/source")
+        assert refused.value.error_code == "CannotVerifyCopySource"  # type: ignore[attr-defined]
+        assert not target.exists()
+        target.start_copy_from_url(f"{served.url}/blob/{ACCOUNT}/data/source")
+        assert target.download_blob().readall() == b"own"
+    finally:
+        served.accounts.delete("another")
+        served.shares.delete_all("another")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "size", "code"),
+    [
+        ("not base64", 7, "InvalidQueryParameterValue"),
+        ("", 7, "MissingRequiredQueryParameter"),
+        ("MDAx", MAX_BLOCK + 1, "RequestBodyTooLarge"),
+    ],
+)
+def test_a_block_from_a_url_that_cannot_be_is_refused(
+    served: Served, container: ContainerClient, identifier: str, size: int, code: str
+) -> None:
+    with (served.home.storage / ACCOUNT / "_blob" / "data" / "source").open("wb") as source:
+        source.truncate(size)
+    url = f"{served.url}/blob/{ACCOUNT}/data/target?{account_sas(served)}"
+    headers = {"x-ms-copy-source": f"{served.url}/blob/{ACCOUNT}/data/source?{account_sas(served)}"}
+    asked = {"comp": "block", "blockid": identifier}
+    answer = requests.put(url, params=asked, headers=headers, timeout=10)
+    assert answer.headers["x-ms-error-code"] == code
+    with pytest.raises(ResourceNotFoundError):
+        container.get_blob_client("target").get_block_list("all")
 
 
 def test_a_source_whose_token_is_wrong_tells_what_it_answered(container: ContainerClient) -> None:

@@ -52,6 +52,17 @@ def test_a_wrong_source_is_not_copied(served: Served, source: str, status: int, 
     assert served.state() == before
 
 
+def test_a_source_of_another_account_needs_a_signature_of_its_own(served: Served) -> None:
+    served.accounts.create("another", "s/g", {})
+    served.folder("data", "another").mkdir()
+    (served.folder("data", "another") / "f").write_text("another's")
+    (served.folder("data") / "f").write_text("own")
+    for account, code in (("another", "CannotVerifyCopySource"), (ACCOUNT, "")):
+        answer = served.ask("PUT", "/data/g", headers={COPY: f"{served.url}/{account}/data/f"})
+        assert answer.code == code
+        assert (served.folder("data") / "g").exists() == (account == ACCOUNT)
+
+
 @pytest.mark.parametrize(
     ("target", "headers", "code"),
     [

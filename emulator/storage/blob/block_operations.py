@@ -18,7 +18,7 @@ from batchai_scenario.emulator.storage.blob.blob_operations import (
     find,
     receive_body,
 )
-from batchai_scenario.emulator.storage.blob.blocks import decode_id
+from batchai_scenario.emulator.storage.blob.blocks import asked_id, decode_id
 from batchai_scenario.emulator.storage.call import XML, document, element, stamps
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
 from batchai_scenario.emulator.storage.parsing import parse_xml
@@ -57,10 +57,7 @@ class Piece(NamedTuple):
 async def put_block(context: BlobContext, call: BlobCall) -> Response:
     """Keep a block until a list makes it part of its blob; one of the same identifier is replaced."""
     context.containers.root(call.account.name, call.share)
-    identifier = call.query.get("blockid", "")
-    if not identifier:
-        raise failure("MissingRequiredQueryParameter", QueryParameterName="blockid")
-    decode_id(identifier)
+    identifier = asked_id(call)
     with draft(context) as path:
         digest = await receive_body(call, path, MAX_BLOCK)
         context.containers.root(call.account.name, call.share)  # it may be gone by now

@@ -49,7 +49,9 @@ class Blocks:
         folder = self.waiting_folder(call)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         name = decode_id(identifier).hex()
-        if any(len(other) != len(name) for other in os.listdir(folder)):
+        with os.scandir(folder) as scan:
+            other = next(scan, None)  # all are as long as one: there may be 50,000
+        if other is not None and len(other.name) != len(name):
             raise failure("InvalidBlobOrBlock")
         os.rename(draft, f"{folder}/{name}")
 
@@ -95,6 +97,19 @@ class Blocks:
 
     def _container(self, account: str, container: str) -> str:
         return f"{self._storage}/{account}/_blocks/{container}"
+
+
+def asked_id(call: BlobCall) -> str:
+    """Read which block a request is about.
+
+    Raises:
+        StorageError: MissingRequiredQueryParameter, InvalidQueryParameterValue.
+    """
+    identifier = call.query.get("blockid", "")
+    if not identifier:
+        raise failure("MissingRequiredQueryParameter", QueryParameterName="blockid")
+    decode_id(identifier)
+    return identifier
 
 
 def decode_id(identifier: str) -> bytes:
