@@ -7,6 +7,7 @@ It is loaded into every pytest session of whoever has the package, so it imports
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,18 +26,19 @@ KEY = "scenario-contract"
 EXPECTED_RULES = pytest.StashKey[dict[str, str]]()
 """Where the reasons of expected failures are kept, by rule."""
 
+_BACKEND: dict[str, Any] = {
+    "action": "append",
+    "default": [],
+    "metavar": "NAME[:option=value,...]",
+    "dest": "contract_backends",
+    "help": "check this backend with 'pytest --pyargs batchai_scenario.backends.testing'; may be repeated",
+}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options."""
     group = parser.getgroup("scenario-contract", "the contract of scenario backends")
-    group.addoption(
-        "--backend",
-        action="append",
-        default=[],
-        metavar="NAME[:option=value,...]",
-        dest="contract_backends",
-        help="check this backend with 'pytest --pyargs batchai_scenario.backends.testing'; may be repeated",
-    )
+    group.addoption("--scenario-backend", **_BACKEND)
     group.addoption(
         "--expected-failures",
         metavar="FILE",
@@ -56,6 +58,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         dest="contract_image",
         help="run the checks' jobs in this image",
     )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Iterator[None]:
+    """Offer ``--backend`` too, unless a plugin or a ``conftest.py`` of the user's has such an option."""
+    yield
+    with suppress(pytest.UsageError):  # one that is there wants its value
+        if "--backend" in parser.parse_known_and_unknown_args(["--backend"])[1]:
+            parser.getgroup("scenario-contract").addoption("--backend", **_BACKEND)
 
 
 def pytest_configure(config: pytest.Config) -> None:

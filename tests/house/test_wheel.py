@@ -21,11 +21,18 @@ import backends, emulator, scenarios, schema, training
 import batchai_scenario
 
 
-def test_theirs_are_theirs_and_ours_is_found(batchai):
+def test_theirs_are_theirs_and_ours_is_found(batchai, pytestconfig):
+    assert pytestconfig.getoption("--backend") == "theirs"
     for package in (backends, emulator, scenarios, schema, training):
         assert package.OWNER == "the project", package.__file__
     assert batchai_scenario.__file__.startswith(os.environ["WHEELS_PLACE"])
     assert batchai.url
+"""
+
+
+OPTIONS = """
+def pytest_addoption(parser):
+    parser.addoption("--backend", default="theirs")
 """
 
 
@@ -65,6 +72,7 @@ def test_a_project_with_packages_of_the_same_names_runs_its_tests(wheel: Path, t
         (project / name).mkdir(parents=True)
         (project / name / "__init__.py").write_text("OWNER = 'the project'\n")
     (project / "test_theirs.py").write_text(TEST)
+    (project / "conftest.py").write_text(OPTIONS)
     result = subprocess.run(
         [str(environment / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=project,

@@ -18,6 +18,8 @@ from batchai_scenario.emulator.storage.blob.blob_operations import (
     draft,
     is_there,
 )
+from batchai_scenario.emulator.storage.blob.block_operations import MAX_BLOCK
+from batchai_scenario.emulator.storage.blob.blocks import asked_id
 from batchai_scenario.emulator.storage.blob.keys import container_key
 from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
 from batchai_scenario.emulator.storage.conditions import check_source_conditions
@@ -98,9 +100,7 @@ async def copy_blob(context: BlobContext, call: BlobCall) -> Response:
 async def put_block_from_url(context: BlobContext, call: BlobCall) -> Response:
     """Keep a block made of a part of another blob until a list makes it part of its own."""
     context.containers.root(call.account.name, call.share)
-    identifier = call.query.get("blockid", "")
-    if not identifier:
-        raise failure("MissingRequiredQueryParameter", QueryParameterName="blockid")
+    identifier = asked_id(call)
     source = find_source(context, call)
     with open_source(context, source) as found, draft(context) as path:
         record = context.records.entry(source.key, found.path, found.stat, directory=False)
@@ -110,9 +110,12 @@ async def put_block_from_url(context: BlobContext, call: BlobCall) -> Response:
         first, last = 0, found.stat.st_size - 1
         if text is not None:
             first, last = content.clip(content.parse_range("x-ms-source-range", text), found.stat.st_size)
+        if last - first >= MAX_BLOCK:
+            raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_BLOCK))
         digest = await asyncio.to_thread(_fetch, found, path, first, last)
         _check_md5(call, digest)
         _check_crc64(call, path)
+        context.containers.root(call.account.name, call.share)  # it may be gone by now
         context.blocks.keep(call, identifier, path)
     return call.answer(201, {"content-md5": digest, "x-ms-request-server-encrypted": "true"})
 
