@@ -162,7 +162,7 @@ class DockerEngine:
             self._remove(found["Id"], found.get("Labels") or {})
         disk = self._home.nodes / cluster / node
         drop_disk(disk)
-        if not any(disk.parent.name == cluster for disk in disks(self._home)):
+        if not any(disks(self._home, cluster)):
             self._networks.drop(cluster)
 
     # E2 ------------------------------------------------------------------------------------------------

@@ -270,6 +270,8 @@ def _run(command: Sequence[str]) -> None:
         )
     except subprocess.CalledProcessError as error:
         raise _failed(error.stderr.decode(errors="replace").strip()) from error
+    except subprocess.TimeoutExpired as error:
+        raise _failed(str(error)) from error
 
 
 def _failed(reason: str) -> EngineError:

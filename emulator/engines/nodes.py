@@ -93,9 +93,9 @@ def read_note(disk: Path) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
-def disks(home: Home) -> Iterator[Path]:
-    """Walk the disks of all nodes of a home."""
-    return (path for path in home.nodes.glob("*/*") if path.is_dir())
+def disks(home: Home, cluster: str = "*") -> Iterator[Path]:
+    """Walk the disks of all nodes of a home, or of one cluster (by guid)."""
+    return (path for path in home.nodes.glob(f"{cluster}/*") if path.is_dir())
 
 
 def free_address(home: Home, cluster: str, node: str, subnet: str) -> str:
@@ -106,12 +106,11 @@ def free_address(home: Home, cluster: str, node: str, subnet: str) -> str:
     """
     network = ipaddress.IPv4Network(subnet)
     taken = set()
-    for disk in disks(home):
-        if disk.parent.name == cluster:
-            address = str(read_note(disk).get("address") or "")
-            if disk.name == node and address and ipaddress.IPv4Address(address) in network:
-                return address
-            taken.add(address)
+    for disk in disks(home, cluster):
+        address = str(read_note(disk).get("address") or "")
+        if disk.name == node and address and ipaddress.IPv4Address(address) in network:
+            return address
+        taken.add(address)
     for offset in range(_FIRST_NODE, network.num_addresses - 1):
         address = str(network.network_address + offset)
         if address not in taken:

@@ -25,9 +25,8 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXP
 def place_among(home: Home, cluster: str, node: str) -> tuple[int, int]:
     """Tell which node of a cluster this is, counted from 0 by address, and how many the cluster has."""
     found = []
-    for disk in disks(home):
-        if disk.parent.name == cluster:
-            found.append((int(IPv4Address(read_note(disk).get("address") or "0.0.0.0")), disk.name))  # noqa: PERF401, S104 - no address to listen on
+    for disk in disks(home, cluster):
+        found.append((int(IPv4Address(read_note(disk).get("address") or "0.0.0.0")), disk.name))  # noqa: PERF401, S104 - no address to listen on
     names = [name for _, name in sorted(found)]
     return (names.index(node), len(names)) if node in names else (0, 1)
 

@@ -132,6 +132,15 @@ class ProcessEngine:
 
     def place_node(self, cluster: str, node: str) -> NodePlace:
         """Make a node's disk, and its address and network where there can be one (E1)."""
+        is_new = not (self._home.nodes / cluster / node).exists()
+        try:
+            return self._place(cluster, node)
+        except BaseException:
+            if is_new:  # nobody will hear of it
+                self.remove_node(cluster, node)
+            raise
+
+    def _place(self, cluster: str, node: str) -> NodePlace:
         with self._placing:
             subnet = self._subnet(cluster)
             address = free_address(self._home, cluster, node, subnet)

@@ -19,7 +19,7 @@ import pytest
 
 from batchai_scenario.emulator.engines.proc import marked
 from batchai_scenario.emulator.engines.process import ProcessEngine
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 from batchai_scenario.emulator.state.home import Home
 from tests.lacking import needs_root
 
@@ -47,6 +47,24 @@ def wait_for_output(lab: Any, task: Any) -> str:
 def test_an_image_that_is_not_used_is_announced(lab: Any) -> None:
     lab.run("true", containerSettings={"imageSourceRegistry": {"image": "acme/x:1"}})
     assert any("acme/x:1" in line and "directly" in line for line in lab.announced)
+
+
+def test_a_node_that_cannot_be_placed_leaves_nothing_and_one_that_was_keeps_its_disk(
+    lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def join(*_: object) -> None:
+        raise EngineError(Problem("InternalError", "no network"))
+
+    kept = lab.place.disk / "home" / "kept"
+    kept.touch()
+    monkeypatch.setattr(lab.engine, "_no_network", "")
+    monkeypatch.setattr(lab.engine._networks, "join", join)
+    monkeypatch.setattr(lab.engine, "_subnet", lambda _: "10.0.0.0/24")
+    for cluster, node in ((lab.cluster, "tvm-1_2"), ("another", "tvm-2_1"), (lab.cluster, lab.place.node)):
+        with pytest.raises(EngineError, match="no network"):
+            lab.engine.place_node(cluster, node)
+    assert sorted(lab.home.nodes.glob("*/*")) == [lab.place.disk]
+    assert kept.exists()
 
 
 def test_nothing_of_the_emulators_environment_leaks(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
