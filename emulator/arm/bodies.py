@@ -9,6 +9,7 @@ from batchai_scenario.emulator.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_READ_ONLY = frozenset({"id", "name", "type", "properties"})
 _MAX_TAGS = 15
 """Tags on one resource: the resource manager's limit at the time."""
 
@@ -17,6 +18,17 @@ def invalid_content(detail: str, target: str = "") -> ServiceError:
     """Say that a body could not be read; ``target`` is the JSON path of what is wrong."""
     text = f"The request content was invalid and could not be deserialized: '{detail}'."
     return ServiceError(400, "InvalidRequestContent", text, target)
+
+
+def known_properties(body: Mapping[str, Any] | None, *names: str) -> dict[str, Any]:
+    """Give what a body says of these, names in any case; ServiceError for any other that is not read-only."""
+    found: dict[str, Any] = {}
+    for key, value in (body or {}).items():
+        if key.lower() in names:
+            found[key.lower()] = value
+        elif key.lower() not in _READ_ONLY and value is not None:
+            raise invalid_content(f"Could not find member '{key}'; known are {', '.join(names)}", key)
+    return found
 
 
 def read_location(body: Mapping[str, Any]) -> str:

@@ -75,6 +75,9 @@ class DeploymentProvider:
         if kinds == "deployments/operations" and request.method == "GET":
             return self._operations(request, name)
         if not name and request.method == "GET":
+            if "$filter" in request.query:
+                text = "Lists of deployments are not filtered: leave $filter out and filter the answer."
+                raise ServiceError(400, "InvalidFilterInQueryString", text, "$filter")
             found = self._store.list(_KIND, _scope(request))
             return ArmResponse(200, {"value": [self._told(document) for document in found]})
         if action == "validate" and request.method == "POST":

@@ -8,7 +8,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.arm.bodies import read_location, read_tags
+from batchai_scenario.emulator.arm.bodies import known_properties, read_location, read_tags
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
 from batchai_scenario.emulator.errors import ServiceError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _KIND = "group"
 _NAME = re.compile(r"[-\w.()]{1,89}[-\w()]|[-\w()]")
+_TAG_FILTER = re.compile(r"tagName eq '([^']+)'(?: and tagValue eq '([^']*)')?", re.IGNORECASE)
 _TYPED_SINCE = "2019-05-01"
 """From this api-version on a group says its ``type``."""
 
@@ -108,7 +109,7 @@ class Groups:
                 "'-', '.', '(', ')' or '_', and no dot at its end."
             )
             raise ServiceError(400, "InvalidResourceGroupName", text)
-        body = request.body or {}
+        body = known_properties(request.body, "location", "tags")
         location = normal_region(read_location(body))
         if location not in REGIONS:
             text = (
@@ -121,12 +122,8 @@ class Groups:
             old = self._store.get(_KIND, key)
             if old is not None and old.body["state"] == "Deleting":
                 raise _deprovisioning(request.group)
-            if old is not None and old.body["location"] != location:
-                text = (
-                    f"Invalid resource group location '{location}'. The Resource group already exists in "
-                    f"location '{old.body['location']}'."
-                )
-                raise ServiceError(409, "InvalidResourceGroupLocation", text, "location")
+            if old is not None:
+                _check_stays(old, location)
             document = {
                 "subscription": request.subscription,
                 "name": request.group if old is None else old.body["name"],
@@ -149,7 +146,9 @@ class Groups:
     def _patch(self, request: ArmRequest) -> ArmResponse:
         with self._store.transaction():
             found = self._find(request.subscription, request.group)
-            tags = read_tags(request.body or {})
+            changes = known_properties(request.body, "location", "tags")
+            _check_stays(found, normal_region(read_location({**found.body, **changes})))
+            tags = read_tags(changes)
             document = found.body if tags is None else {**found.body, "tags": tags}
             self._store.put(_KIND, found.id, document, parent=found.parent)
         return ArmResponse(200, _entity(document, request.api_version))
@@ -163,8 +162,13 @@ class Groups:
         return self._accepted(request, request.group)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
-        groups = self._store.list(_KIND, request.subscription.lower())
-        return ArmResponse(200, {"value": [_entity(group.body, request.api_version) for group in groups]})
+        name, value = _tag_filter(request)
+        groups = [
+            _entity(group.body, request.api_version)
+            for group in self._store.list(_KIND, request.subscription.lower())
+            if not name or _has_tag(group.body["tags"] or {}, name, value)
+        ]
+        return ArmResponse(200, {"value": groups})
 
     def _find(self, subscription: str, group: str) -> Document:
         found = self._store.get(_KIND, _key(subscription, group))
@@ -181,6 +185,33 @@ class Groups:
             f"?api-version={request.api_version}"
         )
         return ArmResponse(202, None, {"Location": location, "Retry-After": self._retry_after})
+
+
+def _check_stays(old: Document, location: str) -> None:
+    """Refuse to move a group."""
+    if old.body["location"] != location:
+        text = (
+            f"Invalid resource group location '{location}'. The Resource group already exists in "
+            f"location '{old.body['location']}'."
+        )
+        raise ServiceError(409, "InvalidResourceGroupLocation", text, "location")
+
+
+def _has_tag(tags: dict[str, str], name: str, value: str | None) -> bool:
+    return any(key.lower() == name and value in (None, text) for key, text in tags.items())
+
+
+def _tag_filter(request: ArmRequest) -> tuple[str, str | None]:
+    """Read ``$filter`` of a list: the tag that groups must have, and its value; empty without a filter."""
+    text = request.query.get("$filter", "").strip()
+    match = _TAG_FILTER.fullmatch(text)
+    if text and match is None:
+        message = (
+            f"The filter '{text[:200]}' is not emulated: tagName eq 'NAME' and tagValue eq 'VALUE' is, "
+            "with or without the second part."
+        )
+        raise ServiceError(400, "InvalidFilterInQueryString", message, "$filter")
+    return ("", None) if match is None else (match[1].lower(), match[2])
 
 
 def _key(subscription: str, group: str) -> str:

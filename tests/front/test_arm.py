@@ -41,6 +41,34 @@ def test_a_group_is_created_updated_read_listed_and_deleted(front: Front) -> Non
     assert (error.status, error.code) == (404, "ResourceGroupNotFound")
 
 
+def test_groups_are_listed_by_a_tag_and_other_filters_are_refused(front: Front) -> None:
+    for name, tags in (("one", {"Owner": "ada"}), ("two", {"owner": ""}), ("three", None)):
+        front.ask("PUT", f"resourceGroups/{name}", {"location": "eastus", "tags": tags})
+    for text, names in (
+        ("tagName eq 'owner'", ["one", "two"]),
+        ("tagname eq 'owner' and tagvalue eq 'ada'", ["one"]),
+        ("tagName eq 'owner' and tagValue eq ''", ["two"]),
+    ):
+        query: dict[str, Any] = {"$filter": text}
+        listed = front.ask("GET", "resourcegroups", **query).body
+        assert listed is not None
+        assert [group["name"] for group in listed["value"]] == names
+    assert front.refused("GET", "resourcegroups", **{"$filter": "name eq 'one'"}).target == "$filter"
+
+
+@pytest.mark.parametrize("path", [RG, f"{RG}/providers/Microsoft.BatchAI/workspaces/ws"])
+def test_what_a_group_or_workspace_does_not_know_is_refused_by_name(populated: Front, path: str) -> None:
+    front = populated
+    known = front.ask("GET", path).body
+    assert known is not None
+    for method in ("PUT", "PATCH"):
+        error = front.refused(method, path, {"location": "eastus", "tag": {"a": "b"}})
+        assert (error.status, error.code, error.target) == (400, "InvalidRequestContent", "tag")
+        assert front.ask(method, path, known).status == 200
+        assert front.ask(method, path, {"Location": "East US", "TAGS": None, "managedBy": None}).status == 200
+    assert front.refused("PATCH", path, {"location": "westus2"}).status == 409
+
+
 def test_deleting_a_group_waits_for_what_is_in_it_and_survives_a_restart(populated: Front) -> None:
     front = populated
     location = front.ask("DELETE", RG).headers["Location"]
