@@ -224,6 +224,28 @@ def test_hello_runs_on_the_process_engine(command: Command, tmp_path: Path) -> N
     assert command.json("emulator", "reset")["removed"]
 
 
+TWO = """\
+summary: Two jobs with outputs of the same name.
+cluster:
+  vmSize: STANDARD_D1
+  scaleSettings: {manual: {targetNodeCount: 1}}
+  nodeSetup: {mountVolumes: {azureFileShares: [{share: two, relativeMountPath: files}]}}
+jobs:
+  one: &job
+    nodeCount: 1
+    stdOutErrPathPrefix: $AZ_BATCHAI_MOUNT_ROOT/files
+    customToolkitSettings: {commandLine: "echo x"}
+  other: *job
+"""
+
+
+@pytest.mark.usefixtures("exercise_process")
+def test_outputs_of_several_jobs_are_told_apart(command: Command, write: Write) -> None:
+    command("run", str(write(TWO).parent), "--engine", "process")
+    listed = {tuple(line.split()[:2]) for line in command("outputs")[0].splitlines()}
+    assert {("one/stdouterr", "stdout.txt"), ("other/stdouterr", "stdout.txt")} <= listed
+
+
 def test_an_unreadable_record_is_listed_with_its_path_and_the_others_too(command: Command) -> None:
     place = PlaceRecord(group="g", location="eastus", workspace="w", experiment="e", ours=True)
     cluster = ClusterPart(name="c", properties={})

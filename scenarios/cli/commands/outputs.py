@@ -60,7 +60,15 @@ def outputs(shared: dict[str, Any], run: str | None, *, download: Path | None, a
     if as_json:
         console.json([{"file": item.file, "size": item.size} for item in saved] if download else entries)
     elif download is None:
-        rows = [[entry["directory"], entry["path"], size(entry["size"])] for entry in entries]
+        several = len(one.record.jobs) > 1
+        rows = [
+            [
+                f"{entry['job']}/{entry['directory']}" if several else entry["directory"],
+                entry["path"],
+                size(entry["size"]),
+            ]
+            for entry in entries
+        ]
         console.table(["directory", "file", "size"], rows, ["bold", "", "dim"]) if rows else console.line(
             "no files"
         )
