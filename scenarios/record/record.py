@@ -8,7 +8,6 @@ is not final and not locked is *detached*.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -16,7 +15,7 @@ import re
 import secrets
 import shutil
 from datetime import datetime, timezone
-from pathlib import Path  # noqa: TC003 - click and pydantic look at it
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -290,24 +289,28 @@ UNREADABLE = "unreadable"
 REMEDY = "Delete the run's folder, or keep it for its files: other runs do not need it."
 
 
-def all_runs(home: Path) -> list[Run]:
-    """List all runs, the oldest first; see ``unreadable_runs`` for the rest."""
-    runs = []
-    for file in runs_folder(home).glob("*/run.json"):
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            runs.append(Run.read(file.parent))
-    return sorted(runs, key=lambda run: (run.record.created_at, run.record.id))
+def read_runs(home: Path) -> tuple[list[Run], list[tuple[Path, str]]]:
+    """Read all records, each once.
+
+    Returns:
+        The runs, the oldest first, and the folders of those whose record cannot be read, each with why.
+    """
+    runs: list[Run] = []
+    unreadable: list[tuple[Path, str]] = []
+    for folder in sorted(runs_folder(home).glob("*")):
+        if folder.is_dir():
+            found = _read(folder)
+            if isinstance(found, Run):
+                runs.append(found)
+            else:
+                unreadable.append((folder, found))
+    return sorted(runs, key=lambda run: (run.record.created_at, run.record.id)), unreadable
 
 
-def unreadable_runs(home: Path) -> list[tuple[Path, str]]:
-    """List the folders of runs whose record cannot be read, and why."""
-    folders = [path for path in sorted(runs_folder(home).glob("*")) if path.is_dir()]
-    return [(folder, reason) for folder in folders if (reason := _why_unreadable(folder))]
-
-
-def _why_unreadable(folder: Path) -> str:
+def _read(folder: Path) -> Run | str:
+    """Read a record, or say why it cannot be read."""
     try:
-        Run.read(folder)
+        return Run.read(folder)
     except FileNotFoundError:
         return "it is not there"
     except OSError as error:
@@ -316,7 +319,6 @@ def _why_unreadable(folder: Path) -> str:
         return str(error)
     except (ValueError, RecursionError):
         return "it is damaged"
-    return ""
 
 
 def find_run(home: Path, name: str | None) -> Run:
@@ -326,17 +328,19 @@ def find_run(home: Path, name: str | None) -> Run:
         UserError: There is none, or more than one.
         MachineError: Its record cannot be read.
     """
-    runs = all_runs(home)
-    for folder, reason in unreadable_runs(home) if name not in (None, "last") else ():
-        if folder.name == name:
-            raise MachineError(f"{folder / 'run.json'}: {reason}.", remedy=REMEDY)
+    folder = runs_folder(home) / Path(name or "last").name
+    if folder.name == name != ".." and folder.is_dir():
+        found = _read(folder)
+        if isinstance(found, Run):
+            return found
+        raise MachineError(f"{folder / 'run.json'}: {found}.", remedy=REMEDY)
+    runs, _ = read_runs(home)
     if not runs:
         raise UserError("there are no runs yet", "", "scenario run hello")
     if name in (None, "last"):
         return runs[-1]
     name = str(name)
-    exact = [run for run in runs if run.record.id == name]
-    some = exact or [run for run in runs if run.record.id.startswith(name) or run.record.id.endswith(name)]
+    some = [run for run in runs if run.record.id.startswith(name) or run.record.id.endswith(name)]
     if len(some) > 1:
         listed = ", ".join(run.record.id for run in some[-4:])
         raise UserError(f"{name!r} stands for {len(some)} runs", "RUN", f"the newest are {listed}")

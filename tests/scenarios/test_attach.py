@@ -10,7 +10,7 @@ import pytest
 from batchai_scenario.backends.errors import Interrupted, MachineError, UserError
 from batchai_scenario.backends.memory import Call, Result
 from batchai_scenario.scenarios.record.migrations import FORMAT
-from batchai_scenario.scenarios.record.record import Run, all_runs, find_run, new_id, now, unreadable_runs
+from batchai_scenario.scenarios.record.record import Run, find_run, new_id, now, read_runs
 from batchai_scenario.scenarios.report import events as e
 from batchai_scenario.scenarios.report.base import Recording
 from batchai_scenario.scenarios.run.attach import follow_logs, settle, show_logs, stop
@@ -180,7 +180,29 @@ def test_a_record_that_cannot_be_read_hides_no_other(world: World) -> None:
     broken = world.home / "runs" / "broken"
     broken.mkdir()
     (broken / "run.json").write_text("{")
-    assert len(all_runs(world.home)) == 1
+    assert len(read_runs(world.home)[0]) == 1
+
+
+def test_a_run_that_is_named_is_found_without_the_records_of_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = world.run().run, world.run().run
+    read: list[str] = []
+    reads = Run.read
+
+    def counted(folder: Path) -> Run:
+        read.append(folder.name)
+        return reads(folder)
+
+    monkeypatch.setattr(Run, "read", counted)
+    assert find_run(world.home, first).record.id == first
+    assert read == [first]
+    read.clear()
+    read_runs(world.home)
+    assert sorted(read) == sorted([first, second]), "each is read once"
+    for name in ("..", ".", "../runs", f"{first}/", f"{world.home}/runs/{first}"):
+        with pytest.raises(UserError, match="there is no run"):
+            find_run(world.home, name)
 
 
 def test_ids_are_names_of_the_service() -> None:
@@ -205,8 +227,8 @@ def test_a_record_of_an_earlier_format_is_read_and_a_newer_one_is_left_as_it_is(
     assert (world.record.record.format, world.record.record.unsaved) == (FORMAT, [])
     newer = json.dumps({**data, "format": FORMAT + 1, "jobs": "of another kind"})
     file.write_text(newer)
-    assert all_runs(world.home) == []
-    ((folder, reason),) = unreadable_runs(world.home)
+    assert read_runs(world.home)[0] == []
+    ((folder, reason),) = read_runs(world.home)[1]
     assert folder == file.parent
     assert f"its format is {FORMAT + 1}, this one reads up to {FORMAT}" in reason
     with pytest.raises(MachineError, match="newer version"):
@@ -218,7 +240,7 @@ def test_a_record_of_an_earlier_format_is_read_and_a_newer_one_is_left_as_it_is(
 def test_a_record_that_is_none_is_unreadable(world: World, text: str) -> None:
     world.run()
     (world.record.folder / "run.json").write_text(text)
-    assert [reason for _, reason in unreadable_runs(world.home)] == ["it is damaged"]
+    assert [reason for _, reason in read_runs(world.home)[1]] == ["it is damaged"]
 
 
 def test_a_job_that_left_too_much_keeps_its_run_detached(world: World) -> None:

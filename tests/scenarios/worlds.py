@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.backends.memory import Call, MemoryBackend, Result
 from batchai_scenario.scenarios.definition.datasets import DataOptions
 from batchai_scenario.scenarios.definition.scenario import Scenario
-from batchai_scenario.scenarios.record.record import Run, all_runs
+from batchai_scenario.scenarios.record.record import Run, read_runs
 from batchai_scenario.scenarios.report.base import Recording
 from batchai_scenario.scenarios.run.launch import Target, run_scenario
 from batchai_scenario.scenarios.run.runner import RunOptions
@@ -82,7 +82,7 @@ class World:
     @property
     def record(self) -> Run:
         """The newest record."""
-        return all_runs(self.home)[-1]
+        return read_runs(self.home)[0][-1]
 
     def heard(self, kind: type[Event]) -> list[Event]:
         """Give the events of a kind."""

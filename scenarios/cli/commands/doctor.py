@@ -60,7 +60,7 @@ def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
 def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     from batchai_scenario.backends import local
     from batchai_scenario.backends.settings import SETTINGS
-    from batchai_scenario.scenarios.record.record import DETACHED, all_runs
+    from batchai_scenario.scenarios.record.record import DETACHED, read_runs
 
     yield Finding(
         "python", ok=True, text=f"{platform.python_version()} on {platform.system()} {platform.machine()}"
@@ -86,7 +86,10 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     )
     yield Finding("emulator", None if not status.serving else True, where)
     yield from _state(home)
-    detached = [run.record.id for run in all_runs(home) if run.state == DETACHED]
+    runs, unreadable = read_runs(home)
+    for folder, reason in unreadable:
+        yield Finding("runs", ok=False, text=f"{folder / 'run.json'}: {reason}", remedy=REMEDY)
+    detached = [run.record.id for run in runs if run.state == DETACHED]
     if detached:
         yield Finding(
             "runs", None, f"detached: {', '.join(detached)}", "'scenario runs' completes their records"
@@ -100,9 +103,8 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _state(home: Path) -> Iterator[Finding]:
-    """Look at what is kept: the emulator's state, and run records."""
+    """Look at the emulator's state."""
     from batchai_scenario.backends import local
-    from batchai_scenario.scenarios.record.record import unreadable_runs
 
     damages = local.damages(home)
     for damage in damages:
@@ -110,8 +112,6 @@ def _state(home: Path) -> Iterator[Finding]:
     copy = local.last_copy(home)
     if copy is not None and not damages:
         yield Finding("state", ok=True, text=f"whole; last copy {copy.astimezone():%Y-%m-%d %H:%M}")
-    for folder, reason in unreadable_runs(home):
-        yield Finding("runs", ok=False, text=f"{folder / 'run.json'}: {reason}", remedy=REMEDY)
 
 
 def _toolkits(home: Path) -> Iterator[Finding]:

@@ -29,15 +29,14 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
     """
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.cli.reattach import settle_detached
-    from batchai_scenario.scenarios.record.record import all_runs, find_run, unreadable_runs
+    from batchai_scenario.scenarios.record.record import find_run, read_runs
 
     console = Console(as_json=as_json)
     if run is None:
         if stop:
             raise click.UsageError("--stop needs a RUN")
-        everything = all_runs(shared["home"])
+        everything, unreadable = read_runs(shared["home"])
         settle_detached(everything, shared)
-        unreadable = unreadable_runs(shared["home"])
         _list(console, everything, unreadable)
         return _complain(unreadable)
     one = find_run(shared["home"], run)
