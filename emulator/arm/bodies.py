@@ -31,9 +31,14 @@ def known_properties(body: Mapping[str, Any] | None, *names: str) -> dict[str, A
     return found
 
 
+def _given(body: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Give what a body says by a name, in any case."""
+    return next((value for key, value in body.items() if key.lower() == name), None)
+
+
 def read_location(body: Mapping[str, Any]) -> str:
     """Read ``location``; ServiceError if it is missing."""
-    location = body.get("location")
+    location = _given(body, "location")
     if location is None or location == "":
         raise ServiceError(
             400, "LocationRequired", "The location property is required for this definition.", "location"
@@ -45,7 +50,7 @@ def read_location(body: Mapping[str, Any]) -> str:
 
 def read_tags(body: Mapping[str, Any]) -> dict[str, str] | None:
     """Read ``tags``, None if there are none; ServiceError if they are not a flat object of strings."""
-    tags = body.get("tags")
+    tags = _given(body, "tags")
     if tags is None:
         return None
     if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):

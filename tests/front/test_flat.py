@@ -463,3 +463,10 @@ def test_a_group_is_deleted_with_its_flat_resources(old: Front, version: str) ->
     old.clusters.bury()
     assert old.refused("GET", RG).status == 404
     assert old.store.list("file server") == []
+
+
+def test_location_and_tags_are_read_in_any_case(old: Front, version: str) -> None:
+    content = {"LOCATION": "eastus", "Tags": {"a": "b"}, "properties": cluster()["properties"]}
+    old.ask("PUT", f"{AI}/clusters/c", content, version=version)
+    shown = body(old.ask("GET", f"{AI}/clusters/c", version=version))
+    assert (shown["location"], shown["tags"]) == ("eastus", {"a": "b"})
