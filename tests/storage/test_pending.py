@@ -57,6 +57,21 @@ def test_a_copy_is_pending_and_then_complete(tmp_path: Path) -> None:
         assert _staged(served) == []
 
 
+def test_what_is_written_to_the_target_meanwhile_stays(tmp_path: Path) -> None:
+    with Serving(assemble(tmp_path / "home", copy_seconds=0.5)) as served, _share(served) as share:
+        served.shares.create(ACCOUNT, "data", ShareRecord())
+        source, target = share.get_file_client("f"), share.get_file_client("g")
+        source.upload_file(b"content")
+        target.start_copy_from_url(source.url)
+        target.upload_file(b"newer")
+        deadline = time.monotonic() + 20
+        while _staged(served):  # the copy's end removes what it was to be made of
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert target.download_file().readall() == b"newer"
+        assert target.get_file_properties().copy.status is None
+
+
 def test_a_pending_copy_is_aborted(tmp_path: Path) -> None:
     with Serving(assemble(tmp_path / "home", copy_seconds=600)) as served, _share(served) as share:
         served.shares.create(ACCOUNT, "data", ShareRecord())

@@ -41,3 +41,19 @@ def test_a_share_that_is_deleted_meanwhile_leaves_no_snapshot(served: Served) ->
         assert {one.result().status for one in taken} <= {201, 404}
     if deleted.result().status == 202:
         assert served.shares.snapshots(ACCOUNT, "gone") == []
+
+
+def test_a_snapshot_that_is_leased_goes_only_with_those_that_are(served: Served) -> None:
+    taken = served.ask("PUT", "/data", SNAPSHOT).headers["x-ms-snapshot"]
+    lease = {"restype": "share", "comp": "lease", "sharesnapshot": taken}
+    assert served.ask("PUT", "/data", lease, {"x-ms-lease-action": "acquire"}).status == 201
+    for choice, status, code in (
+        ("include", 412, "LeaseIdMissing"),
+        ("leased", 400, "InvalidHeaderValue"),
+        ("include-leased", 202, ""),
+    ):
+        sent = {"x-ms-delete-snapshots": choice}
+        answer = served.ask("DELETE", "/data", {"restype": "share"}, sent)
+        assert (answer.status, answer.code) == (status, code)
+        assert served.folder("data").exists() == (status != 202)
+        assert served.shares.snapshots(ACCOUNT, "data") == ([taken] if status != 202 else [])

@@ -222,6 +222,9 @@ def test_a_full_disk_loses_nothing_and_the_next_upload_works(small_disk: Path) -
             with pytest.raises(HttpResponseError) as full:
                 share.get_file_client("more").create_file(STEP, data=b"m" * STEP)
             assert full.value.error_code == "ShareSizeLimitReached"  # type: ignore[attr-defined]
+            with pytest.raises(HttpResponseError) as replaced:
+                kept.create_file(STEP, data=b"m" * STEP)
+            assert replaced.value.error_code == "ShareSizeLimitReached"  # type: ignore[attr-defined]
             assert kept.download_file().readall() == b"k" * MIB
             assert kept.get_file_properties().metadata == {"kept": "yes"}
             assert large.download_file(0, written * STEP).readall() == b"l" * STEP * written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from azure.storage.fileshare import (
 
 from batchai_scenario.emulator.identity.tokens import LIFETIME, Tokens
 from batchai_scenario.emulator.state.clock import ManualClock
+from batchai_scenario.emulator.storage.bearer import secret_of_key
 from tests.storage.serving import ACCOUNT
 
 if TYPE_CHECKING:
@@ -180,6 +182,38 @@ def test_a_delegated_key_signs_for_files_and_shares(served: Served, key: UserDel
         ):
             assert spoilt != token
             assert requests.get(f"{url}?{spoilt}", timeout=10).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"skt": "2019-01-01T00:00:00Z", "ske": "2019-01-02T00:00:00Z"}, "AuthenticationFailed"),
+        ({"skt": "2219-01-01T00:00:00Z", "ske": "2219-01-02T00:00:00Z"}, "AuthenticationFailed"),
+        ({"sks": "b"}, "AuthorizationServiceMismatch"),
+        ({}, ""),
+    ],
+)
+def test_a_key_that_is_over_or_for_another_service_opens_nothing(
+    served: Served, key: UserDelegationKey, change: dict[str, str], code: str
+) -> None:
+    """The signature itself is right: it is the key whose time or service is not."""
+    served.make("/data/f", b"content")
+    named = {
+        "skoid": "signed_oid",
+        "sktid": "signed_tid",
+        "skt": "signed_start",
+        "ske": "signed_expiry",
+        "sks": "signed_service",
+        "skv": "signed_version",
+    }
+    fields = {name: getattr(key, attribute) for name, attribute in named.items()} | change
+    for name, attribute in named.items():
+        setattr(key, attribute, fields[name])
+    key.value = base64.b64encode(secret_of_key(served.tokens, ACCOUNT, fields)).decode()
+    token = generate_file_sas(ACCOUNT, "data", ["f"], user_delegation_key=key, permission="r", expiry=LATER)
+    answer = requests.get(f"{served.url}/{ACCOUNT}/data/f?{token}", timeout=10)
+    assert answer.headers.get("x-ms-error-code", "") == code, answer.text
+    assert "Signature did not match" not in answer.text
 
 
 def test_a_signature_for_one_user_needs_that_users_token(served: Served, key: UserDelegationKey) -> None:
