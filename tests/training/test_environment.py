@@ -16,6 +16,7 @@ import pytest
 
 import training.toolkits.cntk.make_environment as program
 import training.toolkits.custommpi.make_environment as open_mpi
+from training.support.bases import bare_environment, run_here
 from training.support.events import Trouble
 from training.support.interpreters import Interpreter, candidates, choose, look_at
 from training.support.wheels import add_pip, unpack
@@ -66,6 +67,22 @@ def test_what_is_no_fitting_python_is_passed_over(tmp_path: Path) -> None:
     broken.chmod(0o755)
     for path in (narrow, pypy, broken, tmp_path / "missing"):
         assert look_at(path) is None
+
+
+def test_files_where_a_user_works_are_not_taken_for_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')\n")
+    fake = fake_python(tmp_path / "bin" / "python3.6", (3, 6, 15))
+    answer = fake.read_text().partition("echo ")[2]
+    fake.write_text(f"#!/bin/sh\n'{sys.executable}' -c 'import json' && echo {answer}")
+    monkeypatch.chdir(tmp_path)
+    for named in (fake, fake.relative_to(tmp_path)):
+        found = look_at(named)
+        assert found is not None
+        assert found.abi == "cp36m"
+    asked = [sys.executable, "-c", "import json; print(json.dumps(1))"]
+    assert run_here(asked, bare_environment(), "it does not run").strip() == "1"
 
 
 def test_the_newest_fitting_python_is_taken(tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ def bare_environment() -> dict[str, str]:
 def run_here(command: list[str], environment: Mapping[str, str], complaint: str) -> str:
     """Run a program that makes or tries an environment; give what it printed.
 
+    It starts in ``/``: a Python with ``-c`` or ``-m`` imports first what lies in the folder that it starts in.
+
     Raises:
         Trouble: it failed; begins with the complaint and ends with its last lines.
     """
@@ -132,6 +134,7 @@ def run_here(command: list[str], environment: Mapping[str, str], complaint: str)
         check=False,
         timeout=300,
         stdin=subprocess.DEVNULL,
+        cwd="/",
     )
     if result.returncode:
         tail = (result.stderr or result.stdout).strip().splitlines()[-3:]

@@ -108,11 +108,12 @@ def look_at(path: Path) -> Interpreter | None:
     """Ask a program which Python it is; None if it is none, or another one."""
     try:
         answer = subprocess.run(
-            [str(path), "-E", "-c", _PROBE],
+            [str(path.absolute()), "-E", "-c", _PROBE],
             capture_output=True,
             timeout=20,
             check=True,
             stdin=subprocess.DEVNULL,
+            cwd="/",  # a json.py of the user's, where this program was started, is not to be imported
         )
         version, max_unicode, implementation, machine, system, executable = json.loads(answer.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
