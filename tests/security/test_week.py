@@ -41,23 +41,35 @@ class Used:
     files: int
     threads: int
     memory: int
+    places: dict[str, int]
 
     @classmethod
     def now(cls) -> Used:
         gc.collect()
+        places = _held()
         return cls(
             len(list(Path("/proc/self/fd").iterdir())),
             threading.active_count(),
-            _held(),
+            sum(places.values()),
+            places,
         )
 
+    def grown(self, late: Used) -> str:
+        """Name the places that hold most of what is held more than now."""
+        more = {place: size - self.places.get(place, 0) for place, size in late.places.items()}
+        most = sorted(more.items(), key=lambda place: -place[1])[:3]
+        return "\n\n".join(f"{size} bytes more:\n{place}" for place, size in most)
 
-def _held() -> int:
-    """Count the bytes that our own code has allocated and holds: not what other tests' threads import."""
+
+def _held() -> dict[str, int]:
+    """Count the bytes that our own code has allocated and holds, by the calls that led there.
+
+    What other tests' threads import does not count.
+    """
     ours = tracemalloc.take_snapshot().filter_traces(
         [tracemalloc.Filter(inclusive=True, filename_pattern="*/batchai_scenario/*", all_frames=True)]
     )
-    return sum(line.size for line in ours.statistics("filename"))
+    return {"\n".join(line.traceback.format()): line.size for line in ours.statistics("traceback")}
 
 
 @dataclass
@@ -162,6 +174,6 @@ def test_a_week_leaves_nothing_behind(tmp_path: Path) -> None:
         assert early.memory > 0  # else nothing of ours is seen
         assert late.files <= early.files + 2
         assert late.threads <= early.threads + 1
-        assert late.memory <= early.memory + 300_000, (early, late)
+        assert late.memory <= early.memory + 300_000, early.grown(late)
         assert copies(world.home)
         assert len(list(world.home.copies.iterdir())) <= 4
