@@ -13,10 +13,12 @@ from batchai_scenario.emulator.cluster.executionlog import ExecutionLog, place_f
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.room import problem_in
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
+from batchai_scenario.emulator.launch.layout import JobLayout
 from batchai_scenario.emulator.launch.sizes import slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path, PurePosixPath
 
     from batchai_scenario.emulator.cluster.model import Cluster, Job
     from batchai_scenario.emulator.cluster.mounts import Volume
@@ -86,25 +88,30 @@ class Launch:
         from batchai_scenario.emulator.launch.build import node_system, plan_job
 
         key = self.job.key
+        workspace, experiment = key.experiment.workspace.workspace, key.experiment.name
+        layout = JobLayout.of(self.job.definition, workspace, experiment, key.name, places[0].root)
         machine = self.cluster.definition.get("virtualMachineConfiguration") or {}
         try:
             return plan_job(
                 job_guid=self.job.guid,
-                workspace=key.experiment.workspace.workspace,
-                experiment=key.experiment.name,
+                workspace=workspace,
+                experiment=experiment,
                 job=key.name,
                 segment=self.job.segment,
                 definition=self.job.definition,
                 secrets=self.job_secrets,
                 nodes=places,
-                cluster_mounts=[(volume.path, volume.source(self.shares)) for volume in of_cluster],
-                job_mounts=[(volume.path, volume.source(self.shares)) for volume in of_job],
+                cluster_mounts=self._sources(of_cluster, layout.mount_root),
+                job_mounts=self._sources(of_job, layout.job_mount_root),
                 gpus=self.cluster.gpus,
                 system=node_system(machine.get("imageReference") or {}),
                 slots=slots_of(str(self.cluster.definition.get("vmSize") or "")),
             )
         except ServiceError as error:  # the door's validation let something pass
             raise EngineError(Problem(error.code, error.message)) from error
+
+    def _sources(self, mounted: Iterable[Volume], root: PurePosixPath) -> list[tuple[str, Path]]:
+        return [(volume.path, volume.source(self.shares, root)) for volume in mounted]
 
     def _describe(
         self, journal: ExecutionLog, places: Iterable[NodePlace], mounted: Iterable[Volume]

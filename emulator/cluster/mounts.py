@@ -12,7 +12,7 @@ from batchai_scenario.emulator.launch.layout import JobLayout, locate_index, out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     from batchai_scenario.emulator.cluster.model import Job
     from batchai_scenario.emulator.cluster.ports import FileShares
@@ -52,8 +52,8 @@ class Volume:
             return ShareMount(self.path, self.account, CONTAINER + self.container)
         return ShareMount(self.path, self.account, urlsplit(self.url).path.strip("/").rsplit("/", 1)[-1])
 
-    def source(self, shares: FileShares) -> Path:
-        """Find its folder.
+    def source(self, shares: FileShares, root: PurePosixPath) -> Path:
+        """Find its folder; ``root`` is the mount root that ``path`` is below, for what is said of a failure.
 
         Raises:
             EngineError: it cannot be mounted: ``AZFMountError``, ``BFSMountError``, ``FileServerMountError``.
@@ -62,12 +62,12 @@ class Volume:
             return shares.mount_server(self.server, self.directory)
         if self.container:
             return shares.mount_container(self.account, self.container, self.key)
-        return shares.mount_source(self.account, self.url, self.key)
+        return shares.mount_source(self.account, self.url, self.key, root / self.path)
 
-    def problem(self, shares: FileShares) -> Problem | None:
+    def problem(self, shares: FileShares, root: PurePosixPath) -> Problem | None:
         """Tell what keeps it from being mounted; None if it can be."""
         try:
-            self.source(shares)
+            self.source(shares, root)
         except EngineError as error:
             return error.problem
         return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     from batchai_scenario.emulator.cluster.model import (
         Cluster,
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 class FileShares(Protocol):
     """Turns a volume of a cluster or job into a folder of this machine."""
 
-    def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
-        """Find the share's folder.
+    def mount_source(
+        self, account: str, azure_file_url: str, account_key: str, target: PurePosixPath
+    ) -> Path:
+        """Find the share's folder; ``target`` is where it is to be mounted.
 
         Raises:
             EngineError: with code ``AZFMountError`` and the service's texts, if the account or the share

@@ -16,7 +16,7 @@ from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.room import problem_in, problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import NodeEvent
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
-from batchai_scenario.emulator.launch.layout import setup_suffix
+from batchai_scenario.emulator.launch.layout import mount_root, setup_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -72,7 +72,7 @@ class Preparation:
         wanted = volumes(cluster.definition, CLUSTER_VOLUMES, room.records.cluster_secrets(cluster.key))
 
         def work() -> tuple[Problem, ...]:
-            problems = (volume.problem(room.shares) for volume in wanted)
+            problems = (volume.problem(room.shares, mount_root()) for volume in wanted)
             return tuple(problem for problem in problems if problem is not None)
 
         room.workers.begin(
@@ -196,7 +196,7 @@ def _plan(room: Room, cluster: Cluster, place: NodePlace, secrets: dict[str, str
         guid=cluster.guid,
     )
     mounted = [
-        (volume.path, volume.source(room.shares))
+        (volume.path, volume.source(room.shares, mount_root(place.root)))
         for volume in volumes(cluster.definition, CLUSTER_VOLUMES, secrets)
     ]
     try:

@@ -80,7 +80,7 @@ class JobLayout:
     @property
     def mount_root(self) -> PurePosixPath:
         """Root of cluster-level mounts: ``AZ_BATCHAI_MOUNT_ROOT``."""
-        return self.root / "mounts"
+        return mount_root(self.root)
 
     @property
     def job_temp(self) -> PurePosixPath:
@@ -119,6 +119,11 @@ class JobLayout:
             "AZ_BATCHAI_SHARED_JOB_TEMP": str(self.shared_temp),
             "AZ_BATCHAI_MPI_HOST_FILE": str(self.host_file),
         }
+
+
+def mount_root(root: PurePosixPath = NODE_ROOT) -> PurePosixPath:
+    """Give the root of cluster-level mounts below a node agent's tree."""
+    return root / "mounts"
 
 
 def output_segment(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -129,7 +129,9 @@ class FilesService:
         """Close what is kept open between requests; the service may be used again."""
         self._context.drafts.close()
 
-    def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
+    def mount_source(
+        self, account: str, azure_file_url: str, account_key: str, target: PurePosixPath
+    ) -> Path:
         """Find the folder of a share that a cluster or job mounts.
 
         Args:
@@ -137,6 +139,7 @@ class FilesService:
             azure_file_url: ``https://<account>.file.core.windows.net/<share>``, or the same in path style,
                 ``http://<host>/<account>/<share>``.
             account_key: The account's key, base64.
+            target: Where it is to be mounted, for what is said of a failure.
 
         Raises:
             EngineError: ``AZFMountError``: no such account or share, or not a key of the account.
@@ -147,13 +150,13 @@ class FilesService:
         share = "/".join(parts)
         known = self._accounts.get(account)
         if known is None:
-            raise _mount_error(account, share, f"this emulator has no storage account '{account}'")
+            raise _mount_error(account, share, target, f"this emulator has no storage account '{account}'")
         if not known.has_key(account_key):
-            raise _mount_error(account, share, f"the key is not one of account '{account}'")
+            raise _mount_error(account, share, target, f"the key is not one of account '{account}'")
         try:
             return Path(self._shares.root(account, share))
         except StorageError as error:
-            raise _mount_error(account, share, error.message) from None
+            raise _mount_error(account, share, target, error.message) from None
 
     def link(self, account: str, share: str, path: str, *, expires: datetime, base_url: str) -> str:
         """Make a link to a file that needs no other authorization; KeyError if there is no such account."""
@@ -190,7 +193,7 @@ class FilesService:
         ]
 
 
-def _mount_error(account: str, share: str, reason: str) -> EngineError:
+def _mount_error(account: str, share: str, target: PurePosixPath, reason: str) -> EngineError:
     where = f"//{account}.file.core.windows.net/{share}"
-    info = f"Could not mount Azure File Share {where}: {reason}"
+    info = f"Could not mount Azure File Share {where} at {target}: {reason}"
     return EngineError(Problem("AZFMountError", "Unable to mount Azure File", (("Info", info),)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     from batchai_scenario.emulator.cluster.servers import ServerDisks
     from batchai_scenario.emulator.storage.blob.service import BlobService
@@ -30,9 +30,11 @@ class Volumes:
         self._blobs = blobs
         self._servers = servers
 
-    def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
+    def mount_source(
+        self, account: str, azure_file_url: str, account_key: str, target: PurePosixPath
+    ) -> Path:
         """Find the folder of a share; EngineError ``AZFMountError``."""
-        return self._files().mount_source(account, azure_file_url, account_key)
+        return self._files().mount_source(account, azure_file_url, account_key, target)
 
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
         """Find the folder of a container; EngineError ``BFSMountError``."""

@@ -169,16 +169,21 @@ class FakeShares:
         return 0
 
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
-        return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
+        url = f"https://{account}.blob.core.windows.net/{container}"
+        return self.mount_source(account, url, account_key, PurePosixPath())
 
     def mount_server(self, server_id: str, directory: str) -> Path:
-        return self.mount_source("servers", f"/{server_id.rsplit('/', 1)[-1]}", "")
+        return self.mount_source("servers", f"/{server_id.rsplit('/', 1)[-1]}", "", PurePosixPath())
 
-    def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
+    def mount_source(
+        self, account: str, azure_file_url: str, account_key: str, target: PurePosixPath
+    ) -> Path:
         share = azure_file_url.rsplit("/", 1)[-1]
         self.keys.append(account_key)
         if share in self.missing:
-            raise EngineError(Problem("AZFMountError", "Unable to mount Azure File", (("Info", share),)))
+            raise EngineError(
+                Problem("AZFMountError", "Unable to mount Azure File", (("Info", f"{share} at {target}"),))
+            )
         folder = self.root / account / share
         folder.mkdir(parents=True, exist_ok=True)
         return folder

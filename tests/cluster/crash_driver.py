@@ -181,12 +181,15 @@ class Shares:
         return 0
 
     def mount_container(self, account: str, container: str, account_key: str) -> Path:
-        return self.mount_source(account, f"https://{account}.blob.core.windows.net/{container}", account_key)
+        url = f"https://{account}.blob.core.windows.net/{container}"
+        return self.mount_source(account, url, account_key, PurePosixPath())
 
     def mount_server(self, server_id: str, directory: str) -> Path:
-        return self.mount_source("", server_id, directory)
+        return self.mount_source("", server_id, directory, PurePosixPath())
 
-    def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
+    def mount_source(
+        self, account: str, azure_file_url: str, account_key: str, target: PurePosixPath
+    ) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
         return self.root
 

@@ -16,7 +16,7 @@ from batchai_scenario.emulator.cluster.model import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     import pytest
 
@@ -115,6 +115,7 @@ def test_a_share_that_cannot_be_mounted_makes_nodes_unusable_until_resized(world
     key = world.cluster()
     cluster = world.cluster_when(key, lambda c: c.nodes and c.nodes[0].state is NodeState.UNUSABLE)
     assert [problem.code for problem in cluster.errors] == ["AZFMountError"]
+    assert cluster.errors[0].details[0][1].startswith("share at /mnt/batch/tasks/shared/LS_root/mounts/")
     job = world.job()
     world.job_in(job, ExecutionState.QUEUED)
     world.scale(key, {"manual": {"targetNodeCount": 0}})
@@ -266,10 +267,10 @@ def test_a_cluster_deleted_while_its_mounts_are_checked(
     gate, checking = threading.Event(), threading.Event()
     mount = world.shares.mount_source
 
-    def slow(account: str, azure_file_url: str, account_key: str) -> Path:
+    def slow(account: str, azure_file_url: str, account_key: str, target: PurePosixPath) -> Path:
         checking.set()
         assert gate.wait(10)
-        return mount(account, azure_file_url, account_key)
+        return mount(account, azure_file_url, account_key, target)
 
     world.shares.mount_source = slow  # type: ignore[method-assign]
     key = world.cluster()

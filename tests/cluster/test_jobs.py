@@ -118,6 +118,8 @@ def test_a_job_level_mount_that_fails_fails_the_job_as_the_service_did(world: Wo
     failed = world.job_in(world.job(mountVolumes={"azureFileShares": [mount]}), FAILED)
     assert (failed.exit_code, failed.errors[0].code) == (-1, "AZFMountError")
     assert [name for name, _ in failed.errors[0].details] == ["Info", "Info"]
+    root = "/mnt/batch/tasks/shared/LS_root/jobs/Ws/Exp/"
+    assert failed.errors[0].details[0][1] == f"own at {root}{failed.key.name}/mounts/mine"
     assert "preparation failed on 10.0.0.4" in failed.errors[0].details[1][1]
 
 

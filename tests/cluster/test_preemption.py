@@ -13,7 +13,7 @@ from batchai_scenario.emulator.errors import EngineError, NothingToTake, Problem
 from tests.cluster.test_autoscale import auto
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from pathlib import Path, PurePosixPath
 
     from batchai_scenario.emulator.cluster.model import Job, JobKey
     from tests.cluster.conftest import World
@@ -83,10 +83,10 @@ def test_a_job_whose_node_is_taken_before_anything_of_it_was_started(world: Worl
     gate, mounting = threading.Event(), threading.Event()
     mount = world.shares.mount_source
 
-    def slow(account: str, azure_file_url: str, account_key: str) -> Path:
+    def slow(account: str, azure_file_url: str, account_key: str, target: PurePosixPath) -> Path:
         mounting.set()
         assert gate.wait(10)
-        return mount(account, azure_file_url, account_key)
+        return mount(account, azure_file_url, account_key, target)
 
     world.shares.mount_source = slow  # type: ignore[method-assign]
     job = world.job()

@@ -13,7 +13,7 @@ import time
 import warnings
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -121,7 +121,9 @@ class FolderShares:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def mount_source(self, account: str, azure_file_url: str, account_key: str) -> Path:
+    def mount_source(
+        self, account: str, azure_file_url: str, account_key: str, target: PurePosixPath
+    ) -> Path:
         return self.folder
 
     def mount_container(self, account: str, container: str, account_key: str) -> Path:

@@ -176,7 +176,8 @@ def test_codes_of_failures(old: Front, version: str, code: str, codes: dict[str,
     told = text if version == MARCH else " job failed with non-zero exit code"
     assert found["errors"] == [{"code": codes[version], "message": told}]
     newer = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/j"))["properties"]["executionInfo"]
-    assert newer["errors"] == [{"code": code, "message": text}]
+    assert "totalJobNodeHours" not in found
+    assert newer["errors"] == [{"code": code, "message": text, "category": "UserError"}]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -236,8 +238,10 @@ def test_a_job_goes_through_its_states(populated: Front) -> None:
         "startTime": "2018-06-06T12:00:02Z",
         "endTime": "2018-06-06T12:00:02Z",
         "exitCode": 3,
+        "totalJobNodeHours": 0.0,
         "errors": [
             {
+                "category": "UserError",
                 "code": "JobFailed",
                 "message": "Job failed with non-zero exit code",
                 "details": [{"name": "a", "value": "b"}],
@@ -245,6 +249,16 @@ def test_a_job_goes_through_its_states(populated: Front) -> None:
         ],
     }
     assert failed.headers["ETag"] == queued.headers["ETag"]  # the definition did not change
+
+
+def test_the_hours_of_a_job_are_those_of_all_its_nodes(populated: Front) -> None:
+    populated.clusters.finish("j", -1, Problem("AZFMountError", "Unable to mount Azure File"))
+    ((key, job),) = populated.clusters.jobs.items()
+    start = populated.clock.now() - timedelta(seconds=45)
+    for nodes, hours in ((1, 0.0125), (2, 0.025)):  # the first is of a public report
+        populated.clusters.jobs[key] = replace(job, started_at=start, nodes=("n",) * nodes)
+        info = body(populated.ask("GET", JOB))["properties"]["executionInfo"]
+        assert (info["totalJobNodeHours"], info["errors"][0]["category"]) == (hours, "UserError")
 
 
 def test_terminating(populated: Front) -> None:

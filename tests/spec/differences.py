@@ -90,6 +90,13 @@ DIFFERENCES = (
         "is in the example only",
     ),
     Known(
+        "`totalJobNodeHours` and the `category` of errors of jobs in 2018-05-01",
+        "The service sent both in its last years (a public report).",
+        r"(value\[\]\.)?properties\.executionInfo\.(totalJobNodeHours|errors\[\]\.category)",
+        "is not in the (schema|example)",
+        version="2018-05-01",
+    ),
+    Known(
         "Mounts of file servers in lists of clusters and after a PATCH",
         "A mount is given back as it was asked for; in these examples the cluster has none.",
         r"(value\[\]\.)?properties\.nodeSetup\.mountVolumes\.fileServers",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime, timedelta, timezone
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ from tests.storage.serving import ACCOUNT, KEY
 
 if TYPE_CHECKING:
     from tests.storage.serving import Served
+
+TARGET = PurePosixPath("/mnt/batch/tasks/shared/LS_root/mounts/afs")
 
 
 def test_a_new_key_counts_at_once_and_the_old_one_no_more(served: Served) -> None:
@@ -66,7 +69,7 @@ def test_a_name_is_taken_once(served: Served) -> None:
     ],
 )
 def test_a_share_is_mounted_by_url_and_key(served: Served, url: str) -> None:
-    assert served.service.mount_source(ACCOUNT, url, KEY) == served.folder("data").resolve()
+    assert served.service.mount_source(ACCOUNT, url, KEY, TARGET) == served.folder("data").resolve()
 
 
 @pytest.mark.parametrize(
@@ -86,12 +89,13 @@ def test_a_mount_that_cannot_be_is_refused(
     served: Served, account: str, share: str, key: str, reason: str
 ) -> None:
     with pytest.raises(EngineError) as refused:
-        served.service.mount_source(account, f"https://{account}.file.core.windows.net/{share}", key)
+        served.service.mount_source(account, f"https://{account}.file.core.windows.net/{share}", key, TARGET)
     problem = refused.value.problem
     assert (problem.code, problem.message) == ("AZFMountError", "Unable to mount Azure File")
     ((name, text),) = problem.details
     assert name == "Info"
-    assert text.startswith(f"Could not mount Azure File Share //{account}.file.core.windows.net/{share}")
+    where = f"//{account}.file.core.windows.net/{share} at {TARGET}: "
+    assert text.startswith(f"Could not mount Azure File Share {where}")
     assert reason in text
     assert key not in text or not key
 

@@ -154,8 +154,11 @@ def write_job(job: Job) -> dict[str, Any]:
         properties["outputDirectories"] = [
             {"type": "custom", "createNew": True, **entry} for entry in job.definition["outputDirectories"]
         ]
-    for error in properties.get("executionInfo", {}).get("errors", ()):
+    info = properties.get("executionInfo", {})
+    info.pop("totalJobNodeHours", None)
+    for error in info.get("errors", ()):
         error["code"] = _CODES.get(error["code"], error["code"])
+        error.pop("category", None)
     workspace = job.key.experiment.workspace
     path = f"{migrated.group_path(workspace)}/jobs/{job.key.name}"
     return {"id": path, "name": job.key.name, "type": "Microsoft.BatchAI/Jobs", "properties": properties}
