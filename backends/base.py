@@ -82,7 +82,7 @@ class UploadReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class BatchAIError:
     """An error that the service keeps with a cluster or a job."""
 
     code: str
@@ -99,7 +99,7 @@ class ClusterStatus:
     target: int
     current: int
     nodes: Mapping[str, int]
-    errors: tuple[Problem, ...] = ()
+    errors: tuple[BatchAIError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class JobStatus:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     exit_code: int | None = None
-    errors: tuple[Problem, ...] = ()
+    errors: tuple[BatchAIError, ...] = ()
     segment: str = ""
 
 

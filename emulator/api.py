@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator import errors
-    from batchai_scenario.emulator.cluster.keeping import Records
+    from batchai_scenario.emulator.cluster.keeping import ResourceRecords
     from batchai_scenario.emulator.credentials import Credentials
     from batchai_scenario.emulator.engines.base import Engine, Lack
     from batchai_scenario.emulator.engines.choose import Engines
@@ -70,7 +70,7 @@ _PLACES = {
     "PUBLISHED": ("identity.development", "PUBLISHED"),
     "ProcessEngine": ("engines.process", "ProcessEngine"),
     "REMEDY": ("state.health", "REMEDY"),
-    "Records": ("cluster.keeping", "Records"),
+    "ResourceRecords": ("cluster.keeping", "ResourceRecords"),
     "Seal": ("state.seal", "Seal"),
     "Shares": ("storage.shares", "Shares"),
     "Store": ("state.store", "Store"),
@@ -116,7 +116,7 @@ __all__ = [
     "Lack",
     "OwnCredentials",
     "ProcessEngine",
-    "Records",
+    "ResourceRecords",
     "Seal",
     "Shares",
     "Store",

@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 Service = Literal["file", "blob"]
-Kind = Literal["management", "login", "graph", "file", "blob"]
+HostKind = Literal["management", "login", "graph", "file", "blob"]
 
 SERVICES: tuple[Service, ...] = ("file", "blob")
 """Storage services that stand in for ``<account>.<service>.<storage suffix>``."""
@@ -102,7 +102,7 @@ AUDIENCES = tuple(audience for cloud in CLOUDS for audience in cloud.audiences)
 class CloudHost:
     """What a host name stands for; ``account`` is empty but for storage, ``host`` but for the directory."""
 
-    kind: Kind
+    kind: HostKind
     cloud: Cloud
     account: str = ""
     host: str = ""

@@ -5,7 +5,7 @@ EmulatorError
 ├── NothingToTake         the user: a node was to be taken away, and there is none to take
 ├── EngineError           a task could not be run; ``problem`` is what the job's record shows
 │   ├── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
-│   └── LeftBehind        something of ours could not be removed; says what holds it and the way out
+│   └── CleanupIncomplete something of ours could not be removed; says what holds it and the way out
 ├── CredentialsInvalid    the user: an account or client that was to be known cannot be read
 ├── HomeDamaged           the machine: something in the home cannot be read, or is not safe; ``remedy`` helps
 ├── AddressInUse          the machine: the port is taken; names who holds it when that is known
@@ -81,7 +81,7 @@ class EngineUnavailable(EngineError):
 
 
 @dataclass(eq=False)
-class LeftBehind(EngineError):
+class CleanupIncomplete(EngineError):
     """Not everything could be removed: ``removed`` has a line for what was, ``stays`` one for each other."""
 
     removed: tuple[str, ...] = ()

@@ -42,7 +42,7 @@ _WARM_UP_AFTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class StorageServices:
     """The storage services. They are made together: each minds what the other deletes."""
 
     file: FilesService
@@ -53,7 +53,7 @@ class Storage:
 class Services:
     """Storage, and the resource manager with the providers behind it."""
 
-    storage: Lazy[Storage]
+    storage: Lazy[StorageServices]
     manager: Lazy[ResourceManager]
     only_storage: bool
     preempt: Callable[[str, str], str]
@@ -129,16 +129,16 @@ def make_services(  # noqa: PLR0917 - what every room is made of
     )
     shares = Shares(home, store)
 
-    def make_storage() -> Storage:
+    def make_storage() -> StorageServices:
         from batchai_scenario.emulator.storage.blob.service import BlobService
         from batchai_scenario.emulator.storage.files import FilesService
 
-        return Storage(
+        return StorageServices(
             FilesService(accounts, shares, store, clock, tokens, copy_seconds=settings.copy_seconds),
             BlobService(accounts, shares, store, clock, home, tokens),
         )
 
-    storage: Lazy[Storage] = Lazy(make_storage)
+    storage: Lazy[StorageServices] = Lazy(make_storage)
     servers = ServerDisks(home)
     volumes = Volumes(lambda: storage().file, lambda: storage().blob, servers)
     batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, clock, volumes)

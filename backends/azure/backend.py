@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.azure.clients import FIRST_LOOK, Clients, Patience
 from batchai_scenario.backends.azure.errors import MISSING, service_errors, status_of
-from batchai_scenario.backends.azure.files import CONNECTIONS, Shares
+from batchai_scenario.backends.azure.files import CONNECTIONS, AzureShares
 from batchai_scenario.backends.azure.ids import JobId
 from batchai_scenario.backends.azure.outputs import Outputs
 from batchai_scenario.backends.azure.status import cluster_status, job_status
@@ -68,7 +68,7 @@ class AzureBackend:
         self._cluster_headers = dict(cluster_headers or {})
         self._pause = pause
         self._clients = Clients(settings, patience or Patience(), adapter=adapter, credential=credential)
-        self._shares = Shares(self._clients, connections)
+        self._shares = AzureShares(self._clients, connections)
         self._outputs = Outputs(self._clients, pause)
 
     def capabilities(self) -> Capabilities:

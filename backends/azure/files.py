@@ -40,7 +40,7 @@ class _Held:
     md5: str
 
 
-class Shares:
+class AzureShares:
     """The shares of the storage account.
 
     A file's Content-MD5 is set after its last byte: a file without it, or with another size, was left

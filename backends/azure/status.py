@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.backends.base import ClusterStatus, JobState, JobStatus, Problem
+from batchai_scenario.backends.base import BatchAIError, ClusterStatus, JobState, JobStatus
 from batchai_scenario.backends.errors import BackendError
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def _exit_code(info: Any) -> int | None:  # noqa: ANN401 - the SDK's execution i
     return None if code is None or code < 0 else int(code)
 
 
-def _problems(errors: Any) -> tuple[Problem, ...]:  # noqa: ANN401 - a list of the SDK's BatchAIError, or None
+def _problems(errors: Any) -> tuple[BatchAIError, ...]:  # noqa: ANN401 - a list of the SDK's BatchAIError, or None
     return tuple(
-        Problem(
+        BatchAIError(
             str(error.code or ""),
             str(error.message or "").strip(),
             {str(entry.name): str(entry.value) for entry in error.details or ()},

@@ -180,11 +180,11 @@ def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
 
 
 def _read_live(place: Home) -> tuple[frozenset[str], tuple[str, ...]]:
-    from batchai_scenario.emulator.api import Records, Seal, Store
+    from batchai_scenario.emulator.api import ResourceRecords, Seal, Store
 
     store = Store(place.database, Seal.at(place.seal_key))
     try:
-        records = Records(store)
+        records = ResourceRecords(store)
         clusters = frozenset(cluster.guid for cluster in records.all_clusters())
         return clusters, tuple(job.key.name for job in records.live_jobs() if not job.execution_state.final)
     finally:
@@ -364,7 +364,7 @@ def _sweep(home: Path, keep: frozenset[str]) -> tuple[list[str], list[str]]:
             return build_engine(home, name).sweep(keep), []
         except errors.EngineUnavailable:
             return [], []  # where no engine answers nothing can be swept
-        except errors.LeftBehind as error:
+        except errors.CleanupIncomplete as error:
             return list(error.removed), list(error.stays)
 
     found = [swept(name) for name in ENGINES]

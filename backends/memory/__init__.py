@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.memory.backend import MemoryBackend
-from batchai_scenario.backends.memory.world import Call, Program, Result, World
+from batchai_scenario.backends.memory.world import MemoryWorld, Program, ProgramCall, Result
 from batchai_scenario.backends.offers import Whereabouts, offer_of, offered
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.backends.base import Backend, BackendOptions, PlannedRequest
 
-__all__ = ["Call", "MemoryBackend", "Program", "Result", "World", "open_backend"]
+__all__ = ["MemoryBackend", "MemoryWorld", "Program", "ProgramCall", "Result", "open_backend"]
 
 
 class MemoryPlans:

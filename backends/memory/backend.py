@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.base import (
+    BatchAIError,
     Capabilities,
     ClusterStatus,
     JobState,
     JobStatus,
     OutputFile,
-    Problem,
     ShareFile,
     UploadReport,
 )
@@ -27,7 +27,7 @@ from batchai_scenario.backends.memory.reading import (
     priority_of,
     read_body,
 )
-from batchai_scenario.backends.memory.world import Call, Cluster, Job, Result, World
+from batchai_scenario.backends.memory.world import MemoryCluster, MemoryJob, MemoryWorld, ProgramCall, Result
 from batchai_scenario.backends.sharepaths import check_uploads, inside_share
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.backends.base import ClusterSpec, JobSpec, Place, Upload
 
-CLUSTER_DELETED = Problem(
+CLUSTER_DELETED = BatchAIError(
     "ClusterDeleted", "The cluster of the specified job was deleted before the job ended"
 )
 MAX_NODES = 100
@@ -53,10 +53,12 @@ class MemoryBackend:
     name = "memory"
 
     def __init__(
-        self, programs: Mapping[str, Callable[[Call], Result]] | None = None, world: World | None = None
+        self,
+        programs: Mapping[str, Callable[[ProgramCall], Result]] | None = None,
+        world: MemoryWorld | None = None,
     ) -> None:
         self._programs = dict(programs or {})
-        self.world = world or World()
+        self.world = world or MemoryWorld()
 
     def capabilities(self) -> Capabilities:
         """Say what this backend can do."""
@@ -161,7 +163,7 @@ class MemoryBackend:
                 )
             world.clusters.setdefault(
                 (*_workspace(place), spec.name),
-                Cluster(
+                MemoryCluster(
                     f"{_path(place)}/clusters/{spec.name}",
                     place,
                     nodes,
@@ -184,7 +186,7 @@ class MemoryBackend:
             }
             return ClusterStatus(cluster.id, "steady", cluster.nodes, max(cluster.nodes, busy), counts)
 
-    def _cluster(self, place: Place, name: str) -> Cluster:
+    def _cluster(self, place: Place, name: str) -> MemoryCluster:
         cluster = self.world.clusters.get((*_workspace(place), name))
         if cluster is None:
             raise NotFound(f"The specified cluster {name} is not found", "ClusterNotFound", 404)
@@ -225,7 +227,7 @@ class MemoryBackend:
             cluster = self._cluster(place, spec.cluster)
             segment = f"{path.partition('/subscriptions/')[2]}/{world.guid()}"
             segment = segment.replace("/resourceGroups/", "/").replace("/providers/Microsoft.BatchAI/", "/")
-            world.jobs[path.lower()] = Job(
+            world.jobs[path.lower()] = MemoryJob(
                 JobStatus(path, JobState.QUEUED, world.now(), segment=segment),
                 place,
                 spec.name,
@@ -241,7 +243,7 @@ class MemoryBackend:
         self,
         name: str,
         properties: Mapping[str, Any],
-        cluster: Cluster,
+        cluster: MemoryCluster,
         folders: Mapping[str, tuple[str, str]],
     ) -> Callable[[], Result]:
         """Find what a job does: its preparation, then its command."""
@@ -275,15 +277,15 @@ class MemoryBackend:
         def run() -> Result:
             result = Result()
             for command, where in commands:
-                result = self._programs[command](Call(name, command, environment, read, look))
+                result = self._programs[command](ProgramCall(name, command, environment, read, look))
                 if where.startswith("properties.jobPreparation") and result.exit_code:
                     said = "Job preparation failed with non-zero exit code"
-                    return replace(result, problem=Problem("JobPreparationFailed", said))
+                    return replace(result, problem=BatchAIError("JobPreparationFailed", said))
             return result
 
         return run
 
-    def _job(self, job_id: str) -> Job:
+    def _job(self, job_id: str) -> MemoryJob:
         job = self.world.jobs.get(job_id.lower())
         if job is None:
             said = f"The specified job {job_id.rpartition('/')[2]} is not found"

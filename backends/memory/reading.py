@@ -12,7 +12,7 @@ from batchai_scenario.training.toolkits.registry import delivered
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from batchai_scenario.backends.memory.world import Cluster
+    from batchai_scenario.backends.memory.world import MemoryCluster
 
 VALUES = {"ACCOUNT": "memory", "KEY": "bWVtb3J5", "URL": "memory://shares"}
 """What the placeholders stand for."""
@@ -68,7 +68,9 @@ def commands_of(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     raise InvalidSpec("names neither a command nor a script", field=f"properties.{toolkit}")
 
 
-def folders_of(properties: Mapping[str, Any], cluster: Cluster, segment: str) -> dict[str, tuple[str, str]]:
+def folders_of(
+    properties: Mapping[str, Any], cluster: MemoryCluster, segment: str
+) -> dict[str, tuple[str, str]]:
     """Find (share, folder) of each output directory, ``stdouterr`` among them."""
     mounts = {**cluster.shares, **mounted_shares(properties.get("mountVolumes", {}))}
     where = "properties.stdOutErrPathPrefix"

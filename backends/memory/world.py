@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.base import JobState, JobStatus, Place, Problem
+from batchai_scenario.backends.base import BatchAIError, JobState, JobStatus, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-TERMINATED = Problem("JobTerminated", "The specified job has been terminated by the user")
+TERMINATED = BatchAIError("JobTerminated", "The specified job has been terminated by the user")
 
 RANKS = {"high": 0, "normal": 1, "low": 2}
 """The order of ``schedulingPriority``."""
@@ -26,7 +26,7 @@ def _no_file(path: str) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProgramCall:
     """What a program is called with: the job's name, its command and its environment, secrets included.
 
     The environment has the variables of the mount root, of input and of output directories too. ``read``
@@ -54,7 +54,7 @@ class Result:
     stdout: str = ""
     stderr: str = ""
     outputs: Mapping[str, bytes] = field(default_factory=dict)
-    problem: Problem | None = None
+    problem: BatchAIError | None = None
     endless: bool = False
     ends: Callable[[], bool] | None = None
 
@@ -63,7 +63,7 @@ Program = "Callable[[Call], Result]"
 
 
 @dataclass(slots=True)
-class Cluster:
+class MemoryCluster:
     """A cluster: ``nodes`` are there at once; ``shares`` by relative mount path."""
 
     id: str
@@ -73,13 +73,13 @@ class Cluster:
 
 
 @dataclass(slots=True)
-class Job:
+class MemoryJob:
     """A job: its status, and what it will do when it runs."""
 
     status: JobStatus
     place: Place
     name: str
-    cluster: Cluster
+    cluster: MemoryCluster
     nodes: int
     priority: str
     folders: Mapping[str, tuple[str, str]]
@@ -87,7 +87,7 @@ class Job:
     result: Result | None = None
 
 
-class World:
+class MemoryWorld:
     """Groups, shares, clusters and jobs, under one lock.
 
     A ``step`` ends each job that ran before it and starts the queued ones that fit, by priority and age: a
@@ -100,8 +100,8 @@ class World:
         self.workspaces: dict[tuple[str, str], str] = {}
         self.experiments: set[tuple[str, str, str]] = set()
         self.shares: dict[str, dict[str, bytes]] = {}
-        self.clusters: dict[tuple[str, str, str], Cluster] = {}
-        self.jobs: dict[str, Job] = {}
+        self.clusters: dict[tuple[str, str, str], MemoryCluster] = {}
+        self.jobs: dict[str, MemoryJob] = {}
         self._events = 0
 
     def now(self) -> datetime:
@@ -128,11 +128,11 @@ class World:
             ):
                 job.status = replace(job.status, state=JobState.RUNNING, started_at=self.now())
                 shares = {share for share, _ in job.folders.values()}
-                missing = Problem("AZFMountError", "Unable to mount Azure File")
+                missing = BatchAIError("AZFMountError", "Unable to mount Azure File")
                 job.result = job.run() if shares <= set(self.shares) else Result(None, problem=missing)
                 self._write(job, job.result, whole=False)
 
-    def busy(self, cluster: Cluster) -> int:
+    def busy(self, cluster: MemoryCluster) -> int:
         """Count the cluster's nodes that run a job."""
         return sum(
             job.nodes
@@ -140,9 +140,9 @@ class World:
             if job.cluster is cluster and job.status.state is JobState.RUNNING
         )
 
-    def _end(self, job: Job, result: Result) -> None:
+    def _end(self, job: MemoryJob, result: Result) -> None:
         self._write(job, result, whole=True)
-        failed = Problem("JobFailed", "Job failed with non-zero exit code")
+        failed = BatchAIError("JobFailed", "Job failed with non-zero exit code")
         problem = result.problem or (failed if result.exit_code != 0 else None)
         job.status = replace(
             job.status,
@@ -152,7 +152,7 @@ class World:
             errors=(problem,) if problem else (),
         )
 
-    def terminate(self, job: Job, problem: Problem = TERMINATED) -> None:
+    def terminate(self, job: MemoryJob, problem: BatchAIError = TERMINATED) -> None:
         """End a job that is not final, without an exit code."""
         if job.status.state.final:
             return
@@ -161,7 +161,7 @@ class World:
             job.status, state=JobState.FAILED, started_at=started, ended_at=self.now(), errors=(problem,)
         )
 
-    def _write(self, job: Job, result: Result, *, whole: bool) -> None:
+    def _write(self, job: MemoryJob, result: Result, *, whole: bool) -> None:
         for name, text in (("stdout.txt", result.stdout), ("stderr.txt", result.stderr)):
             self._put(job, "stdouterr", name, text[: len(text) if whole else len(text) // 2].encode())
         if whole:
@@ -169,7 +169,7 @@ class World:
                 directory, _, path = key.partition("/")
                 self._put(job, directory, path, content)
 
-    def _put(self, job: Job, directory: str, path: str, content: bytes) -> None:
+    def _put(self, job: MemoryJob, directory: str, path: str, content: bytes) -> None:
         share, folder = job.folders[directory]
         if share in self.shares:
             self.shares[share][f"{folder}/{path}"] = content

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.registry import Registry
-from batchai_scenario.backends.testing.bench import Target
+from batchai_scenario.backends.testing.bench import BenchTarget
 
 
 def main(target: str, home: str, job_id: str) -> None:
     """Open the backend, read the job and list its standard output."""
-    wanted = Target.parse(target)
+    wanted = BenchTarget.parse(target)
     backend = Registry().open(wanted.name, BackendOptions(Path(home), wanted.options, dict(os.environ)))
     try:
         job = backend.get_job(job_id)

@@ -34,14 +34,14 @@ BUILT_IN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class BenchTarget:
     """What ``--backend`` names: a backend and its options, ``NAME[:option=value[,option=value]...]``."""
 
     name: str
     options: Mapping[str, str]
 
     @classmethod
-    def parse(cls, text: str) -> Target:
+    def parse(cls, text: str) -> BenchTarget:
         """Read a target.
 
         Raises:
@@ -64,7 +64,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class BenchSetting:
     """Where a bench is set up: its own folder, the environment, the image that jobs run in ("": none)."""
 
     folder: Path
@@ -129,12 +129,12 @@ class Bench:
 class MakesBench(Protocol):
     """What an entry point of the group ``scenario.benches`` names."""
 
-    def __call__(self, target: Target, setting: Setting) -> Bench:
+    def __call__(self, target: BenchTarget, setting: BenchSetting) -> Bench:
         """Set a bench up; opens nothing."""
         ...
 
 
-def make_bench(target: Target, setting: Setting) -> Bench:
+def make_bench(target: BenchTarget, setting: BenchSetting) -> Bench:
     """Set up the bench of a backend: its own where one is registered, else a plain one.
 
     Raises:
@@ -159,7 +159,7 @@ def make_bench(target: Target, setting: Setting) -> Bench:
     return make(target, setting)
 
 
-def plain_bench(target: Target, setting: Setting) -> Bench:
+def plain_bench(target: BenchTarget, setting: BenchSetting) -> Bench:
     """Set up a backend that runs shell commands, opened by its name; nothing looks past its interface."""
 
     def opens(more: Mapping[str, str]) -> Backend:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import BackendOptions
-from batchai_scenario.backends.memory import MemoryBackend, World, open_backend
+from batchai_scenario.backends.memory import MemoryBackend, MemoryWorld, open_backend
 from batchai_scenario.backends.testing.bench import Bench, plain_bench
 from batchai_scenario.backends.testing.probes import LocalProbes, ModelProbes
 from batchai_scenario.backends.testing.vocabulary import PROGRAMS
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchai_scenario.backends.base import Backend
-    from batchai_scenario.backends.testing.bench import Setting, Target
+    from batchai_scenario.backends.testing.bench import BenchSetting, BenchTarget
 
 
-def memory_bench(target: Target, setting: Setting) -> Bench:
+def memory_bench(target: BenchTarget, setting: BenchSetting) -> Bench:
     """Set up the model: every client of it shares one world, and it knows the programs of the checks."""
-    model = World()
+    model = MemoryWorld()
 
     def opens(more: Mapping[str, str]) -> Backend:
         open_backend(BackendOptions(setting.folder, {**target.options, **more}))  # refuses what it must
@@ -36,7 +36,7 @@ def memory_bench(target: Target, setting: Setting) -> Bench:
     )
 
 
-def local_bench(target: Target, setting: Setting) -> Bench:
+def local_bench(target: BenchTarget, setting: BenchSetting) -> Bench:
     """Set up ``local`` in a home of its own, with a look at shares, engine and process table."""
     bench = plain_bench(target, setting)
     bench.unseen = {}
@@ -45,7 +45,7 @@ def local_bench(target: Target, setting: Setting) -> Bench:
     return bench
 
 
-def azure_bench(target: Target, setting: Setting) -> Bench:
+def azure_bench(target: BenchTarget, setting: BenchSetting) -> Bench:
     """Set up ``azure``: its shares and nodes are the service's, where the suite cannot look."""
     bench = plain_bench(target, setting)
     reason = "shares and nodes stand behind the service, out of sight"

@@ -86,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--expected-failures: {error}") from None
     folder = config.getoption("contract_report")
     if folder and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Reporter(Path(folder)), "scenario-contract-report")
+        config.pluginmanager.register(ConformanceReporter(Path(folder)), "scenario-contract-report")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -118,13 +118,13 @@ def contract_bench(
 ) -> Iterator[Bench | str]:
     """One backend on its bench for all checks; a text that says why, if it does not open."""
     from batchai_scenario.backends.errors import ScenarioError
-    from batchai_scenario.backends.testing.bench import Setting, Target, make_bench
+    from batchai_scenario.backends.testing.bench import BenchSetting, BenchTarget, make_bench
 
     folder = tmp_path_factory.mktemp("contract")
     image = request.getfixturevalue("contract_image")
     bench = None
     try:
-        bench = make_bench(Target.parse(request.param), Setting(folder, dict(os.environ), image))
+        bench = make_bench(BenchTarget.parse(request.param), BenchSetting(folder, dict(os.environ), image))
         bench.main.capabilities()
     except ScenarioError as error:
         yield f"{request.param}: {error}"
@@ -142,14 +142,14 @@ def judge(bench: Bench | str, check: Check, node: pytest.Item) -> None:
         NOT_RUN,
         PASSED,
         SKIPPED,
-        Outcome,
+        CheckOutcome,
         run_check,
     )
 
     if isinstance(bench, str):
         facts: dict[str, Any] = {"name": bench.partition(": ")[0]}
         first = check.rule.number == "B0.1"
-        outcome = Outcome(check.name, check.rule.number, FAILED if first else NOT_RUN, bench)
+        outcome = CheckOutcome(check.name, check.rule.number, FAILED if first else NOT_RUN, bench)
     else:
         facts = about(bench)
         outcome = run_check(check, bench)
@@ -168,7 +168,7 @@ def judge(bench: Bench | str, check: Check, node: pytest.Item) -> None:
         pytest.skip(outcome.detail)
 
 
-class Reporter:
+class ConformanceReporter:
     """Gathers what tests noted, in the controlling process also under pytest-xdist, and writes the report."""
 
     def __init__(self, folder: Path) -> None:

@@ -17,7 +17,7 @@ from batchai_scenario.backends.base import JobState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchai_scenario.backends.memory import World
+    from batchai_scenario.backends.memory import MemoryWorld
 
 LARGE = 32 * 1024 * 1024
 """Files above this many bytes are data, and not searched for secrets."""
@@ -50,7 +50,7 @@ class Probes(Protocol):
 class ModelProbes:
     """Looks into the model's world, past its backend."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: MemoryWorld) -> None:
         self._world = world
 
     def describe(self) -> str:

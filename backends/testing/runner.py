@@ -20,7 +20,7 @@ NOT_RUN = "not run"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """How a check went: ``detail`` is why it failed or was skipped; ``seconds`` it took."""
 
     check: str
@@ -34,11 +34,11 @@ class Outcome:
         return asdict(self)
 
 
-def run_check(check: Check, bench: Bench) -> Outcome:
+def run_check(check: Check, bench: Bench) -> CheckOutcome:
     """Run one check in a world of its own; it is skipped only if what it needs is declared absent."""
     reason = bench.absent(check.rule)
     if reason:
-        return Outcome(check.name, check.rule.number, SKIPPED, reason)
+        return CheckOutcome(check.name, check.rule.number, SKIPPED, reason)
     begun = time.monotonic()
     world = World(bench)
     result, detail = PASSED, ""
@@ -50,10 +50,10 @@ def run_check(check: Check, bench: Bench) -> Outcome:
         result, detail = FAILED, f"{type(error).__name__}: {error}"
     finally:
         world.close()
-    return Outcome(check.name, check.rule.number, result, detail, time.monotonic() - begun)
+    return CheckOutcome(check.name, check.rule.number, result, detail, time.monotonic() - begun)
 
 
-def run_checks(bench: Bench, checks: Iterable[Check] | None = None) -> Iterator[Outcome]:
+def run_checks(bench: Bench, checks: Iterable[Check] | None = None) -> Iterator[CheckOutcome]:
     """Run checks, by default all, on a bench; closes nothing."""
     for check in CHECKS.values() if checks is None else checks:
         yield run_check(check, bench)

@@ -14,7 +14,7 @@ from batchai_scenario.backends.memory.world import Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchai_scenario.backends.memory.world import Call
+    from batchai_scenario.backends.memory.world import ProgramCall
 
 SECRET = "a-secret-that-nobody-sees"  # noqa: S105 - that is what the checks look for
 PLAIN = "in plain 'sight', $HOME"
@@ -54,7 +54,7 @@ COMMANDS = {
 """The programs by name, as commands."""
 
 
-def _gone(call: Call) -> bool:
+def _gone(call: ProgramCall) -> bool:
     """Tell whether the file is there for which the program ``grow`` waits."""
     with suppress(KeyError):
         call.look(call.environment["AZ_BATCHAI_INPUT_DATA"] + "/go")
@@ -62,7 +62,7 @@ def _gone(call: Call) -> bool:
     return False
 
 
-_MODEL: Mapping[str, Callable[[Call], Result]] = {
+_MODEL: Mapping[str, Callable[[ProgramCall], Result]] = {
     "succeed": lambda _: Result(stdout="all is well\n", stderr="a word of warning\n"),
     "fail": lambda _: Result(3, stdout="before the end\n"),
     "killed": lambda _: Result(137),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.testing.bench import Bench
     from batchai_scenario.backends.testing.probes import Probes
 
-Found = TypeVar("Found")
+Seen = TypeVar("Seen")
 
 CLUSTER = "nodes"
 SECONDS = 300.0
@@ -135,7 +135,7 @@ class World:
         self.until(f"{nodes} idle nodes", ready)
         return self.backend.get_cluster(self.place, CLUSTER)
 
-    def until(self, what: str, look: Callable[[], Found]) -> Found:
+    def until(self, what: str, look: Callable[[], Seen]) -> Seen:
         """Look until something true comes, and give it."""
         hint = self.backend.wait_hint()
         pause, waited, looks = min(hint, QUICK), 0.0, 0

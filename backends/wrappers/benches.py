@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import BackendOptions
-from batchai_scenario.backends.testing.bench import Bench, Target, make_bench
+from batchai_scenario.backends.testing.bench import Bench, BenchTarget, make_bench
 from batchai_scenario.backends.wrappers import OWN_OPTIONS, inside, number
 from batchai_scenario.backends.wrappers.faults import Rules
 from batchai_scenario.backends.wrappers.faulty import FaultyBackend
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchai_scenario.backends.base import Backend
-    from batchai_scenario.backends.testing.bench import Setting
+    from batchai_scenario.backends.testing.bench import BenchSetting
 
 
-def wrapper_bench(target: Target, setting: Setting) -> Bench:
+def wrapper_bench(target: BenchTarget, setting: BenchSetting) -> Bench:
     """Set up a wrapper, ``NAME:of=BACKEND,option=value``; it is opened around what the inner bench opens."""
     of, rest, own = inside(target.name, BackendOptions(setting.folder, target.options))
-    bench = make_bench(Target(of, rest.values), setting)
+    bench = make_bench(BenchTarget(of, rest.values), setting)
     opens = bench.open
     count = iter(range(1_000_000))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-_KINDS = {
+_KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         base.Place,
@@ -31,10 +31,11 @@ _KINDS = {
         base.OutputFile,
         base.ShareFile,
         base.UploadReport,
-        base.Problem,
         base.Capabilities,
     )
 }
+_KINDS["Problem"] = base.BatchAIError  # its name in bundles since the first
+_NAMES = {kind: name for name, kind in _KINDS.items()}
 _ERRORS = {
     kind.__name__: kind
     for kind in (
@@ -58,7 +59,7 @@ def pack(value: Any) -> Any:  # noqa: ANN401, PLR0911 - any value; a line for ea
         fields = {it.name: pack(getattr(value, it.name)) for it in dataclasses.fields(value)}
         if "url" in fields:
             fields["url"] = ""
-        return {"is": type(value).__name__, **fields}
+        return {"is": _NAMES.get(type(value), type(value).__name__), **fields}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):

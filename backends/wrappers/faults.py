@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from batchai_scenario.backends.base import Problem
+from batchai_scenario.backends.base import BatchAIError
 from batchai_scenario.backends.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ FAULTS = {
 """Every fault and what it is."""
 
 PROBLEMS = {
-    "allocation": Problem("AllocationFailed", "The nodes could not be allocated"),
-    "quota": Problem("AccountCoreQuotaReached", "The specified account has reached core quota"),
-    "nodeprep": Problem("NodePreparationFailed", "The preparation of the node failed"),
-    "mount": Problem("AZFMountError", "Unable to mount Azure File"),
-    "image": Problem("FailedStartingContainer", "unable to start docker container"),
-    "nodelost": Problem("NodeLost", "The node that ran the job was lost"),
-    "preempt": Problem("NodePreempted", "The low-priority node that ran the job was pre-empted"),
+    "allocation": BatchAIError("AllocationFailed", "The nodes could not be allocated"),
+    "quota": BatchAIError("AccountCoreQuotaReached", "The specified account has reached core quota"),
+    "nodeprep": BatchAIError("NodePreparationFailed", "The preparation of the node failed"),
+    "mount": BatchAIError("AZFMountError", "Unable to mount Azure File"),
+    "image": BatchAIError("FailedStartingContainer", "unable to start docker container"),
+    "nodelost": BatchAIError("NodeLost", "The node that ran the job was lost"),
+    "preempt": BatchAIError("NodePreempted", "The low-priority node that ran the job was pre-empted"),
 }
 """What the service says. ``quota``, ``mount``, ``image`` are known from users' reports; else our decision."""
 
@@ -64,7 +64,7 @@ class TellsFaults(Protocol):
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """A fault that was asked for. ``times``: how often at most; ``rate``: how likely; ``after``: seconds."""
 
     kind: str
@@ -74,7 +74,7 @@ class Rule:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> Rule:
+    def parse(cls, text: str) -> FaultRule:
         """Read ``KIND[:key=value[,key=value]...]``.
 
         Raises:
@@ -123,7 +123,7 @@ def _seconds(value: str, text: str) -> float:
 class Rules:
     """Rules and their dice: the same seed and the same calls strike alike."""
 
-    rules: list[Rule]
+    rules: list[FaultRule]
     seed: int = 0
     _random: random.Random = field(init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -134,7 +134,7 @@ class Rules:
     @classmethod
     def parse(cls, texts: Iterable[str], seed: int = 0) -> Rules:
         """Read rules; UserError for what cannot be."""
-        return cls([Rule.parse(text) for text in texts], seed)
+        return cls([FaultRule.parse(text) for text in texts], seed)
 
     @property
     def texts(self) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from batchai_scenario.backends.base import ClusterSpec, JobState, Problem
+from batchai_scenario.backends.base import BatchAIError, ClusterSpec, JobState
 from batchai_scenario.backends.errors import BackendError, NotFound, Unreachable
 from batchai_scenario.backends.wrappers.base import Wrapper
 from batchai_scenario.backends.wrappers.faults import (
@@ -57,7 +57,7 @@ class Injected:
     nodes: int = 0
 
     @property
-    def problem(self) -> Problem:
+    def problem(self) -> BatchAIError:
         """What the service says of it; the details say that it was injected."""
         said = PROBLEMS[self.kind]
         return replace(said, details={"injected": f"fault {self.kind!r}: {FAULTS[self.kind]}"})

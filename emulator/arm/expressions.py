@@ -53,7 +53,7 @@ class _Token(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function call, parsed."""
 
     name: str
@@ -96,7 +96,7 @@ def evaluate(value: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:  #
         return value[1:]
     if len(value) > _LONGEST:
         raise ExpressionError(f"'{value[:40]}...' is longer than the {_LONGEST} characters of an expression")
-    found = _value(_Parser(value[1:-1]).whole(), {**FUNCTIONS, **functions}, value)
+    found = _value(_ExpressionParser(value[1:-1]).whole(), {**FUNCTIONS, **functions}, value)
     check_size(found)
     return found
 
@@ -153,7 +153,7 @@ def _item(value: Any, key: Any, text: str) -> Any:  # noqa: ANN401 - as above
     raise ExpressionError(f"there is no '{key}' in what '{text}' takes it from")
 
 
-class _Parser:
+class _ExpressionParser:
     """Reads one expression, without its outer brackets."""
 
     def __init__(self, text: str) -> None:
@@ -186,7 +186,7 @@ class _Parser:
                 raise ExpressionError(f"the number {token.text[:_FIGURES]}... is too large")
             node = Literal(int(token.text))
         elif token.kind == "name" and self._take("("):
-            node = Call(token.text, self._arguments(depth))
+            node = FunctionCall(token.text, self._arguments(depth))
         else:
             raise self._error()
         while True:

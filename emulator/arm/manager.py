@@ -12,7 +12,7 @@ from batchai_scenario.emulator.arm.deployments import DeploymentProvider
 from batchai_scenario.emulator.arm.groups import Groups
 from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
 from batchai_scenario.emulator.arm.paths import ArmPath, not_found, parse
-from batchai_scenario.emulator.arm.providers import VERSION, Registry, listable
+from batchai_scenario.emulator.arm.providers import VERSION, ProviderRegistry, listable
 from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
 from batchai_scenario.emulator.errors import ServiceError
 
@@ -44,7 +44,7 @@ class ResourceManager:
     ) -> None:
         deployments = DeploymentProvider(store, clock, self._ask, self._why_not)
         everybody = (*providers, AuthorizationProvider(store, clock), deployments)
-        self._registry = Registry(store, everybody)
+        self._registry = ProviderRegistry(store, everybody)
         self._groups = Groups(store, everybody, retry_after)
         self._tenant = tenant
         self._subscription = subscription

@@ -44,7 +44,7 @@ class NamespaceOnly:
         return True
 
 
-class Registry:
+class ProviderRegistry:
     """The providers. All are registered from the start (our decision); unregistering one is remembered."""
 
     def __init__(self, store: Store, providers: Sequence[ResourceProvider]) -> None:

@@ -36,7 +36,7 @@ def read_filter(text: str) -> Test:
     """
     if not text.strip():
         return lambda _: True
-    return _Parser(text).parse()
+    return _FilterParser(text).parse()
 
 
 def read_select(text: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
@@ -88,7 +88,7 @@ def _look_up(body: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
     return body
 
 
-class _Parser:
+class _FilterParser:
     """Reads ``or`` of ``and`` of comparisons, by recursive descent."""
 
     def __init__(self, text: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.cluster.autoscale import AutoScale, bounds
+from batchai_scenario.emulator.cluster.autoscale import AutoScaler, bounds
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.loop import LoopClosed
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
@@ -43,7 +43,7 @@ class Allocation:
 
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._scaling = AutoScale(room)
+        self._scaling = AutoScaler(room)
         self._preparation = Preparation(room)
         self._resting: set[str] = set()
         self._stuck: dict[str, Problem] = {}

@@ -45,7 +45,7 @@ def first_size(definition: Mapping[str, Any], nodes: int | None = None) -> int:
     return min(max(start if nodes is None else nodes, limits[0]), limits[1])
 
 
-class AutoScale:
+class AutoScaler:
     """Decides how many nodes clusters want. On the loop's thread."""
 
     def __init__(self, room: Room) -> None:

@@ -13,7 +13,7 @@ from batchai_scenario.emulator.cluster.autoscale import first_size
 from batchai_scenario.emulator.cluster.due import Due
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.jobs import JobRunner
-from batchai_scenario.emulator.cluster.keeping import Records
+from batchai_scenario.emulator.cluster.keeping import ResourceRecords
 from batchai_scenario.emulator.cluster.lasting import Unseen
 from batchai_scenario.emulator.cluster.loop import Loop, Workers
 from batchai_scenario.emulator.cluster.making import new_cluster, new_job
@@ -88,7 +88,7 @@ class Controller:
         lasting: timedelta = timedelta(0),
     ) -> None:
         self._clock = clock
-        self._records = Records(store)
+        self._records = ResourceRecords(store)
         self._loop = Loop(clock)
         room = Room(
             records=self._records,

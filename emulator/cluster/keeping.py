@@ -15,7 +15,7 @@ from batchai_scenario.emulator.cluster.forms import (
     write_node,
 )
 from batchai_scenario.emulator.cluster.nodes import Nodes
-from batchai_scenario.emulator.cluster.queue import Queue, Waiting
+from batchai_scenario.emulator.cluster.queue import Queue, QueuedJob
 from batchai_scenario.emulator.cluster.records import Ending
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _PRIORITIES = {"low": -1000, "normal": 0, "high": 1000}
 """``schedulingPriority`` on the scale of the older ``priority`` (our decision: its ends)."""
 
 
-class Records:
+class ResourceRecords:
     """Keeps clusters, nodes and jobs.
 
     For the loop's thread: ``clusters`` by id; ``nodes`` and ``queues`` by the id of their cluster;
@@ -216,9 +216,9 @@ def _node_id(cluster: str, node: str) -> str:
     return f"{cluster}/nodes/{node}"
 
 
-def _place(record: JobRecord) -> Waiting:
+def _place(record: JobRecord) -> QueuedJob:
     definition = record.job.definition
-    return Waiting(record.job.key.id, int(definition["nodeCount"]), _priority(definition), record.number)
+    return QueuedJob(record.job.key.id, int(definition["nodeCount"]), _priority(definition), record.number)
 
 
 def _priority(definition: Mapping[str, Any]) -> int:

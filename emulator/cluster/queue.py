@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class QueuedJob:
     """A queued job: its id, how many nodes it needs, its priority (the higher goes first), and its age.
 
     ``age`` grows from job to job in the order of their creation.
@@ -40,7 +40,7 @@ class Queue:
 
     def __init__(self) -> None:
         self._lines: dict[int, Line[tuple[int, int]]] = {}
-        self._places: dict[str, Waiting] = {}
+        self._places: dict[str, QueuedJob] = {}
         self._active: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._holders: dict[str, set[str]] = {}
         self._running = 0
@@ -60,7 +60,7 @@ class Queue:
         """The ids of all other jobs."""
         return self._active.keys()
 
-    def wait(self, job: Waiting) -> None:
+    def wait(self, job: QueuedJob) -> None:
         """Let a job wait in line."""
         if self._places.get(job.job) == job and job.job not in self._active:
             return
@@ -79,7 +79,7 @@ class Queue:
             self._line_up(place)
 
     def work(
-        self, job: str, *, running: int = 0, held: tuple[str, ...] = (), returns: Waiting | None = None
+        self, job: str, *, running: int = 0, held: tuple[str, ...] = (), returns: QueuedJob | None = None
     ) -> None:
         """Note a job that something is done with.
 
@@ -109,18 +109,18 @@ class Queue:
             if not self._holders[node]:
                 del self._holders[node]
 
-    def _line_up(self, place: Waiting) -> None:
+    def _line_up(self, place: QueuedJob) -> None:
         self._places[place.job] = place
         self._lines.setdefault(place.nodes, Line()).add(place.job, place.rank)
 
-    def _leave(self, place: Waiting) -> None:
+    def _leave(self, place: QueuedJob) -> None:
         line = self._lines.get(place.nodes)
         if line is not None:
             line.discard(place.job)
             if not line:
                 del self._lines[place.nodes]
 
-    def first(self, capacity: int) -> Waiting | None:
+    def first(self, capacity: int) -> QueuedJob | None:
         """Give the first in line of those that fit into ``capacity`` nodes; None if it cannot start yet."""
         heads = [head for nodes, line in self._lines.items() if nodes <= capacity and (head := line.first())]
         first = min(heads)[1] if heads else ""

@@ -48,7 +48,7 @@ class ClusterRecord:
     """A cluster, and the ids of nodes that are being placed: not part of it yet, but maybe on the engine.
 
     ``wanted``: how many nodes a cluster that scales by itself wants at present.
-    On the loop's thread the cluster comes without its nodes, which stand in ``Records.nodes``.
+    On the loop's thread the cluster comes without its nodes, which stand in ``ResourceRecords.nodes``.
     """
 
     cluster: Cluster

@@ -15,7 +15,7 @@ from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Pro
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchai_scenario.emulator.cluster.keeping import Records
+    from batchai_scenario.emulator.cluster.keeping import ResourceRecords
     from batchai_scenario.emulator.cluster.lasting import Unseen
     from batchai_scenario.emulator.cluster.loop import Loop, Workers
     from batchai_scenario.emulator.cluster.ports import FileShares
@@ -37,7 +37,7 @@ class Room:
     job (by id). Both do what is due, and nothing about anything else.
     """
 
-    records: Records
+    records: ResourceRecords
     clock: Clock
     loop: Loop
     workers: Workers

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, LeftBehind, Problem
+from batchai_scenario.emulator.errors import CleanupIncomplete, EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,11 +105,11 @@ class Swept:
             self.removed.append(what)
 
     def close(self) -> list[str]:
-        """Give what was removed; LeftBehind if something stays."""
+        """Give what was removed; CleanupIncomplete if something stays."""
         if self.stays:
             message = f"Not everything of ours could be removed: {'; '.join(self.stays)}"
             problem = Problem("InternalError", message)
-            raise LeftBehind(problem, tuple(self.removed), tuple(self.stays))
+            raise CleanupIncomplete(problem, tuple(self.removed), tuple(self.stays))
         return self.removed
 
 
@@ -185,5 +185,5 @@ class Engine(Protocol):
         ...
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
-        """Remove what belongs to nobody (E8); ``keep`` are cluster guids. LeftBehind says what stays."""
+        """Remove what belongs to nobody (E8); ``keep`` are cluster guids. CleanupIncomplete says what."""
         ...

@@ -84,7 +84,7 @@ _LOOK_SECONDS = 0.02
 _LOOKS = 10
 
 
-class StorageService(Protocol):
+class AccountService(Protocol):
     """A storage service: takes everything under an account's name."""
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
@@ -96,12 +96,12 @@ class Storage(Protocol):
     """The storage services, by the kind of their hosts."""
 
     @property
-    def file(self) -> StorageService:
+    def file(self) -> AccountService:
         """Azure Files."""
         ...
 
     @property
-    def blob(self) -> StorageService:
+    def blob(self) -> AccountService:
         """Azure Blob."""
         ...
 

@@ -38,7 +38,7 @@ _ORGANISATION = "Batch AI emulator on this machine"
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class AuthorityScope:
     """What an authority may sign for: hosts and all below them, and addresses; ``names`` are a server's."""
 
     folder: str
@@ -48,13 +48,15 @@ class Scope:
     addresses: tuple[str, ...] = ()
 
 
-def azure() -> Scope:
+def azure() -> AuthorityScope:
     """Give the scope of the authority for Azure's hosts."""
     hosts = (*fixed_hosts(), *storage_domains())
-    return Scope("", hosts, (*fixed_hosts(), *(f"*.{domain}" for domain in storage_domains())))
+    return AuthorityScope("", hosts, (*fixed_hosts(), *(f"*.{domain}" for domain in storage_domains())))
 
 
-LOOPBACK = Scope("loopback", ("localhost",), ("localhost",), ("127.0.0.0/8", "::1/128"), ("127.0.0.1", "::1"))
+LOOPBACK = AuthorityScope(
+    "loopback", ("localhost",), ("localhost",), ("127.0.0.0/8", "::1/128"), ("127.0.0.1", "::1")
+)
 """The scope of the authority for the emulator's own address, which is another one."""
 
 
@@ -72,7 +74,7 @@ class Authority:
         certificate while the emulator serves. So is an authority of an earlier version that knew fewer hosts.
     """
 
-    def __init__(self, home: Home, clock: Clock, scope: Scope | None = None) -> None:
+    def __init__(self, home: Home, clock: Clock, scope: AuthorityScope | None = None) -> None:
         self._scope = scope or azure()
         self._folder = home.authority / self._scope.folder
         self._clock = clock
@@ -192,7 +194,7 @@ def issue(
     )
 
 
-def _new_authority(key: EllipticCurvePrivateKey, now: datetime, scope: Scope) -> x509.Certificate:
+def _new_authority(key: EllipticCurvePrivateKey, now: datetime, scope: AuthorityScope) -> x509.Certificate:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
 
@@ -223,7 +225,7 @@ def _new_authority(key: EllipticCurvePrivateKey, now: datetime, scope: Scope) ->
     )
 
 
-def _may_sign(authority: x509.Certificate, scope: Scope) -> bool:
+def _may_sign(authority: x509.Certificate, scope: AuthorityScope) -> bool:
     """Tell whether an authority may sign for every host that there is by now (C3)."""
     from cryptography import x509
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from batchai_scenario.emulator.gateway.connections import ClientTimeouts
 from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
-from batchai_scenario.emulator.gateway.room import ClientTimeouts
 
 if TYPE_CHECKING:
     import asyncio
 
+    from batchai_scenario.emulator.gateway.connections import ConnectionPlaces
     from batchai_scenario.emulator.gateway.peers import Peers
-    from batchai_scenario.emulator.gateway.room import Room
 
 _PREFIX = b"x-ms-meta-"
 
@@ -58,7 +58,7 @@ class HttpProtocol(HttpToolsProtocol):
         *,
         peers: Peers | None = None,
         patience: ClientTimeouts | None = None,
-        room: Room | None = None,
+        room: ConnectionPlaces | None = None,
         **settings: Any,  # noqa: ANN401 - uvicorn's own
     ) -> None:
         super().__init__(**settings)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
+from batchai_scenario.emulator.gateway.connections import ClientTimeouts, ConnectionPlaces, places
 from batchai_scenario.emulator.gateway.peers import Peers
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
 from batchai_scenario.emulator.gateway.proxy import Interceptor
-from batchai_scenario.emulator.gateway.room import ClientTimeouts, Room, places
 
 if TYPE_CHECKING:
     import socket
@@ -121,7 +121,7 @@ def serve(
         patience: How long clients may keep us waiting.
     """
     patience = patience or ClientTimeouts()
-    room = Room(places() * 2 // 3)
+    room = ConnectionPlaces(places() * 2 // 3)
     peers = Peers()
     held.callback(peers.close)
     server = _Server(

@@ -32,7 +32,7 @@ _INTENT = "x-ms-file-request-intent"
 _CODE = "InvalidAuthenticationInfo"
 
 
-class Tokens(Protocol):
+class TokenReader(Protocol):
     """What the identity room knows."""
 
     def claims(self, text: str) -> Mapping[str, Any] | None:
@@ -52,7 +52,7 @@ def challenge(call: Call, tenant: str = "common") -> dict[str, str]:
     return {"www-authenticate": f"Bearer authorization_uri={uri} resource_id={RESOURCE}"}
 
 
-def check_bearer(call: Call, tokens: Tokens, now: datetime, *, files: bool) -> Grant:
+def check_bearer(call: Call, tokens: TokenReader, now: datetime, *, files: bool) -> Grant:
     """Check the token in a request's ``Authorization`` header.
 
     It opens all of the account: who may do what is not told apart here (our decision).
@@ -70,7 +70,7 @@ def check_bearer(call: Call, tokens: Tokens, now: datetime, *, files: bool) -> G
 
 
 def check_token(
-    call: Call, authorization: str, tokens: Tokens, now: datetime, account: str
+    call: Call, authorization: str, tokens: TokenReader, now: datetime, account: str
 ) -> Mapping[str, Any]:
     """Read a token for an account, ``Bearer ...``.
 
@@ -90,7 +90,7 @@ def check_token(
     return claims
 
 
-def check_user(call: Call, tokens: Tokens, now: datetime, user: str) -> None:
+def check_user(call: Call, tokens: TokenReader, now: datetime, user: str) -> None:
     """Make sure that the bearer of a SAS for one user (``sduoid``) shows a token of that user.
 
     Raises:
@@ -106,13 +106,13 @@ def check_user(call: Call, tokens: Tokens, now: datetime, user: str) -> None:
         raise failure("AuthenticationFailed", AuthenticationErrorDetail="The token is another user's.")
 
 
-def secret_of_key(tokens: Tokens, account: str, fields: Mapping[str, str]) -> bytes:
+def secret_of_key(tokens: TokenReader, account: str, fields: Mapping[str, str]) -> bytes:
     """Give the secret of a user delegation key, from what a SAS tells of it."""
     told = "\n".join(fields.get(name, "") for name in KEY_FIELDS)
     return tokens.derive(f"user delegation key\n{account}\n{told}")
 
 
-async def get_delegation_key(call: Call, tokens: Tokens, now: datetime, letter: str) -> Response:
+async def get_delegation_key(call: Call, tokens: TokenReader, now: datetime, letter: str) -> Response:
     """Make a key with which the bearer of a token can sign for itself, for 7 days at most.
 
     Raises:

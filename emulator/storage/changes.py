@@ -11,7 +11,7 @@ from batchai_scenario.emulator.storage.written import PAGE, holds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-Row = tuple[str, int, int]
+ChangedRange = tuple[str, int, int]
 """``Range`` or ``ClearRange``, first byte, last byte."""
 
 
@@ -41,11 +41,11 @@ def path_then(renames: Sequence[Sequence[str]], path: str, then: str, now: str =
     return path
 
 
-def compare(now: File, then: File | None, first: int, last: int) -> list[Row]:
+def compare(now: File, then: File | None, first: int, last: int) -> list[ChangedRange]:
     """List the pages between two bytes that differ in content, or in whether they are written."""
     if then is None:
         return [("Range", start, end) for start, end in data_ranges(now.fd, first, last)]
-    merged: list[Row] = []
+    merged: list[ChangedRange] = []
     for position in range(first, last + 1, CHUNK):
         count = min(CHUNK, last + 1 - position)
         data, old = os.pread(now.fd, count, position), os.pread(then.fd, count, position)
@@ -57,7 +57,7 @@ def compare(now: File, then: File | None, first: int, last: int) -> list[Row]:
     return merged
 
 
-def _pages(now: File, then: File, data: bytes, old: bytes, position: int) -> Iterator[Row]:
+def _pages(now: File, then: File, data: bytes, old: bytes, position: int) -> Iterator[ChangedRange]:
     if data == old and (now.ranges is None or then.ranges is None or now.ranges == then.ranges):
         return
     offset = 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
+    from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.call import Call
     from batchai_scenario.emulator.storage.leases import Leases
     from batchai_scenario.emulator.storage.pending import Copies
@@ -23,7 +23,7 @@ class Context(NamedTuple):
     leases: Leases
     drafts: Drafts
     clock: Clock
-    tokens: Tokens
+    tokens: TokenReader
     copies: Copies
 
     def root(self, call: Call) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
+    from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.shares import Shares
 
 _OS_ERRORS = {
@@ -80,7 +80,7 @@ class FilesService:
         shares: Shares,
         store: Store,
         clock: Clock,
-        tokens: Tokens,
+        tokens: TokenReader,
         *,
         copy_seconds: float = 0.0,
     ) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
+    from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.sas import Dialect
 
 CallT = TypeVar("CallT", bound=Call)
@@ -56,7 +56,7 @@ class Front(Generic[CallT]):
     """Answers every request of a service, also one that goes wrong."""
 
     def __init__(
-        self, service: StorageService[CallT], accounts: Accounts, clock: Clock, tokens: Tokens
+        self, service: StorageService[CallT], accounts: Accounts, clock: Clock, tokens: TokenReader
     ) -> None:
         self._service = service
         self._tokens = tokens

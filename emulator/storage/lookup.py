@@ -9,10 +9,10 @@ from batchai_scenario.emulator.storage.errors import bad_query, failure
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
-def look_up(table: Mapping[tuple[str, str, str], Found], method: str, kind: str, component: str) -> Found:
+def look_up(table: Mapping[tuple[str, str, str], T], method: str, kind: str, component: str) -> T:
     """Find what ``table`` has for (method, restype, comp); HEAD is answered as GET where it has no own entry.
 
     Raises:

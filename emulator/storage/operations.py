@@ -30,7 +30,7 @@ told in [storage.md](storage.md).
 """
 
 
-class Row(NamedTuple):
+class FilesOperation(NamedTuple):
     """A published operation: ``path`` below the account, with its query; ``headers`` tell it from others."""
 
     name: str
@@ -45,23 +45,25 @@ _SHARE, _FOLDER, _FILE = "/{share}?restype=share", "/{share}/{directory}?restype
 _LEASES, _RENAMES, _LINKS = "2020-02-10", "2021-04-10", "2024-11-04"
 
 ROWS = [
-    Row("Service_SetProperties", "PUT", "/?restype=service&comp=properties"),
-    Row("Service_GetProperties", "GET", "/?restype=service&comp=properties"),
-    Row("Service_ListSharesSegment", "GET", "/?comp=list"),
-    Row("Service_GetUserDelegationKey", "POST", "/?restype=service&comp=userdelegationkey", "2025-07-05"),
-    Row("Share_Create", "PUT", _SHARE),
-    Row("Share_GetProperties", "GET", _SHARE),
-    Row("Share_Delete", "DELETE", _SHARE),
-    Row("Share_CreateSnapshot", "PUT", _SHARE + "&comp=snapshot"),
-    Row("Share_CreatePermission", "PUT", _SHARE + "&comp=filepermission"),
-    Row("Share_GetPermission", "GET", _SHARE + "&comp=filepermission"),
-    Row("Share_SetQuota", "PUT", _SHARE + "&comp=properties"),
-    Row("Share_SetMetadata", "PUT", _SHARE + "&comp=metadata"),
-    Row("Share_GetAccessPolicy", "GET", _SHARE + "&comp=acl"),
-    Row("Share_SetAccessPolicy", "PUT", _SHARE + "&comp=acl"),
-    Row("Share_GetStatistics", "GET", _SHARE + "&comp=stats"),
+    FilesOperation("Service_SetProperties", "PUT", "/?restype=service&comp=properties"),
+    FilesOperation("Service_GetProperties", "GET", "/?restype=service&comp=properties"),
+    FilesOperation("Service_ListSharesSegment", "GET", "/?comp=list"),
+    FilesOperation(
+        "Service_GetUserDelegationKey", "POST", "/?restype=service&comp=userdelegationkey", "2025-07-05"
+    ),
+    FilesOperation("Share_Create", "PUT", _SHARE),
+    FilesOperation("Share_GetProperties", "GET", _SHARE),
+    FilesOperation("Share_Delete", "DELETE", _SHARE),
+    FilesOperation("Share_CreateSnapshot", "PUT", _SHARE + "&comp=snapshot"),
+    FilesOperation("Share_CreatePermission", "PUT", _SHARE + "&comp=filepermission"),
+    FilesOperation("Share_GetPermission", "GET", _SHARE + "&comp=filepermission"),
+    FilesOperation("Share_SetQuota", "PUT", _SHARE + "&comp=properties"),
+    FilesOperation("Share_SetMetadata", "PUT", _SHARE + "&comp=metadata"),
+    FilesOperation("Share_GetAccessPolicy", "GET", _SHARE + "&comp=acl"),
+    FilesOperation("Share_SetAccessPolicy", "PUT", _SHARE + "&comp=acl"),
+    FilesOperation("Share_GetStatistics", "GET", _SHARE + "&comp=stats"),
     *(
-        Row(
+        FilesOperation(
             f"Share_{action}Lease",
             "PUT",
             _SHARE + "&comp=lease",
@@ -70,33 +72,39 @@ ROWS = [
         )
         for action in ("Acquire", "Renew", "Change", "Break", "Release")
     ),
-    Row("Share_SetProperties", "PUT", _SHARE + "&comp=properties", "2019-12-12", {"x-ms-access-tier": "Hot"}),
-    Row("Share_Restore", "PUT", _SHARE + "&comp=undelete", "2019-12-12"),
-    Row("Share_Create (NFS)", "PUT", _SHARE, "2020-02-10", {"x-ms-enabled-protocols": "NFS"}),
-    Row("Directory_Create", "PUT", _FOLDER),
-    Row("Directory_GetProperties", "GET", _FOLDER),
-    Row("Directory_Delete", "DELETE", _FOLDER),
-    Row("Directory_SetProperties", "PUT", _FOLDER + "&comp=properties"),
-    Row("Directory_SetMetadata", "PUT", _FOLDER + "&comp=metadata"),
-    Row("Directory_ListFilesAndDirectoriesSegment", "GET", _FOLDER + "&comp=list"),
-    Row("Directory_ListHandles", "GET", "/{share}/{directory}?comp=listhandles"),
-    Row("Directory_ForceCloseHandles", "PUT", "/{share}/{directory}?comp=forceclosehandles"),
-    Row("Directory_Rename", "PUT", _FOLDER + "&comp=rename", _RENAMES, {"x-ms-file-rename-source": "URL"}),
-    Row("File_Create", "PUT", _FILE),
-    Row("File_Download", "GET", _FILE),
-    Row("File_GetProperties", "HEAD", _FILE),
-    Row("File_Delete", "DELETE", _FILE),
-    Row("File_SetHTTPHeaders", "PUT", _FILE + "?comp=properties"),
-    Row("File_SetMetadata", "PUT", _FILE + "?comp=metadata"),
-    Row("File_UploadRange", "PUT", _FILE + "?comp=range", headers={"x-ms-write": "update"}),
-    Row("File_UploadRangeFromURL", "PUT", _FILE + "?comp=range", headers=_COPY),
-    Row("File_GetRangeList", "GET", _FILE + "?comp=rangelist"),
-    Row("File_StartCopy", "PUT", _FILE, headers=_COPY),
-    Row("File_AbortCopy", "PUT", _FILE + "?comp=copy&copyid={id}", headers={"x-ms-copy-action": "abort"}),
-    Row("File_ListHandles", "GET", _FILE + "?comp=listhandles"),
-    Row("File_ForceCloseHandles", "PUT", _FILE + "?comp=forceclosehandles"),
+    FilesOperation(
+        "Share_SetProperties", "PUT", _SHARE + "&comp=properties", "2019-12-12", {"x-ms-access-tier": "Hot"}
+    ),
+    FilesOperation("Share_Restore", "PUT", _SHARE + "&comp=undelete", "2019-12-12"),
+    FilesOperation("Share_Create (NFS)", "PUT", _SHARE, "2020-02-10", {"x-ms-enabled-protocols": "NFS"}),
+    FilesOperation("Directory_Create", "PUT", _FOLDER),
+    FilesOperation("Directory_GetProperties", "GET", _FOLDER),
+    FilesOperation("Directory_Delete", "DELETE", _FOLDER),
+    FilesOperation("Directory_SetProperties", "PUT", _FOLDER + "&comp=properties"),
+    FilesOperation("Directory_SetMetadata", "PUT", _FOLDER + "&comp=metadata"),
+    FilesOperation("Directory_ListFilesAndDirectoriesSegment", "GET", _FOLDER + "&comp=list"),
+    FilesOperation("Directory_ListHandles", "GET", "/{share}/{directory}?comp=listhandles"),
+    FilesOperation("Directory_ForceCloseHandles", "PUT", "/{share}/{directory}?comp=forceclosehandles"),
+    FilesOperation(
+        "Directory_Rename", "PUT", _FOLDER + "&comp=rename", _RENAMES, {"x-ms-file-rename-source": "URL"}
+    ),
+    FilesOperation("File_Create", "PUT", _FILE),
+    FilesOperation("File_Download", "GET", _FILE),
+    FilesOperation("File_GetProperties", "HEAD", _FILE),
+    FilesOperation("File_Delete", "DELETE", _FILE),
+    FilesOperation("File_SetHTTPHeaders", "PUT", _FILE + "?comp=properties"),
+    FilesOperation("File_SetMetadata", "PUT", _FILE + "?comp=metadata"),
+    FilesOperation("File_UploadRange", "PUT", _FILE + "?comp=range", headers={"x-ms-write": "update"}),
+    FilesOperation("File_UploadRangeFromURL", "PUT", _FILE + "?comp=range", headers=_COPY),
+    FilesOperation("File_GetRangeList", "GET", _FILE + "?comp=rangelist"),
+    FilesOperation("File_StartCopy", "PUT", _FILE, headers=_COPY),
+    FilesOperation(
+        "File_AbortCopy", "PUT", _FILE + "?comp=copy&copyid={id}", headers={"x-ms-copy-action": "abort"}
+    ),
+    FilesOperation("File_ListHandles", "GET", _FILE + "?comp=listhandles"),
+    FilesOperation("File_ForceCloseHandles", "PUT", _FILE + "?comp=forceclosehandles"),
     *(
-        Row(
+        FilesOperation(
             f"File_{action}Lease",
             "PUT",
             _FILE + "?comp=lease",
@@ -105,14 +113,16 @@ ROWS = [
         )
         for action in ("Acquire", "Change", "Break", "Release")
     ),
-    Row("File_Rename", "PUT", _FILE + "?comp=rename", _RENAMES, {"x-ms-file-rename-source": "URL"}),
-    Row("File_CreateSymbolicLink", "PUT", _FILE + "?restype=symboliclink", _LINKS),
-    Row("File_GetSymbolicLink", "GET", _FILE + "?restype=symboliclink", _LINKS),
-    Row("File_CreateHardLink", "PUT", _FILE + "?restype=hardlink", _LINKS),
+    FilesOperation(
+        "File_Rename", "PUT", _FILE + "?comp=rename", _RENAMES, {"x-ms-file-rename-source": "URL"}
+    ),
+    FilesOperation("File_CreateSymbolicLink", "PUT", _FILE + "?restype=symboliclink", _LINKS),
+    FilesOperation("File_GetSymbolicLink", "GET", _FILE + "?restype=symboliclink", _LINKS),
+    FilesOperation("File_CreateHardLink", "PUT", _FILE + "?restype=hardlink", _LINKS),
 ]
 
 
-def outcome(row: Row) -> tuple[str, str]:
+def outcome(row: FilesOperation) -> tuple[str, str]:
     """Ask the routes for an operation.
 
     Returns:

@@ -20,7 +20,7 @@ _DESCRIPTION = "x-ms-copy-status-description"
 
 
 @dataclass(slots=True)
-class Waiting:
+class PendingCopy:
     """A copy that is not complete: where its content waits, and what completes it."""
 
     draft: str
@@ -32,7 +32,7 @@ class Copies:
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, PendingCopy] = {}
 
     def begin(self, copy_id: str, draft: str, complete: Callable[[], None]) -> None:
         """Let a copy take its time; its draft is removed afterwards, if it is still there."""
@@ -44,7 +44,7 @@ class Copies:
                 self._drop(copy_id)
 
         timer = asyncio.get_running_loop().call_later(self.seconds, end)
-        self._waiting[copy_id] = Waiting(draft, timer)
+        self._waiting[copy_id] = PendingCopy(draft, timer)
 
     def is_pending(self, copy_id: str) -> bool:
         """Tell whether a copy is under way."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
+    from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.call import Call
     from batchai_scenario.emulator.storage.context import Context
     from batchai_scenario.emulator.storage.sas import Dialect
@@ -55,7 +55,7 @@ class Named(NamedTuple):
     query: Mapping[str, str]
 
 
-class Rooms(Protocol):
+class SourceContext(Protocol):
     """What the operations of Files and of Blob both work on."""
 
     @property
@@ -69,12 +69,12 @@ class Rooms(Protocol):
         ...
 
     @property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> TokenReader:
         """What the identity room knows."""
         ...
 
 
-def read_source(rooms: Rooms, call: Call, header: str, dialect: Dialect) -> Named:
+def read_source(context: SourceContext, call: Call, header: str, dialect: Dialect) -> Named:
     """Read the URL in a header.
 
     Raises:
@@ -87,14 +87,14 @@ def read_source(rooms: Rooms, call: Call, header: str, dialect: Dialect) -> Name
         url.hostname, url.port  # noqa: B018 - read here, where it may fail
     except ValueError:
         raise bad_header(header, text.partition("?")[0]) from None  # behind it a signature may stand
-    account, raw_path = _locate(rooms, call, url, dialect)
+    account, raw_path = _locate(context, call, url, dialect)
     path = decode_path(raw_path)
     query = {name.lower(): value for name, value in parse_qsl(url.query, keep_blank_values=True)}
     return Named(url, account, path if path.startswith("/") else "/" + path, query)
 
 
 def check_source(
-    rooms: Rooms,
+    context: SourceContext,
     call: Call,
     named: Named,
     dialect: Dialect,
@@ -116,19 +116,19 @@ def check_source(
     account = named.account
     token = call.headers.get("x-ms-copy-source-authorization")
     if token is not None:
-        _check_token(rooms, call, account, token)
+        _check_token(context, call, account, token)
     elif "sig" in named.query:
         client = call.request.client
         grant = check_sas(
             account,
             named.path,
             named.query,
-            rooms.clock.now(),
+            context.clock.now(),
             scheme=call.request.scope["scheme"],
             address=client.host if client else "",
             policies=policies,
             dialect=dialect,
-            delegated=lambda fields: secret_of_key(rooms.tokens, account.name, fields),
+            delegated=lambda fields: secret_of_key(context.tokens, account.name, fields),
         )
         grant.check("o", permissions)
     elif fetched:
@@ -179,7 +179,7 @@ def open_source(context: Context, source: Source) -> Found:
         raise unverified(error.message, error.status) from None
 
 
-def _locate(rooms: Rooms, call: Call, url: SplitResult, dialect: Dialect) -> tuple[Account, str]:
+def _locate(context: SourceContext, call: Call, url: SplitResult, dialect: Dialect) -> tuple[Account, str]:
     """Find the account that a URL names by its host or by its path, and the path below it."""
     other = BLOBS if dialect is FILES else FILES
     label, _, domain = (url.hostname or "").partition(".")
@@ -194,7 +194,7 @@ def _locate(rooms: Rooms, call: Call, url: SplitResult, dialect: Dialect) -> tup
         name, _, below = path.removeprefix(_BLOB).partition("/")
     else:
         raise unverified(f"The emulator copies from its own {dialect.service}s only.", 404)
-    account = rooms.accounts.get(name)
+    account = context.accounts.get(name)
     if account is None:
         raise unverified(f"This emulator has no storage account '{name}'.", 404)
     return account, below
@@ -204,10 +204,10 @@ def _of_another(dialect: Dialect) -> StorageError:
     return not_built(f"copies from {dialect.service}s (x-ms-copy-source)")
 
 
-def _check_token(rooms: Rooms, call: Call, account: Account, authorization: str) -> None:
+def _check_token(context: SourceContext, call: Call, account: Account, authorization: str) -> None:
     """Check the token for a source; an error tells what the source would have answered (service)."""
     try:
-        check_token(call, authorization, rooms.tokens, rooms.clock.now(), account.name)
+        check_token(call, authorization, context.tokens, context.clock.now(), account.name)
     except StorageError as error:
         refused = unverified(error.details.get("AuthenticationErrorDetail", error.message), 401)
         refused.headers = {

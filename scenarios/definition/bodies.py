@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from batchai_scenario.scenarios.definition.strict import Path_, Source
+    from batchai_scenario.scenarios.definition.strict import Path_, YamlFile
 
 _OLD_PLACEHOLDERS = (
     ("https://<AZURE_BATCHAI_STORAGE_ACCOUNT>.file.core.windows.net", "$STORAGE_URL"),
@@ -41,7 +41,7 @@ NUMBERS = frozenset(
 _ROOTS = (("$AZ_BATCHAI_MOUNT_ROOT", "cluster"), ("$AZ_BATCHAI_JOB_MOUNT_ROOT", "job"))
 
 
-def load_body(section: Mapping[str, Any], folder: Path, source: Source, path: Path_) -> dict[str, Any]:
+def load_body(section: Mapping[str, Any], folder: Path, source: YamlFile, path: Path_) -> dict[str, Any]:
     """Give a body's properties: as written, or those of ``file`` (cluster.json) with the rest on top.
 
     A file may be wrapped as the service's tools wrap it: a top-level ``properties`` and ``$schema``.
@@ -59,7 +59,7 @@ def load_body(section: Mapping[str, Any], folder: Path, source: Source, path: Pa
     return plain
 
 
-def _read_file(file: Path, source: Source, path: Path_) -> dict[str, Any]:
+def _read_file(file: Path, source: YamlFile, path: Path_) -> dict[str, Any]:
     try:
         data = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:

@@ -12,7 +12,7 @@ from batchai_scenario.scenarios.definition.bodies import directory_ids, load_bod
 from batchai_scenario.scenarios.definition.parameters import values_of
 from batchai_scenario.scenarios.definition.patterns import metric_expression
 from batchai_scenario.scenarios.definition.schema import ScenarioFile, Sections
-from batchai_scenario.scenarios.definition.strict import Source
+from batchai_scenario.scenarios.definition.strict import YamlFile
 from batchai_scenario.scenarios.definition.templates import substitute
 from batchai_scenario.scenarios.definition.uploads import Item, plan_uploads
 from batchai_scenario.scenarios.report.text import did_you_mean, is_utf8, printable
@@ -73,7 +73,7 @@ class Scenario:
                 f"the path {printable(file.resolve())} is not UTF-8", "", "rename the folder"
             )
         self.name = name or self.folder.resolve().name
-        self._source = Source(file)
+        self._source = YamlFile(file)
         self._text = self._source.read(ScenarioFile, self._source.data)
         sections = self._sections(values_of(self.parameters, {}, samples=True))
         self._check(sections)

@@ -17,7 +17,7 @@ from batchai_scenario.scenarios.definition.parameters import Parameter, Value  #
 from batchai_scenario.scenarios.definition.patterns import metric_expression
 from batchai_scenario.scenarios.definition.strict import Strict, wrong
 
-Body = dict[str, Any]
+Properties = dict[str, Any]
 """The service's own 2018-05-01 ``properties``, or ``{file: job.json}``."""
 
 
@@ -137,8 +137,8 @@ class Sections(Strict):
 
     place: PlaceSection = Field(default_factory=PlaceSection)
     uploads: list[UploadSection] = Field(default_factory=list)
-    cluster: Body
-    jobs: dict[ResourceName, Body] = Field(min_length=1)
+    cluster: Properties
+    jobs: dict[ResourceName, Properties] = Field(min_length=1)
     expect: dict[str, ExpectSection] = Field(default_factory=dict)
     highlight: list[Expression] = Field(default_factory=list)
 

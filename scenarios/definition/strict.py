@@ -39,7 +39,7 @@ class Strict(BaseModel):
         return data
 
 
-class Source:
+class YamlFile:
     """A YAML file that was read: its data, and where each property stands."""
 
     def __init__(self, file: Path) -> None:

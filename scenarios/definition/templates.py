@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchai_scenario.scenarios.definition.parameters import Value
-    from batchai_scenario.scenarios.definition.strict import Path_, Source
+    from batchai_scenario.scenarios.definition.strict import Path_, YamlFile
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
@@ -26,7 +26,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _BODIES = ("cluster", "jobs")
 
 
-def substitute(tree: Any, values: Mapping[str, Value], source: Source, path: Path_ = ()) -> Any:  # noqa: ANN401
+def substitute(tree: Any, values: Mapping[str, Value], source: YamlFile, path: Path_ = ()) -> Any:  # noqa: ANN401
     """Put values into every text below a tree of YAML data; keys are left alone.
 
     A text that is nothing but one placeholder takes the value with its type, so

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchai_scenario.scenarios.definition.schema import UploadSection
-    from batchai_scenario.scenarios.definition.strict import Path_, Source
+    from batchai_scenario.scenarios.definition.strict import Path_, YamlFile
 
 DATASET = "dataset:"
 TRAINING = "training:"
@@ -38,7 +38,7 @@ class Item:
     program: Path | None = None
 
 
-def plan_uploads(sections: Sequence[UploadSection], folder: Path, source: Source) -> list[Item]:
+def plan_uploads(sections: Sequence[UploadSection], folder: Path, source: YamlFile) -> list[Item]:
     """List what is to be uploaded; every local file exists, and no two go to the same path.
 
     Args:
@@ -65,7 +65,7 @@ def plan_uploads(sections: Sequence[UploadSection], folder: Path, source: Source
     return items
 
 
-def _items(section: UploadSection, text: str, folder: Path, source: Source, where: Path_) -> list[Item]:
+def _items(section: UploadSection, text: str, folder: Path, source: YamlFile, where: Path_) -> list[Item]:
     if text.startswith(DATASET):
         name = text[len(DATASET) :]
         return [Item(section.share, section.to, dataset=name, program=_dataset_program(name, source, where))]
@@ -92,7 +92,7 @@ def _items(section: UploadSection, text: str, folder: Path, source: Source, wher
     raise source.error(where, f"there is no file or folder {local}", hint)
 
 
-def _files(folder: Path, source: Source, where: Path_) -> list[Path]:
+def _files(folder: Path, source: YamlFile, where: Path_) -> list[Path]:
     """List the files of a folder, each of which can be sent."""
     try:
         found = list(walk_folder(folder))
@@ -109,13 +109,13 @@ def _files(folder: Path, source: Source, where: Path_) -> list[Path]:
     return found
 
 
-def _check_name(name: str, file: Path, source: Source, where: Path_) -> None:
+def _check_name(name: str, file: Path, source: YamlFile, where: Path_) -> None:
     problem = name_problem(name)
     if problem:
         raise source.error(where, f"{printable(file)}: {problem}", "rename it, or name other files")
 
 
-def _check_file(file: Path, source: Source, where: Path_) -> None:
+def _check_file(file: Path, source: YamlFile, where: Path_) -> None:
     _check_name(file.name, file, source, where)
     problem = file_problem(file)
     if problem:
@@ -126,7 +126,7 @@ def _join(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _dataset_program(name: str, source: Source, where: Path_) -> Path:
+def _dataset_program(name: str, source: YamlFile, where: Path_) -> Path:
     programs = datasets()
     if name not in programs:
         raise source.error(where, f"there is no data set {name!r}", did_you_mean(name, programs))

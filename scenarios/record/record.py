@@ -31,7 +31,7 @@ from batchai_scenario.scenarios.report.text import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchai_scenario.backends.base import Problem
+    from batchai_scenario.backends.base import BatchAIError
 
 RUNNING, SUCCEEDED, FAILED, INTERRUPTED = "running", "succeeded", "failed", "interrupted"
 DETACHED = "detached"
@@ -72,7 +72,7 @@ class ErrorRecord(_Part):
     details: dict[str, str] = Field(default_factory=dict)
 
     @classmethod
-    def of(cls, problem: Problem) -> ErrorRecord:
+    def of(cls, problem: BatchAIError) -> ErrorRecord:
         """Copy the service's error."""
         return cls(code=problem.code, message=problem.message, details=dict(problem.details))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios.run.waiting import Waiting
 
 
-class Step:
+class JournalStep:
     """A step under way; ``text`` is what came of it, ``ok`` False if that is bad though nothing raised."""
 
     def __init__(self) -> None:
@@ -44,14 +44,14 @@ class Journal:
         self.tell = reporter.handle
 
     @contextmanager
-    def step(self, name: str, text: str) -> Iterator[Step]:
+    def step(self, name: str, text: str) -> Iterator[JournalStep]:
         """Tell and write down a step; one that raises has failed."""
         entry = StepRecord(step=name, text=text, started_at=now())
         self._run.record.timeline.append(entry)
         self._run.save()
         self.tell(e.StepStarted(name, text))
         begin = self._waiting.now()
-        step = Step()
+        step = JournalStep()
         ok = False
         try:
             yield step

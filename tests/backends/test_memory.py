@@ -6,9 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Problem, Upload
+from batchai_scenario.backends.base import (
+    BackendOptions,
+    BatchAIError,
+    ClusterSpec,
+    JobSpec,
+    JobState,
+    Upload,
+)
 from batchai_scenario.backends.errors import InvalidSpec, NotFound, NotSupported
-from batchai_scenario.backends.memory import Call, MemoryBackend, Result, open_backend
+from batchai_scenario.backends.memory import MemoryBackend, ProgramCall, Result, open_backend
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +50,7 @@ def ready(place: Place, **programs: Any) -> MemoryBackend:
 
 
 def test_a_program_reads_the_share_and_writes_its_outputs(place: Place, tmp_path: Path) -> None:
-    def train(call: Call) -> Result:
+    def train(call: ProgramCall) -> Result:
         return Result(stdout=call.read("data", "in.txt").decode(), outputs={"MODEL/m.dnn": b"weights"})
 
     backend = ready(place, train_py=train)
@@ -108,7 +115,7 @@ def test_bodies_that_cannot_be_are_refused_by_path(
 
 
 def test_problems_and_missing_shares_fail_the_job(place: Place) -> None:
-    broken = Problem("FailedStartingContainer", "unable to start docker container")
+    broken = BatchAIError("FailedStartingContainer", "unable to start docker container")
     backend = ready(place, train_py=lambda _: Result(None, problem=broken))
     job = backend.submit(JobSpec(place, "job", "nodes", JOB))
     end = [backend.get_job(job.id) for _ in range(3)][-1]

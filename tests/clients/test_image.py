@@ -14,7 +14,7 @@ import pytest
 from azure.storage.fileshare import ShareClient
 
 from tests.clients.conftest import ROOT, interpreter, missing
-from training.images.builder import Recipe, build
+from training.images.builder import ImageRecipe, build
 from training.support.events import Events
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 BASE, IMAGE = "scenario-test/python:bookworm", "scenario-test/emulator:latest"
-PYTHON = Recipe(
+PYTHON = ImageRecipe(
     name="python",
     summary="Debian's Python, for the test of the emulator's image",
     base="debian:bookworm-slim",

@@ -13,7 +13,7 @@ import pytest
 
 from batchai_scenario.emulator.cluster.lines import Line
 from batchai_scenario.emulator.cluster.model import ClusterKey, JobKey
-from batchai_scenario.emulator.cluster.queue import Queue, Waiting
+from batchai_scenario.emulator.cluster.queue import Queue, QueuedJob
 from tests.cluster.conftest import EXPERIMENT, WORKSPACE
 
 if TYPE_CHECKING:
@@ -237,8 +237,8 @@ def test_a_name_that_comes_back_stands_in_line_once() -> None:
 
 def test_a_queue_counts_what_is_asked_for() -> None:
     queue = Queue()
-    queue.wait(Waiting("a", 2, age=1))
-    queue.wait(Waiting("b", 5, age=2))
+    queue.wait(QueuedJob("a", 2, age=1))
+    queue.wait(QueuedJob("b", 5, age=2))
     queue.work("c", running=3, held=("n1", "n2", "n3", "n3"))
     assert (queue.demand(4), queue.demand(5)) == (5, 10)
     assert (queue.held("n2"), queue.held("n9")) == (True, False)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchai_scenario.emulator.cluster.keeping import Records
+from batchai_scenario.emulator.cluster.keeping import ResourceRecords
 from batchai_scenario.emulator.cluster.model import (
     AllocationState,
     Cluster,
@@ -111,7 +111,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @same_store
 @given(CLUSTERS, NODES)
 def test_clusters_and_their_nodes(store: Store, record: ClusterRecord, nodes: list[Node]) -> None:
-    records = Records(store)
+    records = ResourceRecords(store)
     key = record.cluster.key
     records.save_cluster(record, {"pointer": "secret"})
     records.save_nodes(key.id, nodes)
@@ -133,7 +133,7 @@ def test_clusters_and_their_nodes(store: Store, record: ClusterRecord, nodes: li
 @same_store
 @given(JOBS)
 def test_jobs(store: Store, record: JobRecord) -> None:
-    records = Records(store)
+    records = ResourceRecords(store)
     records.save_job(record, {"pointer": "secret"})
     key, queue = record.job.key, records.queue(record.job.cluster.lower())
     assert (key.id in records.jobs) == (key.id in queue.active) == (record.live and not record.waiting)
@@ -155,7 +155,7 @@ def test_jobs(store: Store, record: JobRecord) -> None:
 @same_store
 @given(CLUSTERS)
 def test_the_memory_follows_the_disk_when_a_transaction_fails(store: Store, record: ClusterRecord) -> None:
-    records = Records(store)
+    records = ResourceRecords(store)
 
     def fail() -> None:
         with records.transaction():

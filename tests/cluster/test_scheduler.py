@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchai_scenario.emulator.cluster.lines import Line
-from batchai_scenario.emulator.cluster.queue import Queue, Waiting
+from batchai_scenario.emulator.cluster.queue import Queue, QueuedJob
 from batchai_scenario.emulator.cluster.scheduler import Assignment, next_start
 
 
-def schedule(jobs: list[Waiting], nodes: list[str], capacity: int) -> list[Assignment]:
+def schedule(jobs: list[QueuedJob], nodes: list[str], capacity: int) -> list[Assignment]:
     """Start what can be started, one after another; jobs are given oldest first."""
     queue, idle, started = Queue(), Line[int](), []
     for age, job in enumerate(jobs):
@@ -27,39 +27,39 @@ def schedule(jobs: list[Waiting], nodes: list[str], capacity: int) -> list[Assig
     return started
 
 
-def chosen(jobs: list[Waiting], idle: int, capacity: int | None = None) -> list[str]:
+def chosen(jobs: list[QueuedJob], idle: int, capacity: int | None = None) -> list[str]:
     nodes = [f"n{number}" for number in range(idle)]
     return [item.job for item in schedule(jobs, nodes, idle if capacity is None else capacity)]
 
 
 def test_priority_then_age() -> None:
-    queue = [Waiting("a", 1, -1000), Waiting("b", 1), Waiting("c", 1, 1000), Waiting("d", 1)]
+    queue = [QueuedJob("a", 1, -1000), QueuedJob("b", 1), QueuedJob("c", 1, 1000), QueuedJob("d", 1)]
     assert chosen(queue, 3) == ["c", "b", "d"]
 
 
 def test_all_nodes_of_a_job_start_at_once() -> None:
-    assert schedule([Waiting("a", 2), Waiting("b", 1)], ["x", "y", "z"], 3) == [
+    assert schedule([QueuedJob("a", 2), QueuedJob("b", 1)], ["x", "y", "z"], 3) == [
         Assignment("a", ("x", "y")),
         Assignment("b", ("z",)),
     ]
 
 
 def test_a_big_job_at_the_head_is_not_starved_by_small_ones() -> None:
-    assert chosen([Waiting("big", 3), Waiting("small", 1)], 2, capacity=3) == []
+    assert chosen([QueuedJob("big", 3), QueuedJob("small", 1)], 2, capacity=3) == []
 
 
 def test_a_job_that_can_never_run_here_holds_back_nobody() -> None:
-    assert chosen([Waiting("huge", 9), Waiting("small", 1)], 2, capacity=3) == ["small"]
+    assert chosen([QueuedJob("huge", 9), QueuedJob("small", 1)], 2, capacity=3) == ["small"]
 
 
 def test_a_job_that_comes_back_is_not_overtaken_while_it_is_cleaned_up() -> None:
     queue, idle = Queue(), Line[int]()
     idle.add("n", 0)
-    first, behind = Waiting("first", 1, age=0), Waiting("behind", 1, age=1)
+    first, behind = QueuedJob("first", 1, age=0), QueuedJob("behind", 1, age=1)
     queue.wait(behind)
     queue.work("first", running=1, held=("old",), returns=first)
     assert next_start(queue, idle, 1) is None
-    queue.wait(Waiting("urgent", 1, 1000, age=2))
+    queue.wait(QueuedJob("urgent", 1, 1000, age=2))
     assert next_start(queue, idle, 1) == Assignment("urgent", ("n",))
     queue.forget("urgent")
     queue.wait(first)
@@ -72,8 +72,8 @@ def test_a_job_that_comes_back_is_not_overtaken_while_it_is_cleaned_up() -> None
 def test_a_job_too_big_to_come_back_here_holds_back_nobody() -> None:
     queue, idle = Queue(), Line[int]()
     idle.add("n", 0)
-    queue.wait(Waiting("small", 1, age=1))
-    queue.work("big", running=2, returns=Waiting("big", 2, age=0))
+    queue.wait(QueuedJob("small", 1, age=1))
+    queue.work("big", running=2, returns=QueuedJob("big", 2, age=0))
     assert next_start(queue, idle, 1) == Assignment("small", ("n",))
 
 
@@ -83,7 +83,7 @@ def test_a_job_too_big_to_come_back_here_holds_back_nobody() -> None:
     st.integers(0, 6),
 )
 def test_what_always_holds(jobs: list[tuple[int, int]], idle: int, busy: int) -> None:
-    queue = [Waiting(str(number), nodes, rank) for number, (nodes, rank) in enumerate(jobs)]
+    queue = [QueuedJob(str(number), nodes, rank) for number, (nodes, rank) in enumerate(jobs)]
     nodes = [f"n{number}" for number in range(idle)]
     capacity = idle + busy
     result = schedule(queue, nodes, capacity)

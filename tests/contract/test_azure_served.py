@@ -8,7 +8,7 @@ import pytest
 
 from batchai_scenario.backends import local
 from batchai_scenario.backends.local.host import start_emulator
-from batchai_scenario.backends.testing.bench import Setting, Target, make_bench
+from batchai_scenario.backends.testing.bench import BenchSetting, BenchTarget, make_bench
 from batchai_scenario.backends.testing.plugin import judge
 from batchai_scenario.backends.testing.probes import LocalProbes
 
@@ -26,7 +26,7 @@ def contract_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("served")
     home = folder / "emulated"
     emulator = start_emulator(home, engine="process", gpus="none")
-    bench = make_bench(Target("azure", {}), Setting(folder, local.environment(home)))
+    bench = make_bench(BenchTarget("azure", {}), BenchSetting(folder, local.environment(home)))
     bench.name = "azure (b), a served emulator"
     bench.note = "an emulator of this package, over real sockets at its own address"
     bench.probes, bench.unseen = LocalProbes(home, engine="process"), {}

@@ -10,7 +10,7 @@ import pytest
 from batchai_scenario.backends.base import JobState, OutputFile
 from batchai_scenario.backends.errors import NotFound
 from batchai_scenario.backends.memory import MemoryBackend
-from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.memory import MemoryWorld as Model
 from batchai_scenario.backends.testing.bench import Bench
 from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.probes import ModelProbes

@@ -26,7 +26,7 @@ from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec,
 from batchai_scenario.backends.errors import NotFound, ScenarioError, UserError
 from batchai_scenario.backends.local import open_backend
 from batchai_scenario.backends.memory import MemoryBackend
-from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.memory import MemoryWorld as Model
 from batchai_scenario.backends.testing.bench import Bench
 from batchai_scenario.backends.testing.vocabulary import PROGRAMS
 from batchai_scenario.backends.testing.world import CLUSTER, World, codes

@@ -11,8 +11,8 @@ import pytest
 
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.memory import MemoryBackend
-from batchai_scenario.backends.memory import World as Model
-from batchai_scenario.backends.testing.bench import Bench, Setting, Target, make_bench
+from batchai_scenario.backends.memory import MemoryWorld as Model
+from batchai_scenario.backends.testing.bench import Bench, BenchSetting, BenchTarget, make_bench
 from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.expected import read_expected
 from batchai_scenario.backends.testing.plugin import EXPECTED_RULES, judge
@@ -79,7 +79,7 @@ def test_expected_failures_are_strict(pytester: pytest.Pytester) -> None:
 
 
 def test_an_expected_failure_is_told_with_its_reason(tmp_path: Path) -> None:
-    bench = twins.broken(make_bench(Target("memory", {}), Setting(tmp_path)), twins.FinishesTwice)
+    bench = twins.broken(make_bench(BenchTarget("memory", {}), BenchSetting(tmp_path)), twins.FinishesTwice)
     config = SimpleNamespace(stash={EXPECTED_RULES: {"B4.2": "its clock runs on"}})
     node = SimpleNamespace(config=config, user_properties=[])
     with pytest.raises(pytest.xfail.Exception, match=r"its clock runs on \(what is said of the end"):
@@ -92,12 +92,12 @@ def test_an_expected_failure_is_told_with_its_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["local:engine", ":engine=process", "local:=docker"])
 def test_a_target_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--backend"):
-        Target.parse(text)
+        BenchTarget.parse(text)
 
 
 def test_an_unknown_backend_is_named_with_those_that_are_known(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no backend 'nope'; known are .*local, memory"):
-        make_bench(Target.parse("nope"), Setting(tmp_path))
+        make_bench(BenchTarget.parse("nope"), BenchSetting(tmp_path))
 
 
 def test_a_backend_whose_entry_point_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +107,8 @@ def test_a_backend_whose_entry_point_fails_is_named(tmp_path: Path, monkeypatch:
     (info / "entry_points.txt").write_text("[scenario.backends]\nbroken = a_module_that_is_not_there:opens\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(MachineError, match="a_module_that_is_not_there"):
-        make_bench(Target.parse("broken"), Setting(tmp_path))
-    assert make_bench(Target.parse("memory"), Setting(tmp_path)).main.name == "memory"
+        make_bench(BenchTarget.parse("broken"), BenchSetting(tmp_path))
+    assert make_bench(BenchTarget.parse("memory"), BenchSetting(tmp_path)).main.name == "memory"
 
 
 NEEDED = {"B2.7": "folder", "B5.13": "folder", "B8.2": "process", "B9.2": "traces"}
@@ -157,7 +157,7 @@ def test_a_declaration_without_a_look_or_a_reason_is_refused(unseen: dict[str, s
 
 
 def test_all_that_is_skipped_was_declared_and_stands_in_the_report(tmp_path: Path) -> None:
-    bench = make_bench(Target("memory", {}), Setting(tmp_path / "bench"))
+    bench = make_bench(BenchTarget("memory", {}), BenchSetting(tmp_path / "bench"))
     outcomes = [it.as_data() for it in run_checks(bench)]
     page = write(tmp_path, [{**about(bench), "outcomes": outcomes}]).read_text()
     skipped = [it for it in outcomes if it["result"] == "skipped"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.backends.base import Backend
-from batchai_scenario.backends.testing.bench import Setting, Target, make_bench
+from batchai_scenario.backends.testing.bench import BenchSetting, BenchTarget, make_bench
 from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.rules import CHAPTERS, RULES
 from batchai_scenario.backends.testing.runner import FAILED, run_checks
@@ -38,15 +38,15 @@ BROKEN = [
 def test_a_broken_twin_fails_at_its_rule_and_only_there(
     twin: type[twins.Twin], rule: str, tmp_path: Path
 ) -> None:
-    bench = twins.broken(make_bench(Target("memory", {}), Setting(tmp_path)), twin)
+    bench = twins.broken(make_bench(BenchTarget("memory", {}), BenchSetting(tmp_path)), twin)
     failed = {outcome.rule: outcome.detail for outcome in run_checks(bench) if outcome.result == FAILED}
     assert set(failed) == {rule}, failed
 
 
 @needs_root
 def test_files_of_another_user_are_found_past_the_backend(tmp_path: Path, exercise_process: None) -> None:
-    target = Target("local", {"engine": "process", "gpus": "none"})
-    bench = twins.broken(make_bench(target, Setting(tmp_path)), twins.LeavesFilesOfAnotherUser)
+    target = BenchTarget("local", {"engine": "process", "gpus": "none"})
+    bench = twins.broken(make_bench(target, BenchSetting(tmp_path)), twins.LeavesFilesOfAnotherUser)
     checks = [check for check in CHECKS.values() if check.rule.chapter in ("B2", "B5")]
     try:
         failed = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from batchai_scenario.backends.base import Backend, JobState, Problem
+from batchai_scenario.backends.base import Backend, BatchAIError, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,7 +65,7 @@ class BlamesTheMachineForWideJobs(Twin):
 
     def seen(self, job: JobStatus) -> JobStatus:
         blamed = self.kept.get(job.id) == 2 and job.state is JobState.FAILED
-        return replace(job, errors=(Problem("InternalError", "a node was lost"),)) if blamed else job
+        return replace(job, errors=(BatchAIError("InternalError", "a node was lost"),)) if blamed else job
 
 
 class LosesTheExitCode(Twin):
@@ -97,7 +97,7 @@ class ForgetsToCancel(Twin):
     def seen(self, job: JobStatus) -> JobStatus:
         if job.id not in self.kept:
             return job
-        problem = Problem("JobTerminated", "The specified job has been terminated by the user")
+        problem = BatchAIError("JobTerminated", "The specified job has been terminated by the user")
         return replace(job, state=JobState.FAILED, ended_at=job.started_at, exit_code=None, errors=(problem,))
 
     def terminate(self, job_id: str) -> None:

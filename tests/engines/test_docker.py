@@ -17,7 +17,7 @@ import pytest
 from batchai_scenario.emulator.engines.choose import Engines
 from batchai_scenario.emulator.engines.control import Owner
 from batchai_scenario.emulator.engines.docker import DockerEngine
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, LeftBehind
+from batchai_scenario.emulator.errors import CleanupIncomplete, EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal
@@ -311,7 +311,7 @@ def test_a_network_that_somebody_holds_is_told_and_goes_when_it_is_free(
     api.start(stranger)
     name = api.inspect_container(stranger)["Name"].lstrip("/")
     try:
-        with pytest.raises(LeftBehind) as caught:
+        with pytest.raises(CleanupIncomplete) as caught:
             lab.engine.sweep(frozenset({lab.cluster}))
         assert "network scenario-other-cluster" in caught.value.removed
         (stays,) = caught.value.stays

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from batchai_scenario.backends.base import ClusterSpec, JobSpec, Place
 from batchai_scenario.backends.errors import NotFound, UserError
-from batchai_scenario.backends.memory import MemoryBackend, World
+from batchai_scenario.backends.memory import MemoryBackend, MemoryWorld
 from batchai_scenario.backends.memory.backend import SUBSCRIPTION
 from batchai_scenario.backends.testing.vocabulary import PROGRAMS
 from tests.parity import azure_service
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from batchai_scenario.backends.base import ClusterStatus, JobStatus, OutputFile, Problem
+    from batchai_scenario.backends.base import BatchAIError, ClusterStatus, JobStatus, OutputFile
     from tests.parity.azure_service import Answer
 
 ENVIRONMENT = {**azure_service.ENVIRONMENT, "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
@@ -39,7 +39,7 @@ Query = dict[str, list[str]]
 class SharesAsFiles(MutableMapping[str, "bytes | None"]):
     """The model's shares as ``/share/folder/file``; None for a share or a folder."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: MemoryWorld) -> None:
         self._shares = world.shares
         self._folders: set[str] = set()
 
@@ -83,7 +83,7 @@ class ModelService(Service):
     """Answers in the service's shape about a model that knows the programs of the checks."""
 
     file_page: int = FILES_PAGE
-    model: MemoryBackend = field(default_factory=lambda: MemoryBackend(PROGRAMS, World()))
+    model: MemoryBackend = field(default_factory=lambda: MemoryBackend(PROGRAMS, MemoryWorld()))
 
     def __post_init__(self) -> None:
         self.files = SharesAsFiles(self.model.world)
@@ -259,7 +259,7 @@ def _time(when: datetime | None) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else ""
 
 
-def _errors(problems: tuple[Problem, ...]) -> dict[str, Any]:
+def _errors(problems: tuple[BatchAIError, ...]) -> dict[str, Any]:
     listed = [{"code": it.code, "message": it.message, "details": []} for it in problems]
     return {"errors": listed} if listed else {}
 

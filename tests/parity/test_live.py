@@ -18,7 +18,7 @@ from batchai_scenario.backends.azure.backend import AzureBackend
 from batchai_scenario.backends.base import BackendOptions, ClusterSpec, Place
 from batchai_scenario.backends.errors import BackendError, UserError
 from batchai_scenario.backends.memory import MemoryBackend
-from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.memory import MemoryWorld as Model
 from batchai_scenario.backends.settings import AzureSettings
 from batchai_scenario.backends.testing.bench import Bench
 from batchai_scenario.backends.testing.checks import CHECKS

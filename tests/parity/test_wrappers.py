@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
+from batchai_scenario.backends.base import BackendOptions, BatchAIError, ClusterSpec, JobSpec, JobState, Place
 from batchai_scenario.backends.errors import BackendError, UserError
 from batchai_scenario.backends.memory import MemoryBackend
-from batchai_scenario.backends.memory import World as Model
+from batchai_scenario.backends.memory import MemoryWorld as Model
 from batchai_scenario.backends.registry import Registry
-from batchai_scenario.backends.testing.bench import Bench, Setting, Target
+from batchai_scenario.backends.testing.bench import Bench, BenchSetting, BenchTarget
 from batchai_scenario.backends.testing.benches import memory_bench
 from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.runner import FAILED, run_check, run_checks
 from batchai_scenario.backends.testing.vocabulary import COMMANDS, PROGRAMS
 from batchai_scenario.backends.testing.world import World
 from batchai_scenario.backends.wrappers.benches import wrapper_bench
+from batchai_scenario.backends.wrappers.bundles import pack, unpack
 from batchai_scenario.backends.wrappers.faults import FAULTS, PROBLEMS, Rules
 from batchai_scenario.backends.wrappers.faulty import FaultyBackend
 from batchai_scenario.backends.wrappers.recording import RecordingBackend
@@ -46,7 +47,7 @@ HTTP_CHECKS = ("B1.1", "B2.1", "B2.2", "B3.1", "B4.3", "B5.1", "B5.5", "B6.1", "
 
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_a_wrapper_keeps_the_contract(name: str, tmp_path: Path) -> None:
-    bench = wrapper_bench(Target(name, WRAPPERS[name]), Setting(tmp_path))
+    bench = wrapper_bench(BenchTarget(name, WRAPPERS[name]), BenchSetting(tmp_path))
     try:
         broken = [outcome for outcome in run_checks(bench) if outcome.result == FAILED]
     finally:
@@ -56,7 +57,7 @@ def test_a_wrapper_keeps_the_contract(name: str, tmp_path: Path) -> None:
 
 def test_clients_survive_refusals_and_cuts_on_their_requests(tmp_path: Path, exercise_process: None) -> None:
     options = {"of": "local", "engine": "process", "gpus": "none", "faults": SURVIVED, "seed": "3"}
-    bench = wrapper_bench(Target("faulty", options), Setting(tmp_path))
+    bench = wrapper_bench(BenchTarget("faulty", options), BenchSetting(tmp_path))
     try:
         outcomes = [run_check(it, bench) for it in CHECKS.values() if it.rule.number in HTTP_CHECKS]
         broken = [outcome for outcome in outcomes if outcome.result == FAILED]
@@ -71,7 +72,7 @@ def test_clients_survive_refusals_and_cuts_on_their_requests(tmp_path: Path, exe
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_recording_replays_every_rule(name: str, tmp_path: Path) -> None:
     check = CHECKS[name]
-    bench = memory_bench(Target("memory", {}), Setting(tmp_path))
+    bench = memory_bench(BenchTarget("memory", {}), BenchSetting(tmp_path))
     replays = {**bench.unseen, "traces": "a replay touches nothing that could be searched"}
     if check.rule.absent(bench.main.capabilities(), replays) or check.rule.number.startswith("B0"):
         pytest.skip("declared absent by the model, or about opening by options, which a bundle has not")
@@ -103,6 +104,13 @@ def run(check: object, bench: Bench) -> None:
     finally:
         world.close()
         bench.close()
+
+
+def test_bundles_keep_the_names_that_they_were_written_with() -> None:
+    error = BatchAIError("JobFailed", "It failed.")
+    written = pack([error])
+    assert written[0]["is"] == "Problem"
+    assert unpack(written) == [error]
 
 
 PLACE = Place("group", "eastus", "workspace", "experiment")

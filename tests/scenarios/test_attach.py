@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.backends.errors import Interrupted, MachineError, UserError
-from batchai_scenario.backends.memory import Call, Result
+from batchai_scenario.backends.memory import ProgramCall, Result
 from batchai_scenario.scenarios.record.migrations import FORMAT
 from batchai_scenario.scenarios.record.record import Run, find_run, new_id, now, read_runs
 from batchai_scenario.scenarios.report import events as e
@@ -213,7 +213,7 @@ def test_ids_are_names_of_the_service() -> None:
 
 
 def test_programs_of_the_small_scenario_do_what_it_expects() -> None:
-    call = Call("train", "train 3", {}, lambda *_: b"")
+    call = ProgramCall("train", "train 3", {}, lambda *_: b"")
     assert len(trained(call).outputs) == 3
 
 

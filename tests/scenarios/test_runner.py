@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.backends.base import Problem
+from batchai_scenario.backends.base import BatchAIError
 from batchai_scenario.backends.errors import BackendError, Unreachable
-from batchai_scenario.backends.memory import Call, Result
+from batchai_scenario.backends.memory import ProgramCall, Result
 from batchai_scenario.scenarios.report import events as e
 from batchai_scenario.scenarios.report.text import parse_duration
 from tests.scenarios.worlds import World, trained
@@ -82,7 +82,10 @@ def test_the_log_is_told_while_the_job_runs_and_to_its_last_byte(world: World) -
     ("result", "reason"),
     [
         (Result(exit_code=3), "job train failed, expected succeeded: exit code 3"),
-        (Result(problem=Problem("FailedStartingContainer", "no image")), "FailedStartingContainer: no image"),
+        (
+            Result(problem=BatchAIError("FailedStartingContainer", "no image")),
+            "FailedStartingContainer: no image",
+        ),
         (Result(stdout="loss 0.5\n"), "MODEL/*.dnn: 0 files, expected 2"),
         (Result(stdout="loss 0.5\n", outputs={"MODEL/1.dnn": b""}), "MODEL/*.dnn: 1 file, expected 2"),
         (Result(outputs={"MODEL/1.dnn": b"", "MODEL/2.dnn": b""}), "metric loss: nothing matches"),
@@ -105,7 +108,7 @@ def test_whatever_is_not_as_expected_fails_the_run_with_a_sentence(
 
 
 def test_a_metric_counts_by_its_last_match_and_its_limits_by_their_condition(world: World) -> None:
-    def program(call: Call) -> Result:
+    def program(call: ProgramCall) -> Result:
         return Result(stdout="loss 0.9\nloss 0.5\n", outputs={f"MODEL/{n}.dnn": b"" for n in range(12)})
 
     world.programs["train 12"] = program
@@ -178,7 +181,7 @@ def test_keep_keeps_and_says_how_to_delete(world: World) -> None:
 
 
 def test_ctrl_c_terminates_the_job_and_cleans_up(world: World) -> None:
-    def endless(call: Call) -> Result:
+    def endless(call: ProgramCall) -> Result:
         return Result(stdout="loss 0.5\n" + "more " * 9, endless=True)
 
     world.programs["train 2"] = endless

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from batchai_scenario.backends.memory import Call, Result
+from batchai_scenario.backends.memory import ProgramCall, Result
 from batchai_scenario.scenarios.report import events as e
 from batchai_scenario.scenarios.report.base import Recording
 from batchai_scenario.scenarios.report.curves import ASCII_BLOCKS, Curve, remaining
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_metrics_and_epochs_are_told_as_they_come(world: World) -> None:
-    def program(_: Call) -> Result:
+    def program(_: ProgramCall) -> Result:
         lines = [f"epoch {n} of 2: loss {loss}" for n, loss in ((1, "0.5"), (2, "nan"), (2, "0.25"))]
         return Result(
             stdout="\n".join([*lines, "epoch 1 of 2"]), outputs={"MODEL/1.dnn": b"", "MODEL/2.dnn": b""}

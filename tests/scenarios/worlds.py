@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.memory import Call, MemoryBackend, Result
+from batchai_scenario.backends.memory import MemoryBackend, ProgramCall, Result
 from batchai_scenario.scenarios.definition.datasets import DataOptions
 from batchai_scenario.scenarios.definition.scenario import Scenario
 from batchai_scenario.scenarios.record.record import Run, read_runs
@@ -44,7 +44,7 @@ expect:
 """
 
 
-def trained(call: Call) -> Result:
+def trained(call: ProgramCall) -> Result:
     """Do what the small scenario expects."""
     epochs = int(call.command.split()[-1])
     lines = "".join(f"epoch {number}: loss {0.5 / number:.3f}\n" for number in range(1, epochs + 1))
@@ -58,7 +58,7 @@ class World:
 
     home: Path
     file: Path
-    programs: dict[str, Callable[[Call], Result]] = field(default_factory=lambda: {"train 2": trained})
+    programs: dict[str, Callable[[ProgramCall], Result]] = field(default_factory=lambda: {"train 2": trained})
     recording: Recording = field(default_factory=Recording)
     waiting: Waiting = field(default_factory=Waiting)
 

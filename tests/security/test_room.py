@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvicorn
 
+from batchai_scenario.emulator.gateway.connections import ClientTimeouts, ConnectionPlaces, places
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
-from batchai_scenario.emulator.gateway.room import ClientTimeouts, Room, places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture
 def door() -> Iterator[tuple[str, int]]:
     """A server with little patience and four places."""
-    kind = partial(HttpProtocol, patience=QUICK, room=Room(4))
+    kind = partial(HttpProtocol, patience=QUICK, room=ConnectionPlaces(4))
     server = uvicorn.Server(
         uvicorn.Config(application, http=kind, lifespan="off", ws="none", log_config=None)  # type: ignore[arg-type]
     )

@@ -13,7 +13,7 @@ from batchai_scenario.emulator.storage.operations import FIRST, ROWS, outcome, p
 from tests.storage.serving import ACCOUNT, SMB
 
 if TYPE_CHECKING:
-    from batchai_scenario.emulator.storage.operations import Row
+    from batchai_scenario.emulator.storage.operations import FilesOperation
     from tests.storage.serving import Answer, Served
 
 PAGE = Path(__file__).parents[2] / "docs" / "files-operations.md"
@@ -61,7 +61,7 @@ class Request(NamedTuple):
         return served.ask(self.method, self.path, self.query, self.headers, self.body)
 
 
-def prepared(served: Served, row: Row) -> Request:
+def prepared(served: Served, row: FilesOperation) -> Request:
     """Make what an operation needs, and the request for it."""
     served.make("/data/f", b"content")
     source = served.linked("data/f", "rwd")
@@ -94,7 +94,7 @@ def prepared(served: Served, row: Row) -> Request:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])
-def test_what_the_table_says_is_so(served: Served, row: Row) -> None:
+def test_what_the_table_says_is_so(served: Served, row: FilesOperation) -> None:
     answer = prepared(served, row).ask(served)
     refused, _ = outcome(row)
     if refused:

@@ -21,7 +21,7 @@ import pytest
 import training.datasets.mnist_cntk_text as program
 from training.datasets.mnist_digits import NotDigits, from_idx, from_pickle, from_text, write_text
 from training.datasets.mnist_sources import MNIST, from_wheel
-from training.support.events import Trouble
+from training.support.events import RequirementError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,21 +260,21 @@ def test_other_digits_are_refused(tmp_path: Path, tiny: Tiny, source: Path, hear
     images = bytearray(gzip.decompress((source / "t10k-images-idx3-ubyte.gz").read_bytes()))
     images[100] ^= 1
     (source / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
-    with pytest.raises(Trouble, match="not MNIST's 12 digits"):
+    with pytest.raises(RequirementError, match="not MNIST's 12 digits"):
         program.make(tmp_path, source, heard, spec=tiny.spec)
     assert not list(folder_of(tmp_path).glob("*.txt"))
 
 
 def test_an_empty_named_folder_is_said(tmp_path: Path, tiny: Tiny, heard: Heard) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(Trouble, match="holds no MNIST digits"):
+    with pytest.raises(RequirementError, match="holds no MNIST digits"):
         program.make(tmp_path, tmp_path / "empty", heard, spec=tiny.spec)
 
 
 def test_offline_with_an_empty_cache_says_what_to_fetch_and_where_to_put_it(
     tmp_path: Path, tiny: Tiny, heard: Heard
 ) -> None:
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(RequirementError) as caught:
         program.make(tmp_path, None, heard, offline=True, spec=tiny.spec)
     where = folder_of(tmp_path) / "originals"
     for name in tiny.originals:
@@ -303,7 +303,7 @@ def test_a_disk_without_room_is_told_before_anything_is_fetched(
     first, second = tiny.spec.parts
     huge = dataclasses.replace(first, text_size=1 << 60)
     spec = dataclasses.replace(tiny.spec, parts=(huge, second), mirrors=(mirror.url,))
-    with pytest.raises(Trouble, match=r"MB free, and .* MB are needed"):
+    with pytest.raises(RequirementError, match=r"MB free, and .* MB are needed"):
         program.make(tmp_path, None, heard, spec=spec)
     assert mirror.requests == []
 
@@ -313,7 +313,7 @@ def test_a_download_goes_on_where_it_was_cut_off(
 ) -> None:
     spec = dataclasses.replace(tiny.spec, mirrors=(mirror.url,))
     mirror.cut_after = 20_000
-    with pytest.raises(Trouble):
+    with pytest.raises(RequirementError):
         program.make(tmp_path, None, heard, spec=spec)
     (partial,) = (folder_of(tmp_path) / "originals").glob("*.partial")
     have = partial.stat().st_size
@@ -330,11 +330,11 @@ def test_a_mirror_with_other_files_is_passed_over(
     name = "train-images-idx3-ubyte.gz"
     mirror.files[name] = mirror.files[name][:-1] + b"?"
     spec = dataclasses.replace(tiny.spec, mirrors=(mirror.url,))
-    with pytest.raises(Trouble, match="wrong SHA-256"):
+    with pytest.raises(RequirementError, match="wrong SHA-256"):
         program.make(tmp_path, None, heard, spec=spec)
     assert not list(folder_of(tmp_path).glob("*.txt"))
     del mirror.files[name]
-    with pytest.raises(Trouble, match="HTTP 404"):
+    with pytest.raises(RequirementError, match="HTTP 404"):
         program.make(tmp_path, None, heard, spec=spec)
 
 

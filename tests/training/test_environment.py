@@ -17,7 +17,7 @@ import pytest
 import training.toolkits.cntk.make_environment as program
 import training.toolkits.custommpi.make_environment as open_mpi
 from training.support.bases import bare_environment, run_here
-from training.support.events import Trouble
+from training.support.events import RequirementError
 from training.support.interpreters import Interpreter, candidates, choose, look_at
 from training.support.wheels import add_pip, unpack
 from training.toolkits.cntk.elf import shared_library
@@ -113,7 +113,7 @@ def test_pyenv_is_found_without_its_shell_functions(tmp_path: Path, how: str) ->
 def test_a_named_python_must_fit(tmp_path: Path) -> None:
     named = fake_python(tmp_path / "python3.5", (3, 5, 2))
     assert chosen({}, named).path == named
-    with pytest.raises(Trouble, match=r"is not a CPython 3\.6, 3\.5 or 2\.7"):
+    with pytest.raises(RequirementError, match=r"is not a CPython 3\.6, 3\.5 or 2\.7"):
         choose(Path(sys.executable), {})
 
 

@@ -15,9 +15,9 @@ import pytest
 import training.images.debian.build as debian
 import training.toolkits.cntk.build_image as cntk
 from batchai_scenario.emulator.engines.substitutes import build_programs, delivered_tables, read_table
-from training.images.builder import RECIPE_LABEL, Recipe, _imported, _pack_tree, _split, build
+from training.images.builder import RECIPE_LABEL, ImageRecipe, _imported, _pack_tree, _split, build
 from training.images.rootfs import make_rootfs
-from training.support.events import Events, Trouble
+from training.support.events import Events, RequirementError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,8 @@ def fill(folder: Path, _events: Events) -> None:
     (folder / "opt" / "link").symlink_to("/bin/sh")
 
 
-def recipe(base: str = "scenario-none/none:none", finish: str = "", contents: str = "1") -> Recipe:
-    return Recipe("tried", "An image of the tests", base, "bookworm", (), (contents,), fill, finish)
+def recipe(base: str = "scenario-none/none:none", finish: str = "", contents: str = "1") -> ImageRecipe:
+    return ImageRecipe("tried", "An image of the tests", base, "bookworm", (), (contents,), fill, finish)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_tags_are_split_at_the_tag() -> None:
 
 def test_an_import_that_failed_is_not_taken_for_an_image() -> None:
     assert _imported('{"status":"sha256:1"}\n') == "sha256:1"
-    with pytest.raises(Trouble, match="no space"):
+    with pytest.raises(RequirementError, match="no space"):
         _imported('{"status":"Importing"}\n{"error":"no space left on device"}\n')
 
 
@@ -130,12 +130,12 @@ def test_a_mirror_can_be_named(
 def test_what_mmdebstrap_says_is_said(tmp_path: Path, tools: Path, heard: Heard) -> None:
     put(tools, "apt-get", "exit 1")
     put(tools, "mmdebstrap", 'echo "E: no mirror answers" >&2; exit 25')
-    with pytest.raises(Trouble, match="no mirror answers"):
+    with pytest.raises(RequirementError, match="no mirror answers"):
         make_rootfs("bookworm", (), None, "", tmp_path / "out.tar", heard)
 
 
 def test_without_apt_the_remedy_is_named(tmp_path: Path, tools: Path, heard: Heard) -> None:
-    with pytest.raises(Trouble, match="no apt") as caught:
+    with pytest.raises(RequirementError, match="no apt") as caught:
         make_rootfs("bookworm", (), None, "", tmp_path / "out.tar", heard)
     assert "mmdebstrap" in caught.value.remedy
 
@@ -153,7 +153,7 @@ def test_mmdebstrap_is_fetched_if_it_is_not_installed(tmp_path: Path, tools: Pat
 
 def test_mmdebstrap_that_cannot_be_fetched_is_said(tmp_path: Path, tools: Path, heard: Heard) -> None:
     put(tools, "apt-get", 'echo "E: Unable to locate package $3" >&2; exit 100')
-    with pytest.raises(Trouble, match="Unable to locate package mmdebstrap"):
+    with pytest.raises(RequirementError, match="Unable to locate package mmdebstrap"):
         make_rootfs("bookworm", (), None, "", tmp_path / "out.tar", heard)
 
 
@@ -218,7 +218,7 @@ def test_an_image_is_built_on_a_base_once(docker_image: str, tag: str, heard: He
 def test_a_build_that_fails_leaves_no_image(docker_image: str, tag: str, heard: Heard) -> None:
     import docker
 
-    with pytest.raises(Trouble, match="no apt"):
+    with pytest.raises(RequirementError, match="no apt"):
         build(recipe(docker_image, finish="echo broken; exit 7"), tag, heard)
     notes = [event["message"] for event in heard.all() if event["event"] == "note"]
     assert any("exit code 7" in note and "broken" in note for note in notes)

@@ -13,7 +13,7 @@ import pytest
 from tests.lacking import skip_for
 from training.support import machine, python27
 from training.support.downloads import KnownFile, fetch_known, missing_bytes
-from training.support.events import Trouble
+from training.support.events import RequirementError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def test_a_package_gives_programs_and_libraries_and_nothing_beside_its_folder(tm
 def test_what_is_no_package_is_named(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "x.deb"
     path.write_bytes(data)
-    with pytest.raises(Trouble, match=rf"x\.deb.*{message}"):
+    with pytest.raises(RequirementError, match=rf"x\.deb.*{message}"):
         python27.unpack([path], tmp_path / "prefix")
 
 
@@ -138,7 +138,7 @@ def test_a_mirror_that_never_ends_is_left_at_the_known_size(
     tmp_path: Path, mirror: Mirror, heard: Heard
 ) -> None:
     mirror.files = {"a.deb": b"x" * 1_000_000}
-    with pytest.raises(Trouble, match="wrong SHA-256"):
+    with pytest.raises(RequirementError, match="wrong SHA-256"):
         fetch_known([known("a.deb", b"x" * 1000)], [mirror.url], tmp_path, heard)
     assert list(tmp_path.iterdir()) == []
 
@@ -147,7 +147,7 @@ def test_without_a_network_it_says_what_could_not_be_fetched_and_from_where(
     tmp_path: Path, heard: Heard
 ) -> None:
     environment = {"SCENARIO_DEBIAN_MIRROR": "http://127.0.0.1:9/debian"}
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(RequirementError) as caught:
         python27.fetch(tmp_path, environment, heard)
     for package_ in python27.PACKAGES:
         assert package_.name in caught.value.message
@@ -167,7 +167,7 @@ def test_bytes_that_are_missing_are_counted(tmp_path: Path) -> None:
 
 def test_a_place_without_room_is_named_before_anything_is_fetched(tmp_path: Path) -> None:
     machine.check_place(tmp_path / "not" / "yet", 1)
-    with pytest.raises(Trouble, match=r"MB free, and .* MB are needed"):
+    with pytest.raises(RequirementError, match=r"MB free, and .* MB are needed"):
         machine.check_place(tmp_path / "not" / "yet", 1 << 60)
     assert list(tmp_path.iterdir()) == []
 
@@ -176,15 +176,16 @@ def test_a_place_where_no_program_can_run_is_named(tmp_path: Path) -> None:
     noexec = next((path for path in ("/dev/shm", "/sys", "/proc") if os.statvfs(path).f_flag & 8), "")
     if not noexec:
         skip_for("a noexec file system", "no file system here is mounted noexec")
-    with pytest.raises(Trouble, match=r"noexec|may not be written"):
+    with pytest.raises(RequirementError, match=r"noexec|may not be written"):
         machine.check_place(type(tmp_path)(noexec), 1)
 
 
 def test_another_kind_of_machine_is_told_in_a_sentence() -> None:
     with pytest.raises(
-        Trouble, match=r"CNTK's wheels are for Linux with glibc on x86-64; this machine is Linux aarch64"
+        RequirementError,
+        match=r"CNTK's wheels are for Linux with glibc on x86-64; this machine is Linux aarch64",
     ):
         machine.check_platform("CNTK's wheels are", ("Linux", "aarch64", "glibc"))
-    with pytest.raises(Trouble, match="Linux x86_64 without glibc"):
+    with pytest.raises(RequirementError, match="Linux x86_64 without glibc"):
         machine.check_platform("CNTK's wheels are", ("Linux", "x86_64", ""))
     machine.check_platform("CNTK's wheels are", ("Linux", "x86_64", "glibc"))

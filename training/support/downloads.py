@@ -12,7 +12,7 @@ from pathlib import Path
 
 import requests
 
-from training.support.events import Events, Trouble
+from training.support.events import Events, RequirementError
 from training.support.files import sha256
 
 _CONNECT, _READ = 3.0, 20.0  # seconds; an offline machine must not be slow to say so
@@ -42,7 +42,7 @@ def fetch_known(files: Iterable[KnownFile], mirrors: Iterable[str], folder: Path
         events: hears the progress of each file.
 
     Raises:
-        Trouble: no mirror gave them; says what is missing and what each mirror answered.
+        RequirementError: no mirror gave them; says what is missing and what each mirror answered.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     missing = [file for file in files if not _is_there(folder / file.name, file)]
@@ -60,7 +60,7 @@ def fetch_known(files: Iterable[KnownFile], mirrors: Iterable[str], folder: Path
         else:
             return mirror
     names = ", ".join(file.name for file in missing)
-    raise Trouble(f"{names} could not be fetched: {'; '.join(reasons) or 'no mirrors are known'}")
+    raise RequirementError(f"{names} could not be fetched: {'; '.join(reasons) or 'no mirrors are known'}")
 
 
 def missing_bytes(files: Iterable[KnownFile], folder: Path) -> int:

@@ -101,7 +101,7 @@ class Environment:
         """Make it unless it stands; ends with a ``done`` event.
 
         Raises:
-            Trouble: no wheels, no room, or the toolkit does not run in what was made.
+            RequirementError: no wheels, no room, or the toolkit does not run in what was made.
         """
         with only_one(self._root, events):
             if not self.stands():
@@ -157,7 +157,7 @@ def environment_here(recipe: Recipe, cache: Path, python: Path | None) -> Enviro
     """Give the environment that this machine can have: on the named Python, a found one, or a fetched one.
 
     Raises:
-        Trouble: this machine cannot run the toolkit, or the named Python does not fit.
+        RequirementError: this machine cannot run the toolkit, or the named Python does not fit.
     """
     check_platform(f"{recipe.title.partition(' ')[0]}'s wheels are")
     check_libraries()
@@ -171,7 +171,7 @@ def make(recipe: Recipe, cache: Path, python: Path | None, events: Events) -> No
     """Make the environment unless it is there; ends with a ``done`` event.
 
     Raises:
-        Trouble: no wheels, no room, or the toolkit does not run in what was made.
+        RequirementError: no wheels, no room, or the toolkit does not run in what was made.
     """
     environment_here(recipe, cache, python).make(events)
 
@@ -180,7 +180,7 @@ def check(recipe: Recipe, cache: Path, python: Path | None, events: Events) -> N
     """Say what making the environment would fetch; makes nothing.
 
     Raises:
-        Trouble: it cannot be made here.
+        RequirementError: it cannot be made here.
     """
     environment = environment_here(recipe, cache, python)
     needs = environment.needs()

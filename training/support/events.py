@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
 
-class Trouble(Exception):
+class RequirementError(Exception):
     """The machine lacks something; ``remedy`` says what, and how to get it."""
 
     def __init__(self, message: str, remedy: str = "") -> None:
@@ -69,7 +69,7 @@ class Events:
             text = " ".join(map(str, value)) if isinstance(value, list) else value
             print(f"{key}: {text}", file=self._out, flush=True)
 
-    def error(self, trouble: Trouble) -> None:
+    def error(self, trouble: RequirementError) -> None:
         """Give the reason; the last event of a program that could not do its work."""
         if self._json:
             self._line({"event": "error", "message": trouble.message, "remedy": trouble.remedy})
@@ -94,13 +94,15 @@ def run(events: Events, work: Callable[[], None]) -> NoReturn:
     signal.signal(signal.SIGTERM, leave)
     try:
         work()
-    except Trouble as trouble:
+    except RequirementError as trouble:
         events.error(trouble)
         raise SystemExit(3) from None
     except OSError as error:  # a full disk, a folder that may not be written
         where = f" ({error.filename})" if error.filename else ""
         events.error(
-            Trouble(f"{error.strerror or error}{where}", "Make room or give the right, and run it again.")
+            RequirementError(
+                f"{error.strerror or error}{where}", "Make room or give the right, and run it again."
+            )
         )
         raise SystemExit(3) from None
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.support.events import Trouble
+from training.support.events import RequirementError
 
 _PROBE = (
     "import sys, json, platform; print(json.dumps([list(sys.version_info[:3]), sys.maxunicode, "
@@ -43,13 +43,13 @@ def choose(
         abis: Those that the toolkit has wheels for.
 
     Raises:
-        Trouble: the named one does not fit.
+        RequirementError: the named one does not fit.
     """
     if named is not None:
         found = look_at(named)
         if found is None or found.abi not in abis:
             fitting = [f"{major}.{minor}" for (major, minor), abi in _ABIS.items() if abi in abis]
-            raise Trouble(
+            raise RequirementError(
                 f"{named} is not a CPython {', '.join(fitting[:-1])} or {fitting[-1]} (with four-byte "
                 "Unicode) that runs here.",
                 f"Name another with {variable}, or none: then one is found, or fetched.",

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from training.support.downloads import KnownFile, fetch_known, missing_bytes
-from training.support.events import Events, Trouble
+from training.support.events import Events, RequirementError
 from training.support.files import only_one
 
 VERSION = (2, 7, 18)
@@ -95,14 +95,14 @@ def fetch(cache: Path, environment: Mapping[str, str], events: Events) -> list[P
     """Put the packages into the cache unless they are there; give their paths.
 
     Raises:
-        Trouble: no mirror gave them; names each, and the ways out.
+        RequirementError: no mirror gave them; names each, and the ways out.
     """
     folder = cache / _FOLDER
     with only_one(folder, events):
         try:
             fetch_known(PACKAGES, mirrors(environment), folder, events)
-        except Trouble as trouble:
-            raise Trouble(
+        except RequirementError as trouble:
+            raise RequirementError(
                 f"a Python 2.7 could not be fetched: {trouble.message}",
                 f"Name a Debian mirror with SCENARIO_DEBIAN_MIRROR, or put these files into {folder}.",
             ) from None
@@ -120,7 +120,7 @@ def unpack(packages: list[Path], prefix: Path) -> Path:
     What the packages have in ``/usr/bin`` and ``/usr/lib`` comes to ``bin`` and ``lib``, nothing else does.
 
     Raises:
-        Trouble: a package is no Debian package, or this Python cannot read xz.
+        RequirementError: a package is no Debian package, or this Python cannot read xz.
     """
     for package in packages:
         with package.open("rb") as stream:
@@ -134,13 +134,13 @@ def unpack(packages: list[Path], prefix: Path) -> Path:
 def _unpack_package(stream: IO[bytes], name: str, prefix: Path) -> None:
     data = next((data for member, data in ar_members(stream, name) if member.startswith("data.tar")), None)
     if data is None:
-        raise Trouble(f"{name} holds no data.tar, so it is no Debian package")
+        raise RequirementError(f"{name} holds no data.tar, so it is no Debian package")
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             for member in archive:
                 _unpack_member(archive, member, prefix)
     except tarfile.ReadError as error:
-        raise Trouble(
+        raise RequirementError(
             f"{name} cannot be unpacked: {error}",
             "The Python that runs this needs its module lzma: use your system's python3.",
         ) from None
@@ -164,16 +164,16 @@ def ar_members(stream: IO[bytes], name: str) -> Iterator[tuple[str, bytes]]:
     """Give the members of an ``ar`` archive: (name, content).
 
     Raises:
-        Trouble: it is none, or is cut off; ``name`` is in the message.
+        RequirementError: it is none, or is cut off; ``name`` is in the message.
     """
     if stream.read(len(_AR_MAGIC)) != _AR_MAGIC:
-        raise Trouble(f"{name} is no ar archive")
+        raise RequirementError(f"{name} is no ar archive")
     while header := stream.read(_AR_HEADER):
         size = header[48:58].decode(errors="replace").strip()
         if len(header) < _AR_HEADER or header[58:] != _AR_END or not size.isdigit():
-            raise Trouble(f"{name} is a damaged ar archive")
+            raise RequirementError(f"{name} is a damaged ar archive")
         content = stream.read(int(size))
         if len(content) < int(size):
-            raise Trouble(f"{name} is an ar archive that was cut off")
+            raise RequirementError(f"{name} is an ar archive that was cut off")
         stream.read(int(size) % 2)
         yield header[:16].decode(errors="replace").strip().rstrip("/"), content

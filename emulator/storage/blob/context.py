@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
+    from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.blob.blocks import Blocks
     from batchai_scenario.emulator.storage.blob.containers import Containers
     from batchai_scenario.emulator.storage.records import Records
@@ -24,4 +24,4 @@ class BlobContext(NamedTuple):
     records: Records
     committing: asyncio.Lock
     clock: Clock
-    tokens: Tokens
+    tokens: TokenReader

@@ -45,7 +45,7 @@ _SOURCE = "x-ms-copy-source"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class BlobSource:
     """A blob of this emulator that a request names; ``url`` is free of signatures."""
 
     account: Account
@@ -130,7 +130,7 @@ async def abort_copy(context: BlobContext, call: BlobCall) -> Response:
         raise failure("NoPendingCopyOperation")
 
 
-def find_source(context: BlobContext, call: BlobCall) -> Source:
+def find_source(context: BlobContext, call: BlobCall) -> BlobSource:
     """Read the URL of the source and check that the request may read it.
 
     Nothing is fetched over the network: only this emulator's own blobs can be a source (our decision).
@@ -148,10 +148,10 @@ def find_source(context: BlobContext, call: BlobCall) -> Source:
     parts = tuple(name.split("/"))
     if not container or any(part in ("", ".", "..") for part in parts):
         raise unverified("The URL names no blob.", 404)
-    return Source(named.account, container, parts, named.url._replace(query="", fragment="").geturl())
+    return BlobSource(named.account, container, parts, named.url._replace(query="", fragment="").geturl())
 
 
-def open_source(context: BlobContext, source: Source) -> Found:
+def open_source(context: BlobContext, source: BlobSource) -> Found:
     """Find the blob of a copy source; StorageError CannotVerifyCopySource (404)."""
     try:
         root = context.containers.root(source.account.name, source.container)
@@ -214,7 +214,7 @@ def _keeps_headers(call: BlobCall) -> bool:
     return call.headers.get("x-ms-copy-source-blob-properties", "true").lower() == "true"
 
 
-def _told(context: BlobContext, source: Source, size: int) -> dict[str, str]:
+def _told(context: BlobContext, source: BlobSource, size: int) -> dict[str, str]:
     return {
         "x-ms-copy-id": str(uuid.uuid4()),
         "x-ms-copy-source": source.url,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.home import Home
     from batchai_scenario.emulator.state.store import Store
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
-    from batchai_scenario.emulator.storage.bearer import Tokens
+    from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.shares import Shares
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ETXTBSY)
@@ -52,7 +52,7 @@ class BlobService:
     dialect = BLOBS
 
     def __init__(  # noqa: PLR0917 - what every room is made of
-        self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, home: Home, tokens: Tokens
+        self, accounts: Accounts, shares: Shares, store: Store, clock: Clock, home: Home, tokens: TokenReader
     ) -> None:
         """Serve the accounts' containers; ``shares`` lends its records and its staging folder."""
         self._accounts = accounts

@@ -24,7 +24,7 @@ _SKUS = {
 }
 
 
-class Operation(NamedTuple):
+class ManagementOperation(NamedTuple):
     """A row of the page: ``path`` is below ``A``, the account, or begins with a slash."""
 
     name: str
@@ -34,38 +34,46 @@ class Operation(NamedTuple):
 
 
 OPERATIONS = (
-    Operation("StorageAccounts_CheckNameAvailability", "POST", "/checkNameAvailability"),
-    Operation("StorageAccounts_Create", "PUT", "A"),
-    Operation("StorageAccounts_Update", "PATCH", "A", "tags and SKU"),
-    Operation("StorageAccounts_GetProperties", "GET", "A"),
-    Operation("StorageAccounts_Delete", "DELETE", "A"),
-    Operation("StorageAccounts_List", "GET", "/storageAccounts"),
-    Operation("StorageAccounts_ListByResourceGroup", "GET", "/storageAccounts (of a group)"),
-    Operation("StorageAccounts_ListKeys", "POST", "A/listKeys"),
-    Operation("StorageAccounts_RegenerateKey", "POST", "A/regenerateKey"),
-    Operation("StorageAccounts_ListAccountSAS", "POST", "A/ListAccountSas"),
-    Operation(
+    ManagementOperation("StorageAccounts_CheckNameAvailability", "POST", "/checkNameAvailability"),
+    ManagementOperation("StorageAccounts_Create", "PUT", "A"),
+    ManagementOperation("StorageAccounts_Update", "PATCH", "A", "tags and SKU"),
+    ManagementOperation("StorageAccounts_GetProperties", "GET", "A"),
+    ManagementOperation("StorageAccounts_Delete", "DELETE", "A"),
+    ManagementOperation("StorageAccounts_List", "GET", "/storageAccounts"),
+    ManagementOperation("StorageAccounts_ListByResourceGroup", "GET", "/storageAccounts (of a group)"),
+    ManagementOperation("StorageAccounts_ListKeys", "POST", "A/listKeys"),
+    ManagementOperation("StorageAccounts_RegenerateKey", "POST", "A/regenerateKey"),
+    ManagementOperation("StorageAccounts_ListAccountSAS", "POST", "A/ListAccountSas"),
+    ManagementOperation(
         "StorageAccounts_ListServiceSAS", "POST", "A/ListServiceSas", "of shares, files, blobs, containers"
     ),
-    Operation("Skus_List", "GET", "/skus"),
-    Operation("Usages_List, Usage_List", "GET", "/usages"),
-    Operation("Usages_ListByLocation", "GET", "/locations/L/usages"),
-    Operation("BlobServices_List", "GET", "A/blobServices"),
-    Operation("BlobServices_GetServiceProperties", "GET", "A/blobServices/default"),
-    Operation("BlobServices_SetServiceProperties", "PUT", "A/blobServices/default", "what holds here anyway"),
-    Operation("BlobContainers_List", "GET", "A/blobServices/default/containers"),
-    Operation("BlobContainers_Create", "PUT", "A/blobServices/default/containers/C", "private ones"),
-    Operation("BlobContainers_Update", "PATCH", "A/blobServices/default/containers/C"),
-    Operation("BlobContainers_Get", "GET", "A/blobServices/default/containers/C"),
-    Operation("BlobContainers_Delete", "DELETE", "A/blobServices/default/containers/C"),
-    Operation("FileServices_List", "GET", "A/fileServices"),
-    Operation("FileServices_GetServiceProperties", "GET", "A/fileServices/default"),
-    Operation("FileServices_SetServiceProperties", "PUT", "A/fileServices/default", "what holds here anyway"),
-    Operation("FileShares_List", "GET", "A/fileServices/default/shares"),
-    Operation("FileShares_Create", "PUT", "A/fileServices/default/shares/S"),
-    Operation("FileShares_Update", "PATCH", "A/fileServices/default/shares/S"),
-    Operation("FileShares_Get", "GET", "A/fileServices/default/shares/S"),
-    Operation("FileShares_Delete", "DELETE", "A/fileServices/default/shares/S", "without snapshots"),
+    ManagementOperation("Skus_List", "GET", "/skus"),
+    ManagementOperation("Usages_List, Usage_List", "GET", "/usages"),
+    ManagementOperation("Usages_ListByLocation", "GET", "/locations/L/usages"),
+    ManagementOperation("BlobServices_List", "GET", "A/blobServices"),
+    ManagementOperation("BlobServices_GetServiceProperties", "GET", "A/blobServices/default"),
+    ManagementOperation(
+        "BlobServices_SetServiceProperties", "PUT", "A/blobServices/default", "what holds here anyway"
+    ),
+    ManagementOperation("BlobContainers_List", "GET", "A/blobServices/default/containers"),
+    ManagementOperation(
+        "BlobContainers_Create", "PUT", "A/blobServices/default/containers/C", "private ones"
+    ),
+    ManagementOperation("BlobContainers_Update", "PATCH", "A/blobServices/default/containers/C"),
+    ManagementOperation("BlobContainers_Get", "GET", "A/blobServices/default/containers/C"),
+    ManagementOperation("BlobContainers_Delete", "DELETE", "A/blobServices/default/containers/C"),
+    ManagementOperation("FileServices_List", "GET", "A/fileServices"),
+    ManagementOperation("FileServices_GetServiceProperties", "GET", "A/fileServices/default"),
+    ManagementOperation(
+        "FileServices_SetServiceProperties", "PUT", "A/fileServices/default", "what holds here anyway"
+    ),
+    ManagementOperation("FileShares_List", "GET", "A/fileServices/default/shares"),
+    ManagementOperation("FileShares_Create", "PUT", "A/fileServices/default/shares/S"),
+    ManagementOperation("FileShares_Update", "PATCH", "A/fileServices/default/shares/S"),
+    ManagementOperation("FileShares_Get", "GET", "A/fileServices/default/shares/S"),
+    ManagementOperation(
+        "FileShares_Delete", "DELETE", "A/fileServices/default/shares/S", "without snapshots"
+    ),
 )
 
 

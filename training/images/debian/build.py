@@ -10,9 +10,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from training.images.builder import Recipe, main
+from training.images.builder import ImageRecipe, main
 
-RECIPE = Recipe(
+RECIPE = ImageRecipe(
     name="debian",
     summary="A small Debian for jobs that need no toolkit",
     base="debian:bookworm-slim",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from training.images.builder import Recipe, main
+from training.images.builder import ImageRecipe, main
 
 _PACKAGES = (
     "ca-certificates",
@@ -44,7 +44,7 @@ _FINISH = (
     'echo "%sudo ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/scenario'
 )
 
-RECIPE = Recipe(
+RECIPE = ImageRecipe(
     name="node",
     summary="What stands for a node's own system, for jobs that name no container",
     base="debian:bookworm-slim",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from training.images.builder import Recipe, main
+from training.images.builder import ImageRecipe, main
 from training.support.events import Events
 from training.support.openmpi import OPEN_MPI
 from training.support.wheels import add_pip, fetch, read_wheels, unpack
@@ -39,7 +39,7 @@ def fill(folder: Path, events: Events) -> None:
     add_pip(prefix / "bin", 2)
 
 
-RECIPE = Recipe(
+RECIPE = ImageRecipe(
     name="cntk",
     summary="CNTK 2.7 for CPUs with Python 2.7",
     base="debian:bullseye-slim",

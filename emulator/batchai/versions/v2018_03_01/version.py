@@ -79,7 +79,7 @@ def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a cluster's PATCH: ``scaleSettings``, ``tags``, or both; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    changes = read_body(models.ClusterUpdate, body)
+    changes = read_body(models.FlatClusterUpdate, body)
     tags = read_tags(body or {})
     return changes if tags is None else {**changes, "tags": tags}
 
@@ -95,7 +95,7 @@ def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_file_server(models.FileServer, body, VERSION)
+    return finish_file_server(models.FlatFileServer, body, VERSION)
 
 
 def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, version: str) -> Read:

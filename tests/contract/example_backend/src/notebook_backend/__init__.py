@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchai_scenario.backends.base import Backend, BackendOptions, ClusterSpec, ClusterStatus
-    from batchai_scenario.backends.memory import Call, Result, World
+    from batchai_scenario.backends.memory import MemoryWorld, ProgramCall, Result
 
 OPTIONS = ("nodes",)
 
@@ -30,8 +30,8 @@ class NotebookBackend(MemoryBackend):
     def __init__(
         self,
         nodes: int = 1,
-        programs: Mapping[str, Callable[[Call], Result]] | None = None,
-        world: World | None = None,
+        programs: Mapping[str, Callable[[ProgramCall], Result]] | None = None,
+        world: MemoryWorld | None = None,
     ) -> None:
         super().__init__(programs, world)
         self._nodes = nodes

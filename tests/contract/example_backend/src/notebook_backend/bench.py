@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import BackendOptions
-from batchai_scenario.backends.memory import World
+from batchai_scenario.backends.memory import MemoryWorld
 from batchai_scenario.backends.testing.bench import Bench
 from batchai_scenario.backends.testing.probes import ModelProbes
 from batchai_scenario.backends.testing.vocabulary import PROGRAMS
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchai_scenario.backends.base import Backend
-    from batchai_scenario.backends.testing.bench import Setting, Target
+    from batchai_scenario.backends.testing.bench import BenchSetting, BenchTarget
 
 
-def make_bench(target: Target, setting: Setting) -> Bench:
+def make_bench(target: BenchTarget, setting: BenchSetting) -> Bench:
     """Let all clients share one world that knows the programs of the checks."""
-    world = World()
+    world = MemoryWorld()
 
     def opens(more: Mapping[str, str]) -> Backend:
         options = BackendOptions(setting.folder, {**target.options, **more}, setting.environment)

@@ -43,7 +43,7 @@ class Guest(Protocol):
         ...
 
 
-class Room:
+class ConnectionPlaces:
     """Places for connections: a new one may take that of the one that has been idle longest."""
 
     def __init__(self, places: int) -> None:
