@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,32 @@ REMOVED = (
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _NODE_PROXY = Path(__file__).with_name("node_proxy.cjs")
 _JAVA_PASSWORD = "changeit"  # noqa: S105 - Java's own for a store of public certificates
+_SAMPLES = {
+    "CLIENT_ID": "clientId",
+    "APPLICATION_SECRET": "clientSecret",
+    "CLIENT_SECRET": "clientSecret",
+    "ARM_CLIENT_ID": "clientId",
+    "ARM_CLIENT_SECRET": "clientSecret",
+}
+"""What public samples (Node's, first of all) and Terraform call the credentials."""
+
+_SAMPLES_ANY = {
+    "DOMAIN": "tenantId",
+    "TENANT_ID": "tenantId",
+    "SUBSCRIPTION_ID": "subscriptionId",
+    "ARM_TENANT_ID": "tenantId",
+    "ARM_SUBSCRIPTION_ID": "subscriptionId",
+}
+"""Names that may be something else's. Any tenant and subscription is served: what is set stays."""
+
+_AUTHENTICATION = {
+    "activeDirectoryEndpointUrl": "https://login.microsoftonline.com",
+    "resourceManagerEndpointUrl": "https://management.azure.com/",
+    "activeDirectoryGraphResourceId": "https://graph.windows.net/",
+    "sqlManagementEndpointUrl": "https://management.core.windows.net:8443/",
+    "galleryEndpointUrl": "https://gallery.azure.com/",
+    "managementEndpointUrl": "https://management.core.windows.net/",
+}
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -57,7 +84,8 @@ def interception(
         home: The home that the emulator serves.
         address: Where it answers.
         environment: What is set already: the certificates that a program trusts, where other hosts are let
-            through, and the folder of the ``az`` command line if somebody chose one.
+            through, the folder of the ``az`` command line if somebody chose one, and samples' names of
+            tenant and subscription, of which any is served.
         passthrough: Let other hosts through.
     """
     from batchai_scenario.emulator.api import Authority, Home, SystemClock
@@ -76,7 +104,7 @@ def interception(
         "JAVA_TOOL_OPTIONS": _joined(
             environment.get("JAVA_TOOL_OPTIONS", ""), _java_options(certificate, trusted, proxy)
         ),
-        **_credentials(home),
+        **_credentials(home, environment),
         "MSI_ENDPOINT": f"{address.url}/MSI/token",
         # The command line's tokens of the real cloud stay where they are, untouched.
         "AZURE_CONFIG_DIR": environment.get("AZURE_CONFIG_DIR") or str(home / "azure-cli"),
@@ -84,12 +112,21 @@ def interception(
     }
 
 
-def _credentials(home: Path) -> dict[str, str]:
+def _credentials(home: Path, environment: Mapping[str, str]) -> dict[str, str]:
     from batchai_scenario.backends.local.settings import own_credentials
     from batchai_scenario.emulator.api import development
 
     own = own_credentials(home)
+    values = {
+        "tenantId": development.TENANT,
+        "clientId": development.CLIENT,
+        "clientSecret": own.secret,
+        "subscriptionId": development.SUBSCRIPTION,
+    }
     return {
+        **{name: values[kind] for name, kind in _SAMPLES.items()},
+        **{name: environment.get(name) or values[kind] for name, kind in _SAMPLES_ANY.items()},
+        "AZURE_AUTH_LOCATION": str(_authentication_file(home, values)),
         "AZURE_TENANT_ID": development.TENANT,
         "AZURE_CLIENT_ID": development.CLIENT,
         "AZURE_CLIENT_SECRET": own.secret,
@@ -102,6 +139,20 @@ def _credentials(home: Path) -> dict[str, str]:
             f"AccountKey={own.account_key};EndpointSuffix=core.windows.net"
         ),
     }
+
+
+def _authentication_file(home: Path, values: Mapping[str, str]) -> Path:
+    """Write what ``az ad sp create-for-rbac --sdk-auth`` gave: .NET, Java, Go, Node and Python read it."""
+    from batchai_scenario.emulator.api import Home
+
+    file = Home(home).credentials.with_name("sdk-auth.json")
+    text = json.dumps({**values, **_AUTHENTICATION}, indent=2)
+    if not file.is_file() or file.read_text() != text:
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        draft.touch(0o600)
+        draft.write_text(text)
+        draft.replace(file)
+    return file
 
 
 def _joined(present: str, ours: str) -> str:

@@ -68,10 +68,43 @@ def test_env_says_what_exec_sets(command: Command) -> None:
         direct = json.loads(command("env", "--json", "--direct"))
         assert direct["AZURE_RESOURCE_MANAGER"].startswith("http://127.0.0.1:")
         assert "HTTPS_PROXY" not in direct
+        assert_samples_find_them(command, printed)
     finally:
         serving.terminate()
         serving.communicate(timeout=20)
     assert "emulator serve" in command("env", code=3)
+
+
+def assert_samples_find_them(command: Command, printed: dict[str, str]) -> None:
+    """Every name that public samples read holds what they expect, and so does the file of the fluent SDKs."""
+    for name, same in {
+        "CLIENT_ID": "AZURE_CLIENT_ID",
+        "APPLICATION_SECRET": "AZURE_CLIENT_SECRET",
+        "CLIENT_SECRET": "AZURE_CLIENT_SECRET",
+        "DOMAIN": "AZURE_TENANT_ID",
+        "TENANT_ID": "AZURE_TENANT_ID",
+        "SUBSCRIPTION_ID": "AZURE_SUBSCRIPTION_ID",
+        "ARM_CLIENT_ID": "AZURE_CLIENT_ID",
+        "ARM_CLIENT_SECRET": "AZURE_CLIENT_SECRET",
+        "ARM_TENANT_ID": "AZURE_TENANT_ID",
+        "ARM_SUBSCRIPTION_ID": "AZURE_SUBSCRIPTION_ID",
+    }.items():
+        assert printed[name] == printed[same], name
+    file = command.home / "emulator" / "sdk-auth.json"
+    assert (printed["AZURE_AUTH_LOCATION"], file.stat().st_mode & 0o777) == (str(file), 0o600)
+    held = json.loads(file.read_text())
+    for name in ("clientId", "clientSecret", "tenantId", "subscriptionId"):
+        assert held[name] == printed[f"AZURE_{name[:-2].upper()}_ID" if name[-1] == "d" else "CLIENT_SECRET"]
+    theirs = {
+        "DOMAIN": "example.com",
+        "CLIENT_ID": "of-the-real-cloud",
+        "AZURE_AUTH_LOCATION": "/of/the/real",
+    }
+    set_ = dict(
+        line.split("=", 1) for line in command("exec", "--", "env", env=theirs).splitlines() if "=" in line
+    )
+    assert set_["DOMAIN"] == "example.com"
+    assert (set_["CLIENT_ID"], set_["AZURE_AUTH_LOCATION"]) == (printed["CLIENT_ID"], str(file))
 
 
 def test_a_program_that_lets_others_through_trusts_them_and_us(
