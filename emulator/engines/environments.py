@@ -24,7 +24,7 @@ from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
 _KEPT_TAILS = ("_proxy", "_PROXY")
@@ -34,6 +34,7 @@ base = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable
 found = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
 print(json.dumps([base, sys.version_info[0], sys.version_info[1], found]))
 """
+_USUAL = ("ping", "curl", "wget", "ssh", "git", "sudo", "unzip")
 _SECONDS = 20.0
 _FOLDER = "python"
 
@@ -100,6 +101,12 @@ def add_node_python(values: dict[str, str], disk: Path, announce: Callable[[str]
     _make(folder, base)
     add_programs(values, "PATH", [str(folder / "bin")], os.defpath)
     values.setdefault("VIRTUAL_ENV", str(folder))
+
+
+def lacking_programs(values: Mapping[str, str]) -> list[str]:
+    """List the programs that a node had, and jobs call, which this machine has nowhere on a job's PATH."""
+    path = values.get("PATH", os.environ.get("PATH", os.defpath))
+    return [name for name in _USUAL if shutil.which(name, path=path) is None]
 
 
 @cache

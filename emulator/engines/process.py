@@ -32,7 +32,12 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
     write_control,
 )
-from batchai_scenario.emulator.engines.environments import add_node_python, add_toolkit, own_environment
+from batchai_scenario.emulator.engines.environments import (
+    add_node_python,
+    add_toolkit,
+    lacking_programs,
+    own_environment,
+)
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import decide_gpus, machine_gpus
 from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
@@ -214,6 +219,8 @@ class ProcessEngine:
         add_node_python(values, self._home.nodes / task.cluster / task.node, announce)
         if task.environment_program is not None:
             add_toolkit(values, task.toolkit, task.environment_program, self._arguments(), announce)
+        if lacking := lacking_programs(values):
+            announce(f"this machine lacks programs that the service's nodes had: {', '.join(lacking)}")
         return values
 
     def _part(self, task: NodeTask) -> tuple[int, ...]:

@@ -44,6 +44,18 @@ def wait_for_output(lab: Any, task: Any) -> str:
     return file.read_text()
 
 
+def test_programs_that_a_node_had_and_this_machine_lacks_are_told(lab: Any, tmp_path: Path) -> None:
+    for name in ("sh", "python3", "env", "curl", "git", "ssh", "sudo", "wget"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "/bin/true")
+    lab.run("true", variables={"PATH": f"{tmp_path}"})
+    assert "this machine lacks programs that the service's nodes had: ping, unzip" in lab.announced
+    for name in ("ping", "unzip"):
+        (tmp_path / name).symlink_to("/bin/true")
+    lab.announced.clear()
+    lab.run("true", variables={"PATH": f"{tmp_path}"})
+    assert [line for line in lab.announced if "lacks" in line] == []
+
+
 def test_an_image_that_is_not_used_is_announced(lab: Any) -> None:
     lab.run("true", containerSettings={"imageSourceRegistry": {"image": "acme/x:1"}})
     assert any("acme/x:1" in line and "directly" in line for line in lab.announced)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import training.images.debian.build as debian
+import training.images.node.build as node
 import training.toolkits.cntk.build_image as cntk
 from batchai_scenario.emulator.engines.substitutes import build_programs, delivered_tables, read_table
 from training.images.builder import RECIPE_LABEL, ImageRecipe, _imported, _pack_tree, _split, build
@@ -51,6 +52,21 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def put(folder: Path, name: str, script: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{script}\n")
     (folder / name).chmod(0o755)
+
+
+USUAL = {
+    "curl": "curl",
+    "git": "git",
+    "ping": "iputils-ping",
+    "ssh": "openssh-client",
+    "sudo": "sudo",
+    "unzip": "unzip",
+    "wget": "wget",
+}
+
+
+def test_a_nodes_own_system_has_what_the_services_ubuntu_had() -> None:
+    assert set(USUAL.values()) <= set(node.RECIPE.packages)
 
 
 # Parts ---------------------------------------------------------------------------------------------------
