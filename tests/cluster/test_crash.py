@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.endurance)])
 def test_kill_at_every_step(tmp_path: Path, stride: int) -> None:
     root = Path(__file__).parents[2] / "src"
     driver = Path(__file__).with_name("crash_driver.py")
