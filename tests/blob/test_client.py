@@ -324,7 +324,6 @@ def test_what_is_not_built_is_refused_by_name(service: BlobServiceClient, contai
     _refused(blob.acquire_lease, "leases")
     _refused(container.acquire_lease, "leases")
     _refused(lambda: list(container.list_blobs(include=["versions"])), "versions")
-    _refused(container.get_container_access_policy, "access policies")
     _refused(lambda: service.create_container("$root"), "$root")
     with pytest.raises(HttpResponseError) as public:
         service.create_container("open", public_access="blob")

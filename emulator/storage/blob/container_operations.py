@@ -9,7 +9,8 @@ from batchai_scenario.emulator.storage import bearer
 from batchai_scenario.emulator.storage.blob.listing import service_endpoint
 from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
-from batchai_scenario.emulator.storage.errors import StorageError, failure, not_built
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
+from batchai_scenario.emulator.storage.policies import read_policies, write_policies
 from batchai_scenario.emulator.storage.records import ShareRecord, entity_tag
 from batchai_scenario.emulator.storage.service_operations import echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.times import http_date
@@ -35,8 +36,7 @@ _FREE = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
 
 async def create_container(context: BlobContext, call: BlobCall) -> Response:
     """Make a container; only a private one."""
-    if "x-ms-blob-public-access" in call.headers:
-        raise failure("PublicAccessNotPermitted")
+    _refuse_public(call)
     made = ShareRecord(metadata=call.metadata())
     record, status = context.containers.create(call.account.name, call.share, made)
     return call.answer(201, stamps(entity_tag(status, record.changed, directory=True), record.changed))
@@ -59,6 +59,33 @@ async def set_container_metadata(context: BlobContext, call: BlobCall) -> Respon
     record.metadata = metadata
     context.containers.save(call.account.name, call.share, record)
     return call.answer(200, stamps(entity_tag(status, record.changed, directory=True), record.changed))
+
+
+async def get_container_acl(context: BlobContext, call: BlobCall) -> Response:
+    """Tell a container's stored access policies; it is private."""
+    record, status = context.containers.read(call.account.name, call.share)
+    headers = stamps(entity_tag(status, record.changed, directory=True), record.changed)
+    return call.answer(200, headers, write_policies(record.policies), content_type=XML)
+
+
+async def set_container_acl(context: BlobContext, call: BlobCall) -> Response:
+    """Replace a container's stored access policies; they hold at once (up to 30 s later on the service)."""
+    _refuse_public(call)
+    policies = read_policies(await call.body())
+    record, status = context.containers.read(call.account.name, call.share)
+    check_conditions(call, entity_tag(status, record.changed, directory=True), record.changed)
+    record.policies = policies
+    context.containers.save(call.account.name, call.share, record)
+    return call.answer(200, stamps(entity_tag(status, record.changed, directory=True), record.changed))
+
+
+def _refuse_public(call: BlobCall) -> None:
+    """Refuse to open a container to everybody, as accounts do that allow none to be public."""
+    given = call.headers.get("x-ms-blob-public-access", "")
+    if given.lower() in ("container", "blob"):
+        raise failure("PublicAccessNotPermitted")
+    if given:
+        raise bad_header("x-ms-blob-public-access", given)
 
 
 async def delete_container(context: BlobContext, call: BlobCall) -> Response:

@@ -16,6 +16,8 @@ from batchai_scenario.emulator.storage.names import check_share_name, is_share_n
 from batchai_scenario.emulator.storage.tree import MODE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from batchai_scenario.emulator.state.home import Home
     from batchai_scenario.emulator.storage.records import Records, ShareRecord
 
@@ -82,6 +84,10 @@ class Containers:
         """Read a container's record and its folder's status; StorageError ContainerNotFound."""
         status = os.stat(self.root(account, container))
         return self._records.share(container_key(account, container), status), status
+
+    def policies(self, account: str, container: str) -> Sequence[Mapping[str, str]]:
+        """Give the stored access policies of a container; StorageError if there is none."""
+        return self.read(account, container)[0].policies
 
     def save(self, account: str, container: str, record: ShareRecord) -> None:
         """Write a container's record, changed now."""

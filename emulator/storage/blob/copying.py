@@ -143,7 +143,14 @@ def find_source(context: BlobContext, call: BlobCall) -> BlobSource:
     for what in ("snapshot", "versionid"):
         if what in named.query:
             raise not_built(f"{what}s of blobs ({_SOURCE})")
-    check_source(context, call, named, BLOBS, permissions="r", policies=lambda _: ())
+    check_source(
+        context,
+        call,
+        named,
+        BLOBS,
+        permissions="r",
+        policies=lambda container: context.containers.policies(named.account.name, container),
+    )
     container, _, name = named.path.lstrip("/").partition("/")
     parts = tuple(name.split("/"))
     if not container or any(part in ("", ".", "..") for part in parts):

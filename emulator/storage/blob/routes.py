@@ -39,6 +39,8 @@ _CONTAINER = {
     ("GET", "container", "metadata"): BlobRoute(containers.get_container, "c", "r"),
     ("PUT", "container", "metadata"): BlobRoute(containers.set_container_metadata, "c", "w"),
     ("DELETE", "container", ""): BlobRoute(containers.delete_container, "c", "d"),
+    ("GET", "container", "acl"): BlobRoute(containers.get_container_acl, "k", "r"),
+    ("PUT", "container", "acl"): BlobRoute(containers.set_container_acl, "k", "w"),
     ("GET", "container", "list"): BlobRoute(list_blobs, "l", "l"),
 }
 _BLOB = {
@@ -59,7 +61,6 @@ _COPIES = {
     "block": BlobRoute(copying.put_block_from_url, "o", "cw"),
 }
 _NOT_BUILT = {
-    "acl": "stored access policies and public access of containers (comp=acl)",
     "appendblock": "append blobs (comp=appendblock)",
     "batch": "batches of blob requests (comp=batch)",
     "blobs": "searches by blob tags (comp=blobs)",
