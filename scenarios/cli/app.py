@@ -188,7 +188,7 @@ def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     where = keep_traceback(error, shared.get("home"))
     complain(
         f"this is a bug of ours: {type(error).__name__}: {error}",
-        f"the traceback is in {where}" if where else "",
+        f"the traceback is in {where}; please report it (README, 'Reporting a bug')" if where else "",
         as_json=as_json and not shared.get("told"),
         exit_code=70,
     )

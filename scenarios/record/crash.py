@@ -7,6 +7,7 @@ import traceback
 from datetime import datetime, timezone
 from pathlib import Path
 
+from batchai_scenario import __version__
 from batchai_scenario.scenarios.record.home import make_private
 
 
@@ -18,7 +19,9 @@ def keep_traceback(error: BaseException, home: Path | str | None) -> Path | None
     try:
         make_private(file.parent)
         file.write_text(
-            f"{moment.isoformat()}  Python {platform.python_version()}\n\n{text}", encoding="utf-8"
+            f"{moment.isoformat()}\nscenario {__version__}, Python {platform.python_version()}, "
+            f"{platform.platform()}\n\n{text}",
+            encoding="utf-8",
         )
     except OSError:
         return None

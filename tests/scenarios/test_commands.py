@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import platform
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchai_scenario import __version__
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
 from batchai_scenario.scenarios.record.record import ClusterPart, PlaceRecord, Run, RunRecord, now
@@ -14,7 +17,6 @@ from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Write = Callable[..., Path]
 
@@ -202,9 +204,16 @@ def test_a_bug_of_ours_ends_with_70_and_keeps_its_traceback(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _fail(ZeroDivisionError("oh"), {"home": command.home}, as_json=False) == 70
-    assert "this is a bug of ours: ZeroDivisionError: oh" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "this is a bug of ours: ZeroDivisionError: oh" in told
+    assert "'Reporting a bug'" in " ".join(told.split())
     (kept,) = (command.home / "crashes").iterdir()
     assert "ZeroDivisionError" in kept.read_text()
+    assert f"scenario {__version__}, Python {platform.python_version()}, Linux" in kept.read_text()
+
+
+def test_the_readme_says_where_a_report_goes() -> None:
+    assert "\n## Reporting a bug\n" in (Path(__file__).parents[2] / "README.md").read_text()
 
 
 @pytest.mark.usefixtures("exercise_process")
