@@ -112,7 +112,7 @@ class EmulatorServer:
         from batchai_scenario.emulator.listening import listen
         from batchai_scenario.emulator.log import EmulatorLog
         from batchai_scenario.emulator.services import make_services, warm_up
-        from batchai_scenario.emulator.state.clock import SystemClock, wire_time
+        from batchai_scenario.emulator.state.clock import EvenClock, SystemClock, wire_time
         from batchai_scenario.emulator.state.copies import keep_copies
         from batchai_scenario.emulator.state.health import check
         from batchai_scenario.emulator.state.own import OwnCredentials
@@ -131,7 +131,7 @@ class EmulatorServer:
         blobs = listen(settings.host, 0, preferred=last)
         held.callback(blobs.close)
         proxies = self._proxies(held, previous)
-        clock = SystemClock()
+        clock, even = SystemClock(), EvenClock()
         address = self._address(listener, blobs, proxies, wire_time(clock.now()))
         address, secure = self._secured(held, clock, previous, address)
         log = EmulatorLog(self._home.log)
@@ -144,10 +144,10 @@ class EmulatorServer:
         if settings.development_credentials:
             known.append(PUBLISHED)
         keys = [own.account_key for own in known]
-        keep_copies(held, self._home, store, clock, log.error)
+        keep_copies(held, self._home, store, even, log.error)
         tokens = Tokens(seal.key, clock)
         services = make_services(
-            held, self._home, settings, store, clock, keys, tokens, blob_url=address.blob_url
+            held, self._home, settings, store, (clock, even), keys, tokens, blob_url=address.blob_url
         )
         gateway = self._gateway(services, tokens, clock, address, log, store, [own.secret for own in known])
         authority = Authority(self._home, clock)

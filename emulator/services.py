@@ -105,7 +105,7 @@ def make_services(  # noqa: PLR0917 - what every room is made of
     home: Home,
     settings: EmulatorSettings,
     store: Store,
-    clock: Clock,
+    clocks: tuple[Clock, Clock],
     account_keys: Sequence[str],
     tokens: Tokens,
     *,
@@ -113,7 +113,8 @@ def make_services(  # noqa: PLR0917 - what every room is made of
 ) -> Services:
     """Put the services together, and take up the jobs that an earlier emulator left; ``held`` ends it all.
 
-    ``blob_url`` is where containers are served at ``/ACCOUNT``.
+    ``clocks`` are the machine's, and one that runs evenly, for how long things last; ``blob_url`` is where
+    containers are served at ``/ACCOUNT``.
     """
     from batchai_scenario.emulator.cluster.servers import ServerDisks
     from batchai_scenario.emulator.identity import development
@@ -121,6 +122,7 @@ def make_services(  # noqa: PLR0917 - what every room is made of
     from batchai_scenario.emulator.storage.shares import Shares
     from batchai_scenario.emulator.storage.volumes import Volumes
 
+    clock, even = clocks
     accounts = Accounts(
         store,
         home,
@@ -134,14 +136,14 @@ def make_services(  # noqa: PLR0917 - what every room is made of
         from batchai_scenario.emulator.storage.files import FilesService
 
         return StorageServices(
-            FilesService(accounts, shares, store, clock, tokens, copy_seconds=settings.copy_seconds),
+            FilesService(accounts, shares, store, clocks, tokens, copy_seconds=settings.copy_seconds),
             BlobService(accounts, shares, store, clock, home, tokens),
         )
 
     storage: Lazy[StorageServices] = Lazy(make_storage)
     servers = ServerDisks(home)
     volumes = Volumes(lambda: storage().file, lambda: storage().blob, servers)
-    batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, clock, volumes)
+    batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, even, volumes)
 
     def make_manager() -> ResourceManager:
         from batchai_scenario.emulator.arm.manager import ResourceManager
@@ -150,7 +152,7 @@ def make_services(  # noqa: PLR0917 - what every room is made of
         from batchai_scenario.emulator.storage.management.provider import StorageProvider
 
         containers = storage().blob.containers  # and what a provider deletes, the services mind
-        operations = Operations(store, clock, strict=settings.strict)
+        operations = Operations(store, even, strict=settings.strict)
         providers: list[ResourceProvider] = [
             StorageProvider(
                 accounts,

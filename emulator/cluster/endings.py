@@ -83,10 +83,10 @@ def judge(record: JobRecord, ends: Sequence[TaskEnd], now: datetime) -> Verdict:
     """Decide how a job ended from the ends of all its tasks (the master's first) and what was asked.
 
     A command that ended by itself before its time limit did not run out of time, even if nobody looked
-    until later. A job that was asked to end is terminated, whatever its command made of the signal.
+    until later. An end before the job began, or in the future, was told by a clock that was set since: it is
+    now. A job that was asked to end is terminated, whatever its command made of the signal.
     """
-    times = [end.ended_at for end in ends] or [now]
-    ended_at = max(*times, record.job.execution_changed_at)
+    ended_at = _ended_at(record.job, ends, now)
     limit = deadline(record.job)
     in_time = bool(ends) and limit is not None and ended_at + _COARSE <= limit
     if record.ending is not Ending.NONE and not (record.ending is Ending.TIMED_OUT and in_time):
@@ -101,6 +101,13 @@ def judge(record: JobRecord, ends: Sequence[TaskEnd], now: datetime) -> Verdict:
     if not _failed(decisive):
         return Verdict(JobEvent.SUCCEED, ended_at, 0)
     return _blame(decisive, ended_at, record.job, node)
+
+
+def _ended_at(job: Job, ends: Sequence[TaskEnd], now: datetime) -> datetime:
+    begun = job.execution_changed_at
+    ended_at = max((end.ended_at for end in ends), default=now)
+    possible = begun - _COARSE <= ended_at <= now
+    return max(ended_at if possible else now, begun)
 
 
 def failure(problem: Problem, now: datetime) -> Verdict:

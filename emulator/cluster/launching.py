@@ -152,13 +152,15 @@ def _log_place(plan: LaunchPlan) -> LogPlace:
 
 
 def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Clock) -> TaskEnd:
-    """Wait for a task's end; whatever the engine cannot tell is an end with a problem.
+    """Wait for a task's end, in the clock's own time; what the engine cannot tell is an end with a problem.
 
     Raises:
         EngineUnavailable: the engine does not answer; the task may run on.
     """
     try:
-        return engines(name).wait(task)
+        end = engines(name).wait(task)
+        began, ended = clock.of_machine(end.started_at), clock.of_machine(end.ended_at)
+        return dataclasses.replace(end, started_at=began, ended_at=ended)
     except EngineUnavailable:
         raise
     except EngineError as error:

@@ -31,7 +31,8 @@ LEAF_LIFETIME = timedelta(days=90)
 """How long a certificate for the hosts is good for; strict clients take no more than 397 days."""
 
 _RENEW_BEFORE = timedelta(days=30)
-_BACKDATED = timedelta(hours=1)
+_BACKDATED = timedelta(days=1)
+"""How long ago a certificate begins: the machine's clock may be set back by as much."""
 """A client's clock may be a little slow."""
 
 _ORGANISATION = "Batch AI emulator on this machine"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import datetime, timedelta, timezone
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Clock(Protocol):
     """Tells the time and waits.
 
-    C1. ``now`` is UTC, aware, cut to whole milliseconds (the service's precision), and never runs back.
+    C1. ``now`` is UTC, aware, and cut to whole milliseconds (the service's precision).
     C2. ``wait`` returns as soon as ``event`` is set (True), or when ``until`` has passed (False);
         without ``until`` it waits for the event alone.
+    C3. ``of_machine`` translates a moment that the machine's clock told, as that is set now.
     """
 
     def now(self) -> datetime:
@@ -23,23 +28,21 @@ class Clock(Protocol):
         """Wait for the event or for the time, whichever comes first."""
         ...
 
+    def of_machine(self, moment: datetime) -> datetime:
+        """Translate a time of files."""
+        ...
+
 
 def _milliseconds(value: datetime) -> datetime:
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
 
 
 class SystemClock:
-    """The real time."""
-
-    def __init__(self) -> None:
-        self._last = datetime.min.replace(tzinfo=timezone.utc)
-        self._lock = threading.Lock()
+    """The machine's time, which somebody may set: for what others sign, and what they are told."""
 
     def now(self) -> datetime:
         """Give the time (C1)."""
-        with self._lock:
-            self._last = max(self._last, _milliseconds(datetime.now(timezone.utc)))
-            return self._last
+        return _milliseconds(datetime.now(timezone.utc))
 
     def wait(self, event: threading.Event, until: datetime | None = None) -> bool:
         """Wait for the event or for the time (C2)."""
@@ -50,6 +53,47 @@ class SystemClock:
             if event.wait(min(left, 60.0)):
                 return True
         return event.is_set()
+
+    def of_machine(self, moment: datetime) -> datetime:
+        """Give the same (C3)."""
+        return moment
+
+
+class EvenClock(SystemClock):
+    """A time that begins with the machine's, then runs evenly and never back: for how long things last.
+
+    Whatever the machine's clock is set to meanwhile is seen by the next one of these. Time in which the
+    machine sleeps counts.
+    """
+
+    def __init__(self, machine: Clock | None = None, seconds: Callable[[], float] | None = None) -> None:
+        """Begin.
+
+        Args:
+            machine: tells the time to begin with.
+            seconds: counts them from any moment on, never back; by default since the machine was started.
+        """
+        self._seconds = seconds or _since_boot
+        self._machine = machine or SystemClock()
+        self._begun = self._machine.now()
+        self._first = self._seconds()
+
+    def now(self) -> datetime:
+        """Give the time (C1)."""
+        return _milliseconds(self._begun + timedelta(seconds=self._seconds() - self._first))
+
+    def of_machine(self, moment: datetime) -> datetime:
+        """Add what the machine's clock was set back by since this one began (C3)."""
+        back = self.now() - self._machine.now()
+        return moment if abs(back) < _NOT_SET else _milliseconds(moment + back)
+
+
+_NOT_SET = timedelta(seconds=1)
+"""What two clocks of one machine may differ by though nobody set one."""
+
+
+def _since_boot() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class ManualClock:
@@ -79,6 +123,10 @@ class ManualClock:
                 # The event is set by other threads without our condition, so look again soon.
                 self._moved.wait(0.005)
         return True
+
+    def of_machine(self, moment: datetime) -> datetime:
+        """Give the same (C3)."""
+        return moment
 
 
 def wire_time(value: datetime) -> str:

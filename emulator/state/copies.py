@@ -60,6 +60,9 @@ def copies(home: Home) -> list[Copy]:
 
 def keep(home: Home, store: Store, now: datetime, why: str) -> Copy:
     """Make a copy, then remove those that it makes too many; OSError or sqlite3.Error if it cannot be."""
+    newest = copies(home)[:1]
+    if newest and now < newest[0].made:  # the clock was set back; what was made last is the newest
+        now = newest[0].made + timedelta(seconds=1)
     copy = Copy(home.copies / f"{now.astimezone(timezone.utc):{_FORM}}-{why}", now, why)
     draft = home.copies / f".{uuid.uuid4().hex}"
     draft.mkdir(mode=0o700, parents=True)
@@ -108,7 +111,7 @@ def keep_copies(
         except (OSError, sqlite3.Error) as error:
             report(f"no copy of the state could be made: {error}")
 
-    begun = max((one.made for one in copies(home) if one.why == DAY), default=clock.now())
+    begun = min(clock.now(), max((one.made for one in copies(home) if one.why == DAY), default=clock.now()))
 
     def each_day() -> None:
         last = begun

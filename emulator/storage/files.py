@@ -79,18 +79,20 @@ class FilesService:
         accounts: Accounts,
         shares: Shares,
         store: Store,
-        clock: Clock,
+        clocks: tuple[Clock, Clock],
         tokens: TokenReader,
         *,
         copy_seconds: float = 0.0,
     ) -> None:
         """Serve the accounts' shares; ``store`` is where ``shares`` keeps its records.
 
+        ``clocks``: the machine's, and one that runs evenly, for how long leases last.
         ``copy_seconds``: how long a copy stays pending; 0: it is done when it is answered.
         """
         self._accounts = accounts
         self._shares = shares
-        leases = Leases(store, clock)
+        clock, even = clocks
+        leases = Leases(store, even)
         shares.records.watchers.append(leases.forget_below)
         drafts, copies = Drafts(shares.draft, shares.discard_draft), Copies(copy_seconds)
         self._context = Context(accounts, shares, leases, drafts, clock, tokens, copies)

@@ -300,10 +300,10 @@ class World:
 
 
 @contextmanager
-def a_world(folder: Path) -> Iterator[World]:
+def a_world(folder: Path, clock: ManualClock | None = None) -> Iterator[World]:
     home = Home(folder / "home")
     home.make()
-    clock = ManualClock()
+    clock = clock or ManualClock()
     store = Store(home.database, Seal.at(home.seal_key))
     world = World(home, store, clock, FakeEngine(home.nodes, clock), FakeShares(home.storage))
     world.controller.start()

@@ -108,7 +108,7 @@ def test_an_end_is_never_before_its_start() -> None:
 def test_a_limit_that_was_enforced_shows_also_if_the_end_is_told_in_whole_seconds() -> None:
     record = job("PT10.9S").but(ending=Ending.TIMED_OUT)
     end = TaskEnd("main", 143, NOW, NOW + timedelta(seconds=10))
-    assert judge(record, [end], NOW).errors[0].code == "JobTimedOut"
+    assert judge(record, [end], end.ended_at).errors[0].code == "JobTimedOut"
     early = dataclasses.replace(end, ended_at=NOW + timedelta(seconds=9))
     assert judge(record, [early], NOW).errors[0].code == "JobFailed"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchai_scenario.emulator.state.clock import ManualClock, SystemClock, parse_time, wire_time
+from batchai_scenario.emulator.state.clock import EvenClock, ManualClock, SystemClock, parse_time, wire_time
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,28 @@ def test_times_come_back_to_the_millisecond(value: datetime) -> None:
     assert parse_time(wire_time(value)) == cut
 
 
-def test_the_system_clock_is_utc_in_milliseconds_and_never_runs_back_c1() -> None:
-    clock = SystemClock()
+@pytest.mark.parametrize("kind", [SystemClock, EvenClock])
+def test_clocks_of_the_machine_are_utc_in_milliseconds_c1(kind: type[SystemClock]) -> None:
+    clock = kind()
     times = [clock.now() for _ in range(200)]
     assert times == sorted(times)
     assert all(value.tzinfo is timezone.utc and value.microsecond % 1000 == 0 for value in times)
 
 
-@pytest.mark.parametrize("clock", [SystemClock(), ManualClock()], ids=["system", "manual"])
+def test_an_even_clock_begins_with_the_machines_and_does_not_see_it_set() -> None:
+    machine, seconds = ManualClock(), [500.0]
+    even = EvenClock(machine, lambda: seconds[0])
+    begun = even.now()
+    assert begun == machine.now()
+    for hours in (1, -1, -1, 1):
+        machine.advance(hours=hours)
+        seconds[0] += 2
+    assert even.now() == begun + timedelta(seconds=8)
+
+
+@pytest.mark.parametrize(
+    "clock", [SystemClock(), EvenClock(), ManualClock()], ids=["system", "even", "manual"]
+)
 def test_waiting_ends_with_the_event_c2(clock: SystemClock | ManualClock) -> None:
     event = threading.Event()
     threading.Timer(0.02, event.set).start()

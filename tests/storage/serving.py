@@ -176,7 +176,12 @@ class Served:
 
 
 def assemble(
-    root: Path, clock: Clock | None = None, shares: type[Shares] = Shares, copy_seconds: float = 0
+    root: Path,
+    clock: Clock | None = None,
+    shares: type[Shares] = Shares,
+    copy_seconds: float = 0,
+    *,
+    even: Clock | None = None,
 ) -> Served:
     home = Home(root)
     home.make()
@@ -190,7 +195,7 @@ def assemble(
         store,
         accounts,
         made,
-        FilesService(accounts, made, store, clock, tokens, copy_seconds=copy_seconds),
+        FilesService(accounts, made, store, (clock, even or clock), tokens, copy_seconds=copy_seconds),
         clock,
         tokens,
     )
