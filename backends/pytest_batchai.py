@@ -82,12 +82,12 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
     from batchai_scenario.backends.azure.clients import Clients, Patience
     from batchai_scenario.backends.base import Capabilities
     from batchai_scenario.backends.local.backend import MAX_NODES
-    from batchai_scenario.backends.local.host import start_emulator
+    from batchai_scenario.backends.local.host import ServeOptions, start_emulator
     from batchai_scenario.backends.local.settings import local_settings, own_credentials
 
     with ExitStack() as held:
         held.callback(_erase, home)
-        started = start_emulator(home, engine=engine, gpus=gpus)
+        started = start_emulator(home, ServeOptions(engine=engine, gpus=gpus))
         held.callback(started.server.close)
         settings = local_settings(started.url, own_credentials(home))
         clients = Clients(settings, Patience())
@@ -105,7 +105,7 @@ def _erase(home: Path) -> None:
     """Delete a home; what its clusters still run, or hold on the engine, first."""
     nodes = home / "nodes"
     if nodes.is_dir() and any(nodes.iterdir()):
-        from batchai_scenario.backends.local.control import reset
+        from batchai_scenario.backends.local.cleaning import reset
 
         reset(home, force=True)
     shutil.rmtree(home, ignore_errors=True)
@@ -153,11 +153,11 @@ def served_files(home: Path) -> Iterator[Doors]:
         MachineError: it cannot be started.
     """
     from batchai_scenario.backends.local.doors import doors_of
-    from batchai_scenario.backends.local.host import start_emulator
+    from batchai_scenario.backends.local.host import ServeOptions, start_emulator
 
     with ExitStack() as held:
         held.callback(shutil.rmtree, home, ignore_errors=True)
-        held.callback(start_emulator(home, only="files").server.close)
+        held.callback(start_emulator(home, ServeOptions(only="files")).server.close)
         yield doors_of(home)
 
 

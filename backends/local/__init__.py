@@ -14,18 +14,18 @@ from batchai_scenario.backends.local.interception import REMOVED, found_address,
 
 if TYPE_CHECKING:
     from batchai_scenario.backends.local.backend import open_backend
+    from batchai_scenario.backends.local.cleaning import gc, reset
     from batchai_scenario.backends.local.control import (
         EmulatorStatus,
         environment,
-        gc,
         preempt,
-        reset,
         serve,
         status,
         stop,
     )
     from batchai_scenario.backends.local.doors import Doors, doors_of, home_in_memory
     from batchai_scenario.backends.local.execution import CannotExecuteError, execute
+    from batchai_scenario.backends.local.host import ServeOptions
     from batchai_scenario.backends.local.logs import emulator_log
     from batchai_scenario.backends.local.mending import (
         Damage,
@@ -57,10 +57,11 @@ _PLACES = {
     "open_backend": "backend",
     "EmulatorStatus": "control",
     "environment": "control",
-    "gc": "control",
+    "gc": "cleaning",
     "preempt": "control",
-    "reset": "control",
+    "reset": "cleaning",
     "serve": "control",
+    "ServeOptions": "host",
     "status": "control",
     "stop": "control",
     "CannotExecuteError": "execution",
@@ -84,6 +85,7 @@ __all__ = [
     "EngineProbe",
     "Image",
     "Salvaged",
+    "ServeOptions",
     "build_image",
     "damages",
     "doors_of",

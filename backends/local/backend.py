@@ -45,9 +45,9 @@ def open_backend(options: BackendOptions) -> Backend:
         MachineError: the emulator cannot be started.
     """
     choices = LocalChoices.read(options)  # before anything heavy is imported
-    from batchai_scenario.backends.local.host import Host, start_emulator
+    from batchai_scenario.backends.local.host import Host, ServeOptions, start_emulator
 
-    host = Host(options.home, lambda port: start_emulator(options.home, port=port))
+    host = Host(options.home, lambda port: start_emulator(options.home, ServeOptions(port=port)))
     host.open()
     try:
         return _client(options.home, host, choices)

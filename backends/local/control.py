@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.errors import LeftBehind, MachineError, UserError
+from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.local.asking import ask
 from batchai_scenario.backends.local.host import (
+    AS_IT_COMES,
     LOOK_SECONDS,
-    HomeTakenError,
     is_served,
-    locked,
     start_emulator,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from batchai_scenario.backends.local.host import Serving
+    from batchai_scenario.backends.local.host import ServeOptions, Serving
     from batchai_scenario.emulator.api import Address, Home
 
 STOP_SECONDS = 15.0
@@ -54,30 +51,13 @@ class EmulatorStatus:
 
 def serve(
     home: Path,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    engine: str = "auto",
-    gpus: str = "auto",
-    strict: bool = False,
-    accounts: Sequence[str] = (),
-    clients: Sequence[str] = (),
-    development_credentials: bool = False,
-    only: str = "",
-    https: bool = False,
-    copy_seconds: float = 0.0,
+    options: ServeOptions = AS_IT_COMES,
     ready: Callable[[EmulatorStatus], None] | None = None,
 ) -> None:
-    """Serve a home until SIGTERM or Ctrl-C; call it from the main thread.
-
-    ``port`` 0 takes any, the previous one if it is free; ``ready`` hears when it answers. ``strict``
-    keeps the service's own pace (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients``
-    (``ID:SECRET``) are known besides the home's own credentials, and so are the published ones with
-    ``development_credentials``. ``only`` ``files``: storage alone. ``https``: over TLS, too.
-    ``copy_seconds``: how long copies of files stay pending.
+    """Serve a home until SIGTERM or Ctrl-C; call it from the main thread. ``ready`` hears when it answers.
 
     Raises:
-        UserError: one of these cannot be read.
+        UserError: an account or a client cannot be read.
         MachineError: the home or the port is taken.
     """
     from batchai_scenario.emulator.api import Home, last_address
@@ -90,20 +70,7 @@ def serve(
     # From the first moment: whoever sees it answer may end it at once.
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        started = start_emulator(
-            home,
-            host=host,
-            port=port,
-            engine=engine,
-            gpus=gpus,
-            strict=strict,
-            accounts=accounts,
-            clients=clients,
-            development_credentials=development_credentials,
-            only=only,
-            https=https,
-            copy_seconds=copy_seconds,
-        )
+        started = start_emulator(home, options)
         threading.Thread(target=_close_after, args=(ending, started.server), name="emulator-end").start()
         try:
             if ready is not None:
@@ -134,7 +101,7 @@ def _described(home: Path, found: Address | None) -> EmulatorStatus:
     clusters: frozenset[str] = frozenset()
     jobs: tuple[str, ...] = ()
     try:
-        clusters, jobs = _live(home)
+        clusters, jobs = live(home)
     except MachineError as error:
         problem = error
     said = EmulatorStatus(
@@ -156,7 +123,7 @@ def _described(home: Path, found: Address | None) -> EmulatorStatus:
     )
 
 
-def _live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
+def live(home: Path) -> tuple[frozenset[str], tuple[str, ...]]:
     """Read (guids of clusters, names of jobs that are not final) from a home's state.
 
     Raises:
@@ -266,116 +233,6 @@ def _ask_to_stop(found: Address) -> bool:
             remedy="End it by its id.",
         )
     return True
-
-
-def reset(home: Path, *, force: bool = False) -> list[str]:
-    """Delete everything that an emulator keeps in a home but its caches; gives a line for each thing.
-
-    An emulator that serves the home is stopped. Runs' records are not the emulator's, and stay. With
-    ``force`` it does not matter whether the state can be read.
-
-    Raises:
-        UserError: jobs run, and ``force`` is not set.
-        MachineError: the emulator could not be stopped, the state cannot be read and ``force`` is not set,
-            or something cannot be removed.
-        LeftBehind: an engine does not remove something; all else is gone.
-    """
-    from batchai_scenario.emulator.api import Home
-
-    found = status(home)
-    if not force and found.problem:
-        raise MachineError(f"whether jobs run is not known: {found.problem}", remedy=found.remedy)
-    if not force and found.running_jobs:
-        listed = ", ".join(found.running_jobs)
-        raise UserError(f"jobs are not finished: {listed}", hint="wait, terminate them, or give --force")
-    stop(home)
-    place = Home(home)
-    with locked(home):
-        removed, stays = _sweep(home, frozenset())
-        for path in (place.database.parent, place.storage, place.nodes, place.address_file):
-            if _removed(path):
-                removed.append(f"removed {path}")
-    return _told(removed, stays)
-
-
-def _removed(path: Path) -> bool:
-    """Remove a file or folder of a home; of a link to a folder, what is in that; False if there was nothing.
-
-    Raises:
-        MachineError: something cannot be removed; everything else is gone.
-    """
-    from batchai_scenario.emulator.api import beneath
-
-    if not path.exists() and not path.is_symlink():
-        return False
-    try:
-        if path.is_symlink() and path.is_dir():  # the user's own, to another disk
-            for name in os.listdir(path):  # noqa: PTH208 - names
-                beneath.remove_path(path.resolve() / name)
-        else:
-            beneath.remove_path(path)
-    except OSError as error:
-        raise MachineError(
-            f"{path} cannot be removed: {error}.", remedy="Remove it as the user to whom it belongs."
-        ) from error
-    return True
-
-
-def gc(home: Path) -> list[str]:
-    """Remove what belongs to no cluster of this home or to a home that is gone; a line for each thing.
-
-    An emulator that serves the home looks after its own things, so only those of lost homes are removed.
-
-    Raises:
-        LeftBehind: an engine does not remove something; all else is gone.
-    """
-    try:
-        with locked(home):
-            removed, stays = _sweep(home, _live(home)[0])
-            return _told(_tidied(home) + removed, stays)
-    except HomeTakenError:
-        with tempfile.TemporaryDirectory() as nobody:
-            return _told(*_sweep(Path(nobody), frozenset()))
-
-
-def _tidied(home: Path) -> list[str]:
-    """Complete or remove what a killed emulator left of uploads; a line if there was any."""
-    from batchai_scenario.emulator.api import Home, Seal, Shares, Store
-
-    place = Home(home)
-    staging = place.storage / ".staging"
-    if not (staging.is_dir() and any(staging.iterdir())):
-        return []
-    store = Store(place.database, Seal.at(place.seal_key))
-    try:
-        Shares(place, store)  # does it when it is made
-    finally:
-        store.close()
-    return [f"what uploads had left in {staging}"]
-
-
-def _sweep(home: Path, keep: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Sweep every engine; give a line for each thing that is gone, and for each that stays."""
-    from batchai_scenario.backends.local.tools import ENGINES, build_engine
-    from batchai_scenario.emulator.api import errors
-
-    def swept(name: str) -> tuple[list[str], list[str]]:
-        try:
-            return build_engine(home, name).sweep(keep), []
-        except errors.EngineUnavailable:
-            return [], []  # where no engine answers nothing can be swept
-        except errors.CleanupIncomplete as error:
-            return list(error.removed), list(error.stays)
-
-    found = [swept(name) for name in ENGINES]
-    return [line for removed, _ in found for line in removed], [line for _, stays in found for line in stays]
-
-
-def _told(removed: list[str], stays: list[str]) -> list[str]:
-    if stays:
-        message = f"not everything of ours could be removed. {' '.join(stays)}"
-        raise LeftBehind(message, removed=tuple(removed), stays=tuple(stays))
-    return removed
 
 
 def environment(home: Path) -> dict[str, str]:

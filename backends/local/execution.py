@@ -14,17 +14,18 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.local.asking import health
-from batchai_scenario.backends.local.host import LOOK_SECONDS, READY_SECONDS, HomeTakenError
+from batchai_scenario.backends.local.host import AS_IT_COMES, LOOK_SECONDS, READY_SECONDS, HomeTakenError
 from batchai_scenario.backends.local.interception import REMOVED, interception
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from batchai_scenario.backends.local.host import ServeOptions
     from batchai_scenario.emulator.api import Address, Credentials
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -40,13 +41,9 @@ def execute(
     home: Path,
     command: Sequence[str],
     environment: Mapping[str, str],
+    options: ServeOptions = AS_IT_COMES,
     *,
     passthrough: bool = False,
-    engine: str = "auto",
-    gpus: str = "auto",
-    accounts: Sequence[str] = (),
-    clients: Sequence[str] = (),
-    development_credentials: bool = False,
 ) -> NoReturn:
     """Become a command that finds the emulator at Azure's addresses; call it where no thread runs.
 
@@ -54,25 +51,18 @@ def execute(
         home: Home folder; an emulator that serves it is used as it is.
         command: Program and arguments.
         environment: What it gets besides; the variables in ``REMOVED`` are left out.
+        options: For an emulator that is started for the command. One that serves must have been given the
+            same engine and GPUs, unless they are ``auto``, and the same credentials.
         passthrough: Let other hosts than Azure's through.
-        engine: For an emulator that is started for the command; one that serves must have been given the
-            same, unless it is ``auto``.
-        gpus: The same.
-        accounts: ``NAME:KEY``, the same; one that serves must know them.
-        clients: ``ID:SECRET``, the same.
-        development_credentials: The published ones are known, too; the same.
 
     Raises:
         UserError: a credential that cannot be read; a credential, an engine or GPUs that the emulator which
             serves was not given.
         MachineError: no emulator can be started, or the command cannot be run.
     """
-    from batchai_scenario.emulator.api import Credentials, CredentialsInvalid, Home, HomeDamaged
+    from batchai_scenario.emulator.api import Home, HomeDamaged
 
-    try:
-        given = Credentials.read(accounts, clients)
-    except CredentialsInvalid as error:
-        raise UserError(error.reason, field=error.option) from None
+    given = options.credentials()
     try:
         notices = Home(home).make()
     except HomeDamaged as error:
@@ -80,17 +70,13 @@ def execute(
     for notice in notices:
         print(notice, file=sys.stderr)  # noqa: T201 - the program that follows speaks to the same terminal
     lock = _use(Home(home).users_file)
-    settings = {
-        "engine": engine,
-        "gpus": gpus,
-        "accounts": accounts,
-        "clients": clients,
-        "development_credentials": development_credentials,
+    address = _serving(home, lock, options)
+    chosen = {
+        name: value for name, value in (("engine", options.engine), ("gpus", options.gpus)) if value != "auto"
     }
-    address = _serving(home, lock, settings)
-    chosen = {name: value for name, value in (("engine", engine), ("gpus", gpus)) if value != "auto"}
-    if accounts or clients or development_credentials or chosen:
-        _check_given(address, given, chosen, published=development_credentials)
+    published = options.development_credentials
+    if given.accounts or given.clients or published or chosen:
+        _check_given(address, given, chosen, published=published)
     kept = {name: value for name, value in environment.items() if name not in REMOVED}
     variables = interception(home, address, environment, passthrough=passthrough)
     _become(command, {**kept, **variables})
@@ -124,7 +110,7 @@ def _use(file: Path) -> int:
     return lock
 
 
-def _serving(home: Path, lock: int, settings: Mapping[str, Any]) -> Address:
+def _serving(home: Path, lock: int, options: ServeOptions) -> Address:
     """Find the emulator of a home, or start one."""
     from batchai_scenario.emulator.api import Home, read_address
 
@@ -133,7 +119,7 @@ def _serving(home: Path, lock: int, settings: Mapping[str, Any]) -> Address:
         found = read_address(Home(home))
         if found is not None:
             return found
-        said = _start(home, lock, settings)
+        said = _start(home, lock, options)
         if said not in (_READY, _TAKEN):
             raise MachineError(said or f"the emulator of {home} ended before it answered.")
         if time.monotonic() > deadline:
@@ -145,7 +131,7 @@ def _serving(home: Path, lock: int, settings: Mapping[str, Any]) -> Address:
             time.sleep(LOOK_SECONDS)
 
 
-def _start(home: Path, lock: int, settings: Mapping[str, Any]) -> str:
+def _start(home: Path, lock: int, options: ServeOptions) -> str:
     """Start an emulator that is nobody's child; gives ``_READY``, ``_TAKEN`` or what went wrong."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -155,7 +141,7 @@ def _start(home: Path, lock: int, settings: Mapping[str, Any]) -> str:
             if os.fork() == 0:
                 os.close(reading)
                 os.close(lock)
-                _serve(home, writing, settings)
+                _serve(home, writing, options)
         finally:
             os._exit(0)
     os.close(writing)
@@ -164,7 +150,7 @@ def _start(home: Path, lock: int, settings: Mapping[str, Any]) -> str:
         return answer.read()
 
 
-def _serve(home: Path, writing: int, settings: Mapping[str, Any]) -> None:
+def _serve(home: Path, writing: int, options: ServeOptions) -> None:
     """Be the emulator: say so, serve until no program uses it, or until it is told to stop."""
     from batchai_scenario.backends.local.control import serve
     from batchai_scenario.emulator.api import Home
@@ -182,7 +168,7 @@ def _serve(home: Path, writing: int, settings: Mapping[str, Any]) -> None:
         say(_READY)
 
     try:
-        serve(home, ready=ready, **settings)
+        serve(home, options, ready)
     except HomeTakenError:
         say(_TAKEN)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent process tells it

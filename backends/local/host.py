@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from batchai_scenario.emulator.api import Credentials, EmulatorSettings
+
 READY_SECONDS = 20.0
 """Seconds that another process may take from locking the home to answering."""
 
@@ -51,60 +53,71 @@ class HomeTakenError(MachineError):
     """Another emulator serves this home folder."""
 
 
-def start_emulator(
-    root: Path,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    engine: str = "auto",
-    gpus: str = "auto",
-    strict: bool = False,
-    accounts: Sequence[str] = (),
-    clients: Sequence[str] = (),
-    development_credentials: bool = False,
-    only: str = "",
-    https: bool = False,
-    copy_seconds: float = 0.0,
-) -> Started:
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How to serve a home, as users say it.
+
+    ``port`` 0 takes any, the previous one if it is free. ``strict`` keeps the service's own pace
+    (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the
+    home's own credentials, and so are the published ones with ``development_credentials``. ``only``
+    ``files``: storage alone. ``https``: over TLS, too. ``copy_seconds``: how long copies of files stay
+    pending.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    engine: str = "auto"
+    gpus: str = "auto"
+    strict: bool = False
+    accounts: Sequence[str] = ()
+    clients: Sequence[str] = ()
+    development_credentials: bool = False
+    only: str = ""
+    https: bool = False
+    copy_seconds: float = 0.0
+
+    def credentials(self) -> Credentials:
+        """Read the accounts and clients; UserError if that cannot be."""
+        from batchai_scenario.emulator.api import Credentials, CredentialsInvalid
+
+        try:
+            return Credentials.read(self.accounts, self.clients)
+        except CredentialsInvalid as error:
+            raise UserError(error.reason, field=error.option) from None
+
+    def settings(self, root: Path) -> EmulatorSettings:
+        """Give the emulator's own settings; UserError if an account or a client cannot be read."""
+        from batchai_scenario.emulator.api import EmulatorSettings
+
+        return EmulatorSettings(
+            home=root,
+            host=self.host,
+            port=self.port,
+            engine=self.engine,
+            gpus=self.gpus,
+            strict=self.strict,
+            credentials=self.credentials(),
+            development_credentials=self.development_credentials,
+            only=self.only,
+            https=self.https,
+            copy_seconds=self.copy_seconds,
+        )
+
+
+AS_IT_COMES = ServeOptions()
+
+
+def start_emulator(root: Path, options: ServeOptions = AS_IT_COMES) -> Started:
     """Start the emulator of a home in this process; returns once it answers.
 
-    ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the home's own credentials,
-    and so are the published ones with ``development_credentials``. ``only`` ``files``: storage alone.
-    ``https``: over TLS, too. ``copy_seconds``: how long copies of files stay pending.
-
     Raises:
-        UserError: one of these cannot be read.
+        UserError: an account or a client cannot be read.
         HomeTakenError: another emulator serves this home.
         MachineError: the port is taken, or the state cannot be read.
     """
-    from batchai_scenario.emulator.api import (
-        Credentials,
-        CredentialsInvalid,
-        EmulatorError,
-        EmulatorServer,
-        EmulatorSettings,
-        HomeInUse,
-    )
+    from batchai_scenario.emulator.api import EmulatorError, EmulatorServer, HomeInUse
 
-    try:
-        credentials = Credentials.read(accounts, clients)
-    except CredentialsInvalid as error:
-        raise UserError(error.reason, field=error.option) from None
-    server = EmulatorServer(
-        EmulatorSettings(
-            home=root,
-            host=host,
-            port=port,
-            engine=engine,
-            gpus=gpus,
-            strict=strict,
-            credentials=credentials,
-            development_credentials=development_credentials,
-            only=only,
-            https=https,
-            copy_seconds=copy_seconds,
-        )
-    )
+    server = EmulatorServer(options.settings(root))
     try:
         url = server.start().url
     except HomeInUse as error:

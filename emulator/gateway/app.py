@@ -15,24 +15,21 @@ A request that came for one of Azure's own hosts (``emulator.clouds``) goes to t
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import hmac
 import re
-import sqlite3
 import uuid
-from dataclasses import replace
-from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 from batchai_scenario.emulator.arm.metadata import cloud_metadata
 from batchai_scenario.emulator.clouds import place_of
-from batchai_scenario.emulator.errors import HomeDamaged, NothingToTake, ServiceError
+from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.gateway.failing import CODE, LONGEST, failed, line_of, of_machine
+from batchai_scenario.emulator.gateway.head import RequestHead
+from batchai_scenario.emulator.gateway.managing import ManagerDoor
+from batchai_scenario.emulator.gateway.own import OwnDoor
 from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
 from batchai_scenario.emulator.gateway.reading import (
-    base_url_of,
     headers_of,
     is_host,
     is_loopback,
@@ -41,19 +38,24 @@ from batchai_scenario.emulator.gateway.reading import (
     query_of,
     read_body,
 )
-from batchai_scenario.emulator.gateway.rendering import arm_headers, encoded, json_body, service_error_body
+from batchai_scenario.emulator.gateway.rendering import (
+    arm_headers,
+    encoded,
+    json_body,
+    send_bytes,
+    send_json,
+    service_error_body,
+)
 from batchai_scenario.emulator.log import describe
-from batchai_scenario.emulator.state.store import os_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
     from batchai_scenario.emulator.arm.manager import ResourceManager
-    from batchai_scenario.emulator.arm.messages import ArmResponse
     from batchai_scenario.emulator.clouds import CloudHost
     from batchai_scenario.emulator.identity.graph import Graph
     from batchai_scenario.emulator.identity.managed import ManagedIdentity
@@ -66,22 +68,6 @@ _ARM = frozenset({"subscriptions", "providers", "tenants"})
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _TOKEN_LIMIT = 64 * 1024
 _STORAGE = ("file", "blob")
-_USED_UP = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_NO_ROOM = "The disk that holds the emulator's home is full: make room, then try again."
-_NOT_WRITABLE = "The emulator's home cannot be written."
-_DISK = {
-    errno.ENOSPC: _NO_ROOM,
-    errno.EDQUOT: _NO_ROOM,
-    errno.EROFS: _NOT_WRITABLE,
-    errno.EACCES: _NOT_WRITABLE,
-    errno.EPERM: _NOT_WRITABLE,
-    errno.EBUSY: "The emulator's home is in use by another process for too long.",
-}
-_LONGEST = 300
-"""Characters of a path, or of a property's path, that stand in the log."""
-_CODE = "scenario_error"
-_LOOK_SECONDS = 0.02
-_LOOKS = 10
 
 
 class AccountService(Protocol):
@@ -104,35 +90,6 @@ class Storage(Protocol):
     def blob(self) -> AccountService:
         """Azure Blob."""
         ...
-
-
-class RequestHead:
-    """What a request asks for, apart from its body.
-
-    ``raw_path`` is not decoded and has no query; ``first`` is its first component, ``rest`` what follows;
-    ``host`` is empty without that header; ``port`` is the one that was connected to. ``peer``: whose program
-    asks, as far as it is told.
-    """
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self.method: str = scope["method"]
-        self.port: int = (scope.get("server") or ("", 0))[1]
-        self.raw_path: str = scope["raw_path"].decode("latin-1").partition("?")[0]
-        self.first, _, self.rest = self.raw_path.removeprefix("/").partition("/")
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        self.host: str = hosts[-1].decode("latin-1") if hosts else ""
-        self.peer: Peer = scope.get("peer", Peer.UNTOLD)
-
-    @cached_property
-    def headers(self) -> Mapping[str, str]:
-        """Give the headers, names in lower case."""
-        return headers_of(self._scope)
-
-    @property
-    def base_url(self) -> str:
-        """Give scheme and host as the client used them."""
-        return base_url_of(self._scope, self.headers)
 
 
 class Gateway:
@@ -164,8 +121,8 @@ class Gateway:
     ) -> None:
         """Put the door together; ``report`` hears what nobody expected, ``refused`` of failed requests."""
         self._refused = refused
-        self._preempt = preempt
-        self._manager = manager
+        self._management = ManagerDoor(manager, tokens, clock)
+        self._own = OwnDoor(health=health, stop_key=stop_key, stop=stop, preempt=preempt)
         self._identity = identity
         self._tokens = tokens
         self._managed = managed
@@ -174,9 +131,6 @@ class Gateway:
         self._clock = clock
         self._on_loopback = is_loopback(host)
         self._blob_port = blob_port
-        self._health = health
-        self._stop_key = stop_key
-        self._stop = stop
         self._report = report
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,7 +143,7 @@ class Gateway:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
-                self._refused(_failed(scope, message))
+                self._refused(failed(scope, message))
             await send(message)
 
         try:
@@ -199,12 +153,12 @@ class Gateway:
         except ServiceError as error:
             await self._refuse(scope, watched, error)
         except Exception as error:  # the last door: what nobody expected is written down, not shown
-            of_machine = None if begun else _of_machine(error)
-            if of_machine is not None:
-                await self._refuse(scope, watched, of_machine)
+            refusal = None if begun else of_machine(error)
+            if refusal is not None:
+                await self._refuse(scope, watched, refusal)
                 return
             number = str(uuid.uuid4())
-            self._report(f"error {number} in {_line(scope)}\n{describe(error)}")
+            self._report(f"error {number} in {line_of(scope)}\n{describe(error)}")
             if begun:
                 raise
             text = (
@@ -222,11 +176,11 @@ class Gateway:
         elif asked.port == self._blob_port:
             await self._in_storage(asked, scope, receive, send)
         elif asked.first.lower() in _ARM:
-            await self._arm(asked, query_of(scope), receive, send)
+            await self._management.answer(asked, query_of(scope), receive, send)
         elif self._identity.owns(asked.method, asked.first, asked.rest):
             await self._token(asked, receive, send)
         elif asked.first == ".emulator":
-            await self._own(asked, query_of(scope), send)
+            await self._own.answer(asked, query_of(scope), send)
         elif asked.raw_path == "/metadata/endpoints":
             await self._describe(asked, query_of(scope), send)
         elif self._managed.owns(asked.raw_path):
@@ -268,7 +222,7 @@ class Gateway:
         if place.kind in _STORAGE:
             await self._store(place.kind, place.account, asked.raw_path, scope, receive, send)
         elif place.kind == "management" and asked.first.lower() in _ARM:
-            await self._arm(asked, query_of(scope), receive, send)
+            await self._management.answer(asked, query_of(scope), receive, send)
         elif place.kind == "management" and asked.raw_path == "/metadata/endpoints":
             await self._describe(asked, query_of(scope), send)
         elif place.kind == "login" and self._identity.owns(asked.method, asked.first, asked.rest):
@@ -295,55 +249,9 @@ class Gateway:
             lambda: self._graph.handle(asked.method, unquote(asked.rest), query, body, new=new, tenant=tenant)
         )
         if answer.status == HTTPStatus.NO_CONTENT:
-            await _send(send, answer.status, [], b"")
+            await send_bytes(send, answer.status, [], b"")
         else:
-            await _json(send, answer.status, answer.body)
-
-    async def _arm(self, asked: RequestHead, query: Mapping[str, str], receive: Receive, send: Send) -> None:
-        self._tokens.check(asked.headers.get("authorization", ""), asked.base_url)
-        await self._manager.wait()
-        if asked.method in ("GET", "HEAD"):
-            answer = await self._read(asked, query)
-        else:
-            # What changes something may wait for the disk or an engine: beside the event loop.
-            from anyio import to_thread
-
-            body = parse_json(await read_body(receive))
-            answer = await to_thread.run_sync(self._manage, asked, query, body)
-        data, described = json_body(answer.body)
-        if answer.status == HTTPStatus.NO_CONTENT:
-            described = []  # HTTP allows it no length
-        extra = arm_headers(asked.method, asked.headers, self._clock.now())
-        headers = [*described, *encoded(answer.headers), *extra]
-        await _send(send, answer.status, headers, b"" if asked.method == "HEAD" else data)
-
-    async def _read(self, asked: RequestHead, query: Mapping[str, str]) -> ArmResponse:
-        """Answer a GET; a poll of work that goes on is held for a moment.
-
-        With ``Retry-After: 0`` clients ask again at once: without this they would do nothing else. Those that
-        are built on azure-core take 0 for no word at all, and would wait 30 s: they are told 1.
-        """
-        answer = self._manage(asked, query, None)
-        looks = _LOOKS
-        while looks and _goes_on(answer):
-            await asyncio.sleep(_LOOK_SECONDS)
-            answer = self._manage(asked, query, None)
-            looks -= 1
-        if _goes_on(answer) and asked.headers.get("user-agent", "").startswith("azsdk-"):
-            answer = replace(answer, headers={**answer.headers, "Retry-After": "1"})
-        return answer
-
-    def _manage(
-        self, asked: RequestHead, query: Mapping[str, str], body: Mapping[str, Any] | None
-    ) -> ArmResponse:
-        return self._manager().handle(
-            asked.method,
-            asked.raw_path,
-            query=query,
-            headers=asked.headers,
-            body=body,
-            base_url=asked.base_url,
-        )
+            await send_json(send, answer.status, answer.body)
 
     async def _token(self, asked: RequestHead, receive: Receive, send: Send) -> None:
         answer = self._identity.handle(
@@ -354,7 +262,7 @@ class Gateway:
             body=await read_body(receive, _TOKEN_LIMIT),
             base_url=asked.base_url,
         )
-        await _json(send, answer.status, answer.body, {"Cache-Control": "no-store", **answer.headers})
+        await send_json(send, answer.status, answer.body, {"Cache-Control": "no-store", **answer.headers})
 
     async def _machine_token(
         self, asked: RequestHead, query: Mapping[str, str], receive: Receive, send: Send
@@ -368,12 +276,12 @@ class Gateway:
             base_url=asked.base_url,
             own=asked.peer is Peer.OWN,
         )
-        await _json(send, answer.status, answer.body, {"Cache-Control": "no-store"})
+        await send_json(send, answer.status, answer.body, {"Cache-Control": "no-store"})
 
     @staticmethod
     async def _describe(asked: RequestHead, query: Mapping[str, str], send: Send) -> None:
         body = cloud_metadata(asked.base_url, query.get("api-version", ""))
-        await _json(send, 200, body)
+        await send_json(send, 200, body)
 
     async def _store(  # noqa: PLR0917 - a service, what is asked of it, and the ASGI triple
         self, kind: str, account: str, raw_path: str, scope: Scope, receive: Receive, send: Send
@@ -385,84 +293,9 @@ class Gateway:
         response = await service.handle(Request(scope, receive), account, raw_path)
         await response(scope, receive, send)
 
-    async def _own(self, asked: RequestHead, query: Mapping[str, str], send: Send) -> None:
-        if asked.rest == "health" and asked.method in ("GET", "HEAD"):
-            await _json(send, 200, self._health())
-            return
-        if asked.rest not in ("stop", "preempt") or asked.method != "POST":
-            text = "Here are GET /.emulator/health, POST /.emulator/stop and POST /.emulator/preempt."
-            raise ServiceError(404, "NotFound", text)
-        given = asked.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._stop_key.encode()):
-            text = f"POST /.emulator/{asked.rest} needs the stopKey of the emulator's address file."
-            raise ServiceError(403, "AuthorizationFailed", text)
-        if asked.rest == "preempt":
-            await self._take_node(query, send)
-            return
-        await _json(send, 202, {"status": "stopping"})
-        self._stop()
-
-    async def _take_node(self, query: Mapping[str, str], send: Send) -> None:
-        """Take a low-priority node away, as the service could at any moment."""
-        from anyio import to_thread
-
-        try:
-            taken = await to_thread.run_sync(self._preempt, query.get("cluster", ""), query.get("node", ""))
-        except NothingToTake as error:
-            raise ServiceError(409, "NothingToTake", str(error)) from error
-        await _json(send, 200, {"node": taken})
-
     async def _refuse(self, scope: Scope, send: Send, error: ServiceError) -> None:
-        scope.setdefault("state", {})[_CODE] = f"{error.code} {error.target[:_LONGEST]}".strip()
+        scope.setdefault("state", {})[CODE] = f"{error.code} {error.target[:LONGEST]}".strip()
         data, described = json_body(service_error_body(error))
         extra = arm_headers(scope["method"], headers_of(scope), self._clock.now())
         headers = [*described, *encoded(error.headers), *extra]
-        await _send(send, error.status, headers, b"" if scope["method"] == "HEAD" else data)
-
-
-def _line(scope: Scope) -> str:
-    """Name a request without its query, which may hold a signature."""
-    path = scope.get("raw_path") or scope["path"].encode("utf-8", "backslashreplace")
-    return f"{scope['method']} {ascii(path[:_LONGEST])[2:-1]}"
-
-
-def _failed(scope: Scope, start: Any) -> str:  # noqa: ANN401 - an ASGI message
-    """Tell of a request that failed: what was asked, the status, and the code of the error."""
-    codes = [value for name, value in start.get("headers", ()) if name.lower() == b"x-ms-error-code"]
-    code = codes[0].decode("latin-1") if codes else scope.get("state", {}).get(_CODE, "")
-    return f"{_line(scope)} {int(start['status'])} {code}".rstrip()
-
-
-def _of_machine(error: Exception) -> ServiceError | None:
-    """Say what the machine refuses; None if it is not that.
-
-    409 for the disk, as to try again at once would not help; 503 for what may soon be free again.
-    """
-    if isinstance(error, HomeDamaged):
-        return ServiceError(500, "InternalServerError", str(error))
-    cause = os_error(error) if isinstance(error, sqlite3.OperationalError) else error
-    number = cause.errno if isinstance(cause, OSError) else None
-    if number in _USED_UP:
-        text = "The emulator has no more descriptors or memory at the moment: try again."
-        return ServiceError(503, "ServerBusy", text, headers={"Retry-After": "1"})
-    reason = _DISK.get(number or 0)
-    return None if reason is None else ServiceError(409, "InsufficientStorage", reason)
-
-
-def _goes_on(answer: ArmResponse) -> bool:
-    """Tell whether an answer is a poll's that says: not yet, ask again at once."""
-    if answer.headers.get("Retry-After") != "0":
-        return False
-    return answer.status == HTTPStatus.ACCEPTED or (answer.body or {}).get("status") == "InProgress"
-
-
-async def _json(
-    send: Send, status: int, body: Mapping[str, Any] | Sequence[Any], headers: Mapping[str, str] | None = None
-) -> None:
-    data, described = json_body(body)
-    await _send(send, status, [*described, *encoded(headers or {})], data)
-
-
-async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], data: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": data})
+        await send_bytes(send, error.status, headers, b"" if scope["method"] == "HEAD" else data)

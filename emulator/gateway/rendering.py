@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from starlette.types import Send
+
     from batchai_scenario.emulator.errors import ServiceError
 
 Headers = list[tuple[bytes, bytes]]
@@ -78,3 +80,17 @@ def encoded(headers: Mapping[str, str]) -> Headers:
         (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
         for name, value in headers.items()
     ]
+
+
+async def send_json(
+    send: Send, status: int, body: Mapping[str, Any] | Sequence[Any], headers: Mapping[str, str] | None = None
+) -> None:
+    """Send an answer of JSON."""
+    data, described = json_body(body)
+    await send_bytes(send, status, [*described, *encoded(headers or {})], data)
+
+
+async def send_bytes(send: Send, status: int, headers: list[tuple[bytes, bytes]], data: bytes) -> None:
+    """Send an answer whole."""
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})

@@ -19,7 +19,7 @@ from azure.storage.fileshare import ShareServiceClient
 
 from batchai_scenario.backends.local.control import environment
 from batchai_scenario.backends.local.doors import doors_of, home_in_memory
-from batchai_scenario.backends.local.host import start_emulator
+from batchai_scenario.backends.local.host import ServeOptions, start_emulator
 from batchai_scenario.backends.pytest_batchai import served_files
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_the_connection_string_serves_files_and_blobs(tmp_path: Path) -> None:
 
 
 def test_tls_at_the_emulators_own_address(tmp_path: Path) -> None:
-    started = start_emulator(tmp_path / "home", only="files", https=True)
+    started = start_emulator(tmp_path / "home", ServeOptions(only="files", https=True))
     try:
         doors = doors_of(tmp_path / "home")
         answer = requests.get(f"{doors.https_url}/data", verify=doors.certificate, timeout=10)

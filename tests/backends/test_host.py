@@ -15,7 +15,7 @@ import pytest
 from batchai_scenario.backends import local
 from batchai_scenario.backends.base import BackendOptions, JobState, Place
 from batchai_scenario.backends.errors import MachineError, UserError
-from batchai_scenario.backends.local.host import Host, Started, is_served, start_emulator
+from batchai_scenario.backends.local.host import Host, ServeOptions, Started, is_served, start_emulator
 from batchai_scenario.backends.testing.bench import Bench
 from batchai_scenario.backends.testing.world import World
 from batchai_scenario.emulator.serving import HomeLock
@@ -54,13 +54,13 @@ def served(home: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def host(home: Path) -> Iterator[Host]:
-    made = Host(home, lambda port: start_emulator(home, port=port))
+    made = Host(home, lambda port: start_emulator(home, ServeOptions(port=port)))
     yield made
     made.close()
 
 
 def test_a_second_client_connects_and_takes_over_on_the_same_port(home: Path, host: Host) -> None:
-    first = Host(home, lambda port: start_emulator(home, port=port))
+    first = Host(home, lambda port: start_emulator(home, ServeOptions(port=port)))
     assert (first.open(), first.in_process) == (first.url, True)
     assert (host.open(), host.in_process) == (first.url, False)
     first.close()
@@ -93,7 +93,7 @@ def test_a_start_that_fails_ends_as_an_error_and_a_busy_port_is_waited_for(home:
 
     with pytest.raises(MachineError, match="no room"):
         Host(home, fails).open()
-    first = Host(home, lambda port: start_emulator(home, port=port))
+    first = Host(home, lambda port: start_emulator(home, ServeOptions(port=port)))
     first.open()
     tries: list[int] = []
     several = threading.Event()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.backends import local
-from batchai_scenario.backends.local.host import start_emulator
+from batchai_scenario.backends.local.host import ServeOptions, start_emulator
 from batchai_scenario.backends.testing.bench import BenchSetting, BenchTarget, make_bench
 from batchai_scenario.backends.testing.plugin import judge
 from batchai_scenario.backends.testing.probes import LocalProbes
@@ -25,7 +25,7 @@ BACKENDS = ["azure"]
 def contract_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     folder = tmp_path_factory.mktemp("served")
     home = folder / "emulated"
-    emulator = start_emulator(home, engine="process", gpus="none")
+    emulator = start_emulator(home, ServeOptions(engine="process", gpus="none"))
     bench = make_bench(BenchTarget("azure", {}), BenchSetting(folder, local.environment(home)))
     bench.name = "azure (b), a served emulator"
     bench.note = "an emulator of this package, over real sockets at its own address"

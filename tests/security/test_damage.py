@@ -13,7 +13,7 @@ import pytest
 
 from batchai_scenario.backends import local
 from batchai_scenario.backends.errors import MachineError
-from batchai_scenario.backends.local.host import start_emulator
+from batchai_scenario.backends.local.host import ServeOptions, start_emulator
 from batchai_scenario.backends.local.settings import own_credentials
 from batchai_scenario.emulator.gateway.authority import Authority
 from batchai_scenario.emulator.identity import development
@@ -38,7 +38,7 @@ STATE = ("state.sqlite3", "seal.key", "credentials.json", "authority/ca.key", "a
 
 def use(home: Path, act: Callable[[str, dict[str, str]], Any]) -> Any:
     """Serve a home for a moment; gives what ``act`` gives for the URL and a bearer token."""
-    started = start_emulator(home, engine="process")
+    started = start_emulator(home, ServeOptions(engine="process"))
     with closing(started.server):
         _, bearer = token(started.url, own_credentials(home).secret)
         return act(started.url, {"Authorization": f"Bearer {bearer}"})

@@ -65,20 +65,14 @@ for _command in (gc, repair, reset, salvage):
 @click.pass_obj
 def serve(
     shared: dict[str, Any],
+    /,
     *,
-    host: str,
-    port: int,
-    engine: str,
-    gpus: str,
-    strict: bool,
     only: str | None,
     in_memory: bool,
-    https: bool,
-    copy_seconds: float,
     account: tuple[str, ...],
     client: tuple[str, ...],
-    development_credentials: bool,
     as_json: bool,
+    **chosen: Any,  # noqa: ANN401 - the other options, which only the emulator minds
 ) -> None:
     """Serve until Ctrl-C. Jobs that run when it ends go on, and are found again by the next one."""
     from batchai_scenario.backends import local
@@ -90,6 +84,8 @@ def serve(
     if in_memory:
         refuse_beside("--in-memory keeps nothing; leave out one of the two", "home", above=True)
 
+    options = local.ServeOptions(only=only or "", accounts=account, clients=client, **chosen)
+
     def ready(status: EmulatorStatus) -> None:
         if as_json:
             said = {"event": "ready", **_as_json(status), "notices": list(status.notices)}
@@ -98,7 +94,7 @@ def serve(
         for notice in status.notices:
             console.line(notice, "yellow")
         console.line(f"serving {status.home} at {status.url}", "bold")
-        if development_credentials:
+        if options.development_credentials:
             console.line(_PUBLISHED, "yellow")
         if only:
             for title, text in local.doors_of(status.home).lines():
@@ -112,21 +108,7 @@ def serve(
         )
 
     with local.home_in_memory() if in_memory else nullcontext(shared["home"]) as home:
-        local.serve(
-            home,
-            host=host,
-            port=port,
-            engine=engine,
-            gpus=gpus,
-            strict=strict,
-            accounts=account,
-            clients=client,
-            development_credentials=development_credentials,
-            only=only or "",
-            https=https,
-            copy_seconds=copy_seconds,
-            ready=ready,
-        )
+        local.serve(home, options, ready)
 
 
 @emulator.command()
@@ -278,14 +260,13 @@ def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct:
 @click.pass_obj
 def execute(
     shared: dict[str, Any],
+    /,
     *,
     passthrough: bool,
-    engine: str,
-    gpus: str,
     account: tuple[str, ...],
     client: tuple[str, ...],
-    development_credentials: bool,
     command: tuple[str, ...],
+    **chosen: Any,  # noqa: ANN401 - the other options, which only the emulator minds
 ) -> int:
     """Run a program that knows only Azure's addresses, with the emulator in their place.
 
@@ -295,18 +276,9 @@ def execute(
     from batchai_scenario.backends import local
     from batchai_scenario.scenarios.cli.console import complain
 
+    options = local.ServeOptions(accounts=account, clients=client, **chosen)
     try:
-        local.execute(
-            shared["home"],
-            command,
-            shared["environment"],
-            passthrough=passthrough,
-            engine=engine,
-            gpus=gpus,
-            accounts=account,
-            clients=client,
-            development_credentials=development_credentials,
-        )
+        local.execute(shared["home"], command, shared["environment"], options, passthrough=passthrough)
     except local.CannotExecuteError as error:
         complain(str(error))
         return error.shell_code
