@@ -1,13 +1,14 @@
-"""Reading what every management body may hold: a location and tags."""
+"""Reading what every management body may hold: a location and tags; and saying all that is wrong at once."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _READ_ONLY = frozenset({"id", "name", "type", "properties"})
 _MAX_TAGS = 15
@@ -20,15 +21,51 @@ def invalid_content(detail: str, target: str = "") -> ServiceError:
     return ServiceError(400, "InvalidRequestContent", text, target)
 
 
-def known_properties(body: Mapping[str, Any] | None, *names: str) -> dict[str, Any]:
-    """Give what a body says of these, names in any case; ServiceError for any other that is not read-only."""
-    found: dict[str, Any] = {}
-    for key, value in (body or {}).items():
-        if key.lower() in names:
-            found[key.lower()] = value
-        elif key.lower() not in _READ_ONLY and value is not None:
-            raise invalid_content(f"Could not find member '{key}'; known are {', '.join(names)}", key)
-    return found
+def together(errors: Sequence[ServiceError]) -> ServiceError:
+    """Make one error of some, at least one: the first, which lists all of them where they are several."""
+    return errors[0] if len(errors) == 1 else dataclasses.replace(errors[0], errors=tuple(errors))
+
+
+def read_all(*reads: Callable[[], Any]) -> list[Any]:
+    """Read all parts of a body; ServiceError with everything that any of them refuses."""
+    found = [_tried(read) for read in reads]
+    errors = [error for _, refused in found for error in refused]
+    if errors:
+        raise together(errors)
+    return [value for value, _ in found]
+
+
+def _tried(read: Callable[[], Any]) -> tuple[Any, tuple[ServiceError, ...]]:
+    try:
+        return read(), ()
+    except ServiceError as error:
+        return None, error.errors or (error,)
+
+
+def known_properties(body: Mapping[str, Any] | None, *names: str) -> None:
+    """Refuse what a body says beside these, names in any case, unless it is read-only; ServiceError 400."""
+    errors = [
+        invalid_content(f"Could not find member '{key}'; known are {', '.join(names)}", key)
+        for key, value in (body or {}).items()
+        if key.lower() not in {*names, *_READ_ONLY} and value is not None
+    ]
+    if errors:
+        raise together(errors)
+
+
+def read_place(body: Mapping[str, Any] | None, location: str = "") -> tuple[str, dict[str, str] | None]:
+    """Read a body of a location and tags alone: the location as it is written, and the tags.
+
+    ``location`` is that of what is there already, which a body need not repeat. ServiceError with all that is
+    wrong.
+    """
+    given = body or {}
+    _, place, tags = read_all(
+        lambda: known_properties(given, "location", "tags"),
+        lambda: location if location and not _given(given, "location") else read_location(given),
+        lambda: read_tags(given),
+    )
+    return place, tags
 
 
 def _given(body: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any JSON value

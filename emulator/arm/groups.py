@@ -8,7 +8,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.arm.bodies import known_properties, read_location, read_tags
+from batchai_scenario.emulator.arm.bodies import read_place
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
 from batchai_scenario.emulator.errors import ServiceError
@@ -109,8 +109,8 @@ class Groups:
                 "'-', '.', '(', ')' or '_', and no dot at its end."
             )
             raise ServiceError(400, "InvalidResourceGroupName", text)
-        body = known_properties(request.body, "location", "tags")
-        location = normal_region(read_location(body))
+        place, tags = read_place(request.body)
+        location = normal_region(place)
         if location not in REGIONS:
             text = (
                 f"The provided location '{location}' is not available for resource group. "
@@ -128,7 +128,7 @@ class Groups:
                 "subscription": request.subscription,
                 "name": request.group if old is None else old.body["name"],
                 "location": location,
-                "tags": read_tags(body),
+                "tags": tags,
                 "state": "Succeeded",
             }
             self._store.put(_KIND, key, document, parent=request.subscription.lower())
@@ -146,9 +146,8 @@ class Groups:
     def _patch(self, request: ArmRequest) -> ArmResponse:
         with self._store.transaction():
             found = self._find(request.subscription, request.group)
-            changes = known_properties(request.body, "location", "tags")
-            _check_stays(found, normal_region(read_location({**found.body, **changes})))
-            tags = read_tags(changes)
+            place, tags = read_place(request.body, found.body["location"])
+            _check_stays(found, normal_region(place))
             document = found.body if tags is None else {**found.body, "tags": tags}
             self._store.put(_KIND, found.id, document, parent=found.parent)
         return ArmResponse(200, _entity(document, request.api_version))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.arm.bodies import read_all
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.batchai.answers import (
     check_name,
@@ -128,13 +129,19 @@ class FileServers:
 
 def check_mounted_servers(tree: Tree, volumes: Mapping[str, Any] | None, path: str) -> None:
     """Demand of ``mountVolumes`` that its file servers are there, with the folders that are to be mounted."""
-    for number, item in enumerate((volumes or {}).get("fileServers") or ()):
-        where = f"{path}.fileServers[{number}]"
-        server = item["fileServer"]["id"]
-        if server_names(server) is None:
-            raise invalid_value(f"{where}.fileServer.id", "it is no id of a file server")
-        if tree.servers is None:
-            continue
+    read_all(
+        *(
+            partial(_check_mount, tree, item, f"{path}.fileServers[{number}]")
+            for number, item in enumerate((volumes or {}).get("fileServers") or ())
+        )
+    )
+
+
+def _check_mount(tree: Tree, item: Mapping[str, Any], where: str) -> None:
+    server = item["fileServer"]["id"]
+    if server_names(server) is None:
+        raise invalid_value(f"{where}.fileServer.id", "it is no id of a file server")
+    if tree.servers is not None:
         _check_folder(tree.servers, server, "", f"{where}.fileServer.id")
         _check_folder(tree.servers, server, item.get("sourceDirectory") or "", f"{where}.sourceDirectory")
 

@@ -5,10 +5,9 @@ One fault is the error itself. Of several, the first is, and ``details`` lists a
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.arm.bodies import invalid_content
+from batchai_scenario.emulator.arm.bodies import invalid_content, together
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.schema.faults import FaultsFound
 from batchai_scenario.schema.reading import read
@@ -36,8 +35,7 @@ def not_supported(path: str, what: str) -> ServiceError:
 
 def refusal(faults: Sequence[Fault]) -> ServiceError:
     """Make the error of a body's faults, at least one."""
-    errors = [_said(fault) for fault in faults]
-    return errors[0] if len(errors) == 1 else dataclasses.replace(errors[0], errors=tuple(errors))
+    return together([_said(fault) for fault in faults])
 
 
 def _said(fault: Fault) -> ServiceError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.arm.bodies import known_properties, read_location, read_tags
+from batchai_scenario.emulator.arm.bodies import known_properties, read_place
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import normal_region
 from batchai_scenario.emulator.batchai.answers import check_name, conflict, entity, no_method, page_of
@@ -49,8 +49,8 @@ class Workspaces:
     def _put(self, request: ArmRequest) -> ArmResponse:
         name = request.types[0][1]
         check_name(name, nested_version_of(request).NAME)
-        body = known_properties(request.body, "location", "tags")
-        location, tags = normal_region(read_location(body)), read_tags(body)
+        place, tags = read_place(request.body)
+        location = normal_region(place)
         key = WorkspaceKey(request.subscription, request.group, name)
         old = self._tree.look(WORKSPACE, key.id)
         if old is not None:
@@ -88,9 +88,8 @@ class Workspaces:
 
     def _patch(self, request: ArmRequest) -> ArmResponse:
         found = self._tree.workspace(request)
-        changes = known_properties(request.body, "location", "tags")
-        location = normal_region(read_location({"location": found.body["location"], **changes}))
-        return self._put_again(request, found, location, read_tags(changes))
+        place, tags = read_place(request.body, found.body["location"])
+        return self._put_again(request, found, normal_region(place), tags)
 
     def _delete(self, request: ArmRequest) -> ArmResponse:
         key = WorkspaceKey(request.subscription, request.group, request.types[0][1])

@@ -536,6 +536,38 @@ def test_everything_that_is_wrong_is_said_at_once(populated: Front, job_body: di
     assert [one["target"] for one in written["details"]] == [one.target for one in error.errors]
 
 
+def said_at_once(
+    front: Front, path: str, body: dict[str, Any], method: str = "PUT", **more: str
+) -> list[str]:
+    """Give the targets of all that is wrong with a body, as ``details`` lists them."""
+    error = front.refused(method, path, body, **more)
+    written = service_error_body(error)["error"]
+    assert {name: written["details"][0][name] for name in ("code", "message", "target")} == {
+        name: written[name] for name in ("code", "message", "target")
+    }
+    return [one["target"] for one in written["details"]]
+
+
+def test_all_that_is_wrong_is_said_at_once_of_every_kind_of_body(populated: Front) -> None:
+    wrong = {"locations": "eastus", "tag": {}, "tags": ["a"]}
+    assert said_at_once(populated, "resourceGroups/new", wrong) == ["locations", "tag", "location", "tags"]
+    assert said_at_once(populated, "resourceGroups/rg", wrong, "PATCH") == ["locations", "tag", "tags"]
+    everything = {**wrong, "location": "eastus"}
+    new = f"{WS.rpartition('/')[0]}/new"
+    assert said_at_once(populated, new, everything) == ["locations", "tag", "tags"]
+    assert said_at_once(populated, WS, wrong, "PATCH") == ["locations", "tag", "tags"]
+    assert said_at_once(populated, f"{WS}/experiments/new", wrong) == ["locations", "tag", "tags"]
+    server = {"vmSize": "STANDARD_A0", "sshConfiguration": {}, "dataDisks": {"diskCount": 0}, "x": 1}
+    found = said_at_once(populated, f"{WS}/fileServers/new", {"properties": server})
+    assert {"properties.x", "properties.dataDisks.diskCount"} <= set(found)
+    flat = {"location": "eastus", "tags": "a", "properties": {"vmSize": 1, "y": 2}}
+    for kind in ("clusters", "fileServers", "jobs"):
+        path = f"resourceGroups/rg/providers/Microsoft.BatchAI/{kind}/new"
+        for version in ("2018-03-01", "2017-09-01-preview"):
+            found = said_at_once(populated, path, flat, version=version)
+            assert {"tags", "properties.y"} <= set(found), (kind, version)
+
+
 def test_a_single_fault_is_the_error_itself(populated: Front, job_body: dict[str, Any]) -> None:
     job_body["properties"]["nodeCount"] = 0
     error = populated.refused("PUT", f"{WS}/experiments/ex/jobs/new", job_body)

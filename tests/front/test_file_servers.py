@@ -63,6 +63,19 @@ def test_what_cannot_be_mounted_is_refused_by_name(
     assert refusal.code == "InvalidPropertyValue"
 
 
+def test_all_mounts_that_cannot_be_are_told_at_once(populated: Front) -> None:
+    server, _ = made(populated)
+    wanted = cluster_with(fileServer={"id": server}, sourceDirectory="missing")
+    mounts = wanted["properties"]["nodeSetup"]["mountVolumes"]["fileServers"]
+    mounts.append({"fileServer": {"id": "/some/thing"}, "relativeMountPath": "other"})
+    refusal = populated.refused("PUT", f"{WS}/clusters/with", wanted)
+    where = "properties.nodeSetup.mountVolumes.fileServers"
+    assert [one.target for one in refusal.errors] == [
+        f"{where}[0].sourceDirectory",
+        f"{where}[1].fileServer.id",
+    ]
+
+
 def test_a_servers_disk_goes_with_it_and_a_new_one_is_empty(populated: Front) -> None:
     server, disks = made(populated)
     (disks.find(server, "") / "file").write_text("x")

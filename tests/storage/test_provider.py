@@ -161,6 +161,29 @@ def test_a_location_is_demanded(provider: StorageProvider) -> None:
     assert (refused.value.status, refused.value.code) == (400, "LocationRequired")
 
 
+def test_all_that_is_wrong_with_a_body_is_said_at_once(provider: StorageProvider) -> None:
+    wrong = {"tags": ["a"], "sku": {"name": "Standard_Nothing"}, "kind": "Warehouse"}
+    with pytest.raises(ServiceError) as refused:
+        _ask(provider, "PUT", ("storageaccounts", "Made"), body=wrong)
+    assert [(one.code, one.target) for one in refused.value.errors] == [
+        ("AccountNameInvalid", ""),
+        ("LocationRequired", "location"),
+        ("InvalidRequestContent", "tags"),
+        ("InvalidRequestPropertyValue", "sku.name"),
+        ("InvalidRequestPropertyValue", "kind"),
+    ]
+    _put(provider, "made")
+    for method in ("PUT", "PATCH"):
+        with pytest.raises(ServiceError) as changed:
+            _ask(provider, method, ("storageaccounts", "made"), body={**wrong, "sku": "Standard_LRS"})
+        assert [one.target for one in changed.value.errors] == ["tags", "sku"]
+    any_case = {**BODY, "sku": {"name": "standard_gzrs"}, "kind": "storagev2"}
+    assert _ask(provider, "PUT", ("storageaccounts", "other"), body=any_case).status == 202
+    read = _ask(provider, "GET", ("storageaccounts", "other")).body
+    assert read is not None
+    assert (read["sku"]["name"], read["kind"]) == ("Standard_GZRS", "StorageV2")
+
+
 def test_names_are_checked(provider: StorageProvider) -> None:
     _put(provider, "made")
     taken = [(name, "AlreadyExists") for name in ("made", "blob", "tenants")]

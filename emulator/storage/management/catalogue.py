@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 MOST_ACCOUNTS = 250
 """Accounts in a region of a subscription (the service's default limit); told, not enforced."""
 
-_SKUS = {
+SKUS = {
     "Standard_LRS": ("Storage", "StorageV2", "BlobStorage"),
     "Standard_GRS": ("Storage", "StorageV2", "BlobStorage"),
     "Standard_RAGRS": ("Storage", "StorageV2", "BlobStorage"),
     "Standard_ZRS": ("Storage", "StorageV2"),
+    "Standard_GZRS": ("Storage", "StorageV2"),
+    "Standard_RAGZRS": ("Storage", "StorageV2"),
     "Premium_LRS": ("Storage", "StorageV2", "BlockBlobStorage", "FileStorage"),
     "Premium_ZRS": ("BlockBlobStorage", "FileStorage"),
 }
+"""Name -> kinds of accounts that may have it."""
+
+KINDS = ("Storage", "StorageV2", "BlobStorage", "BlockBlobStorage", "FileStorage")
 
 
 class ManagementOperation(NamedTuple):
@@ -90,7 +95,7 @@ def skus(regions: Sequence[str]) -> dict[str, Any]:
                 "capabilities": [],
                 "restrictions": [],
             }
-            for name, kinds in _SKUS.items()
+            for name, kinds in SKUS.items()
             for kind in kinds
         ]
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
+from batchai_scenario.emulator.arm.bodies import read_all, together
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
@@ -210,20 +211,32 @@ def _metadata(record: ShareRecord, properties: dict[str, Any]) -> None:
 
 
 def _read_share(record: ShareRecord, properties: dict[str, Any]) -> None:
-    _metadata(record, properties)
-    quota = properties.pop("shareQuota", None)
+    read_all(
+        lambda: _metadata(record, properties),
+        lambda: _quota(record, properties.pop("shareQuota", None)),
+        lambda: _tier(record, properties.pop("accessTier", None)),
+        lambda: _protocol(properties.pop("enabledProtocols", None)),
+        lambda: _nothing_more(properties),
+    )
+
+
+def _quota(record: ShareRecord, quota: object) -> None:
     if quota is not None:
         if not isinstance(quota, int) or isinstance(quota, bool) or not 1 <= quota <= _MOST_QUOTA:
             raise _wrong("shareQuota", f"it is a number of GiB from 1 to {_MOST_QUOTA}")
         record.quota = quota
-    tier = properties.pop("accessTier", None)
+
+
+def _tier(record: ShareRecord, tier: object) -> None:
     if tier is not None:
         if tier not in _TIERS:
             raise _wrong("accessTier", f"it is one of {', '.join(_TIERS)}")
-        record.properties[_TIER] = tier
-    if properties.pop("enabledProtocols", None) not in (None, "SMB"):
+        record.properties[_TIER] = str(tier)
+
+
+def _protocol(protocol: object) -> None:
+    if protocol not in (None, "SMB"):
         raise _wrong("enabledProtocols", "the emulator's shares are SMB")
-    _nothing_more(properties)
 
 
 def _write_share(record: ShareRecord) -> dict[str, Any]:
@@ -235,11 +248,17 @@ def _write_share(record: ShareRecord) -> dict[str, Any]:
 
 
 def _read_container(record: ShareRecord, properties: dict[str, Any]) -> None:
-    _metadata(record, properties)
-    if properties.pop("publicAccess", None) not in (None, "None"):
+    read_all(
+        lambda: _metadata(record, properties),
+        lambda: _private(properties.pop("publicAccess", None)),
+        lambda: _nothing_more(properties),
+    )
+
+
+def _private(access: object) -> None:
+    if access not in (None, "None"):
         text = "Public access is not permitted on this storage account."
         raise ServiceError(409, "PublicAccessNotPermitted", text, "properties.publicAccess")
-    _nothing_more(properties)
 
 
 def _write_container(_: ShareRecord) -> dict[str, Any]:
@@ -253,16 +272,20 @@ def _write_container(_: ShareRecord) -> dict[str, Any]:
 
 
 def _nothing_more(properties: Mapping[str, Any]) -> None:
-    for name, value in properties.items():
-        if value is not None:
-            raise _wrong(name, "it is not emulated")
+    wrong = [_wrong(name, "it is not emulated") for name, value in properties.items() if value is not None]
+    if wrong:
+        raise together(wrong)
 
 
 def _same(body: Mapping[str, Any], kind: Kind) -> None:
     """Let a service's properties be set to what they are; refuse what would have no effect."""
-    for name, value in (body.get("properties") or {}).items():
-        if value is not None and value != kind.settings.get(name):
-            raise _wrong(name, "it cannot be changed here; what the service's own endpoint takes, works")
+    wrong = [
+        _wrong(name, "it cannot be changed here; what the service's own endpoint takes, works")
+        for name, value in (body.get("properties") or {}).items()
+        if value is not None and value != kind.settings.get(name)
+    ]
+    if wrong:
+        raise together(wrong)
 
 
 def _wrong(name: str, why: str) -> ServiceError:

@@ -6,19 +6,20 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from batchai_scenario.emulator.arm.bodies import invalid_content, read_all, read_location, read_tags
 from batchai_scenario.emulator.arm.messages import ArmResponse
-from batchai_scenario.emulator.arm.regions import REGIONS
+from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
 from batchai_scenario.emulator.clouds import place_of, storage_url
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.emulator.storage.accounts import KEY_NAMES, AccountExists
-from batchai_scenario.emulator.storage.management.catalogue import skus, usages
+from batchai_scenario.emulator.storage.management.catalogue import KINDS, SKUS, skus, usages
 from batchai_scenario.emulator.storage.management.items import CONTAINERS, SHARES, answer
 from batchai_scenario.emulator.storage.management.signatures import account_sas, service_sas
 from batchai_scenario.emulator.storage.names import is_account_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.state.clock import Clock
@@ -155,24 +156,24 @@ class StorageProvider:
 
     def _put(self, request: ArmRequest, name: str) -> ArmResponse:
         body = request.body or {}
-        location = body.get("location")
         account = self._accounts.get(name)
         if account is not None and account.scope == _scope(request):
             account = self._accounts.update(name, self._merged(account, body))
             return ArmResponse(200, self._body(account, request.base_url))
-        if not is_account_name(name):
-            raise ServiceError(400, "AccountNameInvalid", _INVALID_NAME.format(name))
-        if not isinstance(location, str) or not location:
-            raise ServiceError(
-                400, "LocationRequired", "The location property is required for this definition."
-            )
+        _, location, tags, sku, kind = read_all(
+            lambda: _check_name(name),
+            lambda: read_location(body),
+            lambda: read_tags(body),
+            lambda: _sku(body),
+            lambda: _kind(body),
+        )
         definition = {
             "subscription": request.subscription,
             "group": request.group,
-            "location": location.replace(" ", "").lower(),
-            "tags": body.get("tags") or {},
-            "sku": _sku(body) or _DEFAULT_SKU,
-            "kind": body.get("kind") or "Storage",
+            "location": normal_region(location),
+            "tags": tags or {},
+            "sku": sku or _DEFAULT_SKU,
+            "kind": kind or "Storage",
             "created": wire_time(self._clock.now()),
             "operation": str(uuid.uuid4()),
         }
@@ -270,9 +271,10 @@ class StorageProvider:
     @staticmethod
     def _merged(account: Account, body: Mapping[str, Any]) -> dict[str, Any]:
         definition = dict(account.definition)
+        tags, sku = read_all(lambda: read_tags(body), lambda: _sku(body))
         if "tags" in body:
-            definition["tags"] = body["tags"] or {}
-        definition["sku"] = _sku(body) or definition["sku"]
+            definition["tags"] = tags or {}
+        definition["sku"] = sku or definition["sku"]
         return definition
 
 
@@ -286,9 +288,33 @@ def _scope(request: ArmRequest) -> str:
     return f"{request.subscription}/{request.group}".lower().rstrip("/")
 
 
+def _check_name(name: str) -> None:
+    if not is_account_name(name):
+        raise ServiceError(400, "AccountNameInvalid", _INVALID_NAME.format(name))
+
+
 def _sku(body: Mapping[str, Any]) -> str:
+    """Read ``sku.name``; empty if it is not said."""
     sku = body.get("sku")
-    return str(sku.get("name") or "") if isinstance(sku, dict) else ""
+    if sku is not None and not isinstance(sku, dict):
+        raise invalid_content("sku must be an object. Path 'sku'", "sku")
+    return _one_of((sku or {}).get("name"), SKUS, "sku.name")
+
+
+def _kind(body: Mapping[str, Any]) -> str:
+    """Read ``kind``; empty if it is not said."""
+    return _one_of(body.get("kind"), KINDS, "kind")
+
+
+def _one_of(value: object, known: Iterable[str], path: str) -> str:
+    """Give a value as the service writes it, from any case; empty for none."""
+    if value is None or value == "":
+        return ""
+    found = {name.lower(): name for name in known}.get(str(value).lower())
+    if found is None:
+        text = f"The value '{value}' of '{path}' is not allowed; it is one of {', '.join(known)}."
+        raise ServiceError(400, "InvalidRequestPropertyValue", text, path)
+    return found
 
 
 def _id(account: Account) -> str:

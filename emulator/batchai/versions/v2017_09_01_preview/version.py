@@ -56,11 +56,14 @@ def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2017_09_01_preview import models
 
-    definition = newest.read_job_body(models.PreviewJob, body, _UNKNOWN_TOOLKITS)
-    if "masterCommandLineArgs" not in definition.get("tensorFlowSettings", {"masterCommandLineArgs": ""}):
-        raise invalid_value("properties.tensorFlowSettings.masterCommandLineArgs", "it is required")
-    del definition["constraints"]["maxRetryCount"]
-    return newer.finish_job(definition, body, VERSION)
+    def read() -> dict[str, Any]:
+        definition = newest.read_job_body(models.PreviewJob, body, _UNKNOWN_TOOLKITS)
+        if "masterCommandLineArgs" not in definition.get("tensorFlowSettings", {"masterCommandLineArgs": ""}):
+            raise invalid_value("properties.tensorFlowSettings.masterCommandLineArgs", "it is required")
+        del definition["constraints"]["maxRetryCount"]
+        return definition
+
+    return newer.finish_job(read, body, VERSION)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:

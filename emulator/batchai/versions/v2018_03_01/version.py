@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.arm.bodies import read_tags
+from batchai_scenario.emulator.arm.bodies import read_all, read_tags
 from batchai_scenario.emulator.batchai import migrated
 from batchai_scenario.emulator.batchai.refusals import read_body
 from batchai_scenario.emulator.batchai.unsupported import (
@@ -33,7 +33,7 @@ from batchai_scenario.emulator.batchai.versions.v2018_05_01 import version as ne
 from batchai_scenario.schema.secrets import split_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchai_scenario.emulator.batchai.model import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
@@ -79,8 +79,7 @@ def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a cluster's PATCH: ``scaleSettings``, ``tags``, or both; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    changes = read_body(models.FlatClusterUpdate, body)
-    tags = read_tags(body or {})
+    changes, tags = read_all(lambda: read_body(models.FlatClusterUpdate, body), lambda: read_tags(body or {}))
     return changes if tags is None else {**changes, "tags": tags}
 
 
@@ -88,7 +87,7 @@ def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_job(newer.read_job_body(models.MarchJob, body, _UNKNOWN), body, VERSION)
+    return finish_job(lambda: newer.read_job_body(models.MarchJob, body, _UNKNOWN), body, VERSION)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -100,21 +99,22 @@ def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, version: str) -> Read:
     """Read a cluster of a flat version."""
-    definition, secrets = newer.finish_cluster(read_body(model, body, unsupported_in_cluster))
-    return {**definition, "flat": _flat(body, version)}, secrets
+    read, flat = read_all(
+        lambda: read_body(model, body, unsupported_in_cluster), lambda: _flat(body, version)
+    )
+    definition, secrets = newer.finish_cluster(read)
+    return {**definition, "flat": flat}, secrets
 
 
 def finish_file_server(model: type[Body], body: Mapping[str, Any] | None, version: str) -> dict[str, Any]:
     """Read a file server of a flat version."""
-    return {
-        **newer.finish_file_server(read_body(model, body)),
-        "flat": _flat(body, version),
-    }
+    read, flat = read_all(lambda: read_body(model, body), lambda: _flat(body, version))
+    return {**newer.finish_file_server(read), "flat": flat}
 
 
-def finish_job(definition: dict[str, Any], body: Mapping[str, Any] | None, version: str) -> Read:
-    """Take what only flat versions know from a job's properties, and go on as newer versions do."""
-    flat = _flat(body, version)
+def finish_job(read: Callable[[], dict[str, Any]], body: Mapping[str, Any] | None, version: str) -> Read:
+    """Read a job of a flat version, take what only these know from it, and go on as newer versions do."""
+    definition, flat = read_all(read, lambda: _flat(body, version))
     flat["priority"] = definition.pop("priority")
     if "experimentName" in definition:
         flat["experimentName"] = definition.pop("experimentName")
