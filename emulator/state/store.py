@@ -32,6 +32,9 @@ _CAUSES = {"full": errno.ENOSPC, "readonly": errno.EROFS, "locked": errno.EBUSY}
 _NOT_THE_FILE = ("full", "disk I/O", "readonly", "unable to open", "locked")
 """Words of SQLite's where the file itself may be well."""
 
+_AFTER = "0"
+"""The character after the slash: what begins with ``id/`` lies between ``id/`` and ``id0``."""
+
 _COLUMNS = "SELECT kind, id, parent, body, number FROM documents"
 
 
@@ -220,6 +223,25 @@ class Store:
         with self._lock:
             gone = self._db.execute("DELETE FROM documents WHERE kind = ? AND id = ?", (kind, id))
             return gone.rowcount > 0
+
+    def delete_below(self, kind: str, id: str) -> None:  # noqa: A002
+        """Delete all documents of a kind whose ids begin with ``id`` and a slash."""
+        with self._lock:
+            self._db.execute(
+                "DELETE FROM documents WHERE kind = ? AND id >= ? AND id < ?", (kind, f"{id}/", f"{id}{_AFTER}")
+            )
+
+    def move(self, kind: str, before: str, after: str, *, parent: str) -> None:
+        """Let a document, and all whose ids begin with its own and a slash, have ``after`` in its place.
+
+        They get the parent that is given; what has one of the new ids is replaced.
+        """
+        renamed = "UPDATE OR REPLACE documents SET id = ? || substr(id, ?), parent = ? WHERE kind = ? AND "
+        values = (after, len(before) + 1, parent, kind)
+        with self.transaction():
+            # Two statements: SQLite answers an OR of the two without its index of ids.
+            self._db.execute(f"{renamed} id = ?", (*values, before))
+            self._db.execute(f"{renamed} id >= ? AND id < ?", (*values, f"{before}/", f"{before}{_AFTER}"))
 
     def secrets(self, kind: str, id: str) -> dict[str, str]:  # noqa: A002
         """Read a document's secrets; empty if it has none (S4)."""

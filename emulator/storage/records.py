@@ -106,14 +106,22 @@ class Records:
     def forget_share(self, key: str) -> None:
         """Forget a share and everything in it."""
         with self._store.transaction():
-            for document in self._store.list(ENTRIES, key):
-                self._store.delete(ENTRIES, document.id)
-            for document in self._store.list(PERMISSIONS, key):
-                self._store.delete(PERMISSIONS, document.id)
+            self._store.delete_below(ENTRIES, key)
+            self._store.delete_below(PERMISSIONS, key)
             self._store.delete(SHARES, key)
         self._forget_recent()
         for watcher in self.watchers:
             watcher(key)
+
+    def move_share(self, before: str, after: str) -> None:
+        """Keep what is known of a share, and of everything in it, under another key; its leases end."""
+        with self._store.transaction():
+            self._store.move(SHARES, before, after, parent=after.partition("/")[0])
+            for kind in (ENTRIES, PERMISSIONS):
+                self._store.move(kind, before, after, parent=after)
+        self._forget_recent()
+        for watcher in self.watchers:
+            watcher(before)
 
     def service(self, account: str) -> dict[str, str]:
         """Read the sections of an account's service properties that were set, as XML by name."""
@@ -199,12 +207,7 @@ class Records:
         """Let what is kept of ``source`` and all below it follow a rename to ``target``."""
         with self._store.transaction():
             self._store.delete(ENTRIES, f"{share}/{target}")
-            for document in self._store.list(ENTRIES, share):
-                path = document.id[len(share) + 1 :]
-                if path == source or path.startswith(source + "/"):
-                    self._store.delete(ENTRIES, document.id)
-                    moved = f"{share}/{target}{path[len(source) :]}"
-                    self._store.put(ENTRIES, moved, document.body, parent=share)
+            self._store.move(ENTRIES, f"{share}/{source}", f"{share}/{target}", parent=share)
         self._forget_recent()
 
     def save_permission(self, share: str, key: str, text: str, binary: str = "") -> None:

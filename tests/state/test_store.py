@@ -159,3 +159,51 @@ def test_a_page_reads_no_more_rows_than_it_gives_s3(tmp_path: Path) -> None:
     ).fetchall()
     assert ["by_parent (kind=? AND parent=? AND number>?)" in row[3] for row in plan] == [True]
     store.close()
+
+
+NEIGHBOURS = ("a", "a/b", "a/b/c", "a-b", "a-b/c", "a0", "ab", "a%/b", "é/ü")
+
+
+def test_what_is_below_moves_with_a_document_and_nothing_beside_it(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    for name in NEIGHBOURS:
+        store.put("k", name, {"was": name}, parent="p")
+        store.put("other", name, {}, parent="p")
+    store.put("k", "é!x/b", {"was": "in the way"}, parent="p")
+    store.move("k", "a", "é!x", parent="q")
+    found = {item.id: (item.body["was"], item.parent) for item in store.list("k")}
+    moved = {"é!x": ("a", "q"), "é!x/b": ("a/b", "q"), "é!x/b/c": ("a/b/c", "q")}
+    assert found == {name: (name, "p") for name in NEIGHBOURS[3:]} | moved
+    assert sorted(item.id for item in store.list("other")) == sorted(NEIGHBOURS)
+    store.move("k", "é!x", "a", parent="p")
+    assert sorted(item.id for item in store.list("k", "p")) == sorted(NEIGHBOURS)
+    store.close()
+
+
+def test_what_is_below_is_deleted_and_nothing_beside_it(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    for name in NEIGHBOURS:
+        store.put("k", name, {}, parent="p")
+        store.put("other", name, {}, parent="p")
+    store.delete_below("k", "a")
+    assert sorted(item.id for item in store.list("k")) == sorted(set(NEIGHBOURS) - {"a/b", "a/b/c"})
+    assert len(store.list("other")) == len(NEIGHBOURS)
+    store.close()
+
+
+def test_what_is_below_is_found_without_a_look_at_what_is_not(tmp_path: Path) -> None:
+    store = make(tmp_path)
+    steps = []
+    for most in (10, 5_000):
+        with store.transaction():
+            for number in range(most):
+                store.put("k", f"share/{number}", {}, parent="share")
+        looked: list[int] = []
+        store._db.set_progress_handler(lambda looked=looked: looked.append(1), 10)
+        store.move("k", "share/3", "share/x", parent="share")
+        store.move("k", "share/x", "share/3", parent="share")
+        store.delete_below("k", "share/4")
+        store._db.set_progress_handler(None, 0)
+        steps.append(len(looked))
+    assert steps[1] < 2 * steps[0]
+    store.close()

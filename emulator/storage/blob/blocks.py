@@ -91,8 +91,7 @@ class Blocks:
         account, between, container = key.partition(CONTAINERS)
         if not between:
             return
-        for document in self._store.list(COMMITTED, key):
-            self._store.delete(COMMITTED, document.id)
+        self._store.delete_below(COMMITTED, key)
         shutil.rmtree(self._container(account, container), ignore_errors=True)
 
     def _container(self, account: str, container: str) -> str:
