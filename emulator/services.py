@@ -136,7 +136,15 @@ def make_services(  # noqa: PLR0917 - what every room is made of
         from batchai_scenario.emulator.storage.files import FilesService
 
         return StorageServices(
-            FilesService(accounts, shares, store, clocks, tokens, copy_seconds=settings.copy_seconds),
+            FilesService(
+                accounts,
+                shares,
+                store,
+                clocks,
+                tokens,
+                copy_seconds=settings.copy_seconds,
+                share_days=settings.share_days,
+            ),
             BlobService(accounts, shares, store, clock, home, tokens),
         )
 

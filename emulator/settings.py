@@ -24,7 +24,8 @@ class EmulatorSettings:
     published ones are known, too, so that whoever reaches the emulator can do all that its user can.
     ``only``: ``files`` for storage alone, without clusters, engines and Batch AI; empty for everything.
     ``https``: on one more port, over TLS, with a certificate of the home's authority for this machine.
-    ``copy_seconds``: how long copies of files stay pending.
+    ``copy_seconds``: how long copies of files stay pending. ``share_days``: how long deleted shares can be
+    had back, where nobody set that for their account; 0: not at all.
     """
 
     home: Path
@@ -41,3 +42,4 @@ class EmulatorSettings:
     only: str = ""
     https: bool = False
     copy_seconds: float = 0.0
+    share_days: int = 0

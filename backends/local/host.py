@@ -61,7 +61,7 @@ class ServeOptions:
     (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the
     home's own credentials, and so are the published ones with ``development_credentials``. ``only``
     ``files``: storage alone. ``https``: over TLS, too. ``copy_seconds``: how long copies of files stay
-    pending.
+    pending. ``share_days``: how long deleted shares can be had back; 0: not at all.
     """
 
     host: str = "127.0.0.1"
@@ -75,6 +75,7 @@ class ServeOptions:
     only: str = ""
     https: bool = False
     copy_seconds: float = 0.0
+    share_days: int = 0
 
     def credentials(self) -> Credentials:
         """Read the accounts and clients; UserError if that cannot be."""
@@ -101,6 +102,7 @@ class ServeOptions:
             only=self.only,
             https=self.https,
             copy_seconds=self.copy_seconds,
+            share_days=self.share_days,
         )
 
 

@@ -228,7 +228,8 @@ class Store:
         """Delete all documents of a kind whose ids begin with ``id`` and a slash."""
         with self._lock:
             self._db.execute(
-                "DELETE FROM documents WHERE kind = ? AND id >= ? AND id < ?", (kind, f"{id}/", f"{id}{_AFTER}")
+                "DELETE FROM documents WHERE kind = ? AND id >= ? AND id < ?",
+                (kind, f"{id}/", f"{id}{_AFTER}"),
             )
 
     def move(self, kind: str, before: str, after: str, *, parent: str) -> None:

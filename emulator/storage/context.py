@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.accounts import Accounts
     from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.call import Call
+    from batchai_scenario.emulator.storage.deleted import DeletedShares
     from batchai_scenario.emulator.storage.leases import Leases
     from batchai_scenario.emulator.storage.pending import Copies
     from batchai_scenario.emulator.storage.shares import Shares
@@ -25,6 +26,7 @@ class Context(NamedTuple):
     clock: Clock
     tokens: TokenReader
     copies: Copies
+    deleted: DeletedShares
 
     def root(self, call: Call) -> str:
         """Give the folder of the share, or of its snapshot, that a request names; StorageError if none."""

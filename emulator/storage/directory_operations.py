@@ -20,14 +20,14 @@ from batchai_scenario.emulator.storage.call import (
     stamps,
 )
 from batchai_scenario.emulator.storage.errors import bad_header, bad_query, failure
-from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
-from batchai_scenario.emulator.storage.service_operations import (
+from batchai_scenario.emulator.storage.paging import (
     MAX_RESULTS,
     echo,
     read_marker,
     service_endpoint,
     write_marker,
 )
+from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
 from batchai_scenario.emulator.storage.times import http_date, smb_time
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.storage import listing, tree
 from batchai_scenario.emulator.storage.call import Call
 from batchai_scenario.emulator.storage.context import Context
+from batchai_scenario.emulator.storage.deleted import DeletedShares
 from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.leases import Leases
@@ -83,11 +84,13 @@ class FilesService:
         tokens: TokenReader,
         *,
         copy_seconds: float = 0.0,
+        share_days: int = 0,
     ) -> None:
         """Serve the accounts' shares; ``store`` is where ``shares`` keeps its records.
 
         ``clocks``: the machine's, and one that runs evenly, for how long leases last.
-        ``copy_seconds``: how long a copy stays pending; 0: it is done when it is answered.
+        ``copy_seconds``: how long a copy stays pending; 0: it is done when it is answered. ``share_days``:
+        how long deleted shares are kept where nobody set it for their account; 0: not at all.
         """
         self._accounts = accounts
         self._shares = shares
@@ -95,7 +98,8 @@ class FilesService:
         leases = Leases(store, even)
         shares.records.watchers.append(leases.forget_below)
         drafts, copies = Drafts(shares.draft, shares.discard_draft), Copies(copy_seconds)
-        self._context = Context(accounts, shares, leases, drafts, clock, tokens, copies)
+        self.deleted = DeletedShares(shares, store, clock, days=share_days)
+        self._context = Context(accounts, shares, leases, drafts, clock, tokens, copies, self.deleted)
         self._front: Front[Call] = Front(self, accounts, clock, tokens)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:

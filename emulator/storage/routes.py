@@ -12,6 +12,7 @@ from batchai_scenario.emulator.storage import service_operations as service
 from batchai_scenario.emulator.storage import share_operations as shares
 from batchai_scenario.emulator.storage.errors import bad_query, failure, not_built
 from batchai_scenario.emulator.storage.lookup import look_up
+from batchai_scenario.emulator.storage.share_listing import list_shares
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,7 +32,7 @@ class FilesRoute(NamedTuple):
 
 
 _SERVICE = {
-    ("GET", "", "list"): FilesRoute(service.list_shares, "s", "l"),
+    ("GET", "", "list"): FilesRoute(list_shares, "s", "l"),
     ("GET", "service", "properties"): FilesRoute(service.get_properties, "s", "r"),
     ("PUT", "service", "properties"): FilesRoute(service.set_properties, "s", "w"),
     ("POST", "service", "userdelegationkey"): FilesRoute(service.get_delegation_key, "s", "r"),
@@ -46,6 +47,7 @@ _SHARE = {
     ("GET", "share", "stats"): FilesRoute(shares.get_share_stats, "c", "r"),
     ("GET", "share", "acl"): FilesRoute(policies.get_acl, "k", "r"),
     ("PUT", "share", "acl"): FilesRoute(policies.set_acl, "k", "w"),
+    ("PUT", "share", "undelete"): FilesRoute(shares.restore_share, "c", "cw"),
     ("PUT", "share", "lease"): FilesRoute(shares.lease_share, "c", "wd"),
     ("PUT", "share", "snapshot"): FilesRoute(snapshots.create_snapshot, "c", "cw"),
     ("PUT", "share", "filepermission"): FilesRoute(permissions.create_permission, "c", "cw"),
@@ -84,9 +86,6 @@ _ON_SNAPSHOTS = (shares.delete_share, shares.lease_share)
 
 _COPY = FilesRoute(copying.copy_file, "o", "cw")
 _PUT_RANGE_FROM_URL = FilesRoute(ranges.put_range_from_url, "o", "w")
-_NOT_BUILT = {
-    "undelete": "soft deletion (comp=undelete)",
-}
 _NOT_BUILT_KINDS = {
     "symboliclink": "NFS shares (restype=symboliclink)",
     "hardlink": "NFS shares (restype=hardlink)",
@@ -119,7 +118,7 @@ def find_operation(call: Call) -> FilesRoute:
             InvalidQueryParameterValue, InvalidUri, UnsupportedHttpVerb for what no service has.
     """
     kind, component = call.query.get("restype", "").lower(), call.query.get("comp", "").lower()
-    _refuse_unbuilt(call, kind, component)
+    _refuse_unbuilt(call, kind)
     operation = _find(call, kind, component)
     if call.snapshot and call.method not in ("GET", "HEAD") and operation.run not in _ON_SNAPSHOTS:
         raise failure("ShareSnapshotOperationNotSupported")
@@ -147,8 +146,8 @@ def _find(call: Call, kind: str, component: str) -> FilesRoute:
     return look_up(table, call.method, kind, component)
 
 
-def _refuse_unbuilt(call: Call, kind: str, component: str) -> None:
-    what = _NOT_BUILT.get(component) or _NOT_BUILT_KINDS.get(kind)
+def _refuse_unbuilt(call: Call, kind: str) -> None:
+    what = _NOT_BUILT_KINDS.get(kind)
     if what is None and call.headers.get("x-ms-enabled-protocols", "SMB").upper() != "SMB":
         what = "NFS shares (x-ms-enabled-protocols)"
     if what is None and not _NAMED_HEADERS.isdisjoint(call.headers):

@@ -105,11 +105,23 @@ async def delete_share(context: Context, call: Call) -> Response:
     leased = any(context.leases.is_held(f"{call.share_key}@{snapshot}") for snapshot in snapshots)
     if leased and choice != "include-leased":
         raise failure("LeaseIdMissing", "A snapshot of the share is leased.")
+    if context.deleted.keep(account, share):
+        return call.answer(202, {})
     folders = [shares.delete_snapshot(account, share, snapshot) for snapshot in snapshots]
     folders.append(shares.delete(account, share))
     for folder in folders:
         await asyncio.to_thread(shares.discard, folder)
     return call.answer(202, {})
+
+
+async def restore_share(context: Context, call: Call) -> Response:
+    """Give a deleted share back that its account still keeps, with its snapshots: 201."""
+    name, version = (call.require(f"x-ms-deleted-share-{part}") for part in ("name", "version"))
+    if name != call.share:
+        raise bad_header("x-ms-deleted-share-name", name)
+    context.deleted.restore(call.account.name, call.share, version)
+    record, status = context.shares.read(call.account.name, call.share)
+    return call.answer(201, _stamps(record, status) | {"x-ms-share-quota": str(record.quota)})
 
 
 async def lease_share(context: Context, call: Call) -> Response:

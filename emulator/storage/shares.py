@@ -27,7 +27,7 @@ class Shares:
     """Finds, makes and deletes shares; safe from any thread.
 
     H1. A folder below an account's folder is a share if its name may be one, whoever made it.
-    H2. A deleted share is gone at once: its folder is moved aside, then removed.
+    H2. A deleted share is gone at once: its folder is moved aside, then removed (or kept, ``DeletedShares``).
     H3. Nothing but what clients, jobs and people put there ever stands in a share: data on its way in waits
         in ``staging``, a folder beside the accounts (same file system).
     H4. A snapshot is a folder of its own beside the accounts, which nothing but reads ever touches. It goes
@@ -39,6 +39,7 @@ class Shares:
         self._storage = os.fspath(home.storage)
         self.staging = f"{self._storage}/.staging"
         self._snapshots = f"{self._storage}/.snapshots"
+        self.deleted = f"{self._storage}/.deleted"
         self._roots: dict[str, tuple[tuple[int, int], str]] = {}
         self.records = Records(store)
         os.makedirs(self._storage, mode=0o700, exist_ok=True)
@@ -54,7 +55,7 @@ class Shares:
                 impossible name, InvalidQueryParameterValue for an impossible time.
         """
         check_share_name(share)
-        folder = f"{self._storage}/{account}/{share}"
+        folder = self.folder(account, share)
         if snapshot:
             if parse_sas_time(snapshot) is None:
                 raise bad_query("sharesnapshot", snapshot)
@@ -80,7 +81,7 @@ class Shares:
             StorageError: ShareAlreadyExists; OutOfRangeInput or InvalidResourceName for an impossible name.
         """
         check_share_name(share)
-        folder = f"{self._storage}/{account}/{share}"
+        folder = self.folder(account, share)
         try:
             os.mkdir(folder)
         except FileExistsError:
@@ -113,13 +114,21 @@ class Shares:
     def snapshots(self, account: str, share: str) -> list[str]:
         """List the times of a share's snapshots, oldest first."""
         try:
-            return sorted(os.listdir(f"{self._snapshots}/{account}/{share}"))
+            return sorted(os.listdir(self.snapshots_folder(account, share)))
         except FileNotFoundError:
             return []
 
+    def folder(self, account: str, share: str) -> str:
+        """Give the folder where a share stands, or will."""
+        return f"{self._storage}/{account}/{share}"
+
+    def snapshots_folder(self, account: str, share: str) -> str:
+        """Give the folder that holds a share's snapshots; it need not exist."""
+        return f"{self._snapshots}/{account}/{share}"
+
     def snapshot_folder(self, account: str, share: str, snapshot: str) -> str:
         """Give the folder where a snapshot stands, or will."""
-        return f"{self._snapshots}/{account}/{share}/{snapshot}"
+        return f"{self.snapshots_folder(account, share)}/{snapshot}"
 
     def delete_snapshot(self, account: str, share: str, snapshot: str) -> str:
         """Move a snapshot aside and forget what is known about it; like ``delete``.
@@ -128,8 +137,7 @@ class Shares:
             StorageError: ShareSnapshotNotFound.
         """
         self.root(account, share, snapshot)
-        aside = f"{self.staging}/{uuid.uuid4().hex}"
-        os.rename(self.snapshot_folder(account, share, snapshot), aside)
+        aside = self.put_aside(self.snapshot_folder(account, share, snapshot))
         self.records.forget_share(f"{account}/{share}@{snapshot}")
         return aside
 
@@ -150,12 +158,19 @@ class Shares:
         self.root(account, share)
         if self.snapshots(account, share):
             raise failure("ShareHasSnapshots")
+        aside = self.put_aside(self.folder(account, share))
+        if not aside:
+            raise failure("ShareNotFound")
+        self.records.forget_share(f"{account}/{share}")
+        return aside
+
+    def put_aside(self, folder: str) -> str:
+        """Move a folder to where it waits for its removal with ``discard``; empty if there is none."""
         aside = f"{self.staging}/{uuid.uuid4().hex}"
         try:
-            os.rename(f"{self._storage}/{account}/{share}", aside)
+            os.rename(folder, aside)
         except FileNotFoundError:
-            raise failure("ShareNotFound") from None
-        self.records.forget_share(f"{account}/{share}")
+            return ""
         return aside
 
     def discard(self, folder: str) -> None:
@@ -170,6 +185,7 @@ class Shares:
             self.discard(self.delete(account, share))
         _remove_tree(f"{self._storage}/{account}")
         _remove_tree(f"{self._snapshots}/{account}")
+        _remove_tree(f"{self.deleted}/{account}")
 
     def usage(self, account: str, share: str) -> int:
         """Add up the bytes in a share's files."""

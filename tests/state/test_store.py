@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -199,7 +200,7 @@ def test_what_is_below_is_found_without_a_look_at_what_is_not(tmp_path: Path) ->
             for number in range(most):
                 store.put("k", f"share/{number}", {}, parent="share")
         looked: list[int] = []
-        store._db.set_progress_handler(lambda looked=looked: looked.append(1), 10)
+        store._db.set_progress_handler(partial(looked.append, 1), 10)
         store.move("k", "share/3", "share/x", parent="share")
         store.move("k", "share/x", "share/3", parent="share")
         store.delete_below("k", "share/4")

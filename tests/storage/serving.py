@@ -182,6 +182,7 @@ def assemble(
     copy_seconds: float = 0,
     *,
     even: Clock | None = None,
+    share_days: int = 0,
 ) -> Served:
     home = Home(root)
     home.make()
@@ -195,7 +196,15 @@ def assemble(
         store,
         accounts,
         made,
-        FilesService(accounts, made, store, (clock, even or clock), tokens, copy_seconds=copy_seconds),
+        FilesService(
+            accounts,
+            made,
+            store,
+            (clock, even or clock),
+            tokens,
+            copy_seconds=copy_seconds,
+            share_days=share_days,
+        ),
         clock,
         tokens,
     )

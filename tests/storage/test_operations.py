@@ -86,11 +86,23 @@ def prepared(served: Served, row: FilesOperation) -> Request:
         if row.headers["x-ms-lease-action"] != "acquire":
             held = {**headers, "x-ms-lease-action": "acquire"}
             assert served.ask("PUT", path, dict(parse_qsl(query)), held).status == 201
+    if row.name == "Share_Restore":
+        headers |= _deleted(served)
     if row.name == "Share_GetPermission":
         headers["x-ms-file-permission-key"] = served.ask("HEAD", "/data/f").headers[
             "x-ms-file-permission-key"
         ]
     return Request(row.method, path, dict(parse_qsl(query)), headers, BODIES.get(row.name, b""))
+
+
+def _deleted(served: Served) -> dict[str, str]:
+    """Delete the share, and give the headers that ask for it again."""
+    deleted = served.service.deleted
+    deleted.set_days(ACCOUNT, 7)
+    assert served.ask("DELETE", "/data", {"restype": "share"}).status == 202
+    deleted.set_days(ACCOUNT, 0)
+    (gone,) = deleted.kept(ACCOUNT)
+    return {"x-ms-deleted-share-name": "data", "x-ms-deleted-share-version": gone.version}
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in ROWS])

@@ -10,9 +10,9 @@ from batchai_scenario.emulator.storage.blob.listing import service_endpoint
 from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
+from batchai_scenario.emulator.storage.paging import MAX_RESULTS, echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.policies import read_policies, write_policies
 from batchai_scenario.emulator.storage.records import ShareRecord, entity_tag
-from batchai_scenario.emulator.storage.service_operations import echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.blob.call import BlobCall
     from batchai_scenario.emulator.storage.blob.context import BlobContext
 
-MAX_RESULTS = 5000
 _PLAIN = (
     ("has-immutability-policy", "false", "HasImmutabilityPolicy"),
     ("has-legal-hold", "false", "HasLegalHold"),

@@ -11,8 +11,8 @@ from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.openness import is_settled
 from batchai_scenario.emulator.storage.call import XML, document, element, name_element
 from batchai_scenario.emulator.storage.errors import not_built
+from batchai_scenario.emulator.storage.paging import MAX_RESULTS, echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.records import entity_tag
-from batchai_scenario.emulator.storage.service_operations import echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.blob.call import BlobCall
     from batchai_scenario.emulator.storage.blob.context import BlobContext
 
-MAX_RESULTS = 5000
 _SERVED = frozenset({"metadata", "copy"})
 _TAGS = {
     "content-type": "Content-Type",

@@ -60,6 +60,12 @@ for _command in (gc, repair, reset, salvage):
     default=0,
     help="How long copies of files stay pending, for programs that wait for them or abort them.",
 )
+@option(
+    "--share-days",
+    type=click.IntRange(0, 365),
+    default=0,
+    help="How many days deleted shares can be had back (soft delete); 0: not at all.",
+)
 @credential_options
 @json_option
 @click.pass_obj
