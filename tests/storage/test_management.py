@@ -139,12 +139,6 @@ def test_what_would_have_no_effect_is_refused_and_nothing_is_made(
         ("DELETE", "x-ms-snapshot", "2019-05-17T23:41:28.0000000Z"),
     ],
 )
-def test_all_that_is_refused_of_a_share_is_said_at_once(manager: SignedIn) -> None:
-    wrong = {"shareQuota": 0, "accessTier": "Warm", "enabledProtocols": "NFS", "rootSquash": "NoRootSquash"}
-    error = manager.ask("PUT", f"{SHARES}/xyz", {"properties": wrong}).json()["error"]
-    assert [one["target"] for one in error["details"]] == [f"properties.{name}" for name in wrong]
-
-
 def test_what_would_go_unheard_is_refused_and_the_share_stays(
     manager: SignedIn, method: str, name: str, text: str
 ) -> None:
@@ -161,6 +155,12 @@ def test_what_would_go_unheard_is_refused_and_the_share_stays(
     assert name in answer.json()["error"]["message"]
     assert manager.ask("GET", f"{SHARES}/heard").status_code == 200
     assert manager.ask("DELETE", f"{SHARES}/heard", include="none").status_code == 200
+
+
+def test_all_that_is_refused_of_a_share_is_said_at_once(manager: SignedIn) -> None:
+    wrong = {"shareQuota": 0, "accessTier": "Warm", "enabledProtocols": "NFS", "rootSquash": "NoRootSquash"}
+    error = manager.ask("PUT", f"{SHARES}/xyz", {"properties": wrong}).json()["error"]
+    assert [one["target"] for one in error["details"]] == [f"properties.{name}" for name in wrong]
 
 
 def test_a_share_with_snapshots_stays(manager: SignedIn) -> None:
