@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.errors import ScenarioError
 from batchai_scenario.backends.registry import Registry
-from batchai_scenario.scenarios.record.record import DETACHED
+from batchai_scenario.scenarios.record.model import DETACHED
 from batchai_scenario.scenarios.run.attach import settle
 from batchai_scenario.scenarios.run.finish import nothing
 from batchai_scenario.scenarios.run.waiting import Waiting

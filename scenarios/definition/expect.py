@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         MetricSection,
         OutputSection,
     )
-    from batchai_scenario.scenarios.record.record import JobPart, OutputRecord
+    from batchai_scenario.scenarios.record.model import JobPart, OutputRecord
     from batchai_scenario.scenarios.run.pieces import Piece
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchai_scenario.backends.base import PlannedRequest
-    from batchai_scenario.scenarios.record.record import JobPart, RunRecord
+    from batchai_scenario.scenarios.record.model import JobPart, RunRecord
     from batchai_scenario.scenarios.run.planned import Plan
 
 ABSENT = "-"

@@ -3,7 +3,8 @@
 ``run.json`` is written whole (a new file, then a rename) before each step takes effect, so a run whose
 process died can be understood, attached to and cleaned up by another. The process that owns a run holds a
 lock (flock) on the file ``lock`` beside it, which the kernel frees when that process is gone: a record that
-is not final and not locked is *detached*.
+is not final and not locked is *detached*. The jobs of a sweep stand in a file each, ``jobs/<name>.json``, so
+that what one of them does costs the same however many there are.
 """
 
 from __future__ import annotations
@@ -16,179 +17,22 @@ import secrets
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
-
-from batchai_scenario.backends.base import Place
 from batchai_scenario.backends.errors import MachineError, UserError
-from batchai_scenario.scenarios.definition.schema import ExpectSection
 from batchai_scenario.scenarios.record.home import make_private, runs_folder, unusable
-from batchai_scenario.scenarios.record.migrations import FORMAT, RecordTooNew, migrate
+from batchai_scenario.scenarios.record.migrations import RecordTooNew, migrate
+from batchai_scenario.scenarios.record.model import DETACHED, JobPart, RunRecord
+from batchai_scenario.scenarios.record.ranking import ranked
 from batchai_scenario.scenarios.report.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchai_scenario.backends.base import BatchAIError
-
-RUNNING, SUCCEEDED, FAILED, INTERRUPTED = "running", "succeeded", "failed", "interrupted"
-DETACHED = "detached"
-
 
 def now() -> datetime:
     """Give the time, in UTC."""
     return datetime.now(timezone.utc)
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
-
-
-class StepRecord(_Part):
-    """A step of the timeline."""
-
-    step: str
-    text: str = ""
-    started_at: datetime
-    ended_at: datetime | None = None
-    ok: bool | None = None
-
-
-class OutputRecord(_Part):
-    """An output file: size in bytes."""
-
-    directory: str
-    path: str
-    size: int
-
-
-class ErrorRecord(_Part):
-    """An error that the service keeps with a job."""
-
-    code: str
-    message: str
-    details: dict[str, str] = Field(default_factory=dict)
-
-    @classmethod
-    def of(cls, problem: BatchAIError) -> ErrorRecord:
-        """Copy the service's error."""
-        return cls(code=problem.code, message=problem.message, details=dict(problem.details))
-
-    def __str__(self) -> str:
-        details = "; ".join(f"{key}: {value}" for key, value in self.details.items())
-        return f"{self.code}: {self.message}" + (f" ({details})" if details else "")
-
-
-class StateRecord(_Part):
-    """A state in which a job was seen, and when it was seen first."""
-
-    state: str
-    at: datetime
-
-
-class JobPart(_Part):
-    """A job: what was asked for, where it stands, what it left.
-
-    ``state`` is ``planned``, ``submitting`` (written before the request), or the service's
-    executionState. ``folders``: where each output directory is, as (share, folder). ``image``: the one
-    that was asked for, or the service's own words about what was taken in its place. ``states``: those that
-    were seen; a short one may be missed. ``variables``: the AZ_BATCHAI_* variables that the job printed.
-    """
-
-    properties: dict[str, Any]
-    state: str = "planned"
-    states: list[StateRecord] = Field(default_factory=list)
-    id: str = ""
-    segment: str = ""
-    exit_code: int | None = None
-    created_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    errors: list[ErrorRecord] = Field(default_factory=list)
-    notices: list[str] = Field(default_factory=list)
-    image: str = ""
-    folders: dict[str, tuple[str, str]] = Field(default_factory=dict)
-    outputs: list[OutputRecord] = Field(default_factory=list)
-    metrics: dict[str, float] = Field(default_factory=dict)
-    variables: dict[str, str] = Field(default_factory=dict)
-    deleted: bool = False
-
-    @property
-    def submitted(self) -> bool:
-        """Tell whether the service may know this job."""
-        return self.state != "planned"
-
-    @property
-    def final(self) -> bool:
-        """Tell whether the job has ended."""
-        return self.state in (SUCCEEDED, FAILED)
-
-
-class ClusterPart(_Part):
-    """The cluster: what was asked for, whether the request was made, and whether it is gone again."""
-
-    name: str
-    properties: dict[str, Any]
-    requested: bool = False
-    deleted: bool = False
-
-
-class PlaceRecord(_Part):
-    """Where the resources are; ``ours``: the workspace was made for this run and goes with it."""
-
-    group: str
-    location: str
-    workspace: str
-    experiment: str
-    ours: bool
-    requested: bool = False
-    deleted: bool = False
-
-    @property
-    def place(self) -> Place:
-        """Give the backend's own object."""
-        return Place(self.group, self.location, self.workspace, self.experiment)
-
-
-class RunRecord(_Part):
-    """A whole run. Times are UTC; no secret is in it.
-
-    ``faults``: what was asked for; ``injected``: what was made of it, a line each with its time. ``unsaved``:
-    sentences that name output files that a download could not save.
-    """
-
-    format: int = FORMAT
-    id: str
-    scenario: str
-    summary: str = ""
-    file: str = ""
-    backend: str
-    options: dict[str, str] = Field(default_factory=dict)
-    details: dict[str, str] = Field(default_factory=dict)
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    keep: bool = False
-    pid: int = 0
-    state: str = RUNNING
-    exit_code: int | None = None
-    reasons: list[str] = Field(default_factory=list)
-    faults: list[str] = Field(default_factory=list)
-    injected: list[str] = Field(default_factory=list)
-    unsaved: list[str] = Field(default_factory=list)
-    created_at: datetime
-    ended_at: datetime | None = None
-    place: PlaceRecord
-    cluster: ClusterPart
-    uploads: dict[str, int] = Field(default_factory=dict)
-    jobs: dict[str, JobPart]
-    expect: dict[str, ExpectSection] = Field(default_factory=dict)
-    timeline: list[StepRecord] = Field(default_factory=list)
-
-    @property
-    def final(self) -> bool:
-        """Tell whether the run has ended."""
-        return self.state != RUNNING
 
 
 class Run:
@@ -221,18 +65,37 @@ class Run:
     def read(cls, folder: Path) -> Run:
         """Read what is there, of any format up to ours; OSError or ValueError if it cannot be."""
         data = migrate(json.loads((folder / "run.json").read_bytes()))
+        for file in sorted((folder / "jobs").glob("[!.]*.json")):
+            data["jobs"][file.stem] = json.loads(file.read_bytes())
         return cls(folder, RunRecord.model_validate_json(json.dumps(data)))
 
     def reload(self) -> None:
         """Read the record again, as another process may have written it."""
         self.record = Run.read(self.folder).record
 
-    def save(self) -> None:
-        """Write the record; readers see the old one or the new one, never half of one."""
-        draft = self.folder / f".run.json.{os.getpid()}"
-        text = self.record.model_dump_json(by_alias=True, indent=2, exclude_none=True)
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(self.folder / "run.json")
+    def save(self, job: str = "") -> None:
+        """Write the record; readers see the old one or the new one, never half of one.
+
+        Args:
+            job: All that changed is this job: of a sweep, nothing else is written.
+        """
+        if self.record.sweep is None:
+            self._write("run.json", self.record)
+        elif job:
+            self._write(f"jobs/{job}.json", self.record.jobs[job])
+        else:
+            self._write("run.json", self.record.model_copy(update={"jobs": {}}))
+
+    def _write(self, name: str, part: RunRecord | JobPart) -> None:
+        target = self.folder / name
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        text = part.model_dump_json(by_alias=True, indent=2, exclude_none=True)
+        try:
+            draft.write_text(text + "\n", encoding="utf-8")
+        except FileNotFoundError:
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            draft.write_text(text + "\n", encoding="utf-8")
+        draft.replace(target)
 
     def discard(self) -> None:
         """Remove the folder of a run that never began, and stop being the owner."""
@@ -364,5 +227,8 @@ def timings(record: RunRecord) -> dict[str, float]:
 
 
 def metrics(record: RunRecord) -> Mapping[str, float]:
-    """Give all metrics of a run."""
+    """Give all metrics of a run; of a sweep those of its best job."""
+    if record.sweep is not None:
+        best = ranked(record)[:1]
+        return record.jobs[best[0]].metrics if best and record.sweep.metric else {}
     return {name: value for job in record.jobs.values() for name, value in job.metrics.items()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.errors import NotFound
-from batchai_scenario.scenarios.record.record import DETACHED, FAILED, INTERRUPTED, SUCCEEDED, now
+from batchai_scenario.scenarios.record.model import DETACHED, FAILED, INTERRUPTED, SUCCEEDED
+from batchai_scenario.scenarios.record.record import now
 from batchai_scenario.scenarios.run.finish import (
     clean_up,
     collect,
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchai_scenario.backends.base import Backend, OutputFile
-    from batchai_scenario.scenarios.record.record import JobPart, Run
+    from batchai_scenario.scenarios.record.model import JobPart
+    from batchai_scenario.scenarios.record.record import Run
     from batchai_scenario.scenarios.report.events import Event, Finished
 
 
@@ -48,7 +50,12 @@ def _settle_owned(
 ) -> Finished | None:
     record = run.record
     reasons: list[str] = []
+    if record.sweep and not (record.sweep.planned and all(job.submitted for job in record.jobs.values())):
+        return None  # it is not at its end: 'scenario sweep --resume' goes on with it
     for name, job in record.jobs.items():
+        if record.sweep and job.reasons is not None:
+            reasons += job.reasons
+            continue
         if not job.submitted:
             reasons.append(f"the run's process ended before it submitted job {name}")
             continue
@@ -69,7 +76,7 @@ def _refresh(run: Run, backend: Backend, name: str, job: JobPart) -> bool:
     if status is None:
         return True
     note_status(run.record, job, status)
-    run.save()
+    run.save(name)
     return status.state.final
 
 
@@ -97,7 +104,8 @@ def stop(run: Run, backend: Backend, emit: Callable[[Event], None]) -> Finished:
         return finished(run, record.state, 4 if problems else 0, problems)
     reasons = ["stopped"]
     for name, job in record.jobs.items():
-        status = find_job(backend, record, name, job) if job.submitted else None
+        known = job.submitted and not (record.sweep and job.reasons is not None)
+        status = find_job(backend, record, name, job) if known else None
         if status is None:
             continue
         if not status.state.final:

@@ -13,14 +13,8 @@ from batchai_scenario.backends.errors import BackendError, NotFound, ScenarioErr
 from batchai_scenario.scenarios.definition.bodies import directory_ids, image_of, share_folders
 from batchai_scenario.scenarios.definition.expect import check_metrics, check_outputs, check_state
 from batchai_scenario.scenarios.definition.schema import ExpectSection
-from batchai_scenario.scenarios.record.record import (
-    ErrorRecord,
-    OutputRecord,
-    StateRecord,
-    metrics,
-    now,
-    timings,
-)
+from batchai_scenario.scenarios.record.model import ErrorRecord, OutputRecord, StateRecord
+from batchai_scenario.scenarios.record.record import metrics, now, timings
 from batchai_scenario.scenarios.report.events import Checked, Finished, Metric, Notice, Output, Saved
 from batchai_scenario.scenarios.report.text import clean
 from batchai_scenario.scenarios.run.files import STANDARD, JobFiles, safe_target
@@ -31,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.backends.base import Backend, JobStatus
-    from batchai_scenario.scenarios.record.record import JobPart, Run, RunRecord
+    from batchai_scenario.scenarios.record.model import JobPart, RunRecord
+    from batchai_scenario.scenarios.record.record import Run
     from batchai_scenario.scenarios.report.events import Event
     from batchai_scenario.scenarios.run.pieces import Piece
 
@@ -111,7 +106,7 @@ def collect(
     if as_expected:
         checks += check_outputs(name, expected, job.outputs)
     if job.final:
-        checks += check_metrics(name, expected, record.parameters, lines)
+        checks += check_metrics(name, expected, record.values(name), lines)
     for found in checks:
         if isinstance(found, Metric):
             job.metrics[found.name] = found.value
@@ -120,7 +115,8 @@ def collect(
                 continue
             reasons.append(found.text)
         emit(found)
-    run.save()
+    job.reasons = reasons
+    run.save(name)
     return reasons
 
 
@@ -199,15 +195,16 @@ def clean_up(backend: Backend, run: Run) -> list[str]:
         except ScenarioError as error:
             problems.append(f"{what} could not be deleted: {error}")
             return False
-        run.save()
         return True
 
     for name, job in record.jobs.items():
         if job.submitted and not job.deleted:
             job.deleted = attempt(f"job {name}", partial(_delete_job, backend, record, name, job))
+            run.save(name)
     if record.cluster.requested and not record.cluster.deleted:
         cluster = record.cluster.name
         record.cluster.deleted = attempt(f"cluster {cluster}", lambda: backend.delete_cluster(place, cluster))
+        run.save()
     if record.place.ours and record.place.requested and not record.place.deleted:
         record.place.deleted = attempt(f"workspace {place.workspace}", lambda: backend.delete_place(place))
     run.save()
@@ -252,6 +249,7 @@ def finished(run: Run, state: str, exit_code: int, reasons: Iterable[str], hint:
                 "state": job.state,
                 "exitCode": job.exit_code,
                 "errors": [error.model_dump(by_alias=True) for error in job.errors],
+                **({"parameters": job.parameters, "metrics": job.metrics} if record.sweep else {}),
             }
             for name, job in record.jobs.items()
         },

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchai_scenario.backends.base import Backend
-    from batchai_scenario.scenarios.record.record import RunRecord
+    from batchai_scenario.scenarios.record.model import RunRecord
 
 
 def with_faults(

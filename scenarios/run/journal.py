@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchai_scenario.scenarios.record.record import StepRecord, now
+from batchai_scenario.scenarios.record.model import StepRecord
+from batchai_scenario.scenarios.record.record import now
 from batchai_scenario.scenarios.report import events as e
 from batchai_scenario.scenarios.run.finish import note_status
 from batchai_scenario.scenarios.run.injection import note_faults
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchai_scenario.backends.base import Backend, ClusterStatus, JobStatus
-    from batchai_scenario.scenarios.record.record import JobPart, Run
+    from batchai_scenario.scenarios.record.model import JobPart
+    from batchai_scenario.scenarios.record.record import Run
     from batchai_scenario.scenarios.report.base import Reporter
     from batchai_scenario.scenarios.run.waiting import Waiting
 
@@ -67,7 +69,7 @@ class Journal:
         before = job.state
         note_status(self._run.record, job, status)
         if job.state != before:
-            self._run.save()
+            self._run.save(name)
             self.tell(e.JobChanged(name, job.state, job.id, job.exit_code))
 
     def tell_cluster(self, name: str, status: ClusterStatus) -> None:

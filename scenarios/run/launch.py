@@ -8,20 +8,11 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.errors import ScenarioError, UserError
-from batchai_scenario.scenarios.record.record import (
-    FAILED,
-    ClusterPart,
-    JobPart,
-    PlaceRecord,
-    Run,
-    RunRecord,
-    new_id,
-    now,
-    stem,
-)
+from batchai_scenario.scenarios.record.model import FAILED, ClusterPart, JobPart, PlaceRecord, RunRecord
+from batchai_scenario.scenarios.record.record import Run, new_id, now, stem
 from batchai_scenario.scenarios.report import events as e
 from batchai_scenario.scenarios.run.finish import error_of, finished
-from batchai_scenario.scenarios.run.runner import Runner, RunOptions
+from batchai_scenario.scenarios.run.runner import Runner
 from batchai_scenario.scenarios.run.waiting import Waiting
 from batchai_scenario.schema.secrets import redacted
 
@@ -32,6 +23,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.base import Backend
     from batchai_scenario.scenarios.definition.scenario import Resolved, Scenario
     from batchai_scenario.scenarios.report.base import Reporter
+    from batchai_scenario.scenarios.run.stage import RunOptions
 
 
 @dataclass(frozen=True, slots=True)

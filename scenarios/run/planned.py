@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.base import Backend, PlannedRequest
     from batchai_scenario.backends.offers import Whereabouts
     from batchai_scenario.scenarios.definition.scenario import Resolved
-    from batchai_scenario.scenarios.record.record import RunRecord
+    from batchai_scenario.scenarios.record.model import RunRecord
     from batchai_scenario.scenarios.run.launch import Target
 
 

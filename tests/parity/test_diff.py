@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.scenarios.record.comparison import compare_runs, states
-from batchai_scenario.scenarios.record.record import RunRecord
+from batchai_scenario.scenarios.record.model import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ import pytest
 from batchai_scenario import __version__
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
-from batchai_scenario.scenarios.record.record import ClusterPart, PlaceRecord, Run, RunRecord, now
+from batchai_scenario.scenarios.record.model import ClusterPart, PlaceRecord, RunRecord
+from batchai_scenario.scenarios.record.record import Run, now
 from tests.scenarios.worlds import SMALL
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from batchai_scenario.scenarios.definition.scenario import Scenario
 from batchai_scenario.scenarios.record.record import Run, read_runs
 from batchai_scenario.scenarios.report.base import Recording
 from batchai_scenario.scenarios.run.launch import Target, run_scenario
-from batchai_scenario.scenarios.run.runner import RunOptions
+from batchai_scenario.scenarios.run.stage import RunOptions
 from batchai_scenario.scenarios.run.waiting import Waiting
 
 if TYPE_CHECKING:

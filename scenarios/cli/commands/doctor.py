@@ -60,7 +60,8 @@ def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
 def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     from batchai_scenario.backends import local
     from batchai_scenario.backends.settings import SETTINGS
-    from batchai_scenario.scenarios.record.record import DETACHED, read_runs
+    from batchai_scenario.scenarios.record.model import DETACHED
+    from batchai_scenario.scenarios.record.record import read_runs
 
     yield Finding(
         "python", ok=True, text=f"{platform.python_version()} on {platform.system()} {platform.machine()}"

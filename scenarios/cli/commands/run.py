@@ -64,7 +64,7 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
     from batchai_scenario.scenarios.report import events as e
     from batchai_scenario.scenarios.run.injection import with_faults
     from batchai_scenario.scenarios.run.launch import Target, run_scenario
-    from batchai_scenario.scenarios.run.runner import RunOptions
+    from batchai_scenario.scenarios.run.stage import RunOptions
 
     if not flags["faults"]:
         refuse_beside("without --fault there are no dice; leave it out", "seed")
