@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _HERE = "batchai_scenario.scenarios.cli.commands"
 COMMANDS = {
     "run": (f"{_HERE}.run:run", "Run a scenario: upload, create, submit, follow, check, clean up."),
+    "sweep": (f"{_HERE}.sweep:sweep", "Run a scenario at many points of its parameters, a job for each."),
     "list": (f"{_HERE}.catalogue:list_", "List the scenarios there are."),
     "show": (f"{_HERE}.catalogue:show", "Show a scenario: its parameters, jobs and expectations."),
     "plan": (f"{_HERE}.plan:plan", "Show what a run would send, and send nothing."),

@@ -42,7 +42,8 @@ def refuse_beside(reason: str, *names: str, above: bool = False) -> None:
     context = click.get_current_context()
     context = context.find_root() if above else context
     given = {name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
-    flags = [parameter.opts[0] for parameter in context.command.params if parameter.name in given]
+    declared = context.command.get_params(context)
+    flags = [parameter.opts[0] for parameter in declared if parameter.name in given]
     if flags:
         raise click.UsageError(f"{' and '.join(flags)}: {reason}", click.get_current_context())
 
@@ -118,6 +119,13 @@ def set_option(function: F) -> F:
         metavar="KEY=VALUE",
         help="Set a parameter of the scenario; may be repeated.",
     )(function)
+
+
+def job_option(function: F) -> F:
+    """Declare --job, of commands that look at a run's files."""
+    return option("--job", metavar="NAME", default="", help="Only this job, of a run that has several.")(
+        function
+    )
 
 
 def json_option(function: F) -> F:

@@ -148,6 +148,19 @@ def new_id(scenario: str, moment: datetime) -> str:
     return f"{stem(scenario)}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def only_job(run: Run, name: str) -> None:
+    """Leave no job but one in a record that is only read; without a name, all.
+
+    Raises:
+        UserError: the run has no such job.
+    """
+    if not name:
+        return
+    if name not in run.record.jobs:
+        raise UserError(f"the run has no job {name!r}", "--job", did_you_mean(name, run.record.jobs))
+    run.record.jobs = {name: run.record.jobs[name]}
+
+
 UNREADABLE = "unreadable"
 REMEDY = "Delete the run's folder, or keep it for its files: other runs do not need it."
 

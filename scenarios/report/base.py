@@ -67,6 +67,15 @@ class Reporter:
     def last_words(self, event: e.LastWords) -> None:
         """Hear the end of a failed job's standard error."""
 
+    def point_planned(self, event: e.PointPlanned) -> None:
+        """Hear of a job that a sweep will have."""
+
+    def point_ended(self, event: e.PointEnded) -> None:
+        """Hear how a job of a sweep ended."""
+
+    def ranked(self, event: e.Ranked) -> None:
+        """Hear the order of a sweep's jobs, the best first."""
+
     def saved(self, event: e.Saved) -> None:
         """Hear that an output was downloaded."""
 

@@ -159,6 +159,46 @@ class LastWords(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PointPlanned(Event):
+    """A sweep will have this job, at this point of the scenario's parameters."""
+
+    job: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PointEnded(Event):
+    """A job of a sweep ended; ``reasons`` say what is not as expected."""
+
+    job: str
+    parameters: Mapping[str, Any]
+    state: str
+    exit_code: int | None
+    metrics: Mapping[str, float]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedPoint:
+    """A job of a sweep: ``value`` is that of the metric it is ranked by, None if it has none."""
+
+    job: str
+    parameters: Mapping[str, Any]
+    state: str
+    value: float | None
+    met: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked(Event):
+    """A sweep's jobs, the best first: by ``metric``, whose ``goal`` is ``min`` or ``max``, or both empty."""
+
+    metric: str
+    goal: str
+    points: tuple[RankedPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Saved(Event):
     """An output was downloaded to ``file``."""
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from batchai_scenario.scenarios.report.base import Reporter
 from batchai_scenario.scenarios.report.text import clean, duration, size
-from batchai_scenario.scenarios.report.words import far_text, log_prefix, nodes_text, result_lines
+from batchai_scenario.scenarios.report.words import (
+    far_text,
+    log_prefix,
+    nodes_text,
+    ranked_rows,
+    ranked_title,
+    result_lines,
+    values_text,
+)
 
 if TYPE_CHECKING:
     from batchai_scenario.scenarios.report import events as e
@@ -84,6 +92,23 @@ class Plain(Reporter):
         """Say what is not as expected."""
         if not event.met:
             self._say(f"NOT MET: {event.text}")
+
+    def point_planned(self, event: e.PointPlanned) -> None:
+        """Say which point it is."""
+        self._say(f"  job {event.job}: {values_text(event.parameters)}")
+
+    def point_ended(self, event: e.PointEnded) -> None:
+        """Say how it ended."""
+        numbers = "".join(f", {name} {value:g}" for name, value in event.metrics.items())
+        self._say(f"  job {event.job}: {event.state}{numbers}")
+        for reason in event.reasons:
+            self._say(f"  NOT MET: {event.job}: {reason}")
+
+    def ranked(self, event: e.Ranked) -> None:
+        """Say the order, the best first."""
+        self._say(ranked_title(event))
+        for row in ranked_rows(event):
+            self._say("  " + "  ".join(row).rstrip())
 
     def saved(self, event: e.Saved) -> None:
         """Say what was saved."""

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from batchai_scenario.scenarios.report.base import Reporter
 from batchai_scenario.scenarios.report.curves import ASCII_BLOCKS, BLOCKS, Curve, remaining
+from batchai_scenario.scenarios.report.points import PointTable, ranked_table
 from batchai_scenario.scenarios.report.text import clean, duration, size
 from batchai_scenario.scenarios.report.words import (
     far_text,
@@ -69,6 +70,7 @@ class Screen(Reporter):
         self._epoch: e.EpochEnded | None = None
         self._epoch_at = self._job_since = 0.0
         self._told: set[str] = set()
+        self._points = PointTable()
         self._live: Live | None = None
         self._mover: threading.Thread | None = None
         self._taken_down = threading.Event()
@@ -86,6 +88,8 @@ class Screen(Reporter):
                 title.append(f"  {self._status}", "cyan")
             line.add_row(Text(" "), self._spinner, title)
             parts: list[RenderableType] = [line]
+            if self._step.step == "sweep":
+                parts.append(self._points.drawn(max(3, self._console.height - 4)))
             if self._step.step == "job" and len(self._jobs) > 1:
                 parts.append(self._job_table())
             if self._step.step == "job" and (self._curves or self._epoch):
@@ -225,6 +229,10 @@ class Screen(Reporter):
         """Show where the job is."""
         with self._lock:
             self._news = time.monotonic()
+            self._points.changed(event.job, event.state)
+            if self._step is not None and self._step.step == "sweep":
+                self._status = self._points.counts()
+                return
             self._status = self._state = event.state
             if event.state == "running" or event.job not in self._jobs:
                 self._curves, self._epoch, self._job_since = {}, None, self._news
@@ -268,6 +276,7 @@ class Screen(Reporter):
         """Move its curve."""
         with self._lock:
             self._curves.setdefault(event.name, Curve(event.unit)).add(event.value)
+            self._points.seen(event.job, event.name, event.value)
 
     def epoch_ended(self, event: e.EpochEnded) -> None:
         """Estimate when the job ends."""
@@ -277,6 +286,23 @@ class Screen(Reporter):
     def last_words(self, event: e.LastWords) -> None:
         """Keep them: they stand under the reason."""
         self._last_words.append(event)
+
+    def point_planned(self, event: e.PointPlanned) -> None:
+        """Add a row to the table."""
+        with self._lock:
+            self._points.planned(event.job, event.parameters)
+
+    def point_ended(self, event: e.PointEnded) -> None:
+        """Put its end into the table; what is not as expected is written above."""
+        with self._lock:
+            self._points.ended(event)
+        if event.reasons:
+            self._item("✗", "bold red", Text(clean(f"{event.job}: {event.reasons[0]}"), "red"))
+            self._told.update(event.reasons)
+
+    def ranked(self, event: e.Ranked) -> None:
+        """Write the order, the best first."""
+        self._print(ranked_table(event))
 
     def saved(self, event: e.Saved) -> None:
         """Write what was saved."""

@@ -8,8 +8,13 @@ from batchai_scenario.scenarios.report.text import duration, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from batchai_scenario.scenarios.report import events as e
+
+
+MOST_JOBS = 8
+"""Jobs of which each is told what it left; of more, all together."""
 
 
 def log_prefix(file: str) -> str:
@@ -29,10 +34,39 @@ def nodes_text(nodes: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in nodes.items() if count) or "no node yet"
 
 
+def values_text(parameters: Mapping[str, Any]) -> str:
+    """Write a point of a sweep: ``learning_rate=0.01 epochs=2``."""
+    return " ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def ranked_title(event: e.Ranked) -> str:
+    """Say what the order of a sweep's jobs is."""
+    if not event.metric:
+        return f"{len(event.points)} jobs; no metric of theirs says which is best"
+    first = "smallest" if event.goal == "min" else "largest"
+    return f"{len(event.points)} jobs by {event.metric}, the {first} first"
+
+
+def ranked_rows(event: e.Ranked) -> Iterator[tuple[str, ...]]:
+    """Give a row for each job: place, job, value, point, and its state unless all is as expected."""
+    for place, point in enumerate(event.points, 1):
+        value = "-" if point.value is None else f"{point.value:g}"
+        state = (
+            ""
+            if point.met and point.state == "succeeded"
+            else point.state + ("" if point.met else ", not as expected")
+        )
+        yield (f"{place}.", point.job, value, values_text(point.parameters), state)
+
+
 def output_groups(event: e.Finished) -> Iterator[tuple[str, int, int]]:
     """Give each output directory with the number of its files and their bytes."""
     groups: dict[str, list[int]] = {}
-    several = len({output.job for output in event.outputs}) > 1
+    jobs = len({output.job for output in event.outputs})
+    if jobs > MOST_JOBS:
+        yield f"of {jobs} jobs", len(event.outputs), sum(output.size for output in event.outputs)
+        return
+    several = jobs > 1
     for output in event.outputs:
         name = f"{output.job}/{output.directory}" if several else output.directory
         groups.setdefault(name, []).append(output.size)

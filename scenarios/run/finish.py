@@ -163,7 +163,7 @@ def download(
         files = files_of(backend, job, check)
         for directory in directory_ids(job.properties):
             for file in files.walk(directory):
-                parts = (name, directory) if len(record.jobs) > 1 else (directory,)
+                parts = (name, directory) if len(record.jobs) > 1 or record.sweep else (directory,)
                 try:
                     target = safe_target(folder, *parts, file.path)
                     emit(Saved(str(target), files.save(directory, file, target)))

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.errors import ScenarioError, UserError
-from batchai_scenario.scenarios.record.model import FAILED, ClusterPart, JobPart, PlaceRecord, RunRecord
+from batchai_scenario.scenarios.record.model import (
+    DETACHED,
+    FAILED,
+    ClusterPart,
+    JobPart,
+    PlaceRecord,
+    RunRecord,
+)
 from batchai_scenario.scenarios.record.record import Run, new_id, now, stem
 from batchai_scenario.scenarios.report import events as e
 from batchai_scenario.scenarios.run.finish import error_of, finished
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.base import Backend
     from batchai_scenario.scenarios.definition.scenario import Resolved, Scenario
     from batchai_scenario.scenarios.report.base import Reporter
-    from batchai_scenario.scenarios.run.stage import RunOptions
+    from batchai_scenario.scenarios.run.stage import RunOptions, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,17 @@ class Target:
         return BackendOptions(self.home, self.values, self.environment)
 
 
-def new_record(scenario: Resolved, target: Target, *, keep: bool) -> RunRecord:
-    """Plan a run: every name that it will use, and the bodies without their secrets."""
+def new_record(scenario: Resolved, target: Target, *, keep: bool, name: str = "") -> RunRecord:
+    """Plan a run: every name that it will use, and the bodies without their secrets.
+
+    Args:
+        scenario: What to run.
+        target: Where to run.
+        keep: Whether what is made is left.
+        name: What its id begins with; the scenario's name unless given.
+    """
     moment = now()
-    run_id = new_id(scenario.name, moment)
+    run_id = new_id(name or scenario.name, moment)
     place = scenario.place
     return RunRecord(
         id=run_id,
@@ -97,7 +111,44 @@ def run_scenario(
         started: Called with the record as soon as there is one.
     """
     waiting = waiting or Waiting()
+    important = {name: scenario.highlights(resolved, name) for name in resolved.jobs}
     run = Run.create(target.home, new_record(resolved, target, keep=options.keep))
+    return launch(
+        run,
+        target,
+        reporter,
+        lambda backend: Runner(
+            backend, reporter, run, resolved, options, waiting=waiting, important=important
+        ),
+        open_backend=open_backend,
+        waiting=waiting,
+        started=started,
+    )
+
+
+def launch(
+    run: Run,
+    target: Target,
+    reporter: Reporter,
+    stage: Callable[[Backend], Stage],
+    *,
+    open_backend: Callable[[str, BackendOptions], Backend],
+    waiting: Waiting,
+    started: Callable[[Run], None] | None = None,
+    resumed: bool = False,
+) -> e.Finished:
+    """Run what a record is about, which this process owns and then releases; see ``run_scenario``.
+
+    Args:
+        run: The record.
+        target: Where to run.
+        reporter: Hears what happens.
+        stage: Makes what runs on the open backend.
+        open_backend: Opens a backend by name.
+        waiting: Waits, and hears whether to stop.
+        started: Called with the record at the beginning.
+        resumed: The record is an earlier process's: where the backend cannot be opened, it stays as it is.
+    """
     try:
         if started:
             started(run)
@@ -109,17 +160,14 @@ def run_scenario(
                 record.summary,
                 record.backend,
                 dict(record.parameters),
-                tuple(record.jobs),
+                () if record.sweep else tuple(record.jobs),
             )
         )
-        backend = _open(run, target, reporter, open_backend, waiting)
+        backend = _open(run, target, reporter, open_backend, waiting, resumed=resumed)
         if isinstance(backend, e.Finished):
             return backend
         try:
-            important = {name: scenario.highlights(resolved, name) for name in resolved.jobs}
-            return Runner(
-                backend, reporter, run, resolved, options, waiting=waiting, important=important
-            ).run()
+            return stage(backend).run()
         finally:
             backend.close()
     finally:
@@ -132,10 +180,12 @@ def _open(
     reporter: Reporter,
     open_backend: Callable[[str, BackendOptions], Backend],
     waiting: Waiting,
+    *,
+    resumed: bool,
 ) -> Backend | e.Finished:
     """Open the backend; where that fails, write the end down and give the last event.
 
-    What the user got wrong leaves no record.
+    What the user got wrong leaves no record; one that was there is left as it is.
     """
     begin = waiting.now()
     reporter.handle(e.StepStarted("backend", f"Open backend {target.backend}"))
@@ -144,6 +194,10 @@ def _open(
     except Exception as error:
         reporter.handle(e.StepEnded("backend", "", waiting.now() - begin, ok=False))
         exit_code, reasons = error_of(error)
+        if resumed:
+            last = finished(run, DETACHED, exit_code, reasons)
+            reporter.handle(last)
+            return last
         if isinstance(error, UserError):  # a name or an option that is wrong: no run, and no record of one
             run.discard()
             last = replace(finished(run, FAILED, exit_code, reasons), run="", folder="")

@@ -240,7 +240,7 @@ class Stage:
         """End jobs that still run, and write down how each ended and what it left."""
         problems = []
         for name, job in self._run.record.jobs.items():
-            if not job.submitted or job.outputs:
+            if not job.submitted or job.reasons is not None:
                 continue
             try:
                 self._terminate(name, job)
@@ -284,7 +284,7 @@ class Stage:
         ):
             return clean_up(self._backend, self._run)
 
-    def _let_go(self, failure: BaseException | None) -> e.Finished:
+    def _let_go(self, failure: BaseException) -> e.Finished:
         """Leave a job that runs where nobody answers: the record stays open, so that it is found again."""
         self._run.record.state = RUNNING
         self._run.save()

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from batchai_scenario.scenarios.cli.completing import run_ids
-from batchai_scenario.scenarios.cli.options import json_option, option, time_span
+from batchai_scenario.scenarios.cli.options import job_option, json_option, option, time_span
 
 
 def _pattern(_ctx: click.Context, _: click.Parameter, value: str | None) -> re.Pattern[str] | None:
@@ -38,6 +38,7 @@ def _pattern(_ctx: click.Context, _: click.Parameter, value: str | None) -> re.P
 )
 @option("--node", metavar="NODE", default="", help="Only files of this node.")
 @option("--role", metavar="ROLE", default="", help="Only files of this role: wk-0, or wk for all workers.")
+@job_option
 @json_option
 @click.pass_obj
 def logs(
@@ -47,6 +48,7 @@ def logs(
     *,
     follow: bool,
     file: str | None,
+    job: str,
     as_json: bool,
     **chosen: Any,  # noqa: ANN401 - the flags of the sieve
 ) -> int:
@@ -58,7 +60,7 @@ def logs(
     from batchai_scenario.backends.errors import Interrupted, UserError
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.cli.reattach import opened, settle_detached
-    from batchai_scenario.scenarios.record.record import find_run
+    from batchai_scenario.scenarios.record.record import find_run, only_job
     from batchai_scenario.scenarios.report import events as e
     from batchai_scenario.scenarios.report.base import Reporter
     from batchai_scenario.scenarios.report.text import did_you_mean
@@ -69,6 +71,7 @@ def logs(
 
     console = Console(as_json=as_json)
     one = find_run(shared["home"], run)
+    only_job(one, job)
 
     class Raw(Reporter):
         """Writes the lines of one file as they are."""
@@ -100,7 +103,7 @@ def logs(
             return 130
         finally:
             reporter.close()
-    settle_detached([one], shared)
+    settle_detached([find_run(shared["home"], one.record.id)], shared)
     if file and file not in names:
         raise UserError(f"the run wrote no file {file!r}", "--file", did_you_mean(file, names))
     if names and not any(sieve.wants(OutputFile(name, 0)) for name in names):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchai_scenario.scenarios.cli.completing import scenario_names
+from batchai_scenario.scenarios.cli.listening import listening
 from batchai_scenario.scenarios.cli.options import (
     BackendCommand,
     backend_options,
@@ -21,9 +22,6 @@ from batchai_scenario.scenarios.cli.options import (
 
 if TYPE_CHECKING:
     from typing import Any
-
-    from batchai_scenario.scenarios.record.record import Run
-    from batchai_scenario.scenarios.report.base import Reporter
 
 
 @click.command(cls=BackendCommand)
@@ -89,65 +87,17 @@ def run(shared: dict[str, Any], /, name: str, **flags: Any) -> int:  # noqa: ANN
     backend, values = with_faults(flags["backend"], values, flags["faults"], flags["seed"])
     target = Target(backend, home, values, shared["environment"])
     shared["told"] = True  # the reporter tells how the run ended, whatever happens
-    return _listening(
+    return listening(
         reporter,
-        lambda waiting, started: (
-            run_scenario(
-                scenario,
-                resolved,
-                target,
-                options,
-                reporter,
-                open_backend=Registry().open,
-                waiting=waiting,
-                started=started,
-            ).exit_code
+        lambda waiting, started: run_scenario(
+            scenario,
+            resolved,
+            target,
+            options,
+            reporter,
+            open_backend=Registry().open,
+            waiting=waiting,
+            started=started,
         ),
+        "stopping: the job is terminated and all is cleaned up; press Ctrl-C again to leave at once",
     )
-
-
-def _listening(reporter: Reporter, work: Any) -> int:  # noqa: ANN401 - a callable
-    """Run with Ctrl-C heard, and the terminal in order afterwards."""
-    from batchai_scenario.scenarios.report import events as e
-    from batchai_scenario.scenarios.run.interrupts import Interrupts
-    from batchai_scenario.scenarios.run.waiting import Waiting
-
-    runs: list[Run] = []
-
-    def first() -> None:
-        text = "stopping: the job is terminated and all is cleaned up; press Ctrl-C again to leave at once"
-        reporter.handle(e.Note("warning", text))
-
-    def second() -> None:
-        reporter.handle(_left(runs[0] if runs else None))
-        reporter.close()
-
-    interrupts = Interrupts(first, second)
-    try:
-        with interrupts.heard():
-            code: int = work(Waiting(interrupts.stop), runs.append)
-    finally:
-        reporter.close()
-    return code
-
-
-def _left(run: Run | None) -> Any:  # noqa: ANN401 - an event
-    """Say what still runs, and how to get back to it."""
-    from batchai_scenario.scenarios.report import events as e
-
-    if run is None:
-        return e.Finished("", "interrupted", 130, reasons=("left before anything was created",))
-    record = run.record
-    running = [
-        f"job {name} ({job.state})" for name, job in record.jobs.items() if job.submitted and not job.final
-    ]
-    if record.cluster.requested and not record.cluster.deleted:
-        running.append(f"cluster {record.cluster.name}")
-    still = ", ".join(running)
-    hint = (
-        f"'scenario logs {record.id} --follow' gets back to it, 'scenario runs {record.id} --stop' ends it"
-        if running
-        else f"'scenario runs {record.id}' shows what came of it"
-    )
-    reason = f"left; still there: {still}" if still else "left before anything was running"
-    return e.Finished(record.id, "detached", 130, reasons=(reason,), hint=hint, folder=str(run.folder))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.record.model import RunRecord
     from batchai_scenario.scenarios.record.record import Run
 
 
@@ -105,6 +106,18 @@ def _list(console: Console, everything: list[Run], unreadable: Sequence[tuple[Pa
     )
 
 
+def _show_ranking(console: Console, record: RunRecord) -> None:
+    """Show the jobs of a sweep, the best first."""
+    from batchai_scenario.scenarios.report.words import ranked_rows, ranked_title
+    from batchai_scenario.scenarios.sweep.ranking import ranking
+
+    event = ranking(record)
+    console.line()
+    console.line(f"  {ranked_title(event)}", "bold")
+    for row in ranked_rows(event):
+        console.line("    " + "  ".join(row).rstrip())
+
+
 def _as_json(run: Run) -> dict[str, Any]:
     data: dict[str, Any] = run.record.model_dump(mode="json", by_alias=True, exclude_none=True)
     return {**data, "state": run.state, "folder": str(run.folder)}
@@ -120,7 +133,8 @@ def _show(console: Console, run: Run) -> None:
     record = run.record
     console.line(record.id, "bold")
     console.line(f"  {record.scenario} on {record.backend}: {run.state}")
-    for key, value in {**record.details, **record.parameters}.items():
+    asked = record.sweep.model_dump(exclude_defaults=True) if record.sweep else {}
+    for key, value in {**record.details, **record.parameters, **asked}.items():
         console.line(f"  {key}: {value}", "dim")
     for reason in record.reasons:
         console.line(f"  {reason}", "red")
@@ -129,7 +143,9 @@ def _show(console: Console, run: Run) -> None:
         mark = {True: "done", False: "FAILED", None: "..."}[step.ok]
         took = duration((step.ended_at - step.started_at).total_seconds()) if step.ended_at else ""
         console.line(f"  {mark:7}{took:>12}  {step.text}")
-    for name, job in record.jobs.items():
+    if record.sweep is not None:
+        _show_ranking(console, record)
+    for name, job in ({} if record.sweep else record.jobs).items():
         console.line()
         ended = "" if job.exit_code is None else f", exit code {job.exit_code}"
         console.line(f"  job {name}: {job.state}{ended}", "bold")
