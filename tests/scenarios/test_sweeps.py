@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.backends.errors import InvalidScenario, Unreachable, UserError
-from batchai_scenario.backends.memory import Call, MemoryBackend, Result
+from batchai_scenario.backends.memory import MemoryBackend, ProgramCall, Result
 from batchai_scenario.scenarios.definition.datasets import DataOptions
 from batchai_scenario.scenarios.definition.scenario import Scenario
 from batchai_scenario.scenarios.record.record import Run, find_run
@@ -62,14 +62,14 @@ class Sweeps:
 
     home: Path
     file: Path
-    calls: list[Call] = field(default_factory=list)
+    calls: list[ProgramCall] = field(default_factory=list)
     recording: Recording = field(default_factory=Recording)
     waiting: Waiting = field(default_factory=Waiting)
 
     def __post_init__(self) -> None:
         self.memory = MemoryBackend({"train": self.train})
 
-    def train(self, call: Call) -> Result:
+    def train(self, call: ProgramCall) -> Result:
         """Print a loss: that of the point's rate, less the more epochs there are."""
         self.calls.append(call)
         loss = float(call.environment["PARAM_RATE"]) + 1 / float(call.environment.get("PARAM_EPOCHS", 1))
@@ -227,7 +227,7 @@ def test_a_job_whose_request_was_sent_but_not_answered_is_not_made_twice(sweeps:
 
 
 def test_ctrl_c_leaves_a_sweep_to_be_resumed_and_stop_ends_it(sweeps: Sweeps) -> None:
-    def interrupt(call: Call) -> Result:
+    def interrupt(call: ProgramCall) -> Result:
         sweeps.waiting.stop.set()
         return sweeps.train(call)
 
