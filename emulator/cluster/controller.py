@@ -8,30 +8,23 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchai_scenario.emulator.cluster.allocation import Allocation
 from batchai_scenario.emulator.cluster.autoscale import first_size
-from batchai_scenario.emulator.cluster.due import Due
 from batchai_scenario.emulator.cluster.endings import ask_to_end
-from batchai_scenario.emulator.cluster.jobs import JobRunner
 from batchai_scenario.emulator.cluster.keeping import ResourceRecords
 from batchai_scenario.emulator.cluster.lasting import Unseen
-from batchai_scenario.emulator.cluster.loop import Loop, Workers
+from batchai_scenario.emulator.cluster.loop import Loop
 from batchai_scenario.emulator.cluster.making import new_cluster, new_job
 from batchai_scenario.emulator.cluster.model import (
-    AllocationState,
     Cluster,
     ClusterKey,
-    ExecutionState,
     Job,
     JobKey,
-    NodeState,
     ProvisioningState,
     RemoteLogin,
 )
 from batchai_scenario.emulator.cluster.mounts import file_folder
-from batchai_scenario.emulator.cluster.records import ClusterRecord, Ending, JobRecord
-from batchai_scenario.emulator.cluster.room import Room
-from batchai_scenario.emulator.cluster.scheduler import next_start
+from batchai_scenario.emulator.cluster.records import Ending
+from batchai_scenario.emulator.cluster.settling import Settler
 from batchai_scenario.emulator.errors import NothingToTake
 
 if TYPE_CHECKING:
@@ -90,28 +83,18 @@ class Controller:
         self._clock = clock
         self._records = ResourceRecords(store)
         self._loop = Loop(clock)
-        room = Room(
-            records=self._records,
-            clock=clock,
-            loop=self._loop,
-            workers=Workers(self._loop),
-            engines=engines,
-            shares=shares,
-            settle=self._settle,
-            look=self._look,
-            unseen=Unseen(self._loop, clock, lasting),
+        unseen = Unseen(self._loop, clock, lasting)
+        self._settler = Settler(
+            records=self._records, clock=clock, loop=self._loop, engines=engines, shares=shares, unseen=unseen
         )
-        self._room = room
-        self._allocation = Allocation(room)
-        self._jobs = JobRunner(room)
-        self._due = Due(self._loop)
+        self._room = self._settler.room
         self._emptied: set[str] = set()
 
     def start(self) -> None:
         """Recover what an earlier emulator left, and begin to work. Returns at once."""
         self._records.load()
         self._loop.start()
-        self._loop.post(self._recover)
+        self._loop.post(self._settler.recover)
 
     def close(self) -> None:
         """Stop working, within a second. Jobs run on; the next ``start`` finds them."""
@@ -139,9 +122,9 @@ class Controller:
                 return self._records.view(known), False
             record = new_cluster(key, definition, engine, gpus or "auto", self._clock.now())
             if record.target:
-                record = self._allocation.resize(record)
+                record = self._settler.allocation.resize(record)
             self._records.save_cluster(record, secrets)
-            self._resized(record)
+            self._settler.resized(record)
             return record.cluster, True
 
         return self._loop.ask(create)
@@ -179,9 +162,9 @@ class Controller:
                 wanted=first_size(definition, staying),
             )
             if record.target != staying:
-                record = self._allocation.resize(record)
+                record = self._settler.allocation.resize(record)
             self._records.save_cluster(record)
-            self._resized(record)
+            self._settler.resized(record)
             return self._records.view(record)
 
         return self._loop.ask(update)
@@ -206,8 +189,8 @@ class Controller:
                     if job is not None:
                         self._records.save_job(ask_to_end(job, Ending.CLUSTER_DELETED, now))
             for id_ in tuple(queue.active):
-                self._loop.post(partial(self._look, id_))
-            self._loop.post(lambda: self._settle(key.id))
+                self._loop.post(partial(self._settler.look, id_))
+            self._loop.post(lambda: self._settler.settle(key.id))
             return True
 
         return self._loop.ask(delete)
@@ -229,7 +212,7 @@ class Controller:
             if len(found) != 1:
                 many = f"{len(found)} clusters are called {cluster}: give an id"
                 raise NothingToTake(many if found else f"there is no cluster {cluster}")
-            return self._allocation.preempt(found[0], node)
+            return self._settler.allocation.preempt(found[0], node)
 
         return self._loop.ask(preempt)
 
@@ -247,10 +230,10 @@ class Controller:
             if owner is None or owner.cluster.provisioning_state is ProvisioningState.DELETING:
                 record = ask_to_end(record, Ending.CLUSTER_DELETED, self._clock.now())
             self._records.save_job(record, secrets)
-            if self._room.unseen.hold(key.id, partial(self._join, key.id, cluster.id)):
+            if self._room.unseen.hold(key.id, partial(self._settler.join, key.id, cluster.id)):
                 self._records.queue(cluster.id).aside(key.id)
             else:
-                self._loop.post(lambda: self._allocation.retry(cluster.id))
+                self._loop.post(lambda: self._settler.allocation.retry(cluster.id))
             return record.job, True
 
         return self._loop.ask(create)
@@ -274,7 +257,7 @@ class Controller:
             if record is None:
                 return self._records.read_job(key) is not None
             self._records.save_job(ask_to_end(record, Ending.TERMINATED, self._clock.now()))
-            self._changed(record)
+            self._settler.changed(record)
             return True
 
         return self._loop.ask(terminate)
@@ -285,7 +268,7 @@ class Controller:
         def delete() -> bool:
             record = self._records.live_job(key.id) or self._records.read_job(key)
             if record is not None:
-                self._delete(record)
+                self._settler.delete(record)
             return record is not None
 
         return self._loop.ask(delete)
@@ -302,7 +285,7 @@ class Controller:
                 for _, job in page:
                     record = self._records.live_job(job.key.id) or self._records.read_job(job.key)
                     if record is not None and not record.deleting:
-                        self._delete(record)
+                        self._settler.delete(record)
             return page[-1][0] if len(page) == _PAGE else 0
 
         if experiment.id not in self._emptied:
@@ -340,56 +323,3 @@ class Controller:
     def seen(self, ids: Iterable[str]) -> None:
         """Note that a client has seen clusters or jobs (by id) as they are."""
         self._room.unseen.seen(ids)
-
-    def _resized(self, record: ClusterRecord) -> None:
-        """See to a cluster that is new or was changed, but not before somebody saw that it resizes."""
-        key = record.cluster.key.id
-        if record.cluster.allocation_state is AllocationState.RESIZING:
-            self._room.unseen.hold(key, partial(self._settle, key))
-        self._loop.post(lambda: self._settle(key))
-
-    def _join(self, job: str, cluster: str) -> None:
-        """Let a new job stand in line."""
-        self._records.queue(cluster).join(job)
-        self._loop.post(lambda: self._allocation.retry(cluster))
-
-    def _delete(self, record: JobRecord) -> None:
-        """Begin to delete a job."""
-        now = self._clock.now()
-        if not record.deleting:
-            record = record.but(provisioning_state=ProvisioningState.DELETING, provisioning_changed_at=now)
-        if record.job.execution_state is not ExecutionState.QUEUED:
-            record = ask_to_end(record, Ending.DELETED, now)
-        self._records.save_job(record)
-        self._changed(record)
-
-    def _changed(self, record: JobRecord) -> None:
-        """See soon to a job that was changed, and to its cluster."""
-        self._loop.post(lambda: self._look(record.job.key.id))
-        self._loop.post(lambda: self._settle(record.job.cluster.lower()))
-
-    def _recover(self) -> None:
-        for cluster in list(self._records.clusters):
-            self._allocation.retry(cluster)
-        for job in list(self._records.jobs):
-            self._look(job)  # also those whose cluster is gone
-
-    def _settle(self, cluster: str) -> None:
-        self._due.do(self._look_at_cluster, cluster)
-
-    def _look(self, job: str) -> None:
-        self._due.do(self._jobs.reconcile, job)
-
-    def _look_at_cluster(self, cluster: str) -> None:
-        if cluster in self._records.clusters:
-            self._allocation.reconcile(cluster)
-        if cluster in self._records.clusters:
-            self._schedule(self._records.clusters[cluster])
-
-    def _schedule(self, record: ClusterRecord) -> None:
-        if record.cluster.provisioning_state is ProvisioningState.DELETING:
-            return
-        key = record.cluster.key.id
-        queue, idle = self._records.queue(key), self._records.nodes[key].line(NodeState.IDLE)
-        while idle and (start := next_start(queue, idle, self._allocation.usable(record))) is not None:
-            self._jobs.pick(key, start)

@@ -24,7 +24,6 @@ from batchai_scenario.emulator.engines.control import (
     lost_end,
     note,
     recorded_end,
-    write_control,
 )
 from batchai_scenario.emulator.engines.dockerapi import (
     LABEL_CLUSTER,
@@ -36,15 +35,14 @@ from batchai_scenario.emulator.engines.dockerapi import (
     container_name,
     explain,
     is_orphan,
-    labels,
     read_facts,
     translated,
     unavailable,
 )
-from batchai_scenario.emulator.engines.gang import ready_gang
-from batchai_scenario.emulator.engines.gpu import decide_gpus, engine_offers_gpus
+from batchai_scenario.emulator.engines.dockertask import create_for_task
+from batchai_scenario.emulator.engines.gpu import engine_offers_gpus
 from batchai_scenario.emulator.engines.images import Images, PullPolicy, failed_starting
-from batchai_scenario.emulator.engines.limits import read_limits, say_killed
+from batchai_scenario.emulator.engines.limits import say_killed
 from batchai_scenario.emulator.engines.networks import Networks
 from batchai_scenario.emulator.engines.nodes import (
     disks,
@@ -52,17 +50,8 @@ from batchai_scenario.emulator.engines.nodes import (
     free_address,
     make_disk,
     read_note,
-    ready_tree,
-)
-from batchai_scenario.emulator.engines.parts import (
-    core_list,
-    describe,
-    part_of,
-    place_among,
-    thread_variables,
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
-from batchai_scenario.emulator.launch.environment import gpu_variables
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
 
 if TYPE_CHECKING:
@@ -200,41 +189,18 @@ class DockerEngine:
             raise
 
     def _create(self, task: NodeTask, folder: Path, announce: Callable[[str], None]) -> None:
-        index, nodes = place_among(self._home, task.cluster, task.node)
-        limits = read_limits(self._home.limits_table, int(self._facts.info.get("MemTotal") or 0), nodes)
-        cores = range(int(self._facts.info.get("NCPU") or 0)) if self._facts.info.get("CPUSet") else ()
-        part = part_of(cores, index, nodes) if cores and limits.divided and nodes > 1 else ()
-        image = self._images().resolve(task.image, task.node_image, announce)
-        marks = labels(self._home, task.cluster, node=task.node)
-        offered = engine_offers_gpus(self._facts.info)
-
-        def count() -> int:
-            return containers.prove_gpus(self._api, self._facts, image.id, marks) if offered else 0
-
-        gpus = decide_gpus(task.gpus, count, announce)
-        disk = folder.parent.parent
-        known = read_note(disk)
+        known = read_note(folder.parent.parent)
         self._networks.make(task.cluster, str(known.get("subnet") or ""))  # it may have been pruned
-        ready_tree(disk, task)
-        ready_gang(disk, task)
-        drop_control(folder)
-        environment = {**task.environment, **gpu_variables(gpus)}
-        if part:
-            announce(describe(part, cores))
-            environment = {**thread_variables(part), **environment}
-        write_control(folder, task, environment, self._files_owner, "alone")
-        containers.create_container(
+        create_for_task(
             self._api,
             self._home,
             self._facts,
             task,
-            image=image.id,
+            images=self._images(),
             control=folder,
-            address=str(known.get("address") or ""),
-            gpus=gpus,
-            limits=limits,
-            cores=core_list(part),
+            owner=self._files_owner,
             init=self._init,
+            announce=announce,
         )
 
     # E9 ------------------------------------------------------------------------------------------------

@@ -33,15 +33,11 @@ from batchai_scenario.emulator.engines.control import (
     write_control,
 )
 from batchai_scenario.emulator.engines.environments import (
-    add_node_python,
-    add_toolkit,
-    lacking_programs,
     own_environment,
 )
 from batchai_scenario.emulator.engines.gang import ready_gang
-from batchai_scenario.emulator.engines.gpu import decide_gpus, machine_gpus
+from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
-from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
 from batchai_scenario.emulator.engines.nodenets import (
     LOOPBACK,
@@ -63,14 +59,9 @@ from batchai_scenario.emulator.engines.nodes import (
     read_note,
     ready_tree,
 )
-from batchai_scenario.emulator.engines.parts import (
-    describe,
-    held_to,
-    part_of,
-    place_among,
-    thread_variables,
-)
+from batchai_scenario.emulator.engines.parts import held_to
 from batchai_scenario.emulator.engines.proc import MARKER, NETWORK, marked, send
+from batchai_scenario.emulator.engines.processtask import part_of_node, task_environment
 from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.engines.supervisors import (
     LAST_WORDS,
@@ -84,7 +75,6 @@ from batchai_scenario.emulator.engines.supervisors import (
     signal_supervisor,
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
-from batchai_scenario.emulator.launch.environment import gpu_variables
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_name
 
 if TYPE_CHECKING:
@@ -192,7 +182,8 @@ class ProcessEngine:
                 return
             drop_control(folder)
             try:
-                self._write(folder, task, self._environment(task, announce))
+                values = task_environment(self._home, task, self._arguments(), self._no_layer, announce)
+                self._write(folder, task, values)
                 self._launch(folder, task)
             except BaseException as error:
                 drop_control(folder)
@@ -200,35 +191,6 @@ class ProcessEngine:
                     message = f"The task could not be started: {error}"
                     raise EngineError(Problem("InternalError", message)) from error
                 raise
-
-    def _environment(self, task: NodeTask, announce: Callable[[str], None]) -> Mapping[str, str]:
-        if task.image is not None:
-            announce(
-                f"image: {task.image.reference} is not used: the process engine runs the command directly "
-                "on this machine"
-            )
-        if os.geteuid() == 0 and self._no_layer:
-            announce(f"the job is root's and changes this machine itself: {self._no_layer}")
-        count = decide_gpus(task.gpus, machine_gpus, announce)
-        values = {**task.environment, **gpu_variables(count)}
-        if task.gpus == "none":
-            values["CUDA_VISIBLE_DEVICES"] = ""
-        if part := self._part(task):
-            announce(describe(part, sorted(os.sched_getaffinity(0))))
-            values = {**thread_variables(part), **values}
-        add_node_python(values, self._home.nodes / task.cluster / task.node, announce)
-        if task.environment_program is not None:
-            add_toolkit(values, task.toolkit, task.environment_program, self._arguments(), announce)
-        if lacking := lacking_programs(values):
-            announce(f"this machine lacks programs that the service's nodes had: {', '.join(lacking)}")
-        return values
-
-    def _part(self, task: NodeTask) -> tuple[int, ...]:
-        """Give the cores of the task's node; none: it has them all."""
-        index, count = place_among(self._home, task.cluster, task.node)
-        if count == 1 or not read_limits(self._home.limits_table).divided:
-            return ()
-        return part_of(sorted(os.sched_getaffinity(0)), index, count)
 
     def _arguments(self, *more: str) -> list[str]:
         """Give the command line of a program that makes an environment."""
@@ -260,7 +222,7 @@ class ProcessEngine:
             command = ["/bin/sh", str(folder / "supervisor.sh"), str(folder)]
         else:
             command = enter_command(folder, network)
-        command = [*held_to(self._part(task)), *command]
+        command = [*held_to(part_of_node(self._home, task)), *command]
         base = own_environment(folder.parent.parent / "home", lambda proxy: seen_from_nodes(proxy, subnet))
         base[MARKER] = marker_of(self._home, task.cluster, task.id)
         with (folder / "alive").open("wb") as alive, (folder / "log").open("ab") as log:

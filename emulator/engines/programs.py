@@ -111,10 +111,15 @@ def run_program(
         tail = errors.read()[-600:].decode(errors="replace").strip()
     if code == 0 and last.get("event") == "done":
         return last
+    raise _failure(what, last, code, tail)
+
+
+def _failure(what: str, last: dict[str, Any], code: int, tail: str) -> EngineError:
+    """Say why a program did not do it: as it said itself, else by its exit code and its last words."""
     if last.get("event") == "error":
         problem = Problem("InternalError", f"{what} cannot be made: {last.get('message', '')}")
-        raise EngineUnavailable(problem, str(last.get("remedy") or ""))
-    raise EngineError(Problem("InternalError", f"{what} cannot be made: exit code {code}. {tail}".strip()))
+        return EngineUnavailable(problem, str(last.get("remedy") or ""))
+    return EngineError(Problem("InternalError", f"{what} cannot be made: exit code {code}. {tail}".strip()))
 
 
 def _event(line: str) -> dict[str, Any]:

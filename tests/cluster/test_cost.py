@@ -31,7 +31,7 @@ class Count:
     def __init__(self, world: World) -> None:
         self.counts: Counter[str] = Counter()
         self.world = world
-        store, jobs = world.store, world.controller._jobs
+        store, jobs = world.store, world.controller._settler.jobs
         self._count(store, "put", lambda _: 1)
         self._count(store, "get", lambda _: 1)
         self._count(store, "list", len)

@@ -405,7 +405,7 @@ def test_an_engine_that_goes_away_while_a_job_runs_does_not_end_the_job(world: W
     job = world.job()
     task = world.started(job)
     world.engine.go_down()
-    world.until(lambda: world.controller._jobs._resting)
+    world.until(lambda: world.controller._settler.jobs._resting)
     world.engine.down = False
     world.engine.end(task)
     world.job_in(job, RUNNING)

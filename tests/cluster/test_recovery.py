@@ -190,7 +190,7 @@ def test_a_job_is_never_given_up_while_the_engine_does_not_answer(world: World) 
     task = world.started(job)
     world.broken = True
     world.restart()
-    world.until(lambda: world.controller._jobs._resting)
+    world.until(lambda: world.controller._settler.jobs._resting)
     world.job_in(job, RUNNING)
     world.broken = False
     world.clock.advance(seconds=6)
@@ -209,7 +209,7 @@ def test_a_task_whose_launch_may_have_worked_is_not_failed_while_nobody_can_tell
         assert world.engine.changed.wait_for(lambda: world.engine.running, 10)
     world.broken = True
     world.restart()
-    world.until(lambda: world.controller._jobs._resting)
+    world.until(lambda: world.controller._settler.jobs._resting)
     world.broken = False
     world.clock.advance(seconds=6)
     world.engine.end(world.started(job))

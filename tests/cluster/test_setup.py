@@ -43,7 +43,7 @@ def make(world: World, target: int = 1, *, scale: dict[str, Any] | None = None, 
 
 def began(world: World, count: int = 1) -> list[str]:
     """Wait until so many tasks run on the engine, and the controller knows; give their ids."""
-    world.until(lambda: len(world.controller._allocation._preparation._started) == count)
+    world.until(lambda: len(world.controller._settler.allocation._preparation._started) == count)
     return sorted(world.engine.running)
 
 
@@ -143,7 +143,7 @@ def test_an_engine_that_goes_away_is_asked_again(world: World) -> None:
     key = make(world)
     (task,) = began(world)
     world.engine.go_down()
-    world.until(lambda: not world.controller._allocation._preparation._started)
+    world.until(lambda: not world.controller._settler.allocation._preparation._started)
     assert states(world.cluster_when(key, lambda c: c.nodes)) == ["preparing"]
     world.engine.down = False
     world.clock.advance(seconds=6)

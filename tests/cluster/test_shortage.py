@@ -35,10 +35,10 @@ def test_a_job_waits_for_what_the_machine_is_short_of(world: World, number: int)
     world.cluster()
     job = world.job()
     for _ in range(3):
-        world.until(lambda: world.controller._jobs._resting)
+        world.until(lambda: world.controller._settler.jobs._resting)
         assert world.job_in(job, RUNNING).errors == ()
         world.clock.advance(seconds=RETRY.seconds)
-        world.until(lambda: not world.controller._jobs._resting or len(world.engine.seen) > 1)
+        world.until(lambda: not world.controller._settler.jobs._resting or len(world.engine.seen) > 1)
     world.engine.refuse_start = None
     world.clock.advance(seconds=RETRY.seconds)
     task = world.started(job)
@@ -54,7 +54,7 @@ def test_a_job_that_waits_is_ended_and_times_out_as_any_other(world: World) -> N
     world.engine.refuse_start = refusal(errno.EMFILE)
     world.cluster(target=2)
     job, other = world.job(), world.job("other", constraints={"maxWallClockTime": "PT1M"})
-    world.until(lambda: len(world.controller._jobs._resting) == 2)
+    world.until(lambda: len(world.controller._settler.jobs._resting) == 2)
     world.controller.terminate_job(job)
     for _ in range(14):
         world.clock.advance(seconds=RETRY.seconds)

@@ -294,7 +294,7 @@ def test_a_job_waits_for_an_engine_that_is_not_there(world: World) -> None:
     assert world.ended(first).exit_code == 0
     world.own.end()
     job = world.submit("echo begun; exit 0")
-    until(lambda: world.controller._jobs._resting)
+    until(lambda: world.controller._settler.jobs._resting)
     world.own.start()
     end = world.ended(job)
     assert (end.execution_state, end.exit_code) == (SUCCEEDED, 0)

@@ -1,0 +1,80 @@
+"""What a task's container is made with: its GPUs, its cores, its variables, and the files of its node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchai_scenario.emulator.engines.containers import create_container, prove_gpus
+from batchai_scenario.emulator.engines.control import drop_control, write_control
+from batchai_scenario.emulator.engines.dockerapi import labels
+from batchai_scenario.emulator.engines.gang import ready_gang
+from batchai_scenario.emulator.engines.gpu import decide_gpus, engine_offers_gpus
+from batchai_scenario.emulator.engines.limits import read_limits
+from batchai_scenario.emulator.engines.nodes import read_note, ready_tree
+from batchai_scenario.emulator.engines.parts import (
+    core_list,
+    describe,
+    part_of,
+    place_among,
+    thread_variables,
+)
+from batchai_scenario.emulator.launch.environment import gpu_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from batchai_scenario.emulator.engines.control import Owner
+    from batchai_scenario.emulator.engines.dockerapi import Api, Facts
+    from batchai_scenario.emulator.engines.images import Images
+    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.state.home import Home
+
+
+def create_for_task(
+    api: Api,
+    home: Home,
+    facts: Facts,
+    task: NodeTask,
+    *,
+    images: Images,
+    control: Path,
+    owner: Owner | None,
+    init: bool,
+    announce: Callable[[str], None],
+) -> None:
+    """Ready a task's files on its node, and make its container; nothing of it runs yet.
+
+    ``control`` is its control folder, ``owner`` whose its files are in the end; ``announce`` hears what the
+    job should know of its GPUs and cores.
+    """
+    index, nodes = place_among(home, task.cluster, task.node)
+    limits = read_limits(home.limits_table, int(facts.info.get("MemTotal") or 0), nodes)
+    cores = range(int(facts.info.get("NCPU") or 0)) if facts.info.get("CPUSet") else ()
+    part = part_of(cores, index, nodes) if cores and limits.divided and nodes > 1 else ()
+    image = images.resolve(task.image, task.node_image, announce).id
+    marks = labels(home, task.cluster, node=task.node)
+    offered = engine_offers_gpus(facts.info)
+    gpus = decide_gpus(task.gpus, lambda: prove_gpus(api, facts, image, marks) if offered else 0, announce)
+    disk = control.parent.parent
+    ready_tree(disk, task)
+    ready_gang(disk, task)
+    drop_control(control)
+    environment = {**task.environment, **gpu_variables(gpus)}
+    if part:
+        announce(describe(part, cores))
+        environment = {**thread_variables(part), **environment}
+    write_control(control, task, environment, owner, "alone")
+    create_container(
+        api,
+        home,
+        facts,
+        task,
+        image=image,
+        control=control,
+        address=str(read_note(disk).get("address") or ""),
+        gpus=gpus,
+        limits=limits,
+        cores=core_list(part),
+        init=init,
+    )
