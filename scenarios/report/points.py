@@ -26,7 +26,7 @@ _ORDER = ("running", "terminating", "queued", "submitting")
 
 
 @dataclass(slots=True)
-class _Row:
+class _PointRow:
     point: str
     state: str = "planned"
     metric: str = ""
@@ -38,12 +38,12 @@ class PointTable:
     """The jobs of a sweep, each with its state and the last metric that it told."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, _PointRow] = {}
         self._moves = 0
 
     def planned(self, job: str, parameters: Mapping[str, Any]) -> None:
         """Add a job."""
-        self._rows[job] = _Row(clean(values_text(parameters)))
+        self._rows[job] = _PointRow(clean(values_text(parameters)))
 
     def changed(self, job: str, state: str) -> None:
         """Note a job's state."""

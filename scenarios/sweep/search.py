@@ -35,7 +35,7 @@ class Search(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class OneRound:
     """One round of points that are known: a grid's, or drawn ones."""
 
     points: tuple[Point, ...]
@@ -49,12 +49,12 @@ class Listed:
         yield list(self.points)
 
 
-def every(axes: Sequence[Axis]) -> Listed:
+def every(axes: Sequence[Axis]) -> OneRound:
     """Search a whole grid; UserError where it is too large."""
-    return Listed(tuple(grid(axes)))
+    return OneRound(tuple(grid(axes)))
 
 
-def some(axes: Sequence[Axis], number: int, seed: int) -> Listed:
+def some(axes: Sequence[Axis], number: int, seed: int) -> OneRound:
     """Search points drawn at random.
 
     Raises:
@@ -66,7 +66,7 @@ def some(axes: Sequence[Axis], number: int, seed: int) -> Listed:
     points = draw(axes, number, random.Random(seed))  # noqa: S311 - not for secrets
     if len(points) < number:
         raise UserError(f"only {len(points)} points that differ were found", "--random")
-    return Listed(tuple(points))
+    return OneRound(tuple(points))
 
 
 @dataclass(frozen=True, slots=True)
