@@ -55,6 +55,7 @@ class Call:
 
     __slots__ = (
         "account",
+        "default_version",
         "grant",
         "headers",
         "method",
@@ -86,6 +87,11 @@ class Call:
             headers[name] = f"{headers[name]},{value}" if name in headers else value
         self.headers = headers
         self.snapshot = self.query.get("sharesnapshot", "")
+        self.assume_version("")
+
+    def assume_version(self, default: str) -> None:
+        """Take a version for the one that is asked for, if the request names none."""
+        self.default_version = default
         asked = self.asked_version
         self.version = min(asked, NEWEST_VERSION) if is_version(asked) else NEWEST_VERSION
 
@@ -108,8 +114,10 @@ class Call:
 
     @property
     def asked_version(self) -> str:
-        """Give the version that the client asked for, as it wrote it."""
-        return self.headers.get("x-ms-version") or self.query.get("api-version") or self.query.get("sv", "")
+        """Give the version that the client asked for, as it wrote it, or the one of its account."""
+        query = self.query
+        named = self.headers.get("x-ms-version") or query.get("api-version") or query.get("sv")
+        return named or self.default_version
 
     @property
     def share_key(self) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.state.clock import parse_time, wire_time
 from batchai_scenario.emulator.storage.errors import failure
+from batchai_scenario.emulator.storage.properties import FILE
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.shares import Shares
 
 KIND = "storage-deleted-share"
-MOST_DAYS = 365
-"""The longest retention (service)."""
-
 _POLICY = "ShareDeleteRetentionPolicy"
 _BEGIN = datetime.fromisoformat("1601-01-01T00:00:00+00:00")
 _OUT, _BACK = "out", "back"
@@ -69,13 +67,12 @@ class DeletedShares:
 
     def days(self, account: str) -> int:
         """Give how long deleted shares of an account are kept; 0: not at all."""
-        text = self._shares.records.service(account).get(_POLICY)
+        text = self._shares.records.properties.sections(account, FILE).get(_POLICY)
         return self._days if text is None else int(text)
 
     def set_days(self, account: str, days: int) -> None:
         """Set how long shares that are deleted from now on are kept; 0: not at all."""
-        kept = self._shares.records.service(account)
-        self._shares.records.save_service(account, {**kept, _POLICY: str(days)})
+        self._shares.records.properties.save(account, FILE, {_POLICY: str(days)})
 
     def keep(self, account: str, share: str) -> bool:
         """Put a share and its snapshots away (D1); False if deleted shares of its account are not kept.

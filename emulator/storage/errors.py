@@ -36,6 +36,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         409,
         "The specified copy ID did not match the copy ID for the pending copy operation.",
     ),
+    "CorsPreflightFailure": (
+        403,
+        "CORS not enabled or no matching rule found for this request.",
+    ),
     "Crc64Mismatch": (
         400,
         (

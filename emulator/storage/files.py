@@ -100,7 +100,7 @@ class FilesService:
         drafts, copies = Drafts(shares.draft, shares.discard_draft), Copies(copy_seconds)
         self.deleted = DeletedShares(shares, store, clock, days=share_days)
         self._context = Context(accounts, shares, leases, drafts, clock, tokens, copies, self.deleted)
-        self._front: Front[Call] = Front(self, accounts, clock, tokens)
+        self._front: Front[Call] = Front(self, accounts, clock, tokens, shares.records.properties)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from starlette.requests import ClientDisconnect
 
 from batchai_scenario.emulator.state.store import os_error
+from batchai_scenario.emulator.storage import cors
 from batchai_scenario.emulator.storage.accounts import Account
 from batchai_scenario.emulator.storage.bearer import challenge, check_bearer, check_user, secret_of_key
 from batchai_scenario.emulator.storage.call import Call, error_answer, is_version
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Accounts
     from batchai_scenario.emulator.storage.bearer import TokenReader
+    from batchai_scenario.emulator.storage.cors import CorsRule
+    from batchai_scenario.emulator.storage.properties import ServiceProperties
     from batchai_scenario.emulator.storage.sas import Dialect
 
 CallT = TypeVar("CallT", bound=Call)
@@ -56,9 +59,15 @@ class Front(Generic[CallT]):
     """Answers every request of a service, also one that goes wrong."""
 
     def __init__(
-        self, service: StorageService[CallT], accounts: Accounts, clock: Clock, tokens: TokenReader
+        self,
+        service: StorageService[CallT],
+        accounts: Accounts,
+        clock: Clock,
+        tokens: TokenReader,
+        properties: ServiceProperties,
     ) -> None:
         self._service = service
+        self._properties = properties
         self._tokens = tokens
         self._accounts = accounts
         self._clock = clock
@@ -72,14 +81,25 @@ class Front(Generic[CallT]):
             raw_path: The path below the account, not decoded, without the query.
         """
         known = self._accounts.get(account)
-        call = self._service.call(request, known or Account(account, (), (), "", {}))
+        if known is None:
+            call = self._service.call(request, Account(account, (), (), "", {}))
+            detail = f"This emulator has no storage account '{account}'."
+            error = failure("AuthenticationFailed", AuthenticationErrorDetail=detail)
+            return error_answer(call, error, self._clock.now())
+        rules = self._properties.rules(account, self._service.dialect.service)
+        response = await self._answer(request, known, raw_path, rules)
+        if rules and request.method != "OPTIONS":
+            response.raw_headers.extend(cors.told(rules, request.method, request.headers.get("origin", "")))
+        return response
+
+    async def _answer(
+        self, request: Request, account: Account, raw_path: str, rules: Sequence[CorsRule]
+    ) -> Response:
+        call = self._service.call(request, account)
         try:
-            if known is None:
-                raise failure(
-                    "AuthenticationFailed",
-                    AuthenticationErrorDetail=f"This emulator has no storage account '{account}'.",
-                )
             call.locate(raw_path)
+            if call.method == "OPTIONS":
+                return call.answer(200, cors.preflight(rules, call.headers))
             self._authorise(call, self._clock.now())
             return await self._service.run(call)
         except StorageError as error:

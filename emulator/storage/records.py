@@ -12,6 +12,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.storage.properties import ServiceProperties
 from batchai_scenario.emulator.storage.written import MOST
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 SHARES = "storage-share"
 ENTRIES = "storage-entry"
 PERMISSIONS = "storage-permission"
-SERVICES = "storage-service"
 
 _REMEMBERED = 4096
 
@@ -82,6 +82,7 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.properties = ServiceProperties(store)
         self.watchers: list[Callable[[str], None]] = []
         """Called with the key of a share or snapshot of which all is forgotten."""
         self._recent: dict[str, dict[str, Any] | None] = {}
@@ -122,15 +123,6 @@ class Records:
         self._forget_recent()
         for watcher in self.watchers:
             watcher(before)
-
-    def service(self, account: str) -> dict[str, str]:
-        """Read the sections of an account's service properties that were set, as XML by name."""
-        document = self._store.get(SERVICES, account)
-        return {} if document is None else dict(document.body)
-
-    def save_service(self, account: str, sections: dict[str, str]) -> None:
-        """Write the sections of an account's service properties."""
-        self._store.put(SERVICES, account, sections)
 
     def entry(self, share: str, path: str, stat: os.stat_result, *, directory: bool) -> EntryRecord:
         """Read the record of what stands at ``path`` (its true path) now; defaults if none fits."""

@@ -186,6 +186,7 @@ class Shares:
         _remove_tree(f"{self._storage}/{account}")
         _remove_tree(f"{self._snapshots}/{account}")
         _remove_tree(f"{self.deleted}/{account}")
+        self.records.properties.forget(account)
 
     def usage(self, account: str, share: str) -> int:
         """Add up the bytes in a share's files."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from azure.storage.blob import (
@@ -13,9 +16,11 @@ from azure.storage.blob import (
 from starlette.requests import Request
 
 from batchai_scenario.emulator.storage.blob.service import BlobService
+from batchai_scenario.emulator.storage.sharedkey import string_to_sign
 from tests.storage.serving import ACCOUNT, KEY, Served, Serving, assemble
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
@@ -51,6 +56,16 @@ def connection_string(served: Served) -> str:
         f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
         f"BlobEndpoint={served.url}/blob/{ACCOUNT}"
     )
+
+
+def signed(
+    served: Served, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
+) -> dict[str, str]:
+    """Give a request's headers with a date and the signature of the account's key."""
+    sent = {"x-ms-date": format_datetime(served.clock.now(), usegmt=True), **headers}
+    text = string_to_sign(ACCOUNT, method, f"/blob/{ACCOUNT}{path}", query, sent)
+    signature = base64.b64encode(hmac.digest(base64.b64decode(KEY), text.encode(), "sha256")).decode()
+    return {**sent, "authorization": f"SharedKey {ACCOUNT}:{signature}"}
 
 
 def account_sas(served: Served) -> str:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -19,6 +20,7 @@ from batchai_scenario.emulator.storage.blob.routes import _NOT_BUILT_HEADERS as 
 from batchai_scenario.emulator.storage.blob.routes import _NOT_BUILT_QUERY as REFUSED_QUERY
 from batchai_scenario.emulator.storage.structured import FORM, crc, encode_crc64
 from tests.blob.serving import account_sas
+from tests.blob.serving import signed as by_key
 from tests.storage.serving import ACCOUNT, KEY
 from tests.storage.walking import Watched, operations
 
@@ -95,13 +97,20 @@ SERVED: dict[str, list[Asked]] = {
     "container_list_blob_flat_segment_apache_arrow": _LISTED,
     "container_list_blob_hierarchy_segment": _LISTED,
     "container_list_blob_hierarchy_segment_apache_arrow": _LISTED,
+    "container_get_access_policy": [Asked("GET", "/data", "restype=container&comp=acl")],
+    "container_set_access_policy": [
+        Asked("PUT", "/data", "restype=container&comp=acl", body=b"<SignedIdentifiers />")
+    ],
     "service_list_containers_segment": [Asked("GET", "/", "comp=list")],
+    "service_get_properties": [Asked("GET", "/", "restype=service&comp=properties")],
+    "service_set_properties": [
+        Asked("PUT", "/", "restype=service&comp=properties", body=b"<StorageServiceProperties />")
+    ],
 }
 BLOBS = operations("azure.storage.blob")
 UNSERVED = (
     *("page_blob", "append_blob", "undelete", "expiry", "immutability", "legal_hold", "lease", "snapshot"),
-    *("tier", "account_info", "query", "tags", "access_policy", "restore", "rename", "batch", "filter_blobs"),
-    *("service_set_properties", "service_get_properties", "statistics"),
+    *("tier", "account_info", "query", "tags", "statistics", "restore", "rename", "batch", "filter_blobs"),
 )
 """Words in the names of operations that are refused as a whole, by name."""
 
@@ -129,6 +138,13 @@ def _ask(served: Served, asked: Asked) -> requests.Response:
     headers = {
         name: text.replace("SOURCE", f"{base}/data/source?{signed}") for name, text in asked.headers.items()
     }
+    if "comp=acl" in asked.query:  # for the account's key only
+        length = {"content-length": str(len(asked.body))} if asked.body else {}
+        known = {"x-ms-version": "2020-04-08", **length, **headers}
+        headers = by_key(served, asked.method, asked.path, dict(parse_qsl(asked.query)), known)
+        return requests.request(
+            asked.method, f"{base}{asked.path}?{asked.query}", headers=headers, data=asked.body, timeout=10
+        )
     url = f"{base}{asked.path}?{asked.query}&{signed}".replace("?&", "?")
     return requests.request(asked.method, url, headers=headers, data=asked.body, timeout=10)
 

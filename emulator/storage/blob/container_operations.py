@@ -12,6 +12,7 @@ from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
 from batchai_scenario.emulator.storage.paging import MAX_RESULTS, echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.policies import read_policies, write_policies
+from batchai_scenario.emulator.storage.properties import BLOB
 from batchai_scenario.emulator.storage.records import ShareRecord, entity_tag
 from batchai_scenario.emulator.storage.times import http_date
 
@@ -93,6 +94,18 @@ async def delete_container(context: BlobContext, call: BlobCall) -> Response:
     check_conditions(call, entity_tag(status, record.changed, directory=True), record.changed)
     aside = context.containers.delete(call.account.name, call.share)
     await asyncio.get_running_loop().run_in_executor(None, context.containers.discard, aside)
+    return call.answer(202, {})
+
+
+async def get_properties(context: BlobContext, call: BlobCall) -> Response:
+    """Tell the service's properties as they were set."""
+    content = context.records.properties.told(call.account.name, BLOB, call.version)
+    return call.answer(200, {}, document(content), content_type=XML)
+
+
+async def set_properties(context: BlobContext, call: BlobCall) -> Response:
+    """Set the service's properties: CORS rules and the default version hold at once, the rest is kept."""
+    context.records.properties.set_by(call.account.name, BLOB, await call.body())
     return call.answer(202, {})
 
 

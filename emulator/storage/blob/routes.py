@@ -31,6 +31,8 @@ class BlobRoute(NamedTuple):
 
 _SERVICE = {
     ("GET", "", "list"): BlobRoute(containers.list_containers, "s", "l"),
+    ("GET", "service", "properties"): BlobRoute(containers.get_properties, "s", "r"),
+    ("PUT", "service", "properties"): BlobRoute(containers.set_properties, "s", "w"),
     ("POST", "service", "userdelegationkey"): BlobRoute(containers.get_delegation_key, "s", "r"),
 }
 _CONTAINER = {
@@ -173,8 +175,6 @@ def find_operation(call: BlobCall) -> BlobRoute:
 
 def _refuse_unbuilt(call: BlobCall, kind: str, component: str) -> None:
     what = _NOT_BUILT.get(component) or _NOT_BUILT_KINDS.get(kind)
-    if kind == "service" and component == "properties":
-        what = "properties of the blob service (restype=service)"
     for table, given in ((_NOT_BUILT_QUERY, call.query), (_NOT_BUILT_HEADERS, call.headers)):
         if what is None:
             what = next((text for name, text in table.items() if name in given), None)

@@ -63,7 +63,8 @@ class BlobService:
         self._context = BlobContext(
             accounts, self.containers, blocks, shares.records, asyncio.Lock(), clock, tokens
         )
-        self._front: Front[BlobCall] = Front(self, accounts, clock, tokens)
+        self._properties = shares.records.properties
+        self._front: Front[BlobCall] = Front(self, accounts, clock, tokens, self._properties)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
         """Answer a request.
@@ -77,7 +78,10 @@ class BlobService:
 
     def call(self, request: Request, account: Account) -> BlobCall:
         """Begin to take a request apart."""
-        return BlobCall(request, account)
+        call = BlobCall(request, account)
+        if not call.asked_version:
+            call.assume_version(self._properties.default_version(account.name))
+        return call
 
     def policies(self, account: str, container: str) -> Sequence[Mapping[str, str]]:
         """Give the stored access policies of a container."""
