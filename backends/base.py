@@ -153,7 +153,8 @@ class Capabilities:
 
     ``engines``: values of its ``engine`` option. ``max_nodes``: largest cluster. ``real_time``: jobs
     take real time and run real programs. ``urls``: output files have URLs. ``readies``: jobs run on this
-    machine, which may lack something that they need.
+    machine, which may lack something that they need. ``setup_tasks``, ``auto_scale``: clusters may have
+    these. The others are named after their chapter in ``batchai_scenario.backends.powers``.
     """
 
     max_nodes: int
@@ -164,6 +165,11 @@ class Capabilities:
     readies: bool = False
     real_time: bool = True
     urls: bool = True
+    setup_tasks: bool = False
+    auto_scale: bool = False
+    file_servers: bool = False
+    remote_login: bool = False
+    preempts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +202,9 @@ class Backend(Protocol):
     B2. ``upload`` sends only files whose content differs from what the share holds; a file is whole or
         absent after a crash, never half (a half-sent file is sent again by the next upload).
     B3. ``submit`` is idempotent by name; it returns once the job is stored, in state queued or later.
-    B4. A job's state only moves forward and becomes final once; ``exit_code`` and ``errors`` are then
-        fixed. ``succeeded`` means that the command itself ended with 0, and nothing else does.
+    B4. A job's state only moves forward (but that of one that lost a pre-empted node, which waits again)
+        and becomes final once; ``exit_code`` and ``errors`` are then fixed. ``succeeded`` means that the
+        command itself ended with 0, and nothing else does.
     B5. ``list_outputs`` and ``read_output`` work while the job runs and after it: files are whole, in
         order, to the last byte that was written, and readable from any process.
     B6. ``terminate`` ends a queued or running job, which then is ``failed`` without an exit code; a

@@ -62,7 +62,7 @@ def filled(properties: Mapping[str, Any], values: Mapping[str, str]) -> dict[str
 
 
 def check(kind: str, properties: Mapping[str, Any]) -> None:
-    """Check a body as the service read it; ``kind`` is ``Cluster`` or ``Job``. It is sent as it was written.
+    """Check a body as the service read it: of a ``Cluster``, ``FileServer`` or ``Job``. It is sent as is.
 
     A job's ``cluster`` may be missing: whoever submits it knows.
 
@@ -70,14 +70,15 @@ def check(kind: str, properties: Mapping[str, Any]) -> None:
         InvalidSpec: everything that is wrong with it; ``field`` is the first property's path.
     """
     from batchai_scenario.schema.clusters import ClusterCreate
+    from batchai_scenario.schema.fileservers import FileServerCreate
     from batchai_scenario.schema.jobs import JobCreate, toolkit_faults, with_toolkits
     from batchai_scenario.schema.reading import check_exactly
     from batchai_scenario.training.toolkits.registry import delivered
 
     body = {"properties": dict(properties)}
     try:
-        if kind == "Cluster":
-            check_exactly(ClusterCreate, body)
+        if kind != "Job":
+            check_exactly(ClusterCreate if kind == "Cluster" else FileServerCreate, body)
         else:
             toolkits = delivered()
             body["properties"].setdefault("cluster", {"id": "the cluster that it is submitted to"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,10 +78,8 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
     Raises:
         MachineError: it cannot be started.
     """
-    from batchai_scenario.backends.azure.backend import AzureBackend
+    from batchai_scenario.backends.azure.backend import SERVICE, AzureBackend
     from batchai_scenario.backends.azure.clients import Clients, Patience
-    from batchai_scenario.backends.base import Capabilities
-    from batchai_scenario.backends.local.backend import MAX_NODES
     from batchai_scenario.backends.local.host import ServeOptions, start_emulator
     from batchai_scenario.backends.local.settings import local_settings, own_credentials
 
@@ -95,7 +93,7 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
         backend = AzureBackend(
             settings,
             name="local",
-            capabilities=Capabilities(MAX_NODES, gpus=True, engines=ENGINES, resize=True),
+            capabilities=replace(SERVICE, engines=ENGINES),
         )
         held.callback(backend.close)
         yield Emulated(started.url, home, settings, backend, clients)

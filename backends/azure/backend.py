@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.azure.clients import FIRST_LOOK, Clients, Patience
@@ -10,10 +12,11 @@ from batchai_scenario.backends.azure.errors import MISSING, service_errors, stat
 from batchai_scenario.backends.azure.files import CONNECTIONS, AzureShares
 from batchai_scenario.backends.azure.ids import JobId
 from batchai_scenario.backends.azure.outputs import Outputs
-from batchai_scenario.backends.azure.status import cluster_status, job_status
+from batchai_scenario.backends.azure.status import cluster_status, file_server_status, job_status
 from batchai_scenario.backends.base import Capabilities
 from batchai_scenario.backends.bodies import check, check_name, filled
 from batchai_scenario.backends.errors import BackendError, InvalidSpec, NotFound
+from batchai_scenario.backends.powers import NodeLogin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,11 +35,23 @@ if TYPE_CHECKING:
         Upload,
         UploadReport,
     )
+    from batchai_scenario.backends.powers import FileServerStatus
     from batchai_scenario.backends.settings import AzureSettings
 
 API_VERSION = "2018-05-01"
 MAX_NODES = 100
 """Largest cluster that the service allowed (its quota page)."""
+
+SERVICE = Capabilities(
+    max_nodes=MAX_NODES,
+    gpus=True,
+    resize=True,
+    setup_tasks=True,
+    auto_scale=True,
+    file_servers=True,
+    remote_login=True,
+)
+"""What the service could; it took nodes of low priority away when it liked, never on demand."""
 
 GONE_SECONDS = 1800.0
 """Seconds after which a deletion or a termination that does not show is an error."""
@@ -64,7 +79,7 @@ class AzureBackend:
     ) -> None:
         self.name = name
         self._settings = settings
-        self._capabilities = capabilities or Capabilities(max_nodes=MAX_NODES, gpus=True, resize=True)
+        self._capabilities = capabilities or SERVICE
         self._cluster_headers = dict(cluster_headers or {})
         self._pause = pause
         self._clients = Clients(settings, patience or Patience(), adapter=adapter, credential=credential)
@@ -201,6 +216,45 @@ class AzureBackend:
         """Delete a cluster, ending what runs on it (B7)."""
         names = (place.group, place.workspace, name)
         self._delete(f"the cluster {name!r}", self._clients.batchai.clusters, names)
+
+    def remote_logins(self, place: Place, cluster: str) -> list[NodeLogin]:
+        """List the logins of a cluster's nodes (L); NotFound."""
+        clusters = self._clients.batchai.clusters
+        with service_errors(f"list the logins of the cluster {cluster!r}"):
+            found = clusters.list_remote_login_information(
+                place.group, place.workspace, cluster, retry_on_methods=frozenset({"POST"})
+            )
+            return [NodeLogin(str(it.node_id), str(it.ip_address), int(it.port)) for it in found]
+
+    # File servers ----------------------------------------------------------------------------------
+
+    def create_file_server(self, place: Place, name: str, properties: Mapping[str, Any]) -> FileServerStatus:
+        """Create a file server (V); what exists is kept."""
+        check_name(name)
+        body = {"properties": self._body("FileServer", properties)}
+        with suppress(NotFound):
+            return self.get_file_server(place, name)
+        with service_errors(f"create the file server {name!r}"):
+            servers = self._clients.batchai.file_servers
+            servers.begin_create(place.group, place.workspace, name, body).result()
+        return self.get_file_server(place, name)
+
+    def get_file_server(self, place: Place, name: str) -> FileServerStatus:
+        """Read a file server; NotFound."""
+        with service_errors(f"read the file server {name!r}"):
+            return file_server_status(self._clients.resources.resources.get_by_id(*self._server(place, name)))
+
+    def delete_file_server(self, place: Place, name: str) -> None:
+        """Delete a file server and its disk (V)."""
+        found, names = self._clients.resources.resources, self._server(place, name)
+        by_id = SimpleNamespace(begin_delete=found.begin_delete_by_id, get=found.get_by_id)
+        self._delete(f"the file server {name!r}", by_id, names)
+
+    def _server(self, place: Place, name: str) -> tuple[str, str]:
+        """Give id and version of a file server: this SDK creates them, but does not read or delete them."""
+        path = f"/subscriptions/{self._settings.subscription_id}/resourceGroups/{place.group}"
+        kind = f"providers/Microsoft.BatchAI/workspaces/{place.workspace}/fileServers"
+        return f"{path}/{kind}/{name}", API_VERSION
 
     # Jobs ------------------------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.base import BatchAIError, ClusterStatus, JobState, JobStatus
 from batchai_scenario.backends.errors import BackendError
+from batchai_scenario.backends.powers import FileServerStatus
 
 if TYPE_CHECKING:
     # The SDK annotates its models with what it sends, not with what it reads.
     Cluster = Any
+    FileServer = Any
     Job = Any
 
 
@@ -28,6 +30,11 @@ def cluster_status(cluster: Cluster) -> ClusterStatus:
         nodes={state: int(getattr(counts, f"{state}_node_count", 0) or 0) for state in states},
         errors=_problems(cluster.errors),
     )
+
+
+def file_server_status(server: FileServer) -> FileServerStatus:
+    """Read a file server, as a resource that the SDK has no model of."""
+    return FileServerStatus(str(server.id), str(server.properties.get("provisioningState", "")).lower())
 
 
 def job_status(job: Job) -> JobStatus:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.base import Capabilities
 from batchai_scenario.backends.local.settings import (
     CHOICES,
     OPTIONS,
@@ -19,12 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from batchai_scenario.backends.base import Backend, BackendOptions
+    from batchai_scenario.backends.base import Backend, BackendOptions, Place
     from batchai_scenario.backends.local.host import Host
     from batchai_scenario.backends.offers import Plans
-
-MAX_NODES = 100
-"""Largest cluster that the emulator makes."""
 
 TRIES, PAUSE = 80, 0.25
 """A request that finds nobody is tried again for 20 s: long enough for another process to take over."""
@@ -57,9 +54,10 @@ def open_backend(options: BackendOptions) -> Backend:
 
 
 def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
-    from batchai_scenario.backends.azure.backend import AzureBackend
+    from batchai_scenario.backends.azure.backend import SERVICE, AzureBackend
     from batchai_scenario.backends.azure.clients import Patience
     from batchai_scenario.backends.local.asking import health
+    from batchai_scenario.backends.local.control import preempt
     from batchai_scenario.backends.local.readying import lacks, ready
 
     class LocalBackend(AzureBackend):
@@ -91,6 +89,10 @@ def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
             """Get what the jobs need (M)."""
             ready(home, self._engine(), jobs, tell, progress)
 
+        def preempt_node(self, place: Place, cluster: str) -> str:
+            """Take a node of low priority away (P)."""
+            return preempt(home, self.get_cluster(place, cluster).id)
+
         @staticmethod
         def _engine() -> str:
             return choices.engine or str(health(host.url)["engine"])
@@ -105,9 +107,7 @@ def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
     return LocalBackend(
         local_settings(host.url, own_credentials(home)),
         name="local",
-        capabilities=Capabilities(
-            max_nodes=MAX_NODES, gpus=True, engines=CHOICES["engine"], resize=True, readies=True
-        ),
+        capabilities=replace(SERVICE, engines=CHOICES["engine"], readies=True, preempts=True),
         patience=Patience(TRIES, PAUSE),
         cluster_headers=choices.headers(),
     )

@@ -5,44 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.backends.base import (
-    BatchAIError,
-    Capabilities,
-    ClusterStatus,
-    JobState,
-    JobStatus,
-    OutputFile,
-    ShareFile,
-    UploadReport,
-)
+from batchai_scenario.backends.base import BatchAIError, Capabilities, JobState, JobStatus, OutputFile
 from batchai_scenario.backends.bodies import check_name
-from batchai_scenario.backends.errors import InvalidSpec, NotFound, NotSupported
+from batchai_scenario.backends.errors import InvalidSpec, NotFound
+from batchai_scenario.backends.memory.clusters import MAX_NODES, Clusters, path_of, workspace_of
 from batchai_scenario.backends.memory.reading import (
     MOUNT_ROOT,
     VALUES,
     commands_of,
     folders_of,
     inputs_of,
-    mounted_shares,
     priority_of,
     read_body,
 )
-from batchai_scenario.backends.memory.world import MemoryCluster, MemoryJob, MemoryWorld, ProgramCall, Result
-from batchai_scenario.backends.sharepaths import check_uploads, inside_share
+from batchai_scenario.backends.memory.shares import level_of, rest_of
+from batchai_scenario.backends.memory.world import MemoryJob, MemoryWorld, ProgramCall, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from batchai_scenario.backends.base import ClusterSpec, JobSpec, Place, Upload
-
-CLUSTER_DELETED = BatchAIError(
-    "ClusterDeleted", "The cluster of the specified job was deleted before the job ended"
-)
-MAX_NODES = 100
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+    from batchai_scenario.backends.base import JobSpec, Place
+    from batchai_scenario.backends.memory.world import MemoryCluster
 
 
-class MemoryBackend:
+class MemoryBackend(Clusters):
     """A backend without a service.
 
     ``programs`` maps a command to what it does: the command line of a custom toolkit or of a job
@@ -62,7 +48,18 @@ class MemoryBackend:
 
     def capabilities(self) -> Capabilities:
         """Say what this backend can do."""
-        return Capabilities(max_nodes=MAX_NODES, gpus=False, resize=True, real_time=False, urls=False)
+        return Capabilities(
+            max_nodes=MAX_NODES,
+            gpus=False,
+            resize=True,
+            real_time=False,
+            urls=False,
+            setup_tasks=True,
+            auto_scale=True,
+            file_servers=True,
+            remote_login=True,
+            preempts=True,
+        )
 
     def details(self) -> dict[str, str]:
         """Say where this is."""
@@ -91,120 +88,16 @@ class MemoryBackend:
         workspace = (place.group, place.workspace)
         world = self.world
         with world.lock:
-            for job_id in [key for key, job in world.jobs.items() if _workspace(job.place) == workspace]:
+            for job_id in [key for key, job in world.jobs.items() if workspace_of(job.place) == workspace]:
                 del world.jobs[job_id]
             for key in [key for key in world.clusters if key[:2] == workspace]:
                 del world.clusters[key]
+            for key in [key for key in world.servers if key[:2] == workspace]:
+                self.delete_file_server(place, key[2])
             world.experiments = {key for key in world.experiments if key[:2] != workspace}
             world.workspaces.pop(workspace, None)
             if not any(group == place.group for group, _ in world.workspaces):
                 world.groups.pop(place.group, None)
-
-    # Shares ----------------------------------------------------------------------------------------
-
-    def ensure_share(self, share: str) -> None:
-        """Create the share if it is missing (B1)."""
-        with self.world.lock:
-            self.world.shares.setdefault(share, {})
-
-    def upload(
-        self, files: Sequence[Upload], progress: Callable[[str, int, int], None] | None = None
-    ) -> UploadReport:
-        """Bring files to their shares (B2)."""
-        check_uploads(files)
-        contents = [file.source.read_bytes() for file in files]
-        sent = sent_bytes = unchanged = 0
-        with self.world.lock:
-            for file, content in zip(files, contents, strict=True):
-                share = self._share(file.share)
-                if share.get(file.path) == content:
-                    unchanged += 1
-                else:
-                    share[file.path] = content
-                    sent, sent_bytes = sent + 1, sent_bytes + len(content)
-                if progress is not None:
-                    progress(file.path, len(content), len(content))
-        return UploadReport(sent, sent_bytes, unchanged)
-
-    def list_share(self, share: str, path: str = "") -> list[ShareFile]:
-        """List one folder of a share, sorted by path; NotFound if there is none."""
-        with self.world.lock:
-            level = _level(self._share(share), path and inside_share(path))
-        if not level and path:
-            raise NotFound(f"the share {share!r} has no folder {path!r}")
-        return [ShareFile(name, size) for name, size in sorted(level.items())]
-
-    def read_share(self, share: str, path: str, offset: int = 0) -> Iterator[bytes]:
-        """Read a file of a share from ``offset`` to its end; NotFound if there is none."""
-        with self.world.lock:
-            content = self._share(share).get(inside_share(path))
-        if content is None:
-            raise NotFound(f"the share {share!r} has no file {path!r}")
-        yield from _rest(content, offset)
-
-    def _share(self, share: str) -> dict[str, bytes]:
-        if share not in self.world.shares:
-            raise NotFound(f"there is no share {share!r}", "ShareNotFound", 404)
-        return self.world.shares[share]
-
-    # Clusters --------------------------------------------------------------------------------------
-
-    def create_cluster(self, spec: ClusterSpec) -> ClusterStatus:
-        """Create a cluster (B1); its nodes are there at once."""
-        check_name(spec.name)
-        properties = read_body("Cluster", spec.properties)
-        manual = properties.get("scaleSettings", {}).get("manual", {})
-        nodes = _node_count(int(manual.get("targetNodeCount", 0)))
-        world, place = self.world, spec.place
-        with world.lock:
-            if _workspace(place) not in world.workspaces:
-                raise NotFound(
-                    f"The specified workspace {place.workspace} is not found", "WorkspaceNotFound", 404
-                )
-            world.clusters.setdefault(
-                (*_workspace(place), spec.name),
-                MemoryCluster(
-                    f"{_path(place)}/clusters/{spec.name}",
-                    place,
-                    nodes,
-                    mounted_shares(properties.get("nodeSetup", {}).get("mountVolumes", {})),
-                ),
-            )
-            return self.get_cluster(place, spec.name)
-
-    def get_cluster(self, place: Place, name: str) -> ClusterStatus:
-        """Read a cluster; NotFound."""
-        with self.world.lock:
-            cluster = self._cluster(place, name)
-            busy = self.world.busy(cluster)
-            counts = {
-                "idle": max(0, cluster.nodes - busy),
-                "running": busy,
-                "preparing": 0,
-                "unusable": 0,
-                "leaving": 0,
-            }
-            return ClusterStatus(cluster.id, "steady", cluster.nodes, max(cluster.nodes, busy), counts)
-
-    def _cluster(self, place: Place, name: str) -> MemoryCluster:
-        cluster = self.world.clusters.get((*_workspace(place), name))
-        if cluster is None:
-            raise NotFound(f"The specified cluster {name} is not found", "ClusterNotFound", 404)
-        return cluster
-
-    def resize_cluster(self, place: Place, name: str, nodes: int) -> ClusterStatus:
-        """Set the number of a cluster's nodes (R); those that run a job stay until it has ended."""
-        with self.world.lock:
-            self._cluster(place, name).nodes = _node_count(nodes)
-            return self.get_cluster(place, name)
-
-    def delete_cluster(self, place: Place, name: str) -> None:
-        """Delete a cluster; its jobs that are not final fail (B7)."""
-        with self.world.lock:
-            cluster = self.world.clusters.pop((*_workspace(place), name), None)
-            for job in self.world.jobs.values():
-                if job.cluster is cluster:
-                    self.world.terminate(job, CLUSTER_DELETED)
 
     # Jobs ------------------------------------------------------------------------------------------
 
@@ -212,19 +105,20 @@ class MemoryBackend:
         """Submit a job (B3): queued, with its program found or refused."""
         check_name(spec.name)
         place, world = spec.place, self.world
-        named = {"id": f"{_path(place)}/clusters/{spec.cluster}"}
+        named = {"id": f"{path_of(place)}/clusters/{spec.cluster}"}
         if spec.properties.get("cluster", named) != named:
             said = "names another cluster than the job is submitted to"
             raise InvalidSpec(said, field="properties.cluster", hint="leave it out")
         properties = read_body("Job", {**spec.properties, "cluster": named})
-        path = f"{_path(place)}/experiments/{place.experiment}/jobs/{spec.name}"
+        path = f"{path_of(place)}/experiments/{place.experiment}/jobs/{spec.name}"
         with world.lock:
             if path.lower() in world.jobs:
                 return world.jobs[path.lower()].status
-            if (*_workspace(place), place.experiment) not in world.experiments:
+            if (*workspace_of(place), place.experiment) not in world.experiments:
                 said = f"The specified experiment {place.experiment} is not found"
                 raise NotFound(said, "ExperimentNotFound", 404)
             cluster = self._cluster(place, spec.cluster)
+            self._check_servers(properties.get("mountVolumes", {}), "properties")
             segment = f"{path.partition('/subscriptions/')[2]}/{world.guid()}"
             segment = segment.replace("/resourceGroups/", "/").replace("/providers/Microsoft.BatchAI/", "/")
             world.jobs[path.lower()] = MemoryJob(
@@ -249,17 +143,14 @@ class MemoryBackend:
         """Find what a job does: its preparation, then its command."""
         commands = [(command, where) for command, where in commands_of(properties) if command]
         for command, where in commands:
-            if command not in self._programs:
-                raise NotSupported(
-                    f"the memory backend has no program for {command!r}",
-                    field=where,
-                    hint="it runs only Python functions that its maker hands in; use --backend local",
-                )
+            self._known(command, where)
+        nodes = [f"node-{number}" for number in range(int(properties.get("nodeCount", 1)))]
         entries = (*properties.get("environmentVariables", ()), *properties.get("secrets", ()))
         mounts = {share: f"{MOUNT_ROOT}/{mount}" for mount, share in cluster.shares.items()}
         outputs = {key: f"{mounts.get(share, '')}/{path}" for key, (share, path) in folders.items()}
         environment = {
             "AZ_BATCHAI_MOUNT_ROOT": MOUNT_ROOT,
+            "AZ_BATCH_HOST_LIST": ",".join(f"10.0.0.{number}" for number in range(4, 4 + len(nodes))),
             **{f"AZ_BATCHAI_INPUT_{key}": path for key, path in inputs_of(properties).items()},
             **{f"AZ_BATCHAI_OUTPUT_{key}": path for key, path in outputs.items() if key != "stdouterr"},
             **{str(entry["name"]): str(entry.get("value", "")) for entry in entries},
@@ -276,11 +167,16 @@ class MemoryBackend:
 
         def run() -> Result:
             result = Result()
+            shared: frozenset[str] = frozenset()
             for command, where in commands:
-                result = self._programs[command](ProgramCall(name, command, environment, read, look))
-                if where.startswith("properties.jobPreparation") and result.exit_code:
-                    said = "Job preparation failed with non-zero exit code"
-                    return replace(result, problem=BatchAIError("JobPreparationFailed", said))
+                preparing = where.startswith("properties.jobPreparation")
+                for node in nodes if preparing else nodes[:1]:
+                    call = ProgramCall(name, command, environment, read, look, node, shared)
+                    result = self._programs[command](call)
+                    shared |= result.shared
+                    if preparing and result.exit_code:
+                        said = "Job preparation failed with non-zero exit code"
+                        return replace(result, problem=BatchAIError("JobPreparationFailed", said))
             return result
 
         return run
@@ -319,7 +215,7 @@ class MemoryBackend:
         """List one level of an output directory (B5)."""
         with self.world.lock:
             share, folder = self._directory(job_id, directory_id)
-            level = _level(self.world.shares.get(share, {}), f"{folder}/{path}".rstrip("/"))
+            level = level_of(self.world.shares.get(share, {}), f"{folder}/{path}".rstrip("/"))
         return [OutputFile(name[len(folder) + 1 :], size) for name, size in sorted(level.items())]
 
     def read_output(self, job_id: str, directory_id: str, path: str, offset: int = 0) -> Iterator[bytes]:
@@ -329,7 +225,7 @@ class MemoryBackend:
             content = self.world.shares.get(share, {}).get(f"{folder}/{path}")
         if content is None:
             raise NotFound(f"there is no file {path!r} in {directory_id!r}")
-        yield from _rest(content, offset)
+        yield from rest_of(content, offset)
 
     def _directory(self, job_id: str, directory_id: str) -> tuple[str, str]:
         folders = self._job(job_id).folders
@@ -338,39 +234,5 @@ class MemoryBackend:
         return folders[directory_id]
 
 
-def _node_count(nodes: int) -> int:
-    if not 0 <= nodes <= MAX_NODES:
-        where = "properties.scaleSettings.manual.targetNodeCount"
-        raise InvalidSpec(f"must be 0 to {MAX_NODES}", field=where)
-    return nodes
-
-
-def _workspace(place: Place) -> tuple[str, str]:
-    return place.group, place.workspace
-
-
 def _same_experiment(one: Place, other: Place) -> bool:
-    return (_workspace(one), one.experiment) == (_workspace(other), other.experiment)
-
-
-def _path(place: Place) -> str:
-    return (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{place.group}"
-        f"/providers/Microsoft.BatchAI/workspaces/{place.workspace}"
-    )
-
-
-def _level(files: Mapping[str, bytes], folder: str) -> dict[str, int | None]:
-    """List one level below a folder: size by path, None for a folder."""
-    prefix = f"{folder}/" if folder else ""
-    found: dict[str, int | None] = {}
-    for path, content in files.items():
-        if path.startswith(prefix):
-            name, deeper, _ = path[len(prefix) :].partition("/")
-            found[prefix + name] = None if deeper else len(content)
-    return found
-
-
-def _rest(content: bytes, offset: int) -> Iterator[bytes]:
-    if content[offset:]:
-        yield content[offset:]
+    return (workspace_of(one), one.experiment) == (workspace_of(other), other.experiment)

@@ -22,11 +22,9 @@ MOUNT_ROOT = "/mnt/batch/tasks/shared/LS_root/mounts"
 
 MOUNT_ROOTS = ("$AZ_BATCHAI_MOUNT_ROOT", "$AZ_BATCHAI_JOB_MOUNT_ROOT")
 
-_SHARES_ONLY = "the model mounts file shares only"
-_VOLUMES = ("azureBlobFileSystems", "fileServers", "unmanagedFileSystems")
+_SHARES_ONLY = "the model mounts file shares and file servers only"
+_VOLUMES = ("azureBlobFileSystems", "unmanagedFileSystems")
 REFUSED = {
-    "scaleSettings.autoScale": "the model's clusters have a fixed size",
-    "nodeSetup.setupTask": "the model's nodes need no setup",
     **{f"{owner}mountVolumes.{kind}": _SHARES_ONLY for owner in ("nodeSetup.", "") for kind in _VOLUMES},
 }
 """Properties that the model refuses. It accepts ``maxWallClockTime``: no time passes, so none is exceeded."""
@@ -85,13 +83,21 @@ def folders_of(
 
 
 def mounted_shares(volumes: Mapping[str, Any]) -> dict[str, str]:
-    """Give the shares of ``mountVolumes`` by relative mount path."""
+    """Give the shares, and the disks of file servers, of ``mountVolumes`` by relative mount path."""
     return {
-        str(volume["relativeMountPath"]).strip("/"): str(volume["azureFileUrl"])
-        .rstrip("/")
-        .rpartition("/")[2]
-        for volume in volumes.get("azureFileShares", ())
+        str(volume["relativeMountPath"]).strip("/"): (
+            str(volume["azureFileUrl"]).rstrip("/").rpartition("/")[2]
+            if "azureFileUrl" in volume
+            else disk_of(str(volume["fileServer"]["id"]))
+        )
+        for kind in ("azureFileShares", "fileServers")
+        for volume in volumes.get(kind, ())
     }
+
+
+def disk_of(server_id: str) -> str:
+    """Name a file server's disk, which is kept beside the shares: no share has such a name."""
+    return f"disk of {server_id.lower()}"
 
 
 def folder_of(prefix: str, mounts: Mapping[str, str], field_name: str) -> tuple[str, str]:

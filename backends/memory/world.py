@@ -31,7 +31,8 @@ class ProgramCall:
 
     The environment has the variables of the mount root, of input and of output directories too. ``read``
     reads a file of a share: (share, path) -> bytes; ``look`` one by the path that a job sees. KeyError if
-    there is none.
+    there is none. ``node`` is the node that a preparation or a setup task runs on; a setup task has no job.
+    ``shared`` are the names in the folder that the job's nodes share.
     """
 
     job: str
@@ -39,37 +40,51 @@ class ProgramCall:
     environment: Mapping[str, str] = field(repr=False)
     read: Callable[[str, str], bytes] = field(repr=False)
     look: Callable[[str], bytes] = field(default=_no_file, repr=False)
+    node: str = ""
+    shared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a program did.
 
-    ``outputs``: contents by ``<directory id>/<path>``. ``problem``: what the job failed of; without one a
-    job fails of an exit code that is not 0. ``exit_code`` None: nothing ended, so there is a ``problem``.
-    ``endless``: it runs until it is terminated or deleted. ``ends``: it runs until this is true.
+    ``outputs``: contents by ``<directory id>/<path>``, of a setup task by ``<relative mount path>/<path>``.
+    ``shared``: names that a preparation leaves in the folder that the job's nodes share. ``problem``: what
+    the job failed of; without one a job fails of an exit code that is not 0. ``exit_code`` None: nothing
+    ended, so there is a ``problem``. ``endless``: it runs until it is terminated or deleted. ``ends``: it
+    runs until this is true.
     """
 
     exit_code: int | None = 0
     stdout: str = ""
     stderr: str = ""
     outputs: Mapping[str, bytes] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
     problem: BatchAIError | None = None
     endless: bool = False
     ends: Callable[[], bool] | None = None
 
 
-Program = "Callable[[Call], Result]"
+Program = "Callable[[ProgramCall], Result]"
 
 
 @dataclass(slots=True)
 class MemoryCluster:
-    """A cluster: ``nodes`` are there at once; ``shares`` by relative mount path."""
+    """A cluster that wants ``nodes`` nodes; ``shares`` by relative mount path.
+
+    ``bounds``: minimum and maximum of one that scales itself. ``set_up``: its setup task, by node.
+    ``members`` are the nodes that it has, those that are ``unusable`` among them.
+    """
 
     id: str
     place: Place
     nodes: int
     shares: Mapping[str, str]
+    bounds: tuple[int, int] | None = None
+    low_priority: bool = False
+    set_up: Callable[[str], Result] | None = field(default=None, repr=False)
+    members: list[str] = field(default_factory=list)
+    unusable: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -101,6 +116,7 @@ class MemoryWorld:
         self.experiments: set[tuple[str, str, str]] = set()
         self.shares: dict[str, dict[str, bytes]] = {}
         self.clusters: dict[tuple[str, str, str], MemoryCluster] = {}
+        self.servers: dict[tuple[str, str, str], str] = {}
         self.jobs: dict[str, MemoryJob] = {}
         self._events = 0
 
@@ -121,11 +137,11 @@ class MemoryWorld:
             result = job.result
             if result is not None and not result.endless and (result.ends is None or result.ends()):
                 self._end(job, result)
+        for cluster in self.clusters.values():
+            self.fit(cluster)
         for job in sorted(self.jobs.values(), key=lambda job: RANKS[job.priority]):
-            if (
-                job.status.state is JobState.QUEUED
-                and self.busy(job.cluster) + job.nodes <= job.cluster.nodes
-            ):
+            room = min(job.cluster.nodes, len(job.cluster.members) - len(job.cluster.unusable))
+            if job.status.state is JobState.QUEUED and self.busy(job.cluster) + job.nodes <= room:
                 job.status = replace(job.status, state=JobState.RUNNING, started_at=self.now())
                 shares = {share for share, _ in job.folders.values()}
                 missing = BatchAIError("AZFMountError", "Unable to mount Azure File")
@@ -139,6 +155,41 @@ class MemoryWorld:
             for job in self.jobs.values()
             if job.cluster is cluster and job.status.state is JobState.RUNNING
         )
+
+    def fit(self, cluster: MemoryCluster) -> None:
+        """Give a cluster the nodes that it wants; those that run a job stay."""
+        if cluster.bounds is not None:
+            least, most = cluster.bounds
+            going = [job for job in self.jobs.values() if not job.status.state.final]
+            mine = [job for job in going if job.cluster is cluster]
+            cluster.nodes = min(max(sum(job.nodes for job in mine if job.nodes <= most), least), most)
+        while len(cluster.members) < cluster.nodes:
+            self._join(cluster)
+        while len(cluster.members) > max(cluster.nodes, self.busy(cluster)):
+            cluster.unusable.discard(cluster.members.pop())
+
+    def _join(self, cluster: MemoryCluster) -> None:
+        """Add a node, and do its setup task."""
+        self._events += 1
+        node = f"tvm-{self._events}"
+        cluster.members.append(node)
+        if cluster.set_up is not None:
+            result = cluster.set_up(node)
+            for key, content in result.outputs.items():
+                mount, _, path = key.partition("/")
+                self.shares[cluster.shares[mount]][path] = content
+            if result.exit_code != 0:
+                cluster.unusable.add(node)
+
+    def preempt(self, cluster: MemoryCluster) -> str:
+        """Take a node away; a job that runs waits again."""
+        node = cluster.members.pop(0)
+        for job in self.jobs.values():
+            if job.cluster is cluster and job.status.state is JobState.RUNNING:
+                job.status = replace(job.status, state=JobState.QUEUED, started_at=None)
+                job.result = None
+                break
+        return node
 
     def _end(self, job: MemoryJob, result: Result) -> None:
         self._write(job, result, whole=True)

@@ -1,7 +1,7 @@
 """The rules of the backend interface as data: a number, a sentence, and the power that it needs.
 
 Numbers are ``<chapter>.<rule>``. Chapters B0 to B15 hold for every backend
-(``batchai_scenario.backends.base.Backend``); R, G, N, F and M are optional powers, held to their rules by
+(``batchai_scenario.backends.base.Backend``); the others are optional powers, held to their rules by
 whoever declares them in ``capabilities()``. Some rules are proved by a look past the interface: a bench
 offers that look, or declares why it cannot.
 """
@@ -37,6 +37,11 @@ CHAPTERS = {
     "R": "Power: resizing",
     "G": "Power: GPUs",
     "N": "Power: several nodes",
+    "S": "Power: setup tasks",
+    "A": "Power: automatic scaling",
+    "V": "Power: file servers",
+    "L": "Power: remote login",
+    "P": "Power: pre-emption",
     "F": "Power: faults",
     "M": "Power: readying this machine",
 }
@@ -85,6 +90,11 @@ POWERS = {
     "gpus": Power("GPUs", lambda can: can.gpus, "capabilities().gpus is False"),
     "nodes": Power("several nodes", lambda can: can.max_nodes > 1, "capabilities().max_nodes is 1"),
     "readies": Power("readying this machine", lambda can: can.readies, "capabilities().readies is False"),
+    "setup": Power("setup tasks", lambda can: can.setup_tasks, "capabilities().setup_tasks is False"),
+    "scaling": Power("automatic scaling", lambda can: can.auto_scale, "capabilities().auto_scale is False"),
+    "servers": Power("file servers", lambda can: can.file_servers, "capabilities().file_servers is False"),
+    "login": Power("remote login", lambda can: can.remote_login, "capabilities().remote_login is False"),
+    "preempts": Power("pre-emption on demand", lambda can: can.preempts, "capabilities().preempts is False"),
     "faults": Power("faults on demand", lambda can: can.faults, "capabilities().faults is False"),
 }
 """Every power that a rule may need."""
@@ -184,6 +194,25 @@ _RULES = (
         "N.2", "A job of two nodes has both while it runs: another one waits, and starts after it.", "nodes"
     ),
     Rule("N.3", "A job of two nodes fails as its command does, and frees both.", "nodes"),
+    Rule(
+        "N.4",
+        "Each node of a job prepares itself, all share a folder, and each has an address of its own.",
+        "nodes",
+    ),
+    Rule("S.1", "A setup task runs on every node before it is idle.", "setup"),
+    Rule("S.2", "A node whose setup task failed is unusable, its cluster says so, and no job runs.", "setup"),
+    Rule("A.1", "A cluster grows to what its jobs need, and not beyond its maximum.", "scaling"),
+    Rule("A.2", "A cluster that nothing needs shrinks to its minimum.", "scaling"),
+    Rule("V.1", "What a job wrote on a file server is there for a cluster that mounts it later.", "servers"),
+    Rule("V.2", "A file server that does not exist is not mounted: the body is refused by path.", "servers"),
+    Rule(
+        "V.3",
+        "Deleting a file server deletes it, and deleting one that does not exist is no error.",
+        "servers",
+    ),
+    Rule("L.1", "Each node of a cluster has a login of its own.", "login"),
+    Rule("P.1", "A job whose node is pre-empted waits and runs again, and ends well.", "preempts"),
+    Rule("P.2", "A node that is not of low priority is not pre-empted.", "preempts"),
     Rule("F.1", "Faults are listed by name, each with a sentence.", "faults"),
     Rule("M.1", "Once the machine is ready for a job it lacks nothing, and nothing was made.", "readies"),
 )

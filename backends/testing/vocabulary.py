@@ -49,6 +49,13 @@ COMMANDS = {
     "variables": (
         f'printf %s "$TOKEN" | wc -c | tr -d " \\n" > "{OUT}/length"; printf %s "$PLAIN" > "{OUT}/plain"'
     ),
+    "note": f'printf noted > "{OUT}/one.txt"',
+    "meet": 'mktemp "$AZ_BATCHAI_SHARED_JOB_TEMP/node.XXXXXX"',
+    "gather": (
+        f'ls "$AZ_BATCHAI_SHARED_JOB_TEMP" | grep -c ^node > "{OUT}/prepared"; '
+        f'echo "$AZ_BATCH_HOST_LIST" | tr , "\\n" | sort -u | grep -c . > "{OUT}/hosts"'
+    ),
+    "setup": 'mktemp "$AZ_BATCHAI_MOUNT_ROOT/files/node.XXXXXX"',
     "gpus": f'printf %s "$AZ_BATCHAI_NUM_GPUS" > "{OUT}/gpus"',
 }
 """The programs by name, as commands."""
@@ -81,6 +88,15 @@ _MODEL: Mapping[str, Callable[[ProgramCall], Result]] = {
     "copy": lambda call: Result(
         outputs={"MODEL/copy.txt": call.look(call.environment["AZ_BATCHAI_INPUT_DATA"] + "/one.txt")}
     ),
+    "note": lambda _: Result(outputs={"MODEL/one.txt": b"noted"}),
+    "meet": lambda call: Result(shared=frozenset({f"node.{call.node}"})),
+    "gather": lambda call: Result(
+        outputs={
+            "MODEL/prepared": f"{len(call.shared)}\n".encode(),
+            "MODEL/hosts": f"{len(set(call.environment['AZ_BATCH_HOST_LIST'].split(',')))}\n".encode(),
+        }
+    ),
+    "setup": lambda call: Result(outputs={f"files/node.{call.node}": b""}),
     "variables": lambda call: Result(
         outputs={
             "MODEL/length": str(len(call.environment["TOKEN"])).encode(),

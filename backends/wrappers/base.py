@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Upload,
         UploadReport,
     )
+    from batchai_scenario.backends.powers import FileServerStatus, NodeLogin
 
 T = TypeVar("T")
 
@@ -99,13 +100,35 @@ class Wrapper:
 
     def resize_cluster(self, place: Place, name: str, nodes: int) -> ClusterStatus:
         """Set the number of a cluster's nodes, where the backend inside declares that it can."""
+        found: ClusterStatus = self._power("resize_cluster", place, name, nodes)
+        return found
 
-        def work() -> ClusterStatus:
-            inner: Any = self.inner
-            status: ClusterStatus = inner.resize_cluster(place, name, nodes)
-            return status
+    def remote_logins(self, place: Place, cluster: str) -> list[NodeLogin]:
+        """List the logins of a cluster's nodes, where the backend inside declares that it can."""
+        found: list[NodeLogin] = self._power("remote_logins", place, cluster)
+        return found
 
-        return self.around("resize_cluster", (place, name, nodes), work)
+    def preempt_node(self, place: Place, cluster: str) -> str:
+        """Take a node of low priority away, where the backend inside declares that it can."""
+        found: str = self._power("preempt_node", place, cluster)
+        return found
+
+    def create_file_server(self, place: Place, name: str, properties: Mapping[str, Any]) -> FileServerStatus:
+        """Create a file server, where the backend inside declares that it can."""
+        found: FileServerStatus = self._power("create_file_server", place, name, properties)
+        return found
+
+    def get_file_server(self, place: Place, name: str) -> FileServerStatus:
+        """Read a file server, where the backend inside declares that it can."""
+        found: FileServerStatus = self._power("get_file_server", place, name)
+        return found
+
+    def delete_file_server(self, place: Place, name: str) -> None:
+        """Delete a file server, where the backend inside declares that it can."""
+        self._power("delete_file_server", place, name)
+
+    def _power(self, call: str, *arguments: Any) -> Any:  # noqa: ANN401 - any call of the powers
+        return self.around(call, arguments, lambda: getattr(self.inner, call)(*arguments))
 
     def lacks(self, jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         """Say what this machine lacks, where the backend inside declares that it can; past ``around``."""

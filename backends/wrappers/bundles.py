@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.backends import base, errors
+from batchai_scenario.backends import base, errors, powers
 from batchai_scenario.schema.secrets import redacted
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _KINDS: dict[str, type] = {
         base.ShareFile,
         base.UploadReport,
         base.Capabilities,
+        powers.FileServerStatus,
+        powers.NodeLogin,
     )
 }
 _KINDS["Problem"] = base.BatchAIError  # its name in bundles since the first

@@ -84,7 +84,7 @@ def test_jobs_wait_for_nodes_in_order_of_age(place: Place) -> None:
             {"cntkSettings": {"pythonScriptFilePath": "other.py"}},
             "properties.cntkSettings.pythonScriptFilePath",
         ),
-        ({"mountVolumes": {"fileServers": [{}]}}, "properties.mountVolumes.fileServers"),
+        ({"mountVolumes": {"unmanagedFileSystems": [{}]}}, "properties.mountVolumes.unmanagedFileSystems"),
     ],
 )
 def test_what_the_model_does_not_do_is_refused_by_path(

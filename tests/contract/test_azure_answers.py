@@ -13,9 +13,9 @@ import pytest
 import requests
 import responses
 
-from batchai_scenario.backends.azure.backend import AzureBackend
+from batchai_scenario.backends.azure.backend import SERVICE, AzureBackend
 from batchai_scenario.backends.azure.clients import Patience
-from batchai_scenario.backends.base import BackendOptions, Capabilities
+from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.settings import AzureSettings
 from batchai_scenario.backends.testing.bench import Bench
 from batchai_scenario.backends.testing.checks import CHECKS
@@ -65,7 +65,7 @@ def fetch(url: str, span: str) -> bytes:
 def answering(folder: Path, token_seconds: int = TOKEN_SECONDS) -> Iterator[tuple[Bench, ModelService]]:
     """Set up the backend in front of a service of its own."""
     service = ModelService(trouble=trouble, token_seconds=token_seconds)
-    can = Capabilities(max_nodes=100, gpus=False, resize=True, real_time=False)
+    can = replace(SERVICE, gpus=False, real_time=False)
 
     def opens(more: Mapping[str, str]) -> Backend:
         settings = AzureSettings.read(BackendOptions(folder, more, ENVIRONMENT))

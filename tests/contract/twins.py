@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from batchai_scenario.backends.base import Backend, BatchAIError, JobState
+from batchai_scenario.backends.errors import InvalidSpec, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         OutputFile,
         Place,
     )
+    from batchai_scenario.backends.powers import NodeLogin
     from batchai_scenario.backends.testing.bench import Bench
 
 
@@ -52,7 +54,7 @@ class Twin:
 
 class TakesOneNodeOfTwo(Twin):
     def submit(self, spec: JobSpec) -> JobStatus:
-        wide = spec.properties.get("nodeCount") == 2
+        wide = spec.properties.get("nodeCount") == 2 and "jobPreparation" not in spec.properties
         given = {**spec.properties, "nodeCount": 1} if wide else spec.properties
         return super().submit(replace(spec, properties=given))
 
@@ -66,6 +68,99 @@ class BlamesTheMachineForWideJobs(Twin):
     def seen(self, job: JobStatus) -> JobStatus:
         blamed = self.kept.get(job.id) == 2 and job.state is JobState.FAILED
         return replace(job, errors=(BatchAIError("InternalError", "a node was lost"),)) if blamed else job
+
+
+class PreparesOneNodeOfTwo(Twin):
+    def submit(self, spec: JobSpec) -> JobStatus:
+        alone = {"nodeCount": 1} if "jobPreparation" in spec.properties else {}
+        return super().submit(replace(spec, properties={**spec.properties, **alone}))
+
+
+class ForgetsTheSetupTask(Twin):
+    """Keeps setup tasks that fail: those it would be found out by at once."""
+
+    def create_cluster(self, spec: ClusterSpec) -> ClusterStatus:
+        setup = {**spec.properties.get("nodeSetup", {})}
+        if "exit" not in setup.get("setupTask", {}).get("commandLine", "exit"):
+            del setup["setupTask"]
+        return self.inner.create_cluster(replace(spec, properties={**spec.properties, "nodeSetup": setup}))
+
+
+class SaysNothingOfUnusableNodes(Twin):
+    def get_cluster(self, place: Place, name: str) -> ClusterStatus:
+        return replace(self.inner.get_cluster(place, name), errors=())
+
+
+class ChangesBounds(Twin):
+    def bounds(self, scale: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def create_cluster(self, spec: ClusterSpec) -> ClusterStatus:
+        scale = spec.properties["scaleSettings"]
+        if "autoScale" in scale:
+            scale = {"autoScale": self.bounds(scale["autoScale"])}
+        return self.inner.create_cluster(
+            replace(spec, properties={**spec.properties, "scaleSettings": scale})
+        )
+
+
+class GrowsBeyondTheMaximum(ChangesBounds):
+    def bounds(self, scale: dict[str, Any]) -> dict[str, Any]:
+        return {**scale, "maximumNodeCount": scale["maximumNodeCount"] + 1}
+
+
+class KeepsNodesThatNothingNeeds(ChangesBounds):
+    def bounds(self, scale: dict[str, Any]) -> dict[str, Any]:
+        return {**scale, "minimumNodeCount": scale["initialNodeCount"]}
+
+
+class WipesDisksWithTheirCluster(Twin):
+    def create_file_server(self, place: Place, name: str, properties: Mapping[str, Any]) -> Any:
+        self.kept[name] = properties
+        return cast("Any", self.inner).create_file_server(place, name, properties)
+
+    def delete_cluster(self, place: Place, name: str) -> None:
+        self.inner.delete_cluster(place, name)
+        for server, properties in self.kept.items():
+            cast("Any", self.inner).delete_file_server(place, server)
+            cast("Any", self.inner).create_file_server(place, server, properties)
+
+
+class MountsNothingForAMissingServer(Twin):
+    def create_cluster(self, spec: ClusterSpec) -> ClusterStatus:
+        try:
+            return self.inner.create_cluster(spec)
+        except InvalidSpec as error:
+            if "fileServers" not in error.field:
+                raise
+            return self.inner.create_cluster(replace(spec, properties={**spec.properties, "nodeSetup": {}}))
+
+
+class KeepsDeletedFileServers(Twin):
+    def delete_file_server(self, place: Place, name: str) -> None:
+        cast("Any", self.inner).get_file_server(place, name)
+
+
+class GivesOneDoorToAllNodes(Twin):
+    def remote_logins(self, place: Place, cluster: str) -> list[NodeLogin]:
+        found = cast("Any", self.inner).remote_logins(place, cluster)
+        return [replace(login, port=22) for login in found]
+
+
+class FailsPreemptedJobs(Twin):
+    def preempt_node(self, place: Place, cluster: str) -> str:
+        node: str = cast("Any", self.inner).preempt_node(place, cluster)
+        for job in self.inner.list_jobs(place):
+            self.inner.terminate(job.id)
+        return node
+
+
+class PreemptsAnyNode(Twin):
+    def preempt_node(self, place: Place, cluster: str) -> str:
+        try:
+            return cast("str", cast("Any", self.inner).preempt_node(place, cluster))
+        except UserError:
+            return "tvm-1"
 
 
 class LosesTheExitCode(Twin):

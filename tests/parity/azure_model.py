@@ -16,7 +16,7 @@ from urllib.parse import quote
 from batchai_scenario.backends.base import ClusterSpec, JobSpec, Place
 from batchai_scenario.backends.errors import NotFound, UserError
 from batchai_scenario.backends.memory import MemoryBackend, MemoryWorld
-from batchai_scenario.backends.memory.backend import SUBSCRIPTION
+from batchai_scenario.backends.memory.clusters import SUBSCRIPTION
 from batchai_scenario.backends.testing.vocabulary import PROGRAMS
 from tests.parity import azure_service
 from tests.parity.azure_service import FILES, WHEN, Service, as_json, missing, refused
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.parity.azure_service import Answer
 
 ENVIRONMENT = {**azure_service.ENVIRONMENT, "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
+KINDS = ("jobs", "clusters", "fileservers", "experiments", "workspaces")
 LOCATION = "eastus"
 OUTPUTS_PAGE = 1000
 FILES_PAGE = 2500
@@ -98,7 +99,7 @@ class ModelService(Service):
         place = Place(
             named["resourcegroups"], LOCATION, named.get("workspaces", ""), named.get("experiments", "")
         )
-        kind = next((it for it in ("jobs", "clusters", "experiments", "workspaces") if it in named), "groups")
+        kind = next((it for it in KINDS if it in named), "groups")
         answer = getattr(self, f"_{action or kind}")
         with self.model.world.lock:
             try:
@@ -107,7 +108,8 @@ class ModelService(Service):
             except NotFound as absent:
                 return refused(404, absent.code or "ResourceNotFound", absent.message)
             except UserError as wrong:
-                return refused(400, "InvalidRequestContent", str(wrong))
+                error = {"code": "InvalidRequestContent", "message": wrong.message}
+                return as_json(400, {"error": {**error, "target": wrong.field}})
         return found
 
     # Places ----------------------------------------------------------------------------------------
@@ -174,6 +176,8 @@ class ModelService(Service):
         world, key = self.model.world, (place.group, place.workspace)
         for job in [name for name, it in world.jobs.items() if (it.place.group, it.place.workspace) == key]:
             del world.jobs[job]
+        for server in [it for it in world.servers if it[:2] == key]:
+            self.model.delete_file_server(place, server[2])
         for cluster in [it for it in world.clusters if it[:2] == key]:
             del world.clusters[cluster]
         world.experiments = {it for it in world.experiments if it[:2] != key}
@@ -196,6 +200,28 @@ class ModelService(Service):
             nodes = body["properties"]["scaleSettings"]["manual"]["targetNodeCount"]
             model.resize_cluster(place, name, nodes)
         return as_json(200, cluster_json(model.get_cluster(place, name)))
+
+    def _fileservers(self, method: str, path: str, place: Place, asked: Any, body: Any) -> Answer:
+        name, model = asked["name"], self.model
+        there = (place.group, place.workspace, name) in model.world.servers
+        if method == "PUT":
+            model.create_file_server(place, name, body["properties"])
+            return self._accepted()
+        if not there:
+            return missing(path)
+        if method == "DELETE":
+            model.delete_file_server(place, name)
+            return self._accepted()
+        found = _plain(path, name)
+        found["id"] = model.get_file_server(place, name).id
+        return as_json(200, found)
+
+    def _listremotelogininformation(
+        self, _method: str, path: str, place: Place, asked: Query, _body: Any
+    ) -> Answer:
+        logins = self.model.remote_logins(place, path.split("/")[-2])
+        items = [{"nodeId": it.node, "ipAddress": it.address, "port": it.port} for it in logins]
+        return self._paged(path, _query(asked), items)
 
     def _jobs(self, method: str, path: str, place: Place, asked: Any, body: Any) -> Answer:
         model = self.model
