@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.log import EmulatorLog
     from batchai_scenario.emulator.services import Services
     from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.own import OwnCredentials
     from batchai_scenario.emulator.state.store import Store
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
@@ -107,7 +108,6 @@ class EmulatorServer:
         """Take what is needed in order; ``held`` gives it back in reverse."""
         from batchai_scenario.emulator.gateway.authority import Authority
         from batchai_scenario.emulator.gateway.web import serve
-        from batchai_scenario.emulator.identity.development import PUBLISHED
         from batchai_scenario.emulator.identity.tokens import Tokens
         from batchai_scenario.emulator.listening import listen
         from batchai_scenario.emulator.log import EmulatorLog
@@ -115,7 +115,6 @@ class EmulatorServer:
         from batchai_scenario.emulator.state.clock import EvenClock, SystemClock, wire_time
         from batchai_scenario.emulator.state.copies import keep_copies
         from batchai_scenario.emulator.state.health import check
-        from batchai_scenario.emulator.state.own import OwnCredentials
         from batchai_scenario.emulator.state.seal import Seal
         from batchai_scenario.emulator.state.store import Store
 
@@ -140,9 +139,7 @@ class EmulatorServer:
         seal = Seal.at(self._home.seal_key)
         store = Store(self._home.database, seal)
         held.callback(store.close)
-        known = [OwnCredentials.at(self._home.credentials)]
-        if settings.development_credentials:
-            known.append(PUBLISHED)
+        known = self._credentials()
         keys = [own.account_key for own in known]
         keep_copies(held, self._home, store, even, log.error)
         tokens = Tokens(seal.key, clock)
@@ -164,6 +161,14 @@ class EmulatorServer:
         held.callback(remove_address, self._home, address.instance)
         warm_up(held, services.steps(), log.error)
         return address
+
+    def _credentials(self) -> list[OwnCredentials]:
+        """Give what is known from the start: the home's own, and the published ones if they are wanted."""
+        from batchai_scenario.emulator.identity.development import PUBLISHED
+        from batchai_scenario.emulator.state.own import OwnCredentials
+
+        own = OwnCredentials.at(self._home.credentials)
+        return [own, PUBLISHED] if self._settings.development_credentials else [own]
 
     @staticmethod
     def _proxies(held: ExitStack, previous: Address | None) -> dict[bool, socket.socket]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.arm.manager import ResourceManager
     from batchai_scenario.emulator.arm.messages import ResourceProvider
+    from batchai_scenario.emulator.arm.operations import Operations
     from batchai_scenario.emulator.cluster.controller import Controller
     from batchai_scenario.emulator.engines.base import Engine
     from batchai_scenario.emulator.engines.choose import Engines
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.store import Store
     from batchai_scenario.emulator.storage.blob.service import BlobService
     from batchai_scenario.emulator.storage.files import FilesService
-    from batchai_scenario.emulator.storage.volumes import Volumes
 
 
 _LASTING = timedelta(seconds=1)
@@ -116,112 +116,144 @@ def make_services(  # noqa: PLR0917 - what every room is made of
     ``clocks`` are the machine's, and one that runs evenly, for how long things last; ``blob_url`` is where
     containers are served at ``/ACCOUNT``.
     """
-    from batchai_scenario.emulator.cluster.servers import ServerDisks
-    from batchai_scenario.emulator.identity import development
-    from batchai_scenario.emulator.storage.accounts import Accounts
-    from batchai_scenario.emulator.storage.shares import Shares
-    from batchai_scenario.emulator.storage.volumes import Volumes
-
-    clock, even = clocks
-    accounts = Accounts(
-        store,
-        home,
-        development=(development.ACCOUNT, *account_keys),
-        given=settings.credentials.accounts,
+    builder = _Builder(home, settings, store, clocks, account_keys, tokens, blob_url)
+    clusters = None if settings.only == "files" else builder.clusters(held)
+    return Services(
+        builder.storage,
+        Lazy(lambda: builder.manager(clusters)),
+        only_storage=clusters is None,
+        preempt=_no_clusters if clusters is None else clusters.controller.preempt,
     )
-    shares = Shares(home, store)
-
-    def make_storage() -> StorageServices:
-        from batchai_scenario.emulator.storage.blob.service import BlobService
-        from batchai_scenario.emulator.storage.files import FilesService
-
-        return StorageServices(
-            FilesService(
-                accounts,
-                shares,
-                store,
-                clocks,
-                tokens,
-                copy_seconds=settings.copy_seconds,
-                share_days=settings.share_days,
-            ),
-            BlobService(accounts, shares, store, clock, home, tokens),
-        )
-
-    storage: Lazy[StorageServices] = Lazy(make_storage)
-    servers = ServerDisks(home)
-    volumes = Volumes(lambda: storage().file, lambda: storage().blob, servers)
-    batch_ai = None if settings.only == "files" else _clusters(held, home, settings, store, even, volumes)
-
-    def make_manager() -> ResourceManager:
-        from batchai_scenario.emulator.arm.manager import ResourceManager
-        from batchai_scenario.emulator.arm.operations import Operations
-        from batchai_scenario.emulator.arm.providers import COMPANIONS, NamespaceOnly
-        from batchai_scenario.emulator.storage.management.provider import StorageProvider
-
-        containers = storage().blob.containers  # and what a provider deletes, the services mind
-        operations = Operations(store, even, strict=settings.strict)
-        providers: list[ResourceProvider] = [
-            StorageProvider(
-                accounts,
-                shares,
-                containers,
-                clock,
-                retry_after=int(operations.retry_after),
-                blob_url=blob_url,
-            ),
-        ]
-        if batch_ai is not None:
-            from batchai_scenario.emulator.batchai.provider import BatchAIProvider
-
-            controller, engines = batch_ai
-            served = BatchAIProvider(
-                store,
-                clock,
-                controller,
-                operations,
-                volumes,
-                resolve_engine=lambda name: _answering(engines.for_new(name)),
-                gpus=cast("GpuMode", settings.gpus),
-                servers=servers,
-            )
-            providers = [served, *providers, *(NamespaceOnly(name) for name in COMPANIONS)]
-        return ResourceManager(
-            store,
-            clock,
-            providers,
-            tenant=development.TENANT,
-            subscription=development.SUBSCRIPTION,
-            retry_after=operations.retry_after,
-        )
-
-    preempt = _no_clusters if batch_ai is None else batch_ai[0].preempt
-    return Services(storage, Lazy(make_manager), only_storage=batch_ai is None, preempt=preempt)
 
 
 def _no_clusters(cluster: str, _: str) -> str:
     raise NothingToTake(f"there is no cluster {cluster}: only storage is served")
 
 
-def _clusters(  # noqa: PLR0917 - what every room is made of
-    held: ExitStack, home: Home, settings: EmulatorSettings, store: Store, clock: Clock, volumes: Volumes
-) -> tuple[Controller, Engines]:
-    """Build what runs jobs, and let it go on where it left."""
-    from batchai_scenario.emulator.cluster.controller import Controller
-    from batchai_scenario.emulator.engines.choose import Engines
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """What runs jobs."""
 
-    engines = Engines(
-        home,
-        settings.training or training_folder(),
-        settings.engine,
-        pull=cast("PullPolicy", settings.pull),
-        python=settings.python,
-    )
-    held.callback(engines.close)
-    controller = Controller(store, clock, engines, volumes, lasting=_LASTING)
-    controller.start()
-    held.callback(controller.close)
-    return controller, engines
+    controller: Controller
+    engines: Engines
+
+
+class _Builder:
+    """Builds the services of one emulator, each at most once."""
+
+    def __init__(  # noqa: PLR0917 - what every room is made of
+        self,
+        home: Home,
+        settings: EmulatorSettings,
+        store: Store,
+        clocks: tuple[Clock, Clock],
+        account_keys: Sequence[str],
+        tokens: Tokens,
+        blob_url: str,
+    ) -> None:
+        from batchai_scenario.emulator.cluster.servers import ServerDisks
+        from batchai_scenario.emulator.identity import development
+        from batchai_scenario.emulator.storage.accounts import Accounts
+        from batchai_scenario.emulator.storage.shares import Shares
+        from batchai_scenario.emulator.storage.volumes import Volumes
+
+        self._home = home
+        self._settings = settings
+        self._store = store
+        self._clock, self._even = clocks
+        self._tokens = tokens
+        self._blob_url = blob_url
+        self._accounts = Accounts(
+            store,
+            home,
+            development=(development.ACCOUNT, *account_keys),
+            given=settings.credentials.accounts,
+        )
+        self._shares = Shares(home, store)
+        self._servers = ServerDisks(home)
+        self.storage: Lazy[StorageServices] = Lazy(self._storage)
+        self._volumes = Volumes(lambda: self.storage().file, lambda: self.storage().blob, self._servers)
+
+    def _storage(self) -> StorageServices:
+        from batchai_scenario.emulator.storage.blob.service import BlobService
+        from batchai_scenario.emulator.storage.files import FilesService
+
+        return StorageServices(
+            FilesService(
+                self._accounts,
+                self._shares,
+                self._store,
+                (self._clock, self._even),
+                self._tokens,
+                copy_seconds=self._settings.copy_seconds,
+                share_days=self._settings.share_days,
+            ),
+            BlobService(self._accounts, self._shares, self._store, self._clock, self._home, self._tokens),
+        )
+
+    def clusters(self, held: ExitStack) -> Clusters:
+        """Build what runs jobs, and let it go on where it left."""
+        from batchai_scenario.emulator.cluster.controller import Controller
+        from batchai_scenario.emulator.engines.choose import Engines
+
+        engines = Engines(
+            self._home,
+            self._settings.training or training_folder(),
+            self._settings.engine,
+            pull=cast("PullPolicy", self._settings.pull),
+            python=self._settings.python,
+        )
+        held.callback(engines.close)
+        controller = Controller(self._store, self._even, engines, self._volumes, lasting=_LASTING)
+        controller.start()
+        held.callback(controller.close)
+        return Clusters(controller, engines)
+
+    def manager(self, clusters: Clusters | None) -> ResourceManager:
+        """Build the resource manager; without clusters it has storage alone."""
+        from batchai_scenario.emulator.arm.manager import ResourceManager
+        from batchai_scenario.emulator.arm.operations import Operations
+        from batchai_scenario.emulator.arm.providers import COMPANIONS, NamespaceOnly
+        from batchai_scenario.emulator.identity import development
+        from batchai_scenario.emulator.storage.management.provider import StorageProvider
+
+        containers = self.storage().blob.containers  # and what a provider deletes, the services mind
+        operations = Operations(self._store, self._even, strict=self._settings.strict)
+        providers: list[ResourceProvider] = [
+            StorageProvider(
+                self._accounts,
+                self._shares,
+                containers,
+                self._clock,
+                retry_after=int(operations.retry_after),
+                blob_url=self._blob_url,
+            ),
+        ]
+        if clusters is not None:
+            companions = [NamespaceOnly(name) for name in COMPANIONS]
+            providers = [self._batch_ai(clusters, operations), *providers, *companions]
+        return ResourceManager(
+            self._store,
+            self._clock,
+            providers,
+            tenant=development.TENANT,
+            subscription=development.SUBSCRIPTION,
+            retry_after=operations.retry_after,
+        )
+
+    def _batch_ai(self, clusters: Clusters, operations: Operations) -> ResourceProvider:
+        from batchai_scenario.emulator.batchai.provider import BatchAIProvider
+
+        return BatchAIProvider(
+            self._store,
+            self._clock,
+            clusters.controller,
+            operations,
+            self._volumes,
+            resolve_engine=lambda name: _answering(clusters.engines.for_new(name)),
+            gpus=cast("GpuMode", self._settings.gpus),
+            servers=self._servers,
+        )
 
 
 def _answering(engine: Engine) -> str:

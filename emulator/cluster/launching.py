@@ -85,7 +85,7 @@ class Launch:
         self, places: Sequence[NodePlace], of_cluster: Sequence[Volume], of_job: Sequence[Volume]
     ) -> LaunchPlan:
         # only a job needs it; an emulator starts without
-        from batchai_scenario.emulator.launch.build import node_system, plan_job
+        from batchai_scenario.emulator.launch.build import JobToPlan, node_system, plan_job
 
         key = self.job.key
         workspace, experiment = key.experiment.workspace.workspace, key.experiment.name
@@ -93,19 +93,21 @@ class Launch:
         machine = self.cluster.definition.get("virtualMachineConfiguration") or {}
         try:
             return plan_job(
-                job_guid=self.job.guid,
-                workspace=workspace,
-                experiment=experiment,
-                job=key.name,
-                segment=self.job.segment,
-                definition=self.job.definition,
-                secrets=self.job_secrets,
-                nodes=places,
-                cluster_mounts=self._sources(of_cluster, layout.mount_root),
-                job_mounts=self._sources(of_job, layout.job_mount_root),
-                gpus=self.cluster.gpus,
-                system=node_system(machine.get("imageReference") or {}),
-                slots=slots_of(str(self.cluster.definition.get("vmSize") or "")),
+                JobToPlan(
+                    job_guid=self.job.guid,
+                    workspace=workspace,
+                    experiment=experiment,
+                    job=key.name,
+                    segment=self.job.segment,
+                    definition=self.job.definition,
+                    secrets=self.job_secrets,
+                    nodes=places,
+                    cluster_mounts=self._sources(of_cluster, layout.mount_root),
+                    job_mounts=self._sources(of_job, layout.job_mount_root),
+                    gpus=self.cluster.gpus,
+                    system=node_system(machine.get("imageReference") or {}),
+                    slots=slots_of(str(self.cluster.definition.get("vmSize") or "")),
+                )
             )
         except ServiceError as error:  # the door's validation let something pass
             raise EngineError(Problem(error.code, error.message)) from error

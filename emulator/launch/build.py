@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from batchai_scenario.emulator.errors import ServiceError
@@ -112,24 +113,9 @@ def task_id(job_guid: str, index: int) -> str:
     return f"{_NOT_IN_ID.sub('-', job_guid.lower()).strip('-')[:56]}-{index}"
 
 
-def plan_job(
-    *,
-    job_guid: str,
-    workspace: str,
-    experiment: str,
-    job: str,
-    segment: str,
-    definition: Mapping[str, Any],
-    secrets: Mapping[str, str],
-    nodes: Sequence[NodeView],
-    cluster_mounts: Sequence[tuple[str, Path]],
-    job_mounts: Sequence[tuple[str, Path]],
-    gpus: GpuMode = "auto",
-    toolkits: Toolkits | None = None,
-    slots: int = 1,
-    system: str = NODE_SYSTEM,
-) -> LaunchPlan:
-    """Plan a job: one task for each node, the first the master's, with what the toolkit runs there.
+@dataclass(frozen=True, slots=True)
+class JobToPlan:
+    """A job and where it runs.
 
     Args:
         job_guid: the job's own for ever; task ids are made from it.
@@ -143,58 +129,85 @@ def plan_job(
         cluster_mounts: (relativeMountPath, folder of this machine) of the cluster's volumes.
         job_mounts: the same of the job's own volumes.
         gpus: what the job may have.
-        toolkits: those that there are; None: the delivered ones.
         slots: how many processes the host file gives to each node.
         system: what the nodes' own system is, as ``node_system`` names it.
+    """
+
+    job_guid: str
+    workspace: str
+    experiment: str
+    job: str
+    segment: str
+    definition: Mapping[str, Any]
+    secrets: Mapping[str, str]
+    nodes: Sequence[NodeView]
+    cluster_mounts: Sequence[tuple[str, Path]]
+    job_mounts: Sequence[tuple[str, Path]]
+    gpus: GpuMode = "auto"
+    slots: int = 1
+    system: str = NODE_SYSTEM
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The nodes' addresses, the master's first."""
+        return tuple(node.address for node in self.nodes)
+
+
+def plan_job(job: JobToPlan, toolkits: Toolkits | None = None) -> LaunchPlan:
+    """Plan a job: one task for each node, the first the master's, with what the toolkit runs there.
+
+    ``toolkits``: those that there are; None: the delivered ones.
 
     Raises:
         ServiceError: names the property that cannot be planned (a path that climbs, an unknown variable,
             a toolkit that is not emulated, a name that is no shell identifier).
     """
-    toolkit, settings = _toolkit(definition, len(nodes), toolkits or delivered())
-    image = image_request(definition, secrets)
-    addresses = [node.address for node in nodes]
-    tasks = []
-    for index, node in enumerate(nodes):
-        layout = JobLayout.of(definition, workspace, experiment, job, node.root)
-        seen = JobNodes(tuple(addresses), layout.host_file, layout.shared_temp)
-        processes = _processes(toolkit, settings, seen)
-        variables = environment(
-            definition,
-            secrets,
-            segment=segment,
-            layout=layout,
-            addresses=addresses,
-            defaults=toolkit.defaults,
-        )
-        logs = stdouterr_directory(definition, segment, layout.variables())
-        suffix = f"-{node.node}" if len(nodes) > 1 else ""
-        gang = _gang(job_guid, nodes, index, layout)
-        tasks.append(
-            NodeTask(
-                id=task_id(job_guid, index),
-                cluster=node.cluster,
-                node=node.node,
-                toolkit=toolkit.tool_type,
-                node_image=toolkit.node_image or system,
-                environment_program=toolkit.environment_program,
-                image=image,
-                mounts=_mounts(node, layout, cluster_mounts, job_mounts, gang),
-                directories=_directories(definition, segment, layout, logs),
-                working_directory=layout.job_temp,
-                environment={
-                    **variables,
-                    **toolkit.variables(settings, seen),
-                    **own_variables(processes, index),
-                },
-                preparation=_preparation(definition, logs, suffix),
-                main=node_step(processes, index, logs),
-                gpus=gpus,
-                files=((layout.host_file, "".join(f"{address} slots={slots}\n" for address in addresses)),),
-                gang=gang,
-            )
-        )
+    toolkit, settings = _toolkit(job.definition, len(job.nodes), toolkits or delivered())
+    image = image_request(job.definition, job.secrets)
+    tasks = (_task(job, index, toolkit, settings, image) for index in range(len(job.nodes)))
     return LaunchPlan(tuple(tasks))
+
+
+def _task(
+    job: JobToPlan, index: int, toolkit: Toolkit, settings: dict[str, Any], image: ImageRequest | None
+) -> NodeTask:
+    node = job.nodes[index]
+    layout = JobLayout.of(job.definition, job.workspace, job.experiment, job.job, node.root)
+    seen = JobNodes(job.addresses, layout.host_file, layout.shared_temp)
+    processes = _processes(toolkit, settings, seen)
+    variables = environment(
+        job.definition,
+        job.secrets,
+        segment=job.segment,
+        layout=layout,
+        addresses=job.addresses,
+        defaults=toolkit.defaults,
+    )
+    logs = stdouterr_directory(job.definition, job.segment, layout.variables())
+    gang = _gang(job.job_guid, job.nodes, index, layout)
+    hosts = "".join(f"{address} slots={job.slots}\n" for address in job.addresses)
+    return NodeTask(
+        id=task_id(job.job_guid, index),
+        cluster=node.cluster,
+        node=node.node,
+        toolkit=toolkit.tool_type,
+        node_image=toolkit.node_image or job.system,
+        environment_program=toolkit.environment_program,
+        image=image,
+        mounts=_mounts(node, layout, job.cluster_mounts, job.job_mounts, gang),
+        directories=_directories(job.definition, job.segment, layout, logs),
+        working_directory=layout.job_temp,
+        environment={
+            **variables,
+            **toolkit.variables(settings, seen),
+            **own_variables(processes, index),
+        },
+        preparation=_preparation(job.definition, logs, f"-{node.node}" if len(job.nodes) > 1 else ""),
+        main=node_step(processes, index, logs),
+        gpus=job.gpus,
+        files=((layout.host_file, hosts),),
+        gang=gang,
+    )
 
 
 def _toolkit(

@@ -16,7 +16,7 @@ from batchai_scenario.backends.errors import MachineError
 from batchai_scenario.scenarios.report.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from batchai_scenario.scenarios.run.waiting import Waiting
 
@@ -92,13 +92,20 @@ def make_dataset(
             raise
     if process.returncode == 0 and last.get("event") == "done":
         return [Path(file) for file in last["files"]]
+    raise _failure(name, command, process.returncode, last, errors)
+
+
+def _failure(
+    name: str, command: list[str], code: int, last: dict[str, Any], errors: Iterable[str]
+) -> MachineError:
+    """Say why there is no data: as the program itself said, else by its exit code and its last words."""
     if last.get("event") == "error":
-        raise MachineError(
+        return MachineError(
             f"data set {name}: {last.get('message', '')}.".replace("..", "."), str(last.get("remedy", ""))
         )
-    said = next((line for line in reversed(errors) if line.strip()), "it said nothing")
-    raise MachineError(
-        f"data set {name}: its program ended with exit code {process.returncode}: {said}.",
+    said = next((line for line in reversed([*errors]) if line.strip()), "it said nothing")
+    return MachineError(
+        f"data set {name}: its program ended with exit code {code}: {said}.",
         f"Run it by hand to see more: {' '.join(command)}",
     )
 

@@ -18,7 +18,7 @@ import pytest
 from batchai_scenario.emulator.engines.docker import DockerEngine
 from batchai_scenario.emulator.engines.namespace import namespaces_missing
 from batchai_scenario.emulator.engines.process import ProcessEngine
-from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.emulator.state.home import Home
 from tests.lacking import NAMESPACES, skip_for
 
@@ -116,17 +116,19 @@ class Lab:
             definition.setdefault("containerSettings", {"imageSourceRegistry": {"image": self.image}})
         values = {f"/secrets/{i}/value": v for i, v in enumerate((secrets or {}).values())}
         plan = plan_job(
-            job_guid=guid,
-            workspace="ws",
-            experiment="exp",
-            job=f"job-{guid}",
-            segment=f"segment/{guid}-0",
-            definition=definition,
-            secrets=values,
-            nodes=[self.place],
-            cluster_mounts=[("share", self.share)],
-            job_mounts=[],
-            gpus=gpus,
+            JobToPlan(
+                job_guid=guid,
+                workspace="ws",
+                experiment="exp",
+                job=f"job-{guid}",
+                segment=f"segment/{guid}-0",
+                definition=definition,
+                secrets=values,
+                nodes=[self.place],
+                cluster_mounts=[("share", self.share)],
+                job_mounts=[],
+                gpus=gpus,
+            )
         )
         return plan.tasks[0]
 

@@ -10,7 +10,7 @@ import pytest
 
 from batchai_scenario.emulator.engines.control import find_control_folder
 from batchai_scenario.emulator.engines.proc import NETWORK, end, marked
-from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from tests.lacking import skip_for
 
 if TYPE_CHECKING:
@@ -43,18 +43,20 @@ class Pair:
         if self.lab.image:
             definition["containerSettings"] = {"imageSourceRegistry": {"image": self.lab.image}}
         self.tasks = plan_job(
-            job_guid=f"gang-{os.getpid()}",
-            workspace="ws",
-            experiment="exp",
-            job="gang",
-            segment="gang",
-            definition=definition,
-            secrets={},
-            nodes=self.places,
-            cluster_mounts=[("share", self.lab.share)],
-            job_mounts=[],
-            gpus="none",
-            slots=2,
+            JobToPlan(
+                job_guid=f"gang-{os.getpid()}",
+                workspace="ws",
+                experiment="exp",
+                job="gang",
+                segment="gang",
+                definition=definition,
+                secrets={},
+                nodes=self.places,
+                cluster_mounts=[("share", self.lab.share)],
+                job_mounts=[],
+                gpus="none",
+                slots=2,
+            )
         ).tasks
         threads = [
             threading.Thread(target=self.lab.engine.start, args=(task, self.lab.announced.append))

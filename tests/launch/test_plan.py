@@ -8,7 +8,7 @@ import pytest
 
 from batchai_scenario.emulator.engines.base import NodePlace
 from batchai_scenario.emulator.errors import ServiceError
-from batchai_scenario.emulator.launch.build import node_system, plan_job
+from batchai_scenario.emulator.launch.build import JobToPlan, node_system, plan_job
 from batchai_scenario.emulator.launch.layout import (
     JobLayout,
     expand,
@@ -63,7 +63,7 @@ def plan(definition: dict[str, Any], **more: Any) -> LaunchPlan:
         "cluster_mounts": [("azurefileshare", Path("/home/storage/acct/share"))],
         "job_mounts": [],
     }
-    return plan_job(**{**values, **more})
+    return plan_job(JobToPlan(**{**values, **more}))
 
 
 def only(definition: dict[str, Any], **more: Any) -> NodeTask:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.emulator.engines.base import NodePlace
-from batchai_scenario.emulator.launch.build import plan_job
+from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.schema.faults import FaultsFound
 from batchai_scenario.schema.jobs import JobCreate, with_toolkits
 from batchai_scenario.schema.reading import read
@@ -92,17 +92,19 @@ def test_a_toolkit_is_a_folder_and_nothing_else(toolkits: Toolkits, tmp_path: Pa
     root = PurePosixPath("/mnt/batch/tasks/shared/LS_root")
     nodes = [NodePlace("c", f"n{i}", f"10.0.0.{i + 4}", tmp_path / f"n{i}", root) for i in range(2)]
     tasks = plan_job(
-        job_guid="g",
-        workspace="w",
-        experiment="e",
-        job="j",
-        segment="s",
-        definition=definition,
-        secrets={},
-        nodes=nodes,
-        cluster_mounts=[],
-        job_mounts=[],
-        toolkits=toolkits,
+        JobToPlan(
+            job_guid="g",
+            workspace="w",
+            experiment="e",
+            job="j",
+            segment="s",
+            definition=definition,
+            secrets={},
+            nodes=nodes,
+            cluster_mounts=[],
+            job_mounts=[],
+        ),
+        toolkits,
     ).tasks
     commands = [task.main.command if task.main else "" for task in tasks]
     assert [f"echo hello {i}\n" in command for i, command in enumerate(commands)] == [True, True]

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchai_scenario.scenarios.cli.completing import run_ids
 from batchai_scenario.scenarios.cli.options import job_option, json_option, option, time_span
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.report import events as e
+    from batchai_scenario.scenarios.report.base import Reporter
+    from batchai_scenario.scenarios.run.sifting import Sieve
 
 
 def _pattern(_ctx: click.Context, _: click.Parameter, value: str | None) -> re.Pattern[str] | None:
@@ -56,14 +64,11 @@ def logs(
 
     Works from any terminal, while the run goes on and after it. Ctrl-C ends the following, not the job.
     """
-    from batchai_scenario.backends.base import OutputFile
-    from batchai_scenario.backends.errors import Interrupted, UserError
+    from batchai_scenario.backends.errors import Interrupted
     from batchai_scenario.scenarios.cli.console import Console
     from batchai_scenario.scenarios.cli.reattach import opened, settle_detached
     from batchai_scenario.scenarios.record.record import find_run, only_job
     from batchai_scenario.scenarios.report import events as e
-    from batchai_scenario.scenarios.report.base import Reporter
-    from batchai_scenario.scenarios.report.text import did_you_mean
     from batchai_scenario.scenarios.run.attach import follow_logs, show_logs
     from batchai_scenario.scenarios.run.interrupts import Interrupts
     from batchai_scenario.scenarios.run.sifting import Sieve
@@ -73,13 +78,7 @@ def logs(
     one = find_run(shared["home"], run)
     only_job(one, job)
 
-    class Raw(Reporter):
-        """Writes the lines of one file as they are."""
-
-        def log_line(self, event: e.LogLine) -> None:
-            console.line(event.text)
-
-    reporter = Raw() if file and not as_json else console.reporter()
+    reporter = _raw(console) if file and not as_json else console.reporter()
     only = [file] if file else []
     sieve = Sieve(reporter.handle, **chosen)
     interrupts = Interrupts(lambda: None, lambda: None)
@@ -104,10 +103,30 @@ def logs(
         finally:
             reporter.close()
     settle_detached([find_run(shared["home"], one.record.id)], shared)
+    _check_found(names, file, sieve)
+    return 0
+
+
+def _raw(console: Console) -> Reporter:
+    """Make what writes the lines of one file as they are."""
+    from batchai_scenario.scenarios.report.base import Reporter
+
+    class Raw(Reporter):
+        def log_line(self, event: e.LogLine) -> None:
+            console.line(event.text)
+
+    return Raw()
+
+
+def _check_found(names: Collection[str], file: str | None, sieve: Sieve) -> None:
+    """Refuse flags to which none of a run's files answers."""
+    from batchai_scenario.backends.base import OutputFile
+    from batchai_scenario.backends.errors import UserError
+    from batchai_scenario.scenarios.report.text import did_you_mean
+
     if file and file not in names:
         raise UserError(f"the run wrote no file {file!r}", "--file", did_you_mean(file, names))
     if names and not any(sieve.wants(OutputFile(name, 0)) for name in names):
         raise UserError(
             "the run wrote no such file", "--role or --node", f"there are {', '.join(sorted(names))}"
         )
-    return 0

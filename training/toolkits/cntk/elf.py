@@ -54,40 +54,9 @@ def shared_library(
     ]
     dynamic = b"".join(struct.pack("<QQ", tag, value) for tag, value in entries)
 
-    header = struct.pack(
-        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, 0, 0, 64, 56, 4, 64, 0, 0
-    )
-    segments = b"".join(
-        [
-            struct.pack("<IIQQQQQQ", _LOAD, _READ_EXECUTE, 0, 0, 0, end, end, _ALIGN),
-            struct.pack(
-                "<IIQQQQQQ",
-                _LOAD,
-                _READ_WRITE,
-                dynamic_at,
-                dynamic_at,
-                dynamic_at,
-                len(dynamic),
-                len(dynamic),
-                _ALIGN,
-            ),
-            struct.pack(
-                "<IIQQQQQQ",
-                _DYNAMIC,
-                _READ_WRITE,
-                dynamic_at,
-                dynamic_at,
-                dynamic_at,
-                len(dynamic),
-                len(dynamic),
-                8,
-            ),
-            struct.pack("<IIQQQQQQ", _STACK, _READ_WRITE, 0, 0, 0, 0, 0, 16),
-        ]
-    )
     image = bytearray(dynamic_at + len(dynamic))
     for at, data in (
-        (0, header + segments),
+        (0, _headers(end, dynamic_at, len(dynamic))),
         (code, _TRAP),
         (hash_at, table),
         (symbols_at, symbols),
@@ -96,6 +65,21 @@ def shared_library(
     ):
         image[at : at + len(data)] = data
     return bytes(image)
+
+
+def _headers(end: int, dynamic_at: int, dynamic_size: int) -> bytes:
+    """Give the file's header and those of its segments: code up to ``end``, and the dynamic section."""
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, 0, 0, 64, 56, 4, 64, 0, 0
+    )
+    dynamic = (dynamic_at, dynamic_at, dynamic_at, dynamic_size, dynamic_size)
+    segments = (
+        (_LOAD, _READ_EXECUTE, 0, 0, 0, end, end, _ALIGN),
+        (_LOAD, _READ_WRITE) + dynamic + (_ALIGN,),
+        (_DYNAMIC, _READ_WRITE) + dynamic + (8,),
+        (_STACK, _READ_WRITE, 0, 0, 0, 0, 0, 16),
+    )
+    return header + b"".join(struct.pack("<IIQQQQQQ", *segment) for segment in segments)
 
 
 class _Strings:
