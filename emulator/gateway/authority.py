@@ -296,3 +296,5 @@ def _write(file: Path, data: bytes, mode: int) -> None:
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb") as stream:
         stream.write(data)
+        stream.flush()
+        os.fsync(handle)  # what programs trust must not be an empty file after a power cut

@@ -70,9 +70,11 @@ def keep(home: Home, store: Store, now: datetime, why: str) -> Copy:
         store.copy_to(draft / home.database.name)
         for file in (home.seal_key, home.credentials):
             shutil.copy2(file, draft)
+            _settle(draft / file.name)
         _make_sure(draft / home.database.name)
         shutil.rmtree(copy.folder, ignore_errors=True)
         draft.rename(copy.folder)
+        _settle(home.copies)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     for old in [one for one in copies(home) if one.why == why][_KEPT[why] :]:
@@ -86,8 +88,16 @@ def _make_sure(database: Path) -> None:
         (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if said != "ok":
         raise sqlite3.DatabaseError(said)
-    with database.open("rb") as file:
-        os.fsync(file.fileno())
+    _settle(database)
+
+
+def _settle(path: Path) -> None:
+    """See that a file with its name, or a folder, is on the disk: a power cut may leave it empty otherwise."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def keep_copies(
@@ -95,6 +105,7 @@ def keep_copies(
 ) -> None:
     """Copy each day from now on, in a thread, and once more when ``held`` is unwound.
 
+    What a home cannot do without is put on the disk first, in that thread: nobody waits for it.
     ``report`` hears of copies that could not be made: that stops nothing else.
     """
     ending = threading.Event()
@@ -114,6 +125,11 @@ def keep_copies(
     begun = min(clock.now(), max((one.made for one in copies(home) if one.why == DAY), default=clock.now()))
 
     def each_day() -> None:
+        try:
+            for file in (home.seal_key, home.credentials):
+                _settle(file)
+        except OSError as error:
+            report(f"{home.root} could not be put on its disk: {error.strerror}")
         last = begun
         while not clock.wait(ending, last + _EVERY):
             last = clock.now()

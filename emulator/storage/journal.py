@@ -4,12 +4,14 @@
 A range or a new file is put in place from a draft; then its record is kept. A kill between the first byte and
 the last would leave half a range, and properties that no longer fit their file. So each such write is noted
 first, in a file beside the draft, and the note is struck out when all is done. What a killed process left
-noted is done again from the draft, whole; what was not begun stays as it was.
+noted is done again from the draft, whole; what was not begun stays as it was. Where the machine was started
+since, a draft may hold what an earlier request sent, and nothing is done again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import time
@@ -64,6 +66,7 @@ def noted(slot: Slot, call: Call, path: str, stat: os.stat_result | None, **what
         "path": path,
         "seal": seal,
         "at": time.time_ns(),
+        "boot": this_boot(),
         **what,
     }
     os.pwrite(slot.note, json.dumps(note).encode() + b"\n", 1)
@@ -92,6 +95,16 @@ def replay(shares: Kept, folder: str) -> int:
     return done
 
 
+@functools.cache
+def this_boot() -> str:
+    """Name the time since the machine was started; empty if the kernel does not tell it."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def _read(path: str) -> dict[str, Any] | None:
     try:
         with open(path, "rb") as file:
@@ -105,7 +118,12 @@ def _read(path: str) -> dict[str, Any] | None:
 
 
 def _redo(shares: Kept, note: dict[str, Any], draft: int) -> bool:
-    """Do a noted write again if it had begun; False if its file is as it was, or somebody else's now."""
+    """Do a noted write again if it had begun; False if its file is as it was, or somebody else's now.
+
+    False as well if the machine was started since: nobody knows what of the draft reached the disk.
+    """
+    if note.get("boot") != this_boot():
+        return False
     account, share = note["share"]
     root = shares.root(account, share)
     parts = note["path"].split("/")

@@ -141,6 +141,7 @@ def test_a_noted_write_is_done_again_if_it_had_begun(tmp_path: Path, what: str, 
         slot = served.shares.draft()
         os.pwrite(slot.draft, b"1" * 4096, 0)
         note: dict[str, Any] = {"share": [ACCOUNT, "data"], "path": "f", "at": time.time_ns()}
+        note["boot"] = journal.this_boot()
         note["seal"] = None if before is None else [before.st_ino, before.st_size, before.st_mtime_ns]
         if what in ("range", "clear"):
             note[what] = [2048, 4096]
@@ -179,6 +180,7 @@ def test_what_somebody_else_wrote_since_is_left_alone(tmp_path: Path) -> None:
         slot = served.shares.draft()
         note = {"share": [ACCOUNT, "data"], "path": "f", "at": time.time_ns(), "range": [0, 10]}
         note["seal"] = [before.st_ino, before.st_size, before.st_mtime_ns]
+        note["boot"] = journal.this_boot()
         os.pwrite(slot.note, b"1" + json.dumps(note).encode() + b"\n", 0)
         path.write_bytes(b"a job's own content")
         later = time.time() + 60
@@ -190,6 +192,23 @@ def test_what_somebody_else_wrote_since_is_left_alone(tmp_path: Path) -> None:
         (staging / "draft-x").write_bytes(b"y" * 100)
         with Serving(assemble(home)):
             assert path.read_bytes() == b"a job's own content"
+
+
+def test_what_was_noted_before_the_machine_was_started_is_left_as_it_is(tmp_path: Path) -> None:
+    """A draft is written over and over: after a power cut it may hold what an earlier request sent."""
+    home = tmp_path / "home"
+    with Serving(assemble(home)) as served:
+        served.shares.create(ACCOUNT, "data", ShareRecord())
+        served.make("/data/f", b"0" * 100)
+        path = served.folder("data") / "f"
+        slot = served.shares.draft()
+        os.pwrite(slot.draft, b"what another client sent", 0)
+        note = {"share": [ACCOUNT, "data"], "path": "f", "at": time.time_ns(), "range": [0, 10]}
+        note |= {"seal": [path.stat().st_ino, 0, 0], "boot": "before"}
+        os.pwrite(slot.note, b"1" + json.dumps(note).encode() + b"\n", 0)
+    with Serving(assemble(home)):
+        assert path.read_bytes() == b"0" * 100
+        assert list((home / "storage" / ".staging").iterdir()) == []
 
 
 @pytest.fixture
