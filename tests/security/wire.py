@@ -109,7 +109,7 @@ class Client:
         return reply
 
     def _connect(self) -> socket.socket:
-        self._line = socket.create_connection(self._address, timeout=30)
+        self._line = socket.create_connection(self._address, timeout=120)
         self._rest = b""
         return self._line
 
