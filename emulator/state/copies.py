@@ -92,7 +92,7 @@ def _make_sure(database: Path) -> None:
 
 
 def _settle(path: Path) -> None:
-    """See that a file with its name, or a folder, is on the disk: a power cut may leave it empty otherwise."""
+    """See that a file with its name, or a folder, is on the disk: a power cut may empty it otherwise."""
     opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
