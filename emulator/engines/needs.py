@@ -41,7 +41,6 @@ def job_needs(jobs: Iterable[Mapping[str, Any]]) -> list[Need]:
             image = image_request(job, {_PASSWORD: password})
         except (ServiceError, AttributeError):
             continue
-        found[
-            Need(toolkit.tool_type, toolkit.environment_program, image, toolkit.node_image or NODE_SYSTEM)
-        ] = None
+        program = toolkit.environment_for(job[given[0]])
+        found[Need(toolkit.tool_type, program, image, toolkit.node_image or NODE_SYSTEM)] = None
     return list(found)

@@ -192,7 +192,7 @@ def _task(
         node=node.node,
         toolkit=toolkit.tool_type,
         node_image=toolkit.node_image or job.system,
-        environment_program=toolkit.environment_program,
+        environment_program=toolkit.environment_for(settings),
         image=image,
         mounts=_mounts(node, layout, job.cluster_mounts, job.job_mounts, gang),
         directories=_directories(job.definition, job.segment, layout, logs),

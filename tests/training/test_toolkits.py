@@ -111,6 +111,14 @@ def test_pytorch_by_mpi_is_one_command() -> None:
     assert only.command.endswith(f"-n 2 {RUN}")
 
 
+def test_pytorch_gets_no_environment_where_the_job_names_a_python_of_its_own() -> None:
+    toolkit = delivered()["pyTorchSettings"]
+    for named, given in (("", True), ("python", True), ("python3", False), ("/opt/venv/bin/python", False)):
+        program = toolkit.environment_for({**SCRIPT, "pythonInterpreterPath": named})
+        assert (program == toolkit.environment_program) is given
+        assert (program is None) is not given
+
+
 def test_caffe2_runs_on_each_node_with_its_rank() -> None:
     found, _ = planned("caffe2Settings", SCRIPT, 2)
     assert [(one.node, one.file_name("stderr")) for one in found] == [

@@ -33,7 +33,7 @@ from training.support.events import Events, run
 from training.support.files import only_one
 from training.support.interpreters import choose
 from training.support.machine import check_libraries, check_place, check_platform
-from training.support.wheels import Wheel, fetch, unpack
+from training.support.wheels import Wheel, add_pip, fetch, join_packages, unpack
 
 _READY = "environment.json"
 
@@ -45,8 +45,8 @@ class Recipe:
     ``toolkit``: its tool type. ``title``: what is fetched, for people. ``number``: goes up when environments that
     were made before must be made again. ``table``: known wheels by ABI, and by the names that bases need.
     ``more``: wheels beside those. ``unpacked``: bytes of a whole environment. ``trial``: a Python program that
-    computes something and prints the toolkit's version. ``finish``: gets site-packages, the environment's folder
-    and its base once the wheels are unpacked. ``variable``: names a Python.
+    computes something and prints the toolkit's version. ``variable``: names a Python. ``finish``: gets
+    site-packages, the environment's folder and its base once the wheels are unpacked, and adds what these lack.
     """
 
     toolkit: str
@@ -56,8 +56,8 @@ class Recipe:
     more: tuple[Wheel, ...]
     unpacked: int
     trial: str
-    finish: Callable[[Path, Path, Base], None]
     variable: str
+    finish: Callable[[Path, Path, Base], None] | None = None
 
     @property
     def abis(self) -> tuple[str, ...]:
@@ -131,7 +131,10 @@ class Environment:
                 if not wheel.name.startswith("virtualenv-"):
                     unpack(wheel, site, draft)
                 events.progress(f"unpacking {self.base.abi}", number, len(wheels))
-            self._recipe.finish(site, draft, self.base)
+            join_packages(site)
+            add_pip(draft / "bin", self.base.version[0])
+            if self._recipe.finish is not None:
+                self._recipe.finish(site, draft, self.base)
             description = {
                 "version": self._try(draft),
                 "interpreter": self.base.title,

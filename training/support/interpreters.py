@@ -49,9 +49,9 @@ def choose(
         found = look_at(named)
         if found is None or found.abi not in abis:
             fitting = [f"{major}.{minor}" for (major, minor), abi in _ABIS.items() if abi in abis]
+            versions = " or ".join(filter(None, (", ".join(fitting[:-1]), fitting[-1])))
             raise RequirementError(
-                f"{named} is not a CPython {', '.join(fitting[:-1])} or {fitting[-1]} (with four-byte "
-                "Unicode) that runs here.",
+                f"{named} is not a CPython {versions} (with four-byte Unicode) that runs here.",
                 f"Name another with {variable}, or none: then one is found, or fetched.",
             )
         return found

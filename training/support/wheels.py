@@ -172,3 +172,10 @@ def add_pip(folder: Path, major: int) -> None:
     for name in ("pip", f"pip{major}"):
         (folder / name).write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
         (folder / name).chmod(0o755)
+
+
+def join_packages(site: Path) -> None:
+    """Complete what wheels leave to an installer: the beginning of packages of which several bring parts."""
+    for name in ("google", "backports"):
+        if (site / name).is_dir() and not (site / name / "__init__.py").exists():
+            (site / name / "__init__.py").touch()

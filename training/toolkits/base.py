@@ -108,6 +108,10 @@ class Toolkit(ABC):
         program = Path(str(sys.modules[type(self).__module__].__file__)).with_name("make_environment.py")
         return program if program.is_file() else None
 
+    def environment_for(self, settings: Mapping[str, Any]) -> Path | None:  # noqa: ARG002
+        """Give the program that makes the environment of a job with these settings; None: it needs none."""
+        return self.environment_program
+
 
 def spread(count: int, nodes: int) -> list[int]:
     """Give the node of each of ``count`` processes, evenly, the first ones on the master."""
@@ -129,6 +133,11 @@ def mpirun(command: str, count: int, nodes: int) -> str:
     spread = f"--map-by ppr:{-(-count // nodes)}:node"
     options = f'--allow-run-as-root --oversubscribe {spread} --hostfile "$AZ_BATCHAI_MPI_HOST_FILE"'
     return f"mpirun {options} -n {count} {command}"
+
+
+def names_a_python(settings: Mapping[str, Any]) -> bool:
+    """Tell if a job names a Python of its own: its framework is there, not in a toolkit's environment."""
+    return text(settings, "pythonInterpreterPath") not in ("", "python")
 
 
 def text(settings: Mapping[str, Any], name: str) -> str:

@@ -17,14 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from training.support.bases import Base
 from training.support.environment import Recipe, main
 from training.support.openmpi import OPEN_MPI
-from training.support.wheels import add_pip, read_wheels
+from training.support.wheels import read_wheels
 from training.toolkits.cntk.install import add_mpi, add_python
 
 
 def _finish(site: Path, draft: Path, base: Base) -> None:
     add_mpi(site, draft, "sys.prefix")
     add_python(site, base.abi)
-    add_pip(draft / "bin", base.version[0])
 
 
 _TABLE = read_wheels(Path(__file__).with_name("wheels.json"))

@@ -14,12 +14,14 @@ from batchai_scenario.training.toolkits.base import (
     Process,
     Toolkit,
     mpirun,
+    names_a_python,
     script,
     spread,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _BACKEND, _METHOD = "AZ_BATCHAI_PYTORCH_BACKEND", "AZ_BATCHAI_PYTORCH_INIT_METHOD"
 
@@ -42,7 +44,6 @@ class PyTorch(Toolkit):
     """
 
     tool_type = "pytorch"
-    framework = "PyTorch"
     settings_name = "pyTorchSettings"
     settings = PyTorchSettings
 
@@ -66,6 +67,10 @@ class PyTorch(Toolkit):
             "tcp": f"tcp://{nodes.addresses[0]}:{FIRST_PORT}",
         }
         return {_BACKEND: backend, _METHOD: methods.get(backend, "")}
+
+    def environment_for(self, settings: Mapping[str, Any]) -> Path | None:
+        """Give PyTorch 1.0, unless the job names a Python of its own."""
+        return None if names_a_python(settings) else self.environment_program
 
     def processes(self, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:
         """Start a process for each rank; by mpirun with the backend ``mpi``."""

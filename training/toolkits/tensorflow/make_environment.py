@@ -15,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from training.support.environment import Recipe, main
 from training.support.wheels import read_wheels
-from training.toolkits.tensorflow.install import finish
 
 _TABLE = read_wheels(Path(__file__).with_name("wheels.json"))
 RECIPE = Recipe(
@@ -29,7 +28,6 @@ RECIPE = Recipe(
         "import tensorflow as tf; x = tf.constant([[1.0, 2.0]]); y = tf.reduce_sum(tf.nn.relu(2 * x - 1)); "
         "assert tf.Session().run(y) == 4.0; print(tf.__version__)"
     ),
-    finish=lambda site, draft, base: finish(site, draft / "bin", base.version[0]),
     variable="SCENARIO_TENSORFLOW_PYTHON",
 )
 

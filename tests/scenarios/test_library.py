@@ -1,0 +1,53 @@
+"""The library: every scenario can be planned, and its expectations fail a model that has learnt nothing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from batchai_scenario.backends.bodies import check
+from batchai_scenario.backends.errors import UserError
+from batchai_scenario.scenarios.definition.bodies import with_user_account
+from batchai_scenario.scenarios.definition.discovery import LIBRARY, find
+from batchai_scenario.scenarios.definition.expect import limits_of
+
+NAMES = sorted(folder.name for folder in LIBRARY.iterdir())
+TRAINING = [name for name in NAMES if name.endswith("mnist") or name.startswith(("cifar", "batch"))]
+GUESSED = 90.0
+"""Percent of ten classes that a model which learnt nothing takes for another."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_bodies_are_the_services(name: str) -> None:
+    resolved = find(name).resolve({})
+    check("Cluster", with_user_account(resolved.cluster))
+    for body in resolved.jobs.values():
+        check("Job", dict(body))
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_a_model_that_learnt_nothing_fails_it(name: str) -> None:
+    resolved = find(name).resolve({})
+    limits = [
+        limit
+        for section in resolved.expect.values()
+        for metric, one in section.metrics.items()
+        if "error" in metric
+        for limit in limits_of(one, resolved.parameters)
+    ]
+    assert any(not limit.met(GUESSED) for limit in limits)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("pytorch-mnist", {"nodes": "0"}, "nodes"),
+        ("pytorch-mnist", {"nodes": "9"}, "nodes"),
+        ("pytorch-mnist", {"epochs": "none"}, "epochs"),
+        ("pytorch-mnist", {"backend": "nccl"}, "backend"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_name(name: str, values: dict[str, str], told: str) -> None:
+    with pytest.raises(UserError, match=re.escape(told)):
+        find(name).resolve(values)
