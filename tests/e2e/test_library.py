@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.network, pytest.mark.endurance, pytest.mark.timeout(3000)]
 
 RUNS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("keras-mnist", {}),
+    ("keras-mnist", {"backend": "tensorflow"}),
     ("pytorch-gloo", {}),
     ("pytorch-gloo", {"backend": "tcp"}),
     ("pytorch-mnist", {}),

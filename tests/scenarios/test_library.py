@@ -11,6 +11,7 @@ from batchai_scenario.backends.errors import UserError
 from batchai_scenario.scenarios.definition.bodies import with_user_account
 from batchai_scenario.scenarios.definition.discovery import LIBRARY, find
 from batchai_scenario.scenarios.definition.expect import limits_of
+from batchai_scenario.training.toolkits.registry import delivered
 
 NAMES = sorted(folder.name for folder in LIBRARY.iterdir())
 TRAINING = [name for name in NAMES if name.endswith("mnist") or name.startswith(("cifar", "batch"))]
@@ -42,6 +43,7 @@ def test_a_model_that_learnt_nothing_fails_it(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "told"),
     [
+        ("keras-mnist", {"backend": "theano"}, "backend"),
         ("pytorch-mnist", {"nodes": "0"}, "nodes"),
         ("pytorch-mnist", {"nodes": "9"}, "nodes"),
         ("pytorch-mnist", {"epochs": "none"}, "epochs"),
@@ -51,3 +53,16 @@ def test_a_model_that_learnt_nothing_fails_it(name: str) -> None:
 def test_a_bad_value_is_refused_by_its_name(name: str, values: dict[str, str], told: str) -> None:
     with pytest.raises(UserError, match=re.escape(told)):
         find(name).resolve(values)
+
+
+def test_keras_runs_in_the_toolkit_of_its_back_end() -> None:
+    for backend, settings, log in (
+        ("cntk", "cntkSettings", "stdout.txt"),
+        ("tensorflow", "tensorFlowSettings", "stdout-wk-0.txt"),
+    ):
+        resolved = find("keras-mnist").resolve({"backend": backend})
+        (job,) = resolved.jobs.values()
+        check("Job", dict(job))
+        assert [name for name in delivered().names if name in job] == [settings]
+        assert {metric.from_ for metric in resolved.expect["train"].metrics.values()} == {log}
+        assert backend in job["containerSettings"]["imageSourceRegistry"]["image"]

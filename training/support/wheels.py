@@ -36,6 +36,16 @@ def read_wheels(file: Path) -> dict[str, list[Wheel]]:
     return table
 
 
+def with_keras(table: dict[str, list[Wheel]]) -> dict[str, list[Wheel]]:
+    """Add Keras 2.2.4 to the wheels of each ABI that it has wheels for (its YAML has none for Python 3.5)."""
+    keras = read_wheels(Path(__file__).with_name("keras.json"))
+    found = {}
+    for abi, wheels in table.items():
+        names = {wheel["name"] for wheel in wheels}
+        found[abi] = [*wheels, *(wheel for wheel in keras.get(abi, []) if wheel["name"] not in names)]
+    return found
+
+
 def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
     """Put the wheels into ``folder`` unless they are there already; give their paths in order.
 

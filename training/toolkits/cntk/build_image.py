@@ -2,7 +2,7 @@
 
     python build_image.py --tag TAG [--json] [--no-registry] [--force]
 
-Debian bullseye with its python2.7; CNTK, NumPy, SciPy, pip and Open MPI from wheels. ``python``, ``pip`` and
+Debian bullseye with its python2.7; CNTK, Keras, NumPy, SciPy, pip and Open MPI from wheels. ``python``, ``pip`` and
 ``mpirun`` are on PATH. The wheels hold no ``cntk`` program: the image runs Python scripts, not BrainScript.
 """
 
@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 from training.images.builder import main
 from training.images.python27 import recipe
 from training.support.openmpi import OPEN_MPI
-from training.support.wheels import read_wheels
+from training.support.wheels import read_wheels, with_keras
 from training.toolkits.cntk.install import add_mpi, add_python
 
-_TABLE = read_wheels(Path(__file__).with_name("wheels.json"))
+_TABLE = with_keras(read_wheels(Path(__file__).with_name("wheels.json")))
 
 
 def _more(site: Path, prefix: Path) -> None:
