@@ -10,13 +10,13 @@ that what one of them does costs the same however many there are.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
 import secrets
 import shutil
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.errors import MachineError, UserError
@@ -28,6 +28,7 @@ from batchai_scenario.scenarios.report.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 def now() -> datetime:
@@ -204,27 +205,41 @@ def find_run(home: Path, name: str | None) -> Run:
         UserError: There is none, or more than one.
         MachineError: Its record cannot be read.
     """
-    folder = runs_folder(home) / Path(name or "last").name
-    if folder.name == name != ".." and folder.is_dir():
-        found = _read(folder)
-        if isinstance(found, Run):
-            return found
-        raise MachineError(f"{folder / 'run.json'}: {found}.", remedy=REMEDY)
-    runs, _ = read_runs(home)
-    if not runs:
+    folders = [folder for folder in runs_folder(home).glob("*") if folder.is_dir()]
+    if not folders:
         raise UserError("there are no runs yet", "", "scenario run hello")
     if name in (None, "last"):
-        return runs[-1]
+        return _newest(folders)
     name = str(name)
-    some = [run for run in runs if run.record.id.startswith(name) or run.record.id.endswith(name)]
+    same = [folder for folder in folders if folder.name == name]
+    some = same or [f for f in folders if f.name.startswith(name) or f.name.endswith(name)]
+    some.sort(key=_second)
     if len(some) > 1:
-        listed = ", ".join(run.record.id for run in some[-4:])
+        listed = ", ".join(folder.name for folder in some[-4:])
         raise UserError(f"{name!r} stands for {len(some)} runs", "RUN", f"the newest are {listed}")
     if not some:
-        raise UserError(
-            f"there is no run {name!r}", "RUN", did_you_mean(name, [run.record.id for run in runs[-8:]])
-        )
-    return some[0]
+        newest = [folder.name for folder in sorted(folders, key=_second)[-8:]]
+        raise UserError(f"there is no run {name!r}", "RUN", did_you_mean(name, newest))
+    found = _read(some[0])
+    if isinstance(found, Run):
+        return found
+    raise MachineError(f"{some[0] / 'run.json'}: {found}.", remedy=REMEDY)
+
+
+def _newest(folders: list[Path]) -> Run:
+    """Read the newest run that can be read, and of the others as few as that needs."""
+    folders.sort(key=_second, reverse=True)
+    for _, together in itertools.groupby(folders, key=_second):
+        runs = [found for folder in together if isinstance(found := _read(folder), Run)]
+        if runs:
+            return max(runs, key=lambda run: (run.record.created_at, run.record.id))
+    raise MachineError(f"no record of a run can be read: {folders[0].parent}.", remedy=REMEDY)
+
+
+def _second(folder: Path) -> str:
+    """Give the second that stands in a run's id, as text that sorts by time; empty if the name is none."""
+    found = re.search(r"-(\d{8}-\d{6})-[0-9a-f]{4}$", folder.name)
+    return found[1] if found else ""
 
 
 def timings(record: RunRecord) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -177,10 +178,14 @@ def test_runs_are_found_by_parts_of_their_ids(world: World) -> None:
 
 def test_a_record_that_cannot_be_read_hides_no_other(world: World) -> None:
     world.run()
-    broken = world.home / "runs" / "broken"
-    broken.mkdir()
-    (broken / "run.json").write_text("{")
-    assert len(read_runs(world.home)[0]) == 1
+    for name in ("broken", "small-29991231-235959-abcd"):
+        broken = world.home / "runs" / name
+        broken.mkdir()
+        (broken / "run.json").write_text("{")
+    (one,) = read_runs(world.home)[0]
+    assert find_run(world.home, "last").record.id == one.record.id
+    with pytest.raises(MachineError, match=r"abcd/run\.json: it is damaged"):
+        find_run(world.home, "abcd")
 
 
 def test_a_run_that_is_named_is_found_without_the_records_of_others(
@@ -195,9 +200,18 @@ def test_a_run_that_is_named_is_found_without_the_records_of_others(
         return reads(folder)
 
     monkeypatch.setattr(Run, "read", counted)
+    old = world.home / "runs" / "small-20200101-000000-abcd"
+    shutil.copytree(world.home / "runs" / first, old)
     assert find_run(world.home, first).record.id == first
     assert read == [first]
     read.clear()
+    with pytest.raises(UserError, match="stands for 3 runs"):
+        find_run(world.home, "small")
+    assert read == []
+    assert find_run(world.home, "last").record.id == second
+    assert old.name not in read
+    read.clear()
+    shutil.rmtree(old)
     read_runs(world.home)
     assert sorted(read) == sorted([first, second]), "each is read once"
     for name in ("..", ".", "../runs", f"{first}/", f"{world.home}/runs/{first}"):
