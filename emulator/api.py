@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.store import Store
     from batchai_scenario.emulator.storage.shares import Shares
     from batchai_scenario.emulator.storage.snapshots import copy_tree
+    from batchai_scenario.emulator.ui.ports import RunBook
 
 _PLACES = {
     "Address": ("serving", "Address"),
@@ -71,6 +72,7 @@ _PLACES = {
     "ProcessEngine": ("engines.process", "ProcessEngine"),
     "REMEDY": ("state.health", "REMEDY"),
     "ResourceRecords": ("cluster.keeping", "ResourceRecords"),
+    "RunBook": ("ui.ports", "RunBook"),
     "Seal": ("state.seal", "Seal"),
     "Shares": ("storage.shares", "Shares"),
     "Store": ("state.store", "Store"),
@@ -117,6 +119,7 @@ __all__ = [
     "OwnCredentials",
     "ProcessEngine",
     "ResourceRecords",
+    "RunBook",
     "Seal",
     "Shares",
     "Store",

@@ -8,6 +8,7 @@ import threading
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.own import OwnCredentials
     from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.ui.page import Page
 
 __all__ = ["Address", "Credentials", "EmulatorServer", "EmulatorSettings", "read_address"]
 
@@ -117,6 +119,7 @@ class EmulatorServer:
         from batchai_scenario.emulator.state.health import check
         from batchai_scenario.emulator.state.seal import Seal
         from batchai_scenario.emulator.state.store import Store
+        from batchai_scenario.emulator.ui.guard import token_of
 
         self.notices = tuple(self._home.make())
         lock = HomeLock(self._home)
@@ -146,6 +149,7 @@ class EmulatorServer:
         services = make_services(
             held, self._home, settings, store, (clock, even), keys, tokens, blob_url=address.blob_url
         )
+        address = replace(address, page_token=token_of(seal.key))
         gateway = self._gateway(services, tokens, clock, address, log, store, [own.secret for own in known])
         authority = Authority(self._home, clock)
         serve(
@@ -238,6 +242,7 @@ class EmulatorServer:
         from batchai_scenario.emulator.identity.graph import Graph
         from batchai_scenario.emulator.identity.managed import ManagedIdentity
         from batchai_scenario.emulator.identity.service import IdentityService
+        from batchai_scenario.emulator.lazy import Lazy
 
         clients = {id_: (secret,) for id_, secret in self._settings.credentials.clients.items()}
         clients[development.CLIENT] = (*own, *clients.get(development.CLIENT, ()))
@@ -245,6 +250,12 @@ class EmulatorServer:
 
         def passwords(client: str) -> tuple[str, ...]:
             return (*clients.get(client, ()), *directory.passwords(client))
+
+        def show() -> Page:
+            from batchai_scenario.emulator.showing import make_page
+
+            facts = partial(self._facts, address)
+            return make_page(services, self._settings, facts, address.page_token)
 
         return Gateway(
             manager=services.manager,
@@ -262,7 +273,14 @@ class EmulatorServer:
             report=log.error,
             refused=log.info,
             preempt=services.preempt,
+            page=Lazy(show),
         )
+
+    def _facts(self, address: Address) -> dict[str, Any]:
+        """Say what the page says of the emulator itself."""
+        health = self._health(address)
+        told = ("version", "instance", "startedAt", "engine", "gpus", "only", "strict")
+        return {**{name: health[name] for name in told}, "home": str(self._home.root), "url": address.url}
 
     def _health(self, address: Address) -> dict[str, Any]:
         return {

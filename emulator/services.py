@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.home import Home
     from batchai_scenario.emulator.state.store import Store
+    from batchai_scenario.emulator.storage.accounts import Accounts
     from batchai_scenario.emulator.storage.blob.service import BlobService
     from batchai_scenario.emulator.storage.files import FilesService
+    from batchai_scenario.emulator.storage.volumes import Volumes
 
 
 _LASTING = timedelta(seconds=1)
@@ -51,18 +53,20 @@ class StorageServices:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Storage, and the resource manager with the providers behind it."""
+    """Storage, and the resource manager with the providers behind it; no ``clusters`` for storage alone."""
 
     storage: Lazy[StorageServices]
     manager: Lazy[ResourceManager]
-    only_storage: bool
+    accounts: Accounts
+    volumes: Volumes
+    clusters: Clusters | None
     preempt: Callable[[str, str], str]
 
     def steps(self) -> list[Callable[[], object]]:
         """Give what the first requests need, in steps: what is not there yet is built, the rest imported."""
         planning = "batchai_scenario.emulator.launch.build"
         rest: list[Callable[[], object]] = [self.manager, _read_schema, lambda: import_module(planning)]
-        return [self.storage, *([] if self.only_storage else rest)]
+        return [self.storage, *([] if self.clusters is None else rest)]
 
 
 def _read_schema() -> None:
@@ -121,7 +125,9 @@ def make_services(  # noqa: PLR0917 - what every room is made of
     return Services(
         builder.storage,
         Lazy(lambda: builder.manager(clusters)),
-        only_storage=clusters is None,
+        builder.accounts,
+        builder.volumes,
+        clusters,
         preempt=_no_clusters if clusters is None else clusters.controller.preempt,
     )
 
@@ -163,7 +169,7 @@ class _Builder:
         self._clock, self._even = clocks
         self._tokens = tokens
         self._blob_url = blob_url
-        self._accounts = Accounts(
+        self.accounts = Accounts(
             store,
             home,
             development=(development.ACCOUNT, *account_keys),
@@ -172,7 +178,7 @@ class _Builder:
         self._shares = Shares(home, store)
         self._servers = ServerDisks(home)
         self.storage: Lazy[StorageServices] = Lazy(self._storage)
-        self._volumes = Volumes(lambda: self.storage().file, lambda: self.storage().blob, self._servers)
+        self.volumes = Volumes(lambda: self.storage().file, lambda: self.storage().blob, self._servers)
 
     def _storage(self) -> StorageServices:
         from batchai_scenario.emulator.storage.blob.service import BlobService
@@ -180,7 +186,7 @@ class _Builder:
 
         return StorageServices(
             FilesService(
-                self._accounts,
+                self.accounts,
                 self._shares,
                 self._store,
                 (self._clock, self._even),
@@ -188,7 +194,7 @@ class _Builder:
                 copy_seconds=self._settings.copy_seconds,
                 share_days=self._settings.share_days,
             ),
-            BlobService(self._accounts, self._shares, self._store, self._clock, self._home, self._tokens),
+            BlobService(self.accounts, self._shares, self._store, self._clock, self._home, self._tokens),
         )
 
     def clusters(self, held: ExitStack) -> Clusters:
@@ -204,7 +210,7 @@ class _Builder:
             python=self._settings.python,
         )
         held.callback(engines.close)
-        controller = Controller(self._store, self._even, engines, self._volumes, lasting=_LASTING)
+        controller = Controller(self._store, self._even, engines, self.volumes, lasting=_LASTING)
         controller.start()
         held.callback(controller.close)
         return Clusters(controller, engines)
@@ -221,7 +227,7 @@ class _Builder:
         operations = Operations(self._store, self._even, strict=self._settings.strict)
         providers: list[ResourceProvider] = [
             StorageProvider(
-                self._accounts,
+                self.accounts,
                 self._shares,
                 containers,
                 self._clock,
@@ -249,7 +255,7 @@ class _Builder:
             self._clock,
             clusters.controller,
             operations,
-            self._volumes,
+            self.volumes,
             resolve_engine=lambda name: _answering(clusters.engines.for_new(name)),
             gpus=cast("GpuMode", self._settings.gpus),
             servers=self._servers,

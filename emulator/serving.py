@@ -25,6 +25,7 @@ _LOCK_SECONDS = 0.15
 class Address:
     """Where an emulator answers. ``instance`` is its own for ever; ``stop_key`` stops it over HTTP.
 
+    ``page_token`` lets a browser see the page.
     ``proxy_port`` and ``passthrough_port`` are those of its proxies on 127.0.0.1: both stand in for Azure's
     hosts, the second lets other hosts through. ``blob_url`` is where containers are, at ``/ACCOUNT``: many
     clients take the path's first part for the account.
@@ -42,6 +43,12 @@ class Address:
     passthrough_port: int
     blob_url: str
     https_url: str = ""
+    page_token: str = field(default="", repr=False)
+
+    @property
+    def page_url(self) -> str:
+        """Give the address that opens the page, with the token that it needs."""
+        return f"{self.url}/ui?token={self.page_token}"
 
     def to_json(self) -> dict[str, Any]:
         """Write the address file's content."""
@@ -58,6 +65,7 @@ class Address:
             "passthroughPort": self.passthrough_port,
             "blobUrl": self.blob_url,
             "httpsUrl": self.https_url,
+            "pageToken": self.page_token,
         }
 
 
@@ -88,6 +96,7 @@ def last_address(home: Home) -> Address | None:
             passthrough_port=int(found["passthroughPort"]),
             blob_url=str(found.get("blobUrl", "")),
             https_url=str(found.get("httpsUrl", "")),
+            page_token=str(found.get("pageToken", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

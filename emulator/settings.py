@@ -10,6 +10,8 @@ from batchai_scenario.emulator.credentials import NO_CREDENTIALS, Credentials
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batchai_scenario.emulator.ui.ports import RunBook
+
 
 @dataclass(frozen=True, slots=True)
 class EmulatorSettings:
@@ -25,7 +27,7 @@ class EmulatorSettings:
     ``only``: ``files`` for storage alone, without clusters, engines and Batch AI; empty for everything.
     ``https``: on one more port, over TLS, with a certificate of the home's authority for this machine.
     ``copy_seconds``: how long copies of files stay pending. ``share_days``: how long deleted shares can be
-    had back, where nobody set that for their account; 0: not at all.
+    had back, where nobody set that for their account; 0: not at all. ``runs``: the home's runs, for the page.
     """
 
     home: Path
@@ -43,3 +45,4 @@ class EmulatorSettings:
     https: bool = False
     copy_seconds: float = 0.0
     share_days: int = 0
+    runs: RunBook | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.errors import MachineError, UserError
@@ -33,7 +33,8 @@ class EmulatorStatus:
 
     ``running_jobs``: names of the jobs that are not final, read from the home's state whether or not an
     emulator serves it. ``problem`` says why that state cannot be read, ``remedy`` what helps.
-    ``notices``: what was not right with the home and was mended at the start.
+    ``notices``: what was not right with the home and was mended at the start. ``page``: the address that
+    opens its page, with the token in it.
     """
 
     home: Path
@@ -47,6 +48,7 @@ class EmulatorStatus:
     notices: tuple[str, ...] = ()
     problem: str = ""
     remedy: str = ""
+    page: str = field(default="", repr=False)
 
 
 def serve(
@@ -120,6 +122,7 @@ def _described(home: Path, found: Address | None) -> EmulatorStatus:
         pid=found.pid,
         started_at=found.started_at,
         version=found.version,
+        page=found.page_url,
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from batchai_scenario.emulator.api import Credentials, EmulatorSettings
+    from batchai_scenario.emulator.api import Credentials, EmulatorSettings, RunBook
 
 READY_SECONDS = 20.0
 """Seconds that another process may take from locking the home to answering."""
@@ -61,7 +61,8 @@ class ServeOptions:
     (``Retry-After: 15``). ``accounts`` (``NAME:KEY``) and ``clients`` (``ID:SECRET``) are known besides the
     home's own credentials, and so are the published ones with ``development_credentials``. ``only``
     ``files``: storage alone. ``https``: over TLS, too. ``copy_seconds``: how long copies of files stay
-    pending. ``share_days``: how long deleted shares can be had back; 0: not at all.
+    pending. ``share_days``: how long deleted shares can be had back; 0: not at all. ``runs``: the home's
+    runs, for its page.
     """
 
     host: str = "127.0.0.1"
@@ -76,6 +77,7 @@ class ServeOptions:
     https: bool = False
     copy_seconds: float = 0.0
     share_days: int = 0
+    runs: RunBook | None = None
 
     def credentials(self) -> Credentials:
         """Read the accounts and clients; UserError if that cannot be."""
@@ -103,6 +105,7 @@ class ServeOptions:
             https=self.https,
             copy_seconds=self.copy_seconds,
             share_days=self.share_days,
+            runs=self.runs,
         )
 
 

@@ -25,6 +25,7 @@ from batchai_scenario.emulator.cluster.model import (
 from batchai_scenario.emulator.cluster.mounts import file_folder
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.settling import Settler
+from batchai_scenario.emulator.cluster.window import Window
 from batchai_scenario.emulator.errors import NothingToTake
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ class Controller:
         self._records.load()
         self._loop.start()
         self._loop.post(self._settler.recover)
+
+    @property
+    def window(self) -> Window:
+        """Give what those see who only look."""
+        return Window(self._records)
 
     def close(self) -> None:
         """Stop working, within a second. Jobs run on; the next ``start`` finds them."""

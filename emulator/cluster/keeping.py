@@ -160,6 +160,28 @@ class ResourceRecords:
         """Read every cluster from disk, by age, without its nodes."""
         return [read_cluster(item.body).cluster for item in self._store.list(CLUSTER)]
 
+    def every_cluster(self) -> list[Cluster]:
+        """Read every cluster from disk, by age, with its nodes."""
+        with self._store.reading():
+            return [self._with_nodes(document).cluster for document in self._store.list(CLUSTER)]
+
+    def every_job(self, after: int = 0, *, live: bool = False) -> list[tuple[int, Job]]:
+        """Read jobs of all experiments from disk, by age, each with its number: those after a number.
+
+        ``live``: only those with something left to do.
+        """
+        found = self._store.list(JOB, mark=LIVE if live else None, after=after)
+        return [(document.number, read_job(document.body, document.number).job) for document in found]
+
+    def count_jobs(self) -> int:
+        """Count all jobs on disk."""
+        return self._store.count(JOB)
+
+    @property
+    def changes(self) -> int:
+        """Give a number that grows with whatever is written."""
+        return self._store.changes
+
     def page_clusters(
         self, workspaces: Sequence[WorkspaceKey], after: int = 0, limit: int | None = None
     ) -> list[tuple[int, Cluster]]:

@@ -8,13 +8,20 @@ from urllib.parse import urlsplit
 
 from batchai_scenario.emulator.cluster.records import ShareMount
 from batchai_scenario.emulator.errors import EngineError, ServiceError
-from batchai_scenario.emulator.launch.layout import JobLayout, locate_index, output_directory
+from batchai_scenario.emulator.launch.layout import (
+    NODE_ROOT,
+    JobLayout,
+    locate_index,
+    node_path,
+    output_directory,
+    setup_suffix,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path, PurePosixPath
 
-    from batchai_scenario.emulator.cluster.model import Job
+    from batchai_scenario.emulator.cluster.model import Cluster, Job
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.errors import Problem
 
@@ -126,3 +133,38 @@ def file_folder(job: Job, of_cluster: Iterable[ShareMount], directory: str) -> t
     if share.share.startswith(SERVER):
         return None
     return share.account, share.share, "/".join(inside.parts)
+
+
+def setup_folder(cluster: Cluster) -> tuple[str, str, str] | None:
+    """Find (account, share, path in the share) of the output of a cluster's setup task.
+
+    None if it has none, or the folder is on no mounted share or container.
+    """
+    task = (cluster.definition.get("nodeSetup") or {}).get("setupTask")
+    if not task:
+        return None
+    root = NODE_ROOT / "mounts"
+    try:
+        prefix = node_path(
+            str(task.get("stdOutErrPathPrefix") or ""), {"AZ_BATCHAI_MOUNT_ROOT": str(root)}, "setupTask"
+        )
+    except ServiceError:
+        return None
+    places = [volume.place for volume in volumes(cluster.definition, CLUSTER_VOLUMES)]
+    found = locate_index(prefix / _suffix(cluster), [root / place.path for place in places])
+    if found is None or places[found[0]].share.startswith(SERVER):
+        return None
+    place = places[found[0]]
+    return place.account, place.share, "/".join(found[1].parts)
+
+
+def _suffix(cluster: Cluster) -> str:
+    where = cluster.key.workspace
+    return setup_suffix(
+        cluster.definition,
+        subscription=where.subscription,
+        group=where.group,
+        workspace=where.workspace,
+        cluster=cluster.key.name,
+        guid=cluster.guid,
+    )

@@ -6,6 +6,7 @@
 ``/metadata/endpoints``                                    what a command line asks a cloud for
 ``/MSI/token``, ``/metadata/identity/oauth2/token``        tokens for managed identities
 ``/.emulator/...``                                         the emulator itself: health, stop, preempt
+``/ui/...``                                                the page for a person's browser
 ``/blob/{account}/...``                                    Azure Blob
 ``/{account}/...``                                         Azure Files; on the port for Blob, Azure Blob
 =========================================================  =================================================
@@ -24,6 +25,7 @@ from urllib.parse import unquote
 from batchai_scenario.emulator.arm.metadata import cloud_metadata
 from batchai_scenario.emulator.clouds import place_of
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.gateway.browser import BrowserDoor
 from batchai_scenario.emulator.gateway.failing import CODE, LONGEST, failed, line_of, of_machine
 from batchai_scenario.emulator.gateway.head import RequestHead
 from batchai_scenario.emulator.gateway.managing import ManagerDoor
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.arm.manager import ResourceManager
     from batchai_scenario.emulator.clouds import CloudHost
+    from batchai_scenario.emulator.gateway.browser import WebPage
     from batchai_scenario.emulator.identity.graph import Graph
     from batchai_scenario.emulator.identity.managed import ManagedIdentity
     from batchai_scenario.emulator.identity.service import IdentityService
@@ -117,12 +120,14 @@ class Gateway:
         stop: Callable[[], None],
         report: Callable[[str], None],
         preempt: Callable[[str, str], str],
+        page: Lazy[WebPage],
         refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Put the door together; ``report`` hears what nobody expected, ``refused`` of failed requests."""
         self._refused = refused
         self._management = ManagerDoor(manager, tokens, clock)
         self._own = OwnDoor(health=health, stop_key=stop_key, stop=stop, preempt=preempt)
+        self._browser = BrowserDoor(page)
         self._identity = identity
         self._tokens = tokens
         self._managed = managed
@@ -181,6 +186,8 @@ class Gateway:
             await self._token(asked, receive, send)
         elif asked.first == ".emulator":
             await self._own.answer(asked, query_of(scope), send)
+        elif asked.first == "ui":
+            await self._browser.answer(asked, scope, receive, send)
         elif asked.raw_path == "/metadata/endpoints":
             await self._describe(asked, query_of(scope), send)
         elif self._managed.owns(asked.raw_path):

@@ -218,6 +218,12 @@ class Store:
             ).fetchall()
         return [self._document(row) for row in rows]
 
+    def count(self, kind: str) -> int:
+        """Count the documents of a kind."""
+        with self._lock:
+            (found,) = self._db.execute("SELECT COUNT(*) FROM documents WHERE kind = ?", (kind,)).fetchone()
+        return int(found)
+
     def delete(self, kind: str, id: str) -> bool:  # noqa: A002
         """Delete a document; False if there was none."""
         with self._lock:

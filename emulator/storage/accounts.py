@@ -107,6 +107,11 @@ class Accounts:
         """Tell whether no new account may have this name: one has it, or the emulator's own paths do."""
         return name in OWN_PATHS or name in self._accounts
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name all accounts, sorted."""
+        return tuple(sorted(self._accounts))
+
     def list(self, scope: str) -> list[Account]:
         """List the accounts below a scope (``subscription`` or ``subscription/group``), by name."""
         below = scope + "/"

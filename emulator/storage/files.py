@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import shutil
+import uuid
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,7 +19,7 @@ from batchai_scenario.emulator.storage.deleted import DeletedShares
 from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.leases import Leases
-from batchai_scenario.emulator.storage.names import split_path
+from batchai_scenario.emulator.storage.names import check_new_name, split_path
 from batchai_scenario.emulator.storage.pending import Copies
 from batchai_scenario.emulator.storage.routes import find_operation
 from batchai_scenario.emulator.storage.sas import FILES, file_link
@@ -177,6 +180,54 @@ class FilesService:
             return listing.count_untold(self._shares.root(account, share), path)
         except StorageError:
             return 0
+
+    def open_file(self, account: str, share: str, path: str) -> int:
+        """Open a file for reading: a descriptor that the caller closes; from any thread.
+
+        Raises:
+            StorageError: there is no such share or file.
+        """
+        _, parts = split_path(f"{share}/{path}")
+        with tree.find_file(self._shares.root(account, share), parts) as found:
+            return found.open(os.O_RDONLY)
+
+    def put_file(self, account: str, share: str, path: str, draft: Path) -> None:
+        """Put a file of the staging folder in a share, in one step, as a job or a person may; any thread.
+
+        The folders above it are made. What stood there is replaced.
+
+        Raises:
+            StorageError: there is no such share, its name may not be, or a directory stands there.
+        """
+        _, parts = split_path(f"{share}/{path}")
+        root = self._shares.root(account, share)
+        for depth in range(1, len(parts)):
+            if tree.status_of(root, parts[:depth]) is None:
+                tree.make_directory(root, parts[:depth])
+        check_new_name(parts[-1])
+        draft.chmod(tree.MODE)
+        try:
+            tree.put(root, parts, os.fspath(draft))
+        except OSError as error:
+            if error.errno != errno.EXDEV:  # a person linked the share to another disk
+                raise
+            fd, _, _ = tree.make_file(root, parts)
+            with os.fdopen(fd, "wb") as file, draft.open("rb") as source:
+                file.truncate()
+                shutil.copyfileobj(source, file)
+            draft.unlink()
+
+    def draft(self) -> Path:
+        """Give a path in the staging folder that nobody uses."""
+        return Path(self._shares.staging) / uuid.uuid4().hex
+
+    def shares(self, account: str) -> list[str]:
+        """List the names of an account's shares."""
+        return self._shares.list(account)
+
+    def usage(self, account: str, share: str) -> int:
+        """Add up the bytes in a share's files."""
+        return self._shares.usage(account, share)
 
     def list_folder(self, account: str, share: str, path: str) -> list[Entry]:
         """List a folder by name (``.``: the share's own); empty if it or its share does not exist."""

@@ -44,11 +44,35 @@ class Volumes:
         """Find a folder of a file server's disk; EngineError ``FileServerMountError``."""
         return self._servers.find(server_id, directory)
 
+    def places(self, account: str) -> list[str]:
+        """Name an account's shares, then its containers as ``_blob/<name>``."""
+        found = [_CONTAINER + name for name in self._blobs().containers.list(account)]
+        return [*self._files().shares(account), *found]
+
+    def put_file(self, account: str, share: str, path: str, draft: Path) -> None:
+        """Put a file of ours, made at ``draft()``, in a share in one step; StorageError."""
+        self._files().put_file(account, share, path, draft)
+
+    def draft(self) -> Path:
+        """Give a path where a file may be made that ``put_file`` takes."""
+        return self._files().draft()
+
+    def usage(self, account: str) -> int:
+        """Add up the bytes in the files of an account's shares."""
+        files = self._files()
+        return sum(files.usage(account, share) for share in files.shares(account))
+
     def list_folder(self, account: str, share: str, path: str) -> list[Entry]:
         """List one level of a folder; empty if it does not exist."""
         if share.startswith(_CONTAINER):
             return self._blobs().list_folder(account, share.removeprefix(_CONTAINER), path)
         return self._files().list_folder(account, share, path)
+
+    def open_file(self, account: str, share: str, path: str) -> int:
+        """Open a file for reading: a descriptor that the caller closes; StorageError if there is none."""
+        if share.startswith(_CONTAINER):
+            return self._blobs().open_file(account, share.removeprefix(_CONTAINER), path)
+        return self._files().open_file(account, share, path)
 
     def count_untold(self, account: str, share: str, path: str) -> int:
         """Count the files below a folder whose names no listing can tell (see ``listing``)."""

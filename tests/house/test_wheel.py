@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import batchai_scenario.emulator.ui
+
 ROOT = Path(__file__).parents[2]
 ROOMS = ("backends", "emulator", "scenarios", "schema", "training")
 
@@ -54,6 +56,9 @@ def test_one_import_package_is_installed(wheel: Path) -> None:
     for room in ROOMS:
         assert any(name.startswith(f"batchai_scenario/{room}/") for name in names), room
     assert "batchai_scenario/training/toolkits/cntk/toolkit.py" in names
+    page = Path(batchai_scenario.emulator.ui.__file__).parent
+    for file in (*page.glob("static/*"), *page.glob("templates/*")):
+        assert f"batchai_scenario/emulator/ui/{file.relative_to(page)}" in names, file.name
     assert "batchai_scenario/emulator/batchai/versions/v2018_05_01/version.py" in names
 
 

@@ -56,6 +56,7 @@ def ways(told: dict[str, str]) -> dict[str, tuple[str, str, dict[str, str], str]
     msi = {"resource": RESOURCE}
     group = "/subscriptions/s/resourceGroups/g?api-version=2018-05-01"
     return {
+        "page": ("GET", "/ui/api/overview", {"Cookie": told["page"]}, ""),
         "health": ("GET", "/.emulator/health", {}, ""),
         "stop": ("POST", "/.emulator/stop", {"Authorization": f"Bearer {told['stop']}"}, ""),
         "nothing": ("GET", "/", {}, ""),

@@ -89,11 +89,12 @@ def test_another_user_gets_401_whatever_it_knows(home: Home, served: Address) ->
         "account": development.ACCOUNT,
         "key": own.account_key,
         "stop": served.stop_key,
+        "page": f"scenario-ui-{served.port}={served.page_token}",
     }
     ports = [str(served.proxy_port), str(served.passthrough_port)]
     done = _as_nobody(told, served.url, served.blob_url, served.https_url, *ports)
     assert set(done.values()) == {401}, done
-    assert len(done) == (24 + 15 if served.https_url else 24)
+    assert len(done) == (25 + 16 if served.https_url else 25)
     # The same requests are answered when the owner sends them.
     mine = {
         name: other_user.ask(served.url, way) for name, way in other_user.ways(told).items() if name != "stop"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.storage import listing
+from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.blocks import Blocks
 from batchai_scenario.emulator.storage.blob.call import BlobCall
 from batchai_scenario.emulator.storage.blob.containers import Containers
@@ -21,6 +23,7 @@ from batchai_scenario.emulator.storage.blob.routes import find_operation
 from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.files import Entry
 from batchai_scenario.emulator.storage.front import Front
+from batchai_scenario.emulator.storage.names import split_path
 from batchai_scenario.emulator.storage.sas import BLOBS, blob_link
 from batchai_scenario.emulator.storage.times import moment
 
@@ -130,6 +133,18 @@ class BlobService:
             return listing.count_untold(self.containers.root(account, container), path)
         except StorageError:
             return 0
+
+    def open_file(self, account: str, container: str, path: str) -> int:
+        """Open a file for reading: a descriptor that the caller closes; from any thread.
+
+        Raises:
+            StorageError: there is no such container or file.
+        """
+        _, parts = split_path(f"{container}/{path}")
+        with tree.find(self.containers.root(account, container), parts) as found:
+            if found.is_directory:
+                raise failure("BlobNotFound")
+            return found.open(os.O_RDONLY)
 
     def list_folder(self, account: str, container: str, path: str) -> list[Entry]:
         """List a folder by name; empty if it does not exist. May be called from any thread.

@@ -94,12 +94,18 @@ def serve(
 
     def ready(status: EmulatorStatus) -> None:
         if as_json:
-            said = {"event": "ready", **_as_json(status), "notices": list(status.notices)}
+            said = {
+                "event": "ready",
+                **_as_json(status),
+                "page": status.page,
+                "notices": list(status.notices),
+            }
             console.json(said | (_doors_as_json(status.home) if only else {}))
             return
         for notice in status.notices:
             console.line(notice, "yellow")
         console.line(f"serving {status.home} at {status.url}", "bold")
+        console.line(f"look at it in a browser: {status.page}")
         if options.development_credentials:
             console.line(_PUBLISHED, "yellow")
         if only:
