@@ -229,6 +229,7 @@ class _Builder:
             StorageProvider(
                 self.accounts,
                 self._shares,
+                self.storage().file.deleted,
                 containers,
                 self._clock,
                 retry_after=int(operations.retry_after),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 from azure.storage.fileshare import ShareClient
@@ -223,3 +224,99 @@ def test_signatures_are_refused_by_the_propertys_name(
     body |= service if action == "ListServiceSas" else account
     answer = manager.ask("POST", f"{ACCOUNT}/{action}", {**body, **change})
     assert (answer.status_code, answer.json()["error"]["target"]) == (400, target)
+
+
+SERVICE = {
+    "fileServices": f"{ACCOUNT}/fileServices/default",
+    "blobServices": f"{ACCOUNT}/blobServices/default",
+}
+RULE = {
+    "allowedOrigins": ["https://page.example"],
+    "allowedMethods": ["GET"],
+    "allowedHeaders": ["*"],
+    "exposedHeaders": [],
+    "maxAgeInSeconds": 60,
+}
+
+
+@pytest.mark.parametrize(("service", "kind"), [("fileServices", "file"), ("blobServices", "blob")])
+def test_rules_for_browsers_hold_at_the_services_own_endpoint(
+    manager: SignedIn, service: str, kind: str
+) -> None:
+    endpoint = manager.body("GET", ACCOUNT)["properties"]["primaryEndpoints"][kind]
+    asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "GET"}
+    for rules, status in (([RULE], 200), ([], 403)):
+        body = {"properties": {"cors": {"corsRules": rules}}}
+        set_to = manager.body("PUT", SERVICE[service], body)
+        assert set_to["properties"]["cors"]["corsRules"] == rules
+        assert manager.body("GET", SERVICE[service]) == set_to
+        assert requests.options(f"{endpoint}x/y", headers=asked, timeout=10).status_code == status
+
+
+def test_deleted_shares_are_kept_listed_and_restored(manager: SignedIn) -> None:
+    policy = {"shareDeleteRetentionPolicy": {"enabled": True, "days": 3}}
+    assert manager.body("GET", SERVICE["fileServices"])["properties"]["shareDeleteRetentionPolicy"] == {
+        "enabled": False
+    }
+    assert manager.body("PUT", SERVICE["fileServices"], {"properties": policy})["properties"] == {
+        "cors": {"corsRules": []},
+        **policy,
+    }
+    others = {one["name"] for one in manager.body("GET", SHARES)["value"]}
+    for name in ("soft", "soft-b"):
+        manager.body("PUT", f"{SHARES}/{name}", {"properties": {"metadata": {"a": "b"}}})
+    assert manager.ask("DELETE", f"{SHARES}/soft").status_code == 200
+    assert manager.ask("GET", f"{SHARES}/soft").status_code == 404
+    assert {one["name"] for one in manager.body("GET", SHARES)["value"]} - others == {"soft-b"}
+    found, link = [], ""
+    for _ in range(9):
+        query = {"$expand": "deleted", "$maxpagesize": "1"}
+        page_ = manager.session.get(link, timeout=20).json() if link else manager.body("GET", SHARES, **query)
+        found += page_["value"]
+        link = page_.get("nextLink", "")
+        if not link:
+            break
+    gone, other = (one for one in found if one["name"] not in others)
+    assert (gone["name"], other["name"], "deleted" in other["properties"]) == ("soft", "soft-b", False)
+    told = gone["properties"]
+    assert (told["deleted"], told["remainingRetentionDays"], told["metadata"]) == (True, 3, {"a": "b"})
+    body = {"deletedShareName": "soft", "deletedShareVersion": told["version"]}
+    for wrong in ({}, {**body, "deletedShareName": "other"}, {**body, "deletedShareVersion": None}):
+        assert manager.ask("POST", f"{SHARES}/soft/restore", wrong).status_code == 400
+    missing = manager.ask("POST", f"{SHARES}/soft/restore", {**body, "deletedShareVersion": "01D6"})
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "ShareNotFound")
+    assert manager.ask("POST", f"{SHARES}/soft/restore", body).status_code == 200
+    assert manager.body("GET", f"{SHARES}/soft")["properties"]["metadata"] == {"a": "b"}
+    manager.body(
+        "PUT", SERVICE["fileServices"], {"properties": {"shareDeleteRetentionPolicy": {"enabled": False}}}
+    )
+    for name in ("soft", "soft-b"):
+        assert manager.ask("DELETE", f"{SHARES}/{name}").status_code == 200
+    left = manager.body("GET", SHARES, **{"$expand": "deleted"})["value"]
+    assert {one["name"] for one in left} == others
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({"cors": {"rules": []}}, "properties.cors"),
+        ({"cors": {"corsRules": [RULE] * 6}}, "properties.cors.corsRules"),
+        ({"cors": {"corsRules": [{**RULE, "more": 1}]}}, "properties.cors.corsRules[0]"),
+        ({"cors": {"corsRules": [{**RULE, "allowedOrigins": "*"}]}}, "corsRules[0].allowedOrigins"),
+        ({"cors": {"corsRules": [{**RULE, "allowedMethods": ["TRACE"]}]}}, "corsRules[0].allowedMethods"),
+        ({"cors": {"corsRules": [{**RULE, "maxAgeInSeconds": -1}]}}, "corsRules[0].maxAgeInSeconds"),
+        ({"shareDeleteRetentionPolicy": {"days": 7}}, "shareDeleteRetentionPolicy.enabled"),
+        ({"shareDeleteRetentionPolicy": {"enabled": True}}, "shareDeleteRetentionPolicy.days"),
+        ({"shareDeleteRetentionPolicy": {"enabled": True, "days": 366}}, "shareDeleteRetentionPolicy.days"),
+        ({"shareDeleteRetentionPolicy": 7}, "properties.shareDeleteRetentionPolicy"),
+        ({"protocolSettings": {"smb": {"versions": "SMB3.0"}}}, "properties.protocolSettings"),
+    ],
+)
+def test_what_is_wrong_with_a_services_properties_changes_nothing(
+    manager: SignedIn, properties: dict[str, Any], said: str
+) -> None:
+    before = manager.body("GET", SERVICE["fileServices"])
+    body = {"properties": {"cors": {"corsRules": [RULE]}, **properties}}
+    answer = manager.ask("PUT", SERVICE["fileServices"], body)
+    assert (answer.status_code, said in answer.json()["error"]["target"]) == (400, True)
+    assert manager.body("GET", SERVICE["fileServices"]) == before

@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def provider(home: Served) -> StorageProvider:
     containers = Containers(home.home, home.shares.records, home.shares.staging)
-    return StorageProvider(home.accounts, home.shares, containers, home.clock)
+    return StorageProvider(home.accounts, home.shares, home.service.deleted, containers, home.clock)
 
 
 def _ask(

@@ -57,9 +57,7 @@ OPERATIONS = (
     ManagementOperation("Usages_ListByLocation", "GET", "/locations/L/usages"),
     ManagementOperation("BlobServices_List", "GET", "A/blobServices"),
     ManagementOperation("BlobServices_GetServiceProperties", "GET", "A/blobServices/default"),
-    ManagementOperation(
-        "BlobServices_SetServiceProperties", "PUT", "A/blobServices/default", "what holds here anyway"
-    ),
+    ManagementOperation("BlobServices_SetServiceProperties", "PUT", "A/blobServices/default", "CORS rules"),
     ManagementOperation("BlobContainers_List", "GET", "A/blobServices/default/containers"),
     ManagementOperation(
         "BlobContainers_Create", "PUT", "A/blobServices/default/containers/C", "private ones"
@@ -70,7 +68,10 @@ OPERATIONS = (
     ManagementOperation("FileServices_List", "GET", "A/fileServices"),
     ManagementOperation("FileServices_GetServiceProperties", "GET", "A/fileServices/default"),
     ManagementOperation(
-        "FileServices_SetServiceProperties", "PUT", "A/fileServices/default", "what holds here anyway"
+        "FileServices_SetServiceProperties",
+        "PUT",
+        "A/fileServices/default",
+        "CORS rules, retention of deleted shares",
     ),
     ManagementOperation("FileShares_List", "GET", "A/fileServices/default/shares"),
     ManagementOperation("FileShares_Create", "PUT", "A/fileServices/default/shares/S"),
@@ -79,6 +80,7 @@ OPERATIONS = (
     ManagementOperation(
         "FileShares_Delete", "DELETE", "A/fileServices/default/shares/S", "without snapshots"
     ),
+    ManagementOperation("FileShares_Restore", "POST", "A/fileServices/default/shares/S/restore"),
 )
 
 
@@ -117,9 +119,9 @@ not edit. `A` is `/storageAccounts/ACCOUNT`, and all paths stand below
 `/subscriptions/S[/resourceGroups/G]/providers/Microsoft.Storage`. A version newer than those that are known
 is served as the newest, with a `Warning`. What has no row here is refused: 404 `InvalidResourceType` with its
 name. A property of a service, share or container that would have no effect here is refused by its path, a
-query parameter (`$expand`, `include`, `$filter`) and `x-ms-snapshot` by its name. A share that has snapshots
-stays: its own endpoint deletes them. Of an account location, tags, SKU and kind are kept; its other
-properties are as the answer tells, whatever was asked.
+query parameter (`$expand` except `deleted` of shares, `include`, `$filter`) and `x-ms-snapshot` by its
+name. A share that has snapshots stays: its own endpoint deletes them. Of an account location, tags, SKU and
+kind are kept; its other properties are as the answer tells, whatever was asked.
 
 | operation | method | path | served |
 | --- | --- | --- | --- |

@@ -10,7 +10,7 @@ from batchai_scenario.emulator.arm.bodies import read_all, together
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
-from batchai_scenario.emulator.storage.errors import StorageError
+from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
+    from batchai_scenario.emulator.storage.deleted import DeletedShares
+    from batchai_scenario.emulator.storage.shares import Shares
 
 _TIER = "x-ms-access-tier"
 _TIERS = ("TransactionOptimized", "Hot", "Cool", "Premium")
@@ -27,7 +29,7 @@ _PAGING = ("$maxpagesize", "$skiptoken")
 
 
 class Folders(Protocol):
-    """Where shares or containers are: ``Shares`` or ``Containers``."""
+    """Where shares or containers are: ``ManagedShares`` or ``Containers``."""
 
     def list(self, account: str) -> list[str]:
         """List names, sorted."""
@@ -58,32 +60,76 @@ class Folders(Protocol):
 class Kind:
     """What differs between the two services: their type names, and the properties of what they hold.
 
-    ``read`` puts a body's properties into a record, ``write`` tells them; ``settings`` are the service's own
-    properties, which cannot be changed here.
+    ``read`` puts a body's properties into a record, ``write`` tells them.
     """
 
     service: str
     item: str
     read: Callable[[ShareRecord, dict[str, Any]], None]
     write: Callable[[ShareRecord], dict[str, Any]]
-    settings: Mapping[str, Any]
 
 
-def answer(request: ArmRequest, kind: Kind, folders: Folders, account: str, entity_id: str) -> ArmResponse:
+class Settings(Protocol):
+    """The properties of a service itself."""
+
+    def tell(self, account: str) -> dict[str, Any]:
+        """Give them."""
+        ...
+
+    def change(self, account: str, properties: Mapping[str, Any]) -> None:
+        """Set some of them; ServiceError for what is wrong or cannot be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """A service that is managed: what it holds, its properties, and what was deleted, where that is kept."""
+
+    kind: Kind
+    folders: Folders
+    settings: Settings
+    deleted: DeletedShares | None = None
+
+
+class ManagedShares:
+    """Shares as ``Folders``; those that are deleted are kept for as long as their account says."""
+
+    def __init__(self, shares: Shares, deleted: DeletedShares) -> None:
+        self._shares, self._deleted = shares, deleted
+        self.list, self.read = shares.list, shares.read
+        self.create, self.save = shares.create, shares.save
+
+    def delete(self, account: str, name: str) -> str:
+        """Delete a share that has no snapshots; empty if it is kept."""
+        if self._shares.snapshots(account, name):
+            raise failure("ShareHasSnapshots")
+        return "" if self._deleted.keep(account, name) else self._shares.delete(account, name)
+
+    def discard(self, folder: str) -> None:
+        """Remove what was moved aside, if anything was."""
+        if folder:
+            self._shares.discard(folder)
+
+
+def answer(request: ArmRequest, managed: Managed, account: str, entity_id: str) -> ArmResponse:
     """Answer what is asked of a service of an account, or of what it holds.
 
     Raises:
         ServiceError: what there is not, or what is not emulated, by its name.
     """
-    types = request.types[1:]
+    types, kind = request.types[1:], managed.kind
+    item = _Item(managed, account, f"{entity_id}/{kind.service}/default/{kind.item}")
+    is_list = len(types) > 1 and not types[1][1]
     if request.action:
+        if managed.deleted and (request.method, request.action.lower()) == ("POST", "restore"):
+            return _in_words(lambda: item.restore(request, managed.deleted, types[-1][1]))
         raise _refused(f"{kind.service}/{request.action}")
-    _check_asked(request, _PAGING if len(types) > 1 and not types[1][1] else ())
+    _check_asked(request, _PAGING if is_list else (), expand=bool(is_list and managed.deleted))
     service = {
         "id": f"{entity_id}/{kind.service}/default",
         "name": "default",
         "type": f"Microsoft.Storage/storageAccounts/{kind.service}",
-        "properties": dict(kind.settings),
+        "properties": managed.settings.tell(account),
     }
     if len(types) == 1 and not types[0][1]:
         return ArmResponse(200, {"value": [service]})
@@ -93,25 +139,37 @@ def answer(request: ArmRequest, kind: Kind, folders: Folders, account: str, enti
         )
     if len(types) == 1:
         if request.method == "PUT":
-            _same(request.body or {}, kind)
+            managed.settings.change(account, (request.body or {}).get("properties") or {})
+            service["properties"] = managed.settings.tell(account)
         elif request.method != "GET":
             raise _refused(f"{request.method} of {kind.service}")
         return ArmResponse(200, service)
     if len(types) > 2 or types[1][0] != kind.item:  # noqa: PLR2004 - service and item
         raise _refused("/".join(name for name, _ in types))
-    item = _Item(kind, folders, account, f"{entity_id}/{kind.service}/default/{kind.item}")
+    return _in_words(lambda: item.list(request) if is_list else item.one(request, types[1][1]))
+
+
+def _in_words(ask: Callable[[], ArmResponse]) -> ArmResponse:
+    """Put a refusal of storage into the resource manager's words."""
     try:
-        return item.list(request) if not types[1][1] else item.one(request, types[1][1])
+        return ask()
     except StorageError as error:
         raise ServiceError(error.status, error.code, error.message) from None
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    kind: Kind
-    folders: Folders
+    managed: Managed
     account: str
     prefix: str
+
+    @property
+    def kind(self) -> Kind:
+        return self.managed.kind
+
+    @property
+    def folders(self) -> Folders:
+        return self.managed.folders
 
     def list(self, request: ArmRequest) -> ArmResponse:
         if request.method != "GET":
@@ -121,13 +179,27 @@ class _Item:
             text = f"$maxpagesize is a number from 1 to {_PAGE}."
             raise ServiceError(400, "InvalidQueryParameterValue", text, "$maxpagesize")
         start = request.query.get("$skiptoken", "")
-        names = [name for name in self.folders.list(self.account) if name >= start]
+        expand = request.query.get("$expand", "")
+        gone = self._deleted() if expand else {}
+        names = [name for name in sorted([*self.folders.list(self.account), *gone]) if name >= start]
         shown, more = names[: int(size)], names[int(size) :]
-        body: dict[str, Any] = {"value": [entity for name in shown if (entity := self._told(name))]}
+        found = (gone.get(name) or self._told(name) for name in shown)
+        body: dict[str, Any] = {"value": [entity for entity in found if entity]}
         if more:
             query = f"api-version={request.api_version}&$maxpagesize={size}&$skiptoken={more[0]}"
+            query += f"&$expand={expand}" if expand else ""
             body["nextLink"] = f"{request.base_url.rstrip('/')}{request.path}?{query}"
         return ArmResponse(200, body)
+
+    def restore(self, request: ArmRequest, deleted: DeletedShares | None, name: str) -> ArmResponse:
+        """Give a deleted share back, under its own name."""
+        body = request.body or {}
+        given, version = body.get("deletedShareName"), body.get("deletedShareVersion")
+        if deleted is None or not isinstance(version, str) or given != name:
+            text = "The body has deletedShareName, which is the share's own name, and deletedShareVersion."
+            raise ServiceError(400, "InvalidValuesForRequestParameters", text, "deletedShareName")
+        deleted.restore(self.account, name, version)
+        return ArmResponse(200)
 
     def one(self, request: ArmRequest, name: str) -> ArmResponse:
         verbs = {"PUT": self._put, "PATCH": self._patch, "GET": self._get, "DELETE": self._delete}
@@ -175,8 +247,24 @@ class _Item:
         except StorageError:
             return {}  # it vanished meanwhile
 
-    def _entity(self, name: str) -> dict[str, Any]:
-        record, status = self.folders.read(self.account, name)
+    def _deleted(self) -> dict[str, dict[str, Any]]:
+        """Describe deleted shares, by a key that stands behind their name."""
+        return {
+            f"{share.name}!{share.version}": self._entity(
+                share.name,
+                (share.record, share.status),
+                deleted=True,
+                version=share.version,
+                deletedTime=wire_time(share.at),
+                remainingRetentionDays=share.remaining,
+            )
+            for share in (self.managed.deleted.kept(self.account) if self.managed.deleted else ())
+        }
+
+    def _entity(
+        self, name: str, known: tuple[ShareRecord, os.stat_result] | None = None, **more: object
+    ) -> dict[str, Any]:
+        record, status = known or self.folders.read(self.account, name)
         changed = datetime.fromtimestamp(record.changed / 1e9, timezone.utc)
         return {
             "id": f"{self.prefix}/{name}",
@@ -187,14 +275,16 @@ class _Item:
                 "lastModifiedTime": wire_time(changed),
                 "metadata": record.metadata,
                 **self.kind.write(record),
+                **more,
             },
         }
 
 
-def _check_asked(request: ArmRequest, known: tuple[str, ...]) -> None:
+def _check_asked(request: ArmRequest, known: tuple[str, ...], *, expand: bool) -> None:
     """Refuse what would go unheard; ``include=none`` is so: a share with snapshots stays."""
+    fine = [("include", "none"), *([("$expand", "deleted")] if expand else [])]
     for name, text in request.query.items():
-        if name not in ("api-version", *known) and (name, text.lower()) != ("include", "none"):
+        if name not in ("api-version", *known) and (name, text.lower()) not in fine:
             reason = f"{name} is not emulated here: leave it out."
             raise ServiceError(400, "InvalidQueryParameterValue", reason, name)
     if "x-ms-snapshot" in request.headers:
@@ -277,17 +367,6 @@ def _nothing_more(properties: Mapping[str, Any]) -> None:
         raise together(wrong)
 
 
-def _same(body: Mapping[str, Any], kind: Kind) -> None:
-    """Let a service's properties be set to what they are; refuse what would have no effect."""
-    wrong = [
-        _wrong(name, "it cannot be changed here; what the service's own endpoint takes, works")
-        for name, value in (body.get("properties") or {}).items()
-        if value is not None and value != kind.settings.get(name)
-    ]
-    if wrong:
-        raise together(wrong)
-
-
 def _wrong(name: str, why: str) -> ServiceError:
     target = f"properties.{name}"
     return ServiceError(400, "InvalidValuesForRequestParameters", f"{target}: {why}.", target)
@@ -297,11 +376,5 @@ def _refused(what: str) -> ServiceError:
     return ServiceError(404, "InvalidResourceType", f"'{what}' is not emulated in Microsoft.Storage.")
 
 
-SHARES = Kind("fileServices", "shares", _read_share, _write_share, {"cors": {"corsRules": []}})
-CONTAINERS = Kind(
-    "blobServices",
-    "containers",
-    _read_container,
-    _write_container,
-    {"cors": {"corsRules": []}, "deleteRetentionPolicy": {"enabled": False}},
-)
+SHARES = Kind("fileServices", "shares", _read_share, _write_share)
+CONTAINERS = Kind("blobServices", "containers", _read_container, _write_container)

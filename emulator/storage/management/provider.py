@@ -14,7 +14,14 @@ from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.emulator.storage.accounts import KEY_NAMES, AccountExists
 from batchai_scenario.emulator.storage.management.catalogue import KINDS, SKUS, skus, usages
-from batchai_scenario.emulator.storage.management.items import CONTAINERS, SHARES, answer
+from batchai_scenario.emulator.storage.management.items import (
+    CONTAINERS,
+    SHARES,
+    Managed,
+    ManagedShares,
+    answer,
+)
+from batchai_scenario.emulator.storage.management.settings import BlobSettings, FileSettings
 from batchai_scenario.emulator.storage.management.signatures import account_sas, service_sas
 from batchai_scenario.emulator.storage.names import is_account_name
 
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Account, Accounts
     from batchai_scenario.emulator.storage.blob.containers import Containers
-    from batchai_scenario.emulator.storage.management.items import Folders, Kind
+    from batchai_scenario.emulator.storage.deleted import DeletedShares
     from batchai_scenario.emulator.storage.shares import Shares
 
 _VERSIONS = (
@@ -70,6 +77,7 @@ class StorageProvider:
         self,
         accounts: Accounts,
         shares: Shares,
+        deleted: DeletedShares,
         containers: Containers,
         clock: Clock,
         *,
@@ -81,6 +89,7 @@ class StorageProvider:
         Args:
             accounts: What is managed.
             shares: Their shares.
+            deleted: Those of them that were deleted.
             containers: Their containers.
             clock: Tells when an account was made.
             retry_after: Seconds that clients are told to wait between polls.
@@ -88,9 +97,13 @@ class StorageProvider:
         """
         self._accounts = accounts
         self._shares = shares
-        self._services: dict[str, tuple[Kind, Folders]] = {
-            "fileservices": (SHARES, shares),
-            "blobservices": (CONTAINERS, containers),
+        self._deleted = deleted
+        properties = shares.records.properties
+        self._services = {
+            "fileservices": Managed(
+                SHARES, ManagedShares(shares, deleted), FileSettings(properties, deleted), deleted
+            ),
+            "blobservices": Managed(CONTAINERS, containers, BlobSettings(properties)),
         }
         self._clock = clock
         self._blob_url = blob_url
@@ -121,7 +134,7 @@ class StorageProvider:
             service = self._services.get(request.types[1][0])
             if service is None:
                 raise _not_emulated("resource type", "/".join(kind for kind, _ in request.types))
-            return answer(request, *service, account.name, _id(account))
+            return answer(request, service, account.name, _id(account))
         if request.action:
             return self._act(request, self._find(request, name))
         if request.method == "PUT":
@@ -204,6 +217,7 @@ class StorageProvider:
 
     def _remove(self, name: str) -> None:
         if self._accounts.delete(name):
+            self._deleted.forget_all(name)
             self._shares.delete_all(name)
 
     def _act(self, request: ArmRequest, account: Account) -> ArmResponse:
