@@ -21,6 +21,7 @@ from batchai_scenario.scenarios.report.points import PointTable, ranked_table
 from batchai_scenario.scenarios.report.text import clean, duration, size
 from batchai_scenario.scenarios.report.words import (
     far_text,
+    further_hint,
     log_prefix,
     nodes_text,
     output_groups,
@@ -332,8 +333,8 @@ class Screen(Reporter):
             self._print(Text(f"    the end of {clean(words.job)}'s standard error:", "dim"))
             for said in words.lines:
                 self._print(Text(f"    {clean(said)}", "dim red", overflow="fold"))
-        if event.hint:
-            self._item("→", "cyan", Text(clean(event.hint)))
+        if hint := further_hint(event):
+            self._item("→", "cyan", Text(clean(hint)))
         style = _STATE_STYLES.get(event.state, "bold yellow")
         line = Text(f"  {verdict(event)}", style)
         if event.outputs:

@@ -81,13 +81,18 @@ def verdict(event: e.Finished) -> str:
     return f"{event.state}{time}"
 
 
+def further_hint(event: e.Finished) -> str:
+    """Give the hint, unless a reason ends with it already."""
+    return "" if any(event.hint in reason for reason in event.reasons) else event.hint
+
+
 def result_lines(event: e.Finished) -> Iterator[str]:
     """Give the lines that end a run."""
     for name, count, total in output_groups(event):
         yield f"output {name}: {count} file{'' if count == 1 else 's'}, {size(total)}"
     for reason in event.reasons:
         yield f"error: {reason}"
-    if event.hint:
-        yield f"hint: {event.hint}"
+    if hint := further_hint(event):
+        yield f"hint: {hint}"
     if event.run:
         yield f"run {event.run}: {verdict(event)}"

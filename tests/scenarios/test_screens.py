@@ -69,6 +69,17 @@ def test_without_colours_there_are_none() -> None:
     assert not any(code in drawn(colours=False) for code in coloured)
 
 
+def test_a_hint_is_said_once() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80, highlight=False))
+    for reporter in (screen, Plain(out)):
+        reporter.handle(e.Finished("a", "failed", 2, reasons=("no such size (use NC6)",), hint="use NC6"))
+        reporter.handle(e.Finished("b", "failed", 2, reasons=("no such size",), hint="use NC7"))
+        reporter.close()
+    assert out.getvalue().count("use NC6") == 2
+    assert out.getvalue().count("use NC7") == 2
+
+
 def test_a_pipe_gets_plain_lines() -> None:
     out = io.StringIO()
     for event in EVENTS:
