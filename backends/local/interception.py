@@ -35,6 +35,7 @@ REMOVED = (
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _NODE_PROXY = Path(__file__).with_name("node_proxy.cjs")
+_R_PROFILE = Path(__file__).with_name("r_profile.R")
 _JAVA_PASSWORD = "changeit"  # noqa: S105 - Java's own for a store of public certificates
 _SAMPLES = {
     "CLIENT_ID": "clientId",
@@ -100,6 +101,7 @@ def interception(
         "NODE_EXTRA_CA_CERTS": str(certificate),
         "NODE_USE_ENV_PROXY": "1",
         "NODE_OPTIONS": _joined(environment.get("NODE_OPTIONS", ""), f"--require {_quoted(_NODE_PROXY)}"),
+        **_r_profile(environment),
         "SCENARIO_PASSTHROUGH": "1" if passthrough else "0",
         "JAVA_TOOL_OPTIONS": _joined(
             environment.get("JAVA_TOOL_OPTIONS", ""), _java_options(certificate, trusted, proxy)
@@ -158,6 +160,13 @@ def _authentication_file(home: Path, values: Mapping[str, str]) -> Path:
 def _joined(present: str, ours: str) -> str:
     """Add options to those that are set; nothing twice where a program is started by another one of ours."""
     return present if ours in present else f"{present} {ours}".strip()
+
+
+def _r_profile(environment: Mapping[str, str]) -> dict[str, str]:
+    """Put a profile of ours before the user's, which it reads: R's curl heeds no variable for authorities."""
+    present = environment.get("R_PROFILE_USER", "")
+    own = environment.get("SCENARIO_R_PROFILE", "") if present == str(_R_PROFILE) else present
+    return {"R_PROFILE_USER": str(_R_PROFILE), "SCENARIO_R_PROFILE": own}
 
 
 def _quoted(path: Path) -> str:

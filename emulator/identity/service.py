@@ -26,14 +26,17 @@ if TYPE_CHECKING:
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TENANT = re.compile(rf"{_GUID.pattern}|common|organizations|[\w-]+(\.[\w-]+)+", re.IGNORECASE)
-_POST = {"oauth2/token": "v1", "oauth2/v2.0/token": "v2"}
-_GET = {
+_TOKENS = {"oauth2/token": "v1", "oauth2/v2.0/token": "v2"}
+"""Asked by POST, and by Ruby's ms_rest_azure by GET, the form in its body as well."""
+
+_DOCUMENTS = {
     ".well-known/openid-configuration": "v1",
     "v2.0/.well-known/openid-configuration": "v2",
     "discovery/instance": "instance",
     "discovery/keys": "keys",
     "discovery/v2.0/keys": "keys",
 }
+_ONLY_POST = "AADSTS900561: The endpoint only accepts POST requests."
 _DEFAULT_RESOURCE = "https://management.core.windows.net/"
 
 
@@ -68,17 +71,19 @@ class IdentityService:
     @staticmethod
     def owns(method: str, tenant: str, rest: str) -> bool:
         """Tell whether a path is ours: ``tenant`` is its first segment, ``rest`` what follows."""
-        known = _POST if method == "POST" else _GET
-        return rest in known and _TENANT.fullmatch(tenant) is not None
+        known = rest in _TOKENS or (method != "POST" and rest in _DOCUMENTS)
+        return known and _TENANT.fullmatch(tenant) is not None
 
     def handle(
         self, method: str, tenant: str, rest: str, *, headers: Mapping[str, str], body: bytes, base_url: str
     ) -> TokenAnswer:
         """Answer a request that ``owns`` claimed; ``headers`` have lower-case names."""
-        if method != "POST":
-            return TokenAnswer(200, _document(_GET[rest], tenant, base_url))
+        if rest in _DOCUMENTS:
+            return TokenAnswer(200, _document(_DOCUMENTS[rest], tenant, base_url))
+        if method not in ("GET", "POST"):
+            return TokenAnswer(405, {"error": "invalid_request", "error_description": _ONLY_POST})
         try:
-            return self._token(_POST[rest], tenant, headers, body, base_url)
+            return self._token(_TOKENS[rest], tenant, headers, body, base_url)
         except _RefusedError as refused:
             return self._error(refused)
 

@@ -69,6 +69,20 @@ def test_v1_with_basic_authentication_and_tenant_common(identity: IdentityServic
     tokens.check(f"Bearer {answer.body['access_token']}", BASE)
 
 
+def test_a_token_is_given_by_get_as_well_for_rubys_clients_send_their_form_so(
+    identity: IdentityService, tokens: Tokens
+) -> None:
+    def ask(method: str, **change: str) -> TokenAnswer:
+        form = urlencode({**GOOD, **change}).encode()
+        return identity.handle(
+            method, development.TENANT, "oauth2/token", headers={}, body=form, base_url=BASE
+        )
+
+    assert identity.owns("GET", development.TENANT, "oauth2/token")
+    tokens.check(f"Bearer {ask('GET').body['access_token']}", BASE)
+    assert [ask("GET", client_secret="wrong").status, ask("PUT").status] == [401, 405]
+
+
 def test_v2_takes_the_audience_from_the_scope(identity: IdentityService, tokens: Tokens) -> None:
     form = {**GOOD, "scope": "https://management.azure.com/.default"}
     answer = post(identity, form, "oauth2/v2.0/token")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -71,6 +72,47 @@ def test_programs_for_the_shell(command: Command, program: tuple[str, ...]) -> N
     with_ca = " ".join(part.replace("{ca}", "$SSL_CERT_FILE") for part in program)
     text = f"{with_ca} '{AZURE}' && ! {with_ca} https://example.com/"
     command("exec", "--engine", "process", "--", "sh", "-c", text)
+
+
+R = """
+for (url in c("%s", "https://example.com/")) {
+  cat(tryCatch(curl::curl_fetch_memory(url)$status_code, error = function(e) "refused"), "\n")
+  handle <- curl::new_handle(useragent = "own")
+  curl::handle_reset(handle)
+  cat(tryCatch(curl::curl_fetch_memory(url, handle)$status_code, error = function(e) "refused"), "\n")
+}
+cat(mine, Sys.getenv("R_PROFILE_USER") != "", "\n")
+"""
+
+
+def test_r_goes_through_the_proxy_only_and_reads_the_users_profile(command: Command, tmp_path: Path) -> None:
+    r = needs("Rscript")
+    has_curl = subprocess.run([r, "-e", "library(curl)"], capture_output=True, check=False)
+    if has_curl.returncode:
+        skip_for("R's curl", "R has no package curl")
+    (tmp_path / "own.R").write_text('mine <- "profile"\n')
+    (tmp_path / "looks.R").write_text(R % AZURE)
+    given = {"R_PROFILE_USER": str(tmp_path / "own.R")}
+    told = command("exec", "--engine", "process", "--", r, str(tmp_path / "looks.R"), env=given)
+    assert told.split() == ["200", "200", "refused", "refused", "profile", "TRUE"]
+
+
+def test_go_goes_through_the_proxy_only(command: Command, tmp_path: Path) -> None:
+    go = needs("go")
+    environment = {"GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off", "HOME": str(tmp_path)}
+    program = str(tmp_path / "looks")
+    subprocess.run(
+        [go, "build", "-o", program, str(PROGRAMS / "looks.go")],
+        env={**os.environ, **environment},
+        check=True,
+    )
+    assert command("exec", "--engine", "process", "--", program) == "200\n200\nrefused\n"
+
+
+def test_ruby_goes_through_the_proxy_only(command: Command) -> None:
+    ruby = needs("ruby")
+    program = str(PROGRAMS / "looks.rb")
+    assert command("exec", "--engine", "process", "--", ruby, program) == "200\n200\nrefused\n"
 
 
 def test_the_hook_leaves_a_program_alone_that_has_no_proxy() -> None:
