@@ -65,7 +65,7 @@ def moves() -> Moves:
 
 
 class Swapping:
-    """A job with folders that it puts aside for links to ``outside``, and back.
+    """A job with folders and files that it puts aside for links to ``outside`` and its file, and back.
 
     Args:
         victims: the folders (or files) that it swaps.
@@ -90,8 +90,9 @@ class Swapping:
                 if os.path.lexists(kept):
                     kept.rename(victim)
             elif victim.exists():
+                target = self._outside if victim.is_dir() else self._outside / "precious"
                 victim.rename(kept)
-                victim.symlink_to(self._outside)
+                victim.symlink_to(target)
         except OSError:
             return  # somebody is at it: the next move will do
 
