@@ -42,12 +42,13 @@ from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.layout import STDOUTERR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
     from batchai_scenario.emulator.batchai.ports import FolderEntry, OutputFiles
     from batchai_scenario.emulator.batchai.tree import Tree
+    from batchai_scenario.emulator.batchai.versions.base import ApiVersion
     from batchai_scenario.emulator.cluster.model import Cluster, Job
     from batchai_scenario.emulator.cluster.ports import ClusterService
     from batchai_scenario.emulator.state.clock import Clock
@@ -205,12 +206,9 @@ class Jobs:
             return version.write_file(entry, url)
 
         listed = sorted(self._files.list_folder(account, share, folder), key=lambda entry: entry.name)
-        logs = directory_id.lower() == STDOUTERR
-        shown = [
-            entry
-            for entry in listed
-            if (version.FOLDERS or not entry.is_directory) and (not logs or version.shows_file(entry.name))
-        ]
+        shown = _shown(version, listed)
+        if directory_id.lower() == STDOUTERR:
+            shown = [entry for entry in shown if version.shows_file(entry.name)]
         return page(request, [(entry.name, partial(write, entry)) for entry in shown])
 
     def _folder(self, job: Job, directory_id: str, directory: str) -> tuple[str, str, str]:
@@ -275,3 +273,11 @@ class Jobs:
 
 def _entity(request: ArmRequest, job: Job) -> ArmResponse:
     return entity(version_of(request).write_job(job), job.changed_at)
+
+
+def _shown(version: ApiVersion, listed: Sequence[FolderEntry]) -> list[FolderEntry]:
+    """Leave out what a version did not list: folders, or empty files that stand for a container's folders."""
+    if not version.FOLDERS:
+        return [entry for entry in listed if not entry.is_directory]
+    folders = set() if version.FOLDERS_TWICE else {entry.name for entry in listed if entry.is_directory}
+    return [entry for entry in listed if entry.is_directory or entry.size or entry.name not in folders]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,3 +25,13 @@ class FileServer:
     state: Mapping[str, Any]
     public_address: str = "127.0.0.1"
     internal_address: str = "10.0.0.4"
+
+    @property
+    def subnet(self) -> str:
+        """The id of its subnet: the one that was asked for, else as the service made them (recorded)."""
+        asked: str = (self.definition.get("subnet") or {}).get("id", "")
+        made = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.key.id} {self.state['creationTime']}")
+        return asked or (
+            f"/subscriptions/{self.key.workspace.subscription}/resourceGroups/fileserverrg-{made}"
+            f"/providers/Microsoft.Network/virtualNetworks/{made}vnet/subnets/Subnet-1"
+        )

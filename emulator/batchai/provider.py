@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _ALL = tuple(delivered())
 _NESTED = tuple(name for name, version in delivered().items() if not version.FLAT)
 _FLAT = tuple(name for name, version in delivered().items() if version.FLAT)
-_WITH_USAGES = tuple(name for name, version in delivered().items() if version.HAS_USAGES)
+_WITH_USAGES = tuple(name for name, version in delivered().items() if version.QUOTAS)
 
 
 class BatchAIProvider:

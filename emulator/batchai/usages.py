@@ -1,4 +1,4 @@
-"""Usages and quotas: 17 figures in a fixed order (recorded traffic); the limits are what was seen then."""
+"""Usages and quotas: figures in the order of each API version (recorded traffic)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.batchai.tree import WORKSPACE, workspace_key
+from batchai_scenario.emulator.batchai.versions.quotas import CLUSTERS
+from batchai_scenario.emulator.batchai.versions.registry import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,11 +17,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.batchai.tree import Tree
     from batchai_scenario.emulator.cluster.model import Cluster
     from batchai_scenario.emulator.cluster.ports import ClusterService
-
-_CLUSTERS = 20
-_CORES = 24
-_FAMILIES = {"D": 24, "Dv2": 24, "NC": 24, "NCv2": 0, "NCv3": 0, "ND": 0, "NV": 24}
-"""Family -> limit of vCPUs."""
 
 _D_CORES = {1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 11: 2, 12: 4, 13: 8, 14: 16, 15: 20}
 """Number in a D size's name -> vCPUs; in N sizes the number itself is the count."""
@@ -37,14 +34,20 @@ def usages(request: ArmRequest, tree: Tree, clusters: ClusterService) -> ArmResp
         and workspace.body["location"] == location
         for cluster in clusters.list_clusters(workspace_key(workspace))
     ]
-    items = [_item("Clusters", len(found), _CLUSTERS)]
-    for priority, word in (("dedicated", "Dedicated"), ("lowpriority", "LowPriority")):
-        cores = _cores(cluster for cluster in found if cluster.definition["vmPriority"] == priority)
-        items.append(_item(f"Total Cluster {word} Regional vCPUs", sum(cores.values()), _CORES))
+    quotas = version_of(request).QUOTAS
+    assert quotas is not None  # noqa: S101 - versions without usages have no such resource
+    items = [_item("Clusters", len(found), CLUSTERS)]
+    for priority in quotas.priorities:
+        cores = _cores(one for one in found if one.definition["vmPriority"] == priority.value)
+        total = f"Total Cluster {priority.word} Regional vCPUs"
+        items.append(_item(total, sum(cores.values()), priority.limit))
         items += [
-            _item(f"Standard {family} Family Cluster {word} vCPUs", cores.get(family, 0), limit)
-            for family, limit in _FAMILIES.items()
+            _item(f"Standard {family} Family Cluster {priority.word} vCPUs", cores.get(family, 0), limit)
+            for family, limit in priority.families.items()
         ]
+    if quotas.jobs is not None:
+        active = sum(clusters.count_jobs(cluster.key) for cluster in found)
+        items.append(_item("ActiveJobs", active, quotas.jobs))
     return ArmResponse(200, {"value": items})
 
 
@@ -63,7 +66,7 @@ def _cores(clusters: Iterable[Cluster]) -> dict[str, int]:
 
 
 def _item(name: str, value: int, limit: int) -> dict[str, Any]:
-    shown = name.replace("LowPriority", "Low Priority")
+    shown = name.replace("LowPriority", "Low Priority").replace("ActiveJobs", "Active Jobs")
     return {
         "unit": "Count",
         "currentValue": value,

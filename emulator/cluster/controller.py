@@ -150,6 +150,10 @@ class Controller:
         """List clusters of some workspaces by age, each with its number: those after a number."""
         return self._records.page_clusters(workspaces, after, limit)
 
+    def count_jobs(self, cluster: ClusterKey) -> int:
+        """Count a cluster's jobs that wait or run."""
+        return self._loop.ask(lambda: len(self._records.queue(cluster.id)))
+
     def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
         """Replace properties of the definition, and begin to resize if its target became another one.
 

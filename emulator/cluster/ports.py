@@ -102,6 +102,10 @@ class ClusterService(Protocol):
         """Read a job."""
         ...
 
+    def count_jobs(self, cluster: ClusterKey) -> int:
+        """Count a cluster's jobs that wait or run."""
+        ...
+
     def page_jobs(
         self, experiments: Sequence[ExperimentKey], after: int = 0, limit: int | None = None
     ) -> list[tuple[int, Job]]:

@@ -45,6 +45,9 @@ class Queue:
         self._holders: dict[str, set[str]] = {}
         self._running = 0
 
+    def __len__(self) -> int:
+        return len(self._places.keys() | self._active.keys())
+
     @property
     def empty(self) -> bool:
         """Tell whether no job is left."""

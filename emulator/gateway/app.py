@@ -32,7 +32,6 @@ from batchai_scenario.emulator.gateway.managing import ManagerDoor
 from batchai_scenario.emulator.gateway.own import OwnDoor
 from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
 from batchai_scenario.emulator.gateway.reading import (
-    headers_of,
     is_host,
     is_loopback,
     is_own_host,
@@ -303,6 +302,8 @@ class Gateway:
     async def _refuse(self, scope: Scope, send: Send, error: ServiceError) -> None:
         scope.setdefault("state", {})[CODE] = f"{error.code} {error.target[:LONGEST]}".strip()
         data, described = json_body(service_error_body(error))
-        extra = arm_headers(scope["method"], headers_of(scope), self._clock.now())
+        asked = RequestHead(scope)
+        version = query_of(scope).get("api-version", "")
+        extra = arm_headers(asked, version, self._clock.now(), error.headers)
         headers = [*described, *encoded(error.headers), *extra]
         await send_bytes(send, error.status, headers, b"" if scope["method"] == "HEAD" else data)

@@ -51,7 +51,7 @@ class ManagerDoor:
         data, described = json_body(answer.body)
         if answer.status == HTTPStatus.NO_CONTENT:
             described = []  # HTTP allows it no length
-        extra = arm_headers(asked.method, asked.headers, self._clock.now())
+        extra = arm_headers(asked, query.get("api-version", ""), self._clock.now(), answer.headers)
         headers = [*described, *encoded(answer.headers), *extra]
         await send_bytes(send, answer.status, headers, b"" if asked.method == "HEAD" else data)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from starlette.types import Send
 
     from batchai_scenario.emulator.errors import ServiceError
+    from batchai_scenario.emulator.gateway.head import RequestHead
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -24,30 +25,48 @@ _STANDARD: Headers = [
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"x-content-type-options", b"nosniff"),
 ]
-_REMAINING = {"GET": ("reads", "11999"), "HEAD": ("reads", "11999"), "DELETE": ("deletes", "14999")}
-_WRITES = ("writes", "1199")
+_REMAINING = {"reads": b"11999", "writes": b"1199", "deletes": b"14999"}
+_COUNTED = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
+_DELETES_SINCE = "2018-05-01"
+"""The API version from which on deletes were counted apart from writes (recorded traffic)."""
+
+_READING = ("/listoutputfiles", "/listremotelogininformation")
+"""Actions that were not counted (recorded traffic)."""
+
+_GATEWAY = {"x-ms-failure-cause": "gateway"}
 
 
-def arm_headers(method: str, asked: Mapping[str, str], now: datetime) -> Headers:
+def arm_headers(asked: RequestHead, version: str, now: datetime, answered: Mapping[str, str]) -> Headers:
     """Make the headers that stand on every management answer (recorded traffic).
 
-    Nothing is throttled: the remaining counts never move.
+    Nothing is throttled: the remaining counts never move. What the front end says itself (``answered`` has
+    its header) has no ``request-id``: no provider was asked.
     """
     request_id = str(uuid.uuid4())
-    correlation = asked.get("x-ms-correlation-request-id", request_id)
-    kind, left = _REMAINING.get(method, _WRITES)
+    correlation = asked.headers.get("x-ms-correlation-request-id", request_id)
     headers = [
         *_STANDARD,
-        (b"request-id", request_id.encode()),
         (b"x-ms-request-id", request_id.encode()),
         (b"x-ms-correlation-request-id", correlation.encode("latin-1", "replace")),
         (b"x-ms-routing-request-id", f"LOCAL:{now:%Y%m%dT%H%M%SZ}:{request_id}".encode()),
-        (f"x-ms-ratelimit-remaining-subscription-{kind}".encode(), left.encode()),
+        *_remaining(asked, version),
     ]
-    client = asked.get("x-ms-client-request-id")
-    if client and asked.get("x-ms-return-client-request-id", "").lower() == "true":
+    if not _GATEWAY.items() <= answered.items():
+        headers.append((b"request-id", request_id.encode()))
+    client = asked.headers.get("x-ms-client-request-id")
+    if client and asked.headers.get("x-ms-return-client-request-id", "").lower() == "true":
         headers.append((b"x-ms-client-request-id", client.encode("latin-1", "replace")))
     return headers
+
+
+def _remaining(asked: RequestHead, version: str) -> Headers:
+    """Tell how many requests of this kind the subscription has left."""
+    if asked.method == "POST" and asked.raw_path.lower().rstrip("/").endswith(_READING):
+        return []
+    kind = _COUNTED.get(asked.method, "writes")
+    if kind == "deletes" and version < _DELETES_SINCE:
+        kind = "writes"
+    return [(f"x-ms-ratelimit-remaining-subscription-{kind}".encode(), _REMAINING[kind])]
 
 
 def json_body(body: Mapping[str, Any] | Sequence[Any] | None) -> tuple[bytes, Headers]:

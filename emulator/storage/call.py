@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.records import EntryRecord
     from batchai_scenario.emulator.storage.tree import Found
 
+_TELLS_CODE = "2017-07-29"
+"""From this version on errors have ``x-ms-error-code`` (documentation; recorded traffic of 2017 has none)."""
+
 ECHO_VERSION = "2019-02-02"
 """From this version on answers echo ``x-ms-client-request-id`` and have SMB properties (recorded)."""
 
@@ -314,8 +317,10 @@ def document(body: str) -> bytes:
 
 
 def error_answer(call: Call, error: StorageError, now: datetime) -> Response:
-    """Render an error as the service does: XML, and its code in ``x-ms-error-code``."""
-    headers = {"x-ms-error-code": error.code, **error.headers}
+    """Render an error as the service does: XML, and from a version on its code in ``x-ms-error-code``."""
+    headers = dict(error.headers)
+    if call.version >= _TELLS_CODE:
+        headers["x-ms-error-code"] = error.code
     if error.status == 304:  # noqa: PLR2004 - not modified: no body
         return call.answer(304, headers)
     message = f"{error.message}\nRequestId:{call.request_id}\nTime:{now:%Y-%m-%dT%H:%M:%S.%f}0Z"

@@ -267,7 +267,8 @@ def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[
     """
     record, seen = check(context, call, found)
     headers = seen | metadata_headers(record.metadata) | smb_headers(call, found, record)
-    headers["x-ms-server-encrypted"] = "true"
+    if "sig" not in call.query:  # a link did not tell (recorded)
+        headers["x-ms-server-encrypted"] = "true"
     if "content-md5" in record.headers:
         headers["content-md5"] = record.headers["content-md5"]
     return record, headers

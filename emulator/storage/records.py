@@ -243,9 +243,9 @@ class Records:
 
 
 def entity_tag(stat: os.stat_result, changed: int, *, directory: bool = False) -> str:
-    """Make an ETag that differs whenever content or properties do, in the service's form ``"0x8D..."``."""
+    """Make an ETag that differs whenever content or properties do: 15 digits, as ``"0x8D58B13067C8FF1"``."""
     state = (*seal_of(stat, directory=directory), changed)
-    return f'"0x8{hash(state) & 0xFFF_FFFF_FFFF_FFFF:015X}"'
+    return f'"0x8D{hash(state) & 0xF_FFFF_FFFF_FFFF:013X}"'
 
 
 def seal_of(stat: os.stat_result, *, directory: bool = False) -> list[int]:

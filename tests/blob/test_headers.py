@@ -224,3 +224,16 @@ def test_a_parameter_that_is_refused_is_named(served: Served, name: str) -> None
     answer = requests.get(url, timeout=10)
     assert (answer.status_code, answer.headers["x-ms-error-code"]) == (501, "NotImplemented")
     assert REFUSED_QUERY[name] in answer.text
+
+
+@pytest.mark.parametrize(("version", "tells"), [("2016-05-31", False), ("2018-03-28", True)])
+def test_a_blob_tells_its_checksum_if_it_was_given_and_since_2017_its_age(
+    served: Served, container: ContainerClient, version: str, tells: bool
+) -> None:
+    _prepare(container)
+    given = {"x-ms-blob-type": "BlockBlob", "x-ms-blob-content-md5": _md5(b"content")}
+    assert _ask(served, Asked("PUT", headers=given, body=b"content")).status_code == 201
+    for method in ("GET", "HEAD"):
+        answer = _ask(served, Asked(method, headers={"x-ms-version": version}))
+        assert answer.headers["content-md5"] == _md5(b"content")
+        assert ("x-ms-creation-time" in answer.headers) == tells

@@ -101,6 +101,10 @@ class FakeClusters:
         found = [(place, one) for place, one in numbered if one.key.workspace.id in wanted and place > after]
         return found[:limit]
 
+    def count_jobs(self, cluster: ClusterKey) -> int:
+        mine = [job for job in self.jobs.values() if job.definition["cluster"]["id"] == cluster.path]
+        return sum(not job.execution_state.final for job in mine)
+
     def update_cluster(self, key: ClusterKey, changes: Mapping[str, Any]) -> Cluster | None:
         cluster = self.clusters.get(key.id)
         if cluster is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -311,6 +312,47 @@ def test_a_setup_task_is_shown_as_each_version_did(old: Front, version: str) -> 
     assert "runElevated" not in newer
 
 
+def test_volumes_are_read_and_shown_as_the_first_sdk_wrote_them(old: Front, version: str) -> None:
+    content = cluster()
+    (share,) = content["properties"]["nodeSetup"]["mountVolumes"]["azureFileShares"]
+    share["credentialsInfo"] = share.pop("credentials")
+    path = f"{AI}/clusters/first"
+    if version == MARCH:
+        assert old.refused("PUT", path, content, version=version).target.endswith("[0].credentialsInfo")
+        return
+    for _ in range(2):
+        assert old.ask("PUT", path, content, version=version).status in (200, 202)
+    shown = body(old.ask("GET", path, version=version))["properties"]["nodeSetup"]["mountVolumes"]
+    assert shown["azureFileShares"][0].items() >= {**share, "credentialsInfo": {}}.items()
+    assert "credentials" not in shown["azureFileShares"][0]
+    newer = body(old.ask("GET", f"{HOME}/clusters/first"))["properties"]["nodeSetup"]["mountVolumes"]
+    assert newer["azureFileShares"][0]["credentials"] == {}
+    key = old.clusters.secrets[f"{HERE}/workspaces/migrated-eastus/clusters/first".lower()]
+    assert share["credentialsInfo"]["accountKey"] in key.values()
+    share["credentialsInfo"] = {}
+    where = "properties.nodeSetup.mountVolumes.azureFileShares[0].credentialsInfo"
+    assert old.refused("PUT", path, content, version=version).target.startswith(where)
+
+
+def test_usages_are_those_of_the_time(old: Front, version: str) -> None:
+    path = "providers/Microsoft.BatchAI/locations/eastus/usages"
+    if version == PREVIEW:
+        assert old.refused("GET", path, version=version).status in (400, 404)
+        return
+    found = body(old.ask("GET", path, version=version))["value"]
+    assert len(found) == 12
+    assert [one["name"]["value"].split()[1] for one in found[2:6]] == ["D", "NC", "Dv2", "NV"]
+    assert [one["limit"] for one in found] == [20, *[24] * 5, *[50] * 5, 20]
+    assert found[-1] == {
+        "unit": "Count",
+        "currentValue": 1,
+        "limit": 20,
+        "name": {"value": "ActiveJobs", "localizedValue": "Active Jobs"},
+    }
+    old.clusters.finish("j", 0)
+    assert body(old.ask("GET", path, version=version))["value"][-1]["currentValue"] == 0
+
+
 def test_what_exists_is_not_changed_by_another_body(old: Front, version: str) -> None:
     assert old.ask("PUT", f"{AI}/jobs/j", job(), version=version).status == 200
     for name, changed in (("priority", job(priority=5)), ("experimentName", job(experimentName="x"))):
@@ -364,6 +406,19 @@ def test_output_files(old: Front, version: str) -> None:
         assert listed == [{"name": "sub", "isDirectory": True}, file | {"isDirectory": False}]
 
 
+def test_a_folder_of_a_container_is_listed_once(old: Front, version: str) -> None:
+    """As a folder, or where there are no folders as an empty file; since 2018-05-01 twice (recorded)."""
+    old.clusters.folders = {"stdouterr": ("acct", "_blob/c", "")}
+    folders = [FakeEntry(name, is_directory=True) for name in ("sub", "x")]
+    old.files.entries["acct/_blob/c/"] = [FakeEntry("sub"), FakeEntry("x", size=3), *folders]
+    answer = old.ask("POST", f"{AI}/jobs/j/listOutputFiles", version=version, outputdirectoryid="stdouterr")
+    kinds = [(one["name"], one.get("isDirectory", False)) for one in body(answer)["value"]]
+    files = [("sub", False), ("x", False)]
+    assert sorted(kinds) == ([("sub", True), ("x", False), ("x", True)] if version == MARCH else files)
+    path = f"{HOME}/experiments/migrated/jobs/j/listOutputFiles"
+    assert names(old.ask("POST", path, outputdirectoryid="stdouterr")) == ["sub", "sub", "x", "x"]
+
+
 def test_lists_are_filtered_selected_and_paged(old: Front, version: str) -> None:
     for number, name in enumerate(("k", "l", "m")):
         old.clock.advance(milliseconds=500)
@@ -412,7 +467,15 @@ def test_file_servers(old: Front, version: str) -> None:
         "tags": {"a": "b"},
     }
     assert properties["vmSize"] == "STANDARD_DS14"
-    assert properties["dataDisks"] == {**DISKS, "cachingType": "none"}
+    more = {"fileSystemType": "BRTFS", "raidLevel": "NoRaid"} if version == PREVIEW else {}
+    assert properties["dataDisks"] == {**DISKS, "cachingType": "none", **more}
+    subnet = properties["subnet"]["id"]
+    assert re.fullmatch(
+        r"/subscriptions/[^/]+/resourceGroups/fileserverrg-(.{36})/providers/Microsoft\.Network"
+        r"/virtualNetworks/\1vnet/subnets/Subnet-1",
+        subnet,
+    )
+    assert body(old.ask("GET", path, version=version))["properties"]["subnet"]["id"] == subnet
     assert properties["sshConfiguration"] == {"userAccountSettings": {"adminUserName": "demo"}}
     settings = properties["mountSettings"]
     assert settings["fileServerType"] == "nfs"
@@ -437,7 +500,7 @@ def test_operations_and_usages(front: Front, version: str) -> None:
     if version == PREVIEW:
         assert front.refused("GET", usages, version=version).code == "NoRegisteredProviderFound"
     else:
-        assert len(body(front.ask("GET", usages, version=version))["value"]) == 17
+        assert len(body(front.ask("GET", usages, version=version))["value"]) == 12
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,31 @@ def test_every_management_answer_carries_the_services_headers(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "version", "counter", "own"),
+    [
+        ("DELETE", "workspaces/w", "2018-05-01", "deletes", True),
+        ("DELETE", "jobs/j", "2018-03-01", "writes", True),
+        ("POST", "jobs/j/terminate", "2018-03-01", "writes", False),
+        ("POST", "jobs/j/listOutputFiles", "2018-03-01", "", False),
+        ("POST", "clusters/c/listRemoteLoginInformation", "2017-09-01-preview", "", False),
+        ("GET", "jobs/j", "2017-09-01-preview", "reads", False),
+        ("GET", "workspaces/w", "2018-05-01", "reads", True),
+    ],
+)
+def test_what_is_counted_and_who_answers(  # noqa: PLR0917 - a row of the table, and the fixtures
+    served: Address, bearer: dict[str, str], method: str, path: str, version: str, counter: str, own: bool
+) -> None:
+    """``own``: the provider answered; what the front end said itself has no ``request-id`` (recorded)."""
+    send(served, "PUT", GROUP, '{"location":"eastus"}', bearer)
+    where = f"{GROUP.partition('?')[0]}/providers/Microsoft.BatchAI/{path}?api-version={version}"
+    reply = send(served, method, where, headers=bearer)
+    counted = [name for name in reply.headers if name.startswith("x-ms-ratelimit-remaining")]
+    assert counted == ([f"x-ms-ratelimit-remaining-subscription-{counter}"] if counter else [])
+    assert ("request-id" in reply.headers) == own
+    assert "x-ms-request-id" in reply.headers
+
+
+@pytest.mark.parametrize(
     "body",
     [b"{", b"[]", b'"x"', b"\xff\xfe", b'{"location": NaN}', b"[" * 100_000, b'{"location": ["eastus"]}'],
 )

@@ -444,6 +444,7 @@ def test_file_servers(populated: Front) -> None:
     made = populated.ask("PUT", where, {"properties": properties})
     assert done(populated, made)
     read = body(populated.ask("GET", where))
+    assert read["properties"].pop("subnet")["id"].endswith("/subnets/Subnet-1")
     assert read["properties"] == {
         **properties,
         "dataDisks": {**properties["dataDisks"], "cachingType": "none"},  # type: ignore[dict-item]

@@ -83,11 +83,18 @@ DIFFERENCES = (
         version="2018-.*",
     ),
     Known(
-        "`subnet` of file servers and clusters",
-        "The service made a virtual network if none was given. The emulator has none, and does not invent "
-        "an id of one.",
+        "`subnet` of clusters",
+        "The service made a virtual network if none was given, and told so of clusters with a file server. "
+        "The emulator tells it of file servers only.",
         r"(value\[\]\.)?properties\.subnet",
         "is in the example only",
+    ),
+    Known(
+        "`fileSystemType` and `raidLevel` of file servers in 2017-09-01-preview",
+        "The service sent both (recorded traffic of October 2017).",
+        r"(value\[\]\.)?properties\.dataDisks\.(fileSystemType|raidLevel)",
+        "is not in the (schema|example)",
+        version="2017-09-01-preview",
     ),
     Known(
         "`totalJobNodeHours` and the `category` of errors of jobs in 2018-05-01",

@@ -17,7 +17,7 @@ ADDED = """
 from batchai_scenario.emulator.batchai.versions.v2018_05_01.version import *
 
 VERSION = "2019-01-01"
-HAS_USAGES = False
+QUOTAS = None
 """
 
 
@@ -27,7 +27,7 @@ def test_a_version_is_a_folder_and_nothing_else(tmp_path: Path, monkeypatch: pyt
     (folder / "version.py").write_text(ADDED)
     monkeypatch.syspath_prepend(tmp_path)
     (added,) = versions_in(folder.parent, "added_versions").values()
-    assert (added.VERSION, added.HAS_USAGES, added.FLAT) == ("2019-01-01", False, False)
+    assert (added.VERSION, added.QUOTAS, added.FLAT) == ("2019-01-01", None, False)
     definition, secrets = added.read_cluster(
         {"properties": {"vmSize": "standard_nc6", "userAccountSettings": USER}}
     )

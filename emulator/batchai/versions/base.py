@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.batchai.model import FileServer
     from batchai_scenario.emulator.batchai.ports import FolderEntry
+    from batchai_scenario.emulator.batchai.versions.quotas import Quotas
     from batchai_scenario.emulator.batchai.versions.rows import Row
     from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Job, JobKey
 
@@ -24,8 +25,9 @@ class ApiVersion(Protocol):
     """One API version. Its functions turn bodies into definitions, and resources into bodies.
 
     ``FLAT``: clusters, jobs and file servers stand directly in a resource group, and lists take
-    ``$filter`` and ``$select``. ``FOLDERS``: ``listOutputFiles`` takes ``directory`` and shows folders.
-    ``HAS_USAGES``: it tells usages. ``FINAL``: the resource in the ``Location`` header of an operation.
+    ``$filter`` and ``$select``. ``FOLDERS``: ``listOutputFiles`` takes ``directory`` and shows folders;
+    ``FOLDERS_TWICE``: those that a job made in a mounted container as empty files, too. ``QUOTAS``: what it
+    tells of usages; None: nothing. ``FINAL``: the resource in the ``Location`` header of an operation.
     ``OPERATIONS``: all that its published description has.
     """
 
@@ -45,8 +47,13 @@ class ApiVersion(Protocol):
         ...
 
     @property
-    def HAS_USAGES(self) -> bool:  # noqa: N802 - a module's constant
-        """Whether it tells usages and quotas."""
+    def FOLDERS_TWICE(self) -> bool:  # noqa: N802 - a module's constant
+        """Whether it lists a folder of a container as an empty file, too."""
+        ...
+
+    @property
+    def QUOTAS(self) -> Quotas | None:  # noqa: N802 - a module's constant
+        """What it tells of usages and quotas."""
         ...
 
     @property

@@ -39,6 +39,9 @@ _CONTENT = {
 }
 _PLAIN = ("content-type", "content-encoding", "content-language", "cache-control")
 _DEFAULT_TYPE = "application/octet-stream"
+_TELLS_CREATION = "2017-11-09"
+"""From this version on answers have ``x-ms-creation-time`` (documentation)."""
+
 _ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 _FREE = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
 
@@ -165,11 +168,9 @@ def read(context: BlobContext, call: BlobCall, found: Found) -> tuple[EntryRecor
     check_conditions(call, tag, changed)
     headers = {"content-type": _DEFAULT_TYPE, **record.headers} | stamps(tag, changed)
     headers |= _metadata(found, record) | _FREE | record.copy
-    headers |= {
-        "x-ms-blob-type": "BlockBlob",
-        "x-ms-creation-time": stamps("", record.created)["last-modified"],
-        "x-ms-server-encrypted": "true",
-    }
+    headers |= {"x-ms-blob-type": "BlockBlob", "x-ms-server-encrypted": "true"}
+    if call.version >= _TELLS_CREATION:
+        headers["x-ms-creation-time"] = stamps("", record.created)["last-modified"]
     return record, headers
 
 

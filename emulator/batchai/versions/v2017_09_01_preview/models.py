@@ -9,7 +9,7 @@ from pydantic import Field
 from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models as newer
 from batchai_scenario.schema import clusters, common, fileservers, jobs
 from batchai_scenario.schema.body import Body
-from batchai_scenario.schema.names import SetupPath, Something, VariableName
+from batchai_scenario.schema.names import MountPath, SetupPath, ShareUrl, Something, VariableName
 
 
 class PreviewVariable(Body):
@@ -80,6 +80,52 @@ class PreviewCluster(newer.FlatBody):
     """Body of a cluster's PUT."""
 
     properties: PreviewClusterProperties
+
+
+class FirstFileShare(Body):
+    """An Azure file share to mount, as SDK 0.1.0 wrote it."""
+
+    account_name: str
+    azure_file_url: ShareUrl
+    credentials_info: common.StorageCredentials
+    relative_mount_path: MountPath
+    file_mode: str = "0777"
+    directory_mode: str = "0777"
+
+
+class FirstBlobFileSystem(Body):
+    """A blob container to mount, as SDK 0.1.0 wrote it."""
+
+    account_name: str
+    container_name: Something
+    credentials_info: common.StorageCredentials
+    relative_mount_path: MountPath
+    mount_options: str | None = None
+
+
+class FirstMountVolumes(common.MountVolumes):
+    """Volumes of a cluster, as SDK 0.1.0 wrote them."""
+
+    azure_file_shares: list[FirstFileShare] | None = None  # type: ignore[assignment]
+    azure_blob_file_systems: list[FirstBlobFileSystem] | None = None  # type: ignore[assignment]
+
+
+class FirstNodeSetup(PreviewNodeSetup):
+    """What is done to each node before it is idle."""
+
+    mount_volumes: FirstMountVolumes | None = None
+
+
+class FirstClusterProperties(PreviewClusterProperties):
+    """``properties`` of a cluster's PUT."""
+
+    node_setup: FirstNodeSetup | None = None
+
+
+class FirstCluster(newer.FlatBody):
+    """Body of a cluster's PUT, as SDK 0.1.0 wrote it: ``credentialsInfo`` of volumes."""
+
+    properties: FirstClusterProperties
 
 
 class PreviewDataDisks(fileservers.DataDisks):

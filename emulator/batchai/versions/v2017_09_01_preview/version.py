@@ -6,6 +6,7 @@ otherwise), and from the models of SDK 0.2.0.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.batchai.refusals import invalid_value
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 VERSION = "2017-09-01-preview"
 FLAT = True
 FOLDERS = False
-HAS_USAGES = False
+FOLDERS_TWICE = False
+QUOTAS = None
 FINAL = "operationresults"
 """Both headers of an operation lead to one URL (recorded traffic)."""
 NAME = newer.NAME
@@ -36,6 +38,9 @@ job_names = newer.job_names
 
 _UNKNOWN = frozenset({"jobOutputDirectoryPathSegment", "mountVolumes", "secrets", "pyTorchSettings"})
 _UNKNOWN_TOOLKITS = frozenset({"pyTorchSettings", "customMpiSettings", "horovodSettings"})
+_FIRST, _SINCE = "credentialsInfo", "credentials"
+"""What a volume's credentials were called in the first weeks, and since."""
+
 _CODES = {"JobPreparationFailed": "JobNodePreparationFailed"}
 _TEXTS = {
     "Job failed with non-zero exit code": " job failed with non-zero exit code",
@@ -49,7 +54,13 @@ def read_cluster(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2017_09_01_preview import models
 
-    return newer.finish_cluster(models.PreviewCluster, body, VERSION)
+    first = _is_first(body or {})
+    model = models.FirstCluster if first else models.PreviewCluster
+    definition, secrets = newer.finish_cluster(model, body, VERSION)
+    if first:
+        definition["flat"][_FIRST] = True
+        secrets = {name.replace(f"/{_FIRST}/", f"/{_SINCE}/"): value for name, value in secrets.items()}
+    return _renamed(definition, _FIRST, _SINCE), secrets
 
 
 def read_job(body: Mapping[str, Any] | None) -> Read:
@@ -77,7 +88,24 @@ def write_cluster(cluster: Cluster) -> dict[str, Any]:
     """Write a cluster as GET gives it; it does not say where a setup task's files are."""
     body = newer.write_cluster(cluster)
     body["properties"].get("nodeSetup", {}).get("setupTask", {}).pop("stdOutErrPathSuffix", None)
+    if cluster.definition.get("flat", {}).get(_FIRST):
+        body["properties"] = _renamed(body["properties"], _SINCE, _FIRST)
     return body
+
+
+def _is_first(body: Mapping[str, Any]) -> bool:
+    """Tell whether a body is written as SDK 0.1.0 and the command line of October 2017 did (recorded)."""
+    return f'"{_FIRST.lower()}"' in json.dumps(body).lower()
+
+
+def _renamed(properties: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Rename a property of each volume of a cluster."""
+    setup = properties.get("nodeSetup") or {}
+    volumes = {
+        kind: [{new if name == old else name: value for name, value in item.items()} for item in items]
+        for kind, items in (setup.get("mountVolumes") or {}).items()
+    }
+    return {**properties, "nodeSetup": {**setup, "mountVolumes": volumes}} if volumes else properties
 
 
 def write_job(job: Job) -> dict[str, Any]:
@@ -92,9 +120,11 @@ def write_job(job: Job) -> dict[str, Any]:
 
 
 def write_file_server(server: FileServer) -> dict[str, Any]:
-    """Write a file server as GET gives it."""
+    """Write a file server as GET gives it; of its disks it told two things more (recorded)."""
     body = newer.write_file_server(server)
-    body["properties"]["mountSettings"]["mountPoint"] = "/mnt/data"
+    properties = body["properties"]
+    properties["mountSettings"]["mountPoint"] = "/mnt/data"
+    properties["dataDisks"] = {"fileSystemType": "BRTFS", "raidLevel": "NoRaid", **properties["dataDisks"]}
     return body
 
 

@@ -17,6 +17,7 @@ from batchai_scenario.emulator.batchai.refusals import read_body
 from batchai_scenario.emulator.batchai.unsupported import (
     unsupported_in_cluster,
 )
+from batchai_scenario.emulator.batchai.versions.quotas import Priority, Quotas
 from batchai_scenario.emulator.batchai.versions.rows import (
     CLUSTER,
     FILE_SERVER,
@@ -45,8 +46,15 @@ if TYPE_CHECKING:
 VERSION = "2018-03-01"
 FLAT = True
 FOLDERS = True
-HAS_USAGES = True
+FOLDERS_TWICE = False
 FINAL = "operationstatuses"
+QUOTAS = Quotas(
+    (
+        Priority("dedicated", "Dedicated", 24, dict.fromkeys(("D", "NC", "Dv2", "NV"), 24)),
+        Priority("lowpriority", "LowPriority", 50, dict.fromkeys(("D", "Dv2", "NC", "NV"), 50)),
+    ),
+    jobs=20,
+)
 NAME = re.compile(r"(?!\.+\Z)[-\w.]{1,64}", re.ASCII)
 """Names may hold dots (SDK 1.0.1); one of nothing but dots would be a path (our decision)."""
 

@@ -13,6 +13,7 @@ from batchai_scenario.emulator.batchai.unsupported import (
     unsupported_in_cluster,
     unsupported_in_job,
 )
+from batchai_scenario.emulator.batchai.versions.quotas import Priority, Quotas
 from batchai_scenario.emulator.batchai.versions.rows import (
     CLUSTER,
     EXPERIMENT,
@@ -45,8 +46,15 @@ if TYPE_CHECKING:
 VERSION = "2018-05-01"
 FLAT = False
 FOLDERS = True
-HAS_USAGES = True
+FOLDERS_TWICE = True
 FINAL = "operationstatuses"
+_FAMILIES = {"D": 24, "Dv2": 24, "NC": 24, "NCv2": 0, "NCv3": 0, "ND": 0, "NV": 24}
+QUOTAS = Quotas(
+    (
+        Priority("dedicated", "Dedicated", 24, _FAMILIES),
+        Priority("lowpriority", "LowPriority", 24, _FAMILIES),
+    )
+)
 NAME = re.compile(r"[-\w]{1,64}", re.ASCII)
 """Names of everything (SDK 2.0.0), as ``schema.names`` has them; here, for that needs pydantic."""
 
@@ -228,6 +236,7 @@ def write_file_server(server: FileServer) -> dict[str, Any]:
     properties = {
         **_provisioning(server.state),
         **{name: value for name, value in server.definition.items() if name != "flat"},
+        "subnet": {"id": server.subnet},
         "mountSettings": {
             "mountPoint": "/data",
             "fileServerPublicIP": server.public_address,
