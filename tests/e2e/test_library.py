@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.network, pytest.mark.endurance, pytest.mark.timeout(3000)]
 
 RUNS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("chainer-mnist", {}),
     ("keras-mnist", {}),
     ("keras-mnist", {"backend": "tensorflow"}),
     ("pytorch-gloo", {}),

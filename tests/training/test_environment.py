@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import training.toolkits.chainer.make_environment as chainer
 import training.toolkits.cntk.make_environment as program
 import training.toolkits.custommpi.make_environment as open_mpi
 from training.support.bases import bare_environment, run_here
@@ -126,6 +129,14 @@ def test_without_such_a_python_one_is_fetched(tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists(), "nothing was made"
 
 
+def test_chainer_fetches_a_python_of_its_own_whatever_is_found(tmp_path: Path) -> None:
+    fake_python(tmp_path / "python3.6", (3, 6, 15))
+    command = [sys.executable, chainer.__file__, "--cache", str(tmp_path / "cache"), "--check", "--json"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": str(tmp_path)})
+    assert json.loads(found.stdout.splitlines()[-1])["what"] == "Chainer 4.5 and Python 3.9"
+    assert not (tmp_path / "cache").exists(), "nothing was made"
+
+
 def test_a_python_that_is_found_needs_no_other(tmp_path: Path) -> None:
     fake_python(tmp_path / "python3.6", (3, 6, 15))
     events = _events(tmp_path / "cache", "--check", environment={"PATH": str(tmp_path)})
@@ -190,6 +201,29 @@ def test_a_wheel_is_unpacked_where_pip_would(tmp_path: Path) -> None:
     assert os.access(prefix / "bin" / "tool", os.X_OK)
     assert not os.access(site / "pure.py", os.X_OK)
     assert not (tmp_path / "env" / "lib" / "outside").exists()
+
+
+def test_sources_of_pure_python_are_unpacked_as_they_would_be_installed(tmp_path: Path) -> None:
+    archive = tmp_path / "pack-1.2.tar.gz"
+    with tarfile.open(archive, "w:gz") as sources:
+        for name in (
+            "pack/__init__.py",
+            "pack/deep/x.py",
+            "pack.egg-info/PKG-INFO",
+            "setup.py",
+            "pack/../out",
+        ):
+            entry = tarfile.TarInfo(f"pack-1.2/{name}")
+            entry.size = len(name)
+            sources.addfile(entry, io.BytesIO(name.encode()))
+    unpack(archive, tmp_path / "site", tmp_path)
+    found = {path.relative_to(tmp_path / "site") for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    assert {str(path) for path in found} == {
+        "pack/__init__.py",
+        "pack/deep/x.py",
+        "pack-1.2.egg-info/PKG-INFO",
+    }
+    assert not (tmp_path / "out").exists()
 
 
 def test_old_names_lead_to_the_mpi_of_the_tree(tmp_path: Path) -> None:

@@ -119,6 +119,13 @@ def test_pytorch_gets_no_environment_where_the_job_names_a_python_of_its_own() -
         assert (program is None) is not given
 
 
+def test_chainer_gets_open_mpi_alone_where_the_job_names_a_python_of_its_own() -> None:
+    toolkit = delivered()["chainerSettings"]
+    open_mpi = delivered()["customMpiSettings"].environment_program
+    assert toolkit.environment_for({**SCRIPT}) == toolkit.environment_program != open_mpi
+    assert toolkit.environment_for({**SCRIPT, "pythonInterpreterPath": "/opt/python"}) == open_mpi
+
+
 def test_caffe2_runs_on_each_node_with_its_rank() -> None:
     found, _ = planned("caffe2Settings", SCRIPT, 2)
     assert [(one.node, one.file_name("stderr")) for one in found] == [

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from training.support import python27
+from training.support import python27, python39
 from training.support.events import Events, RequirementError
 from training.support.interpreters import Interpreter
 
@@ -110,6 +110,31 @@ class FetchedPython:
     def lay(self, folder: Path, wheels: list[Path], events: Events) -> None:
         """Fetch the packages and unpack them."""
         python27.unpack(python27.fetch(self._cache, os.environ, events), folder)
+
+
+class FetchedPython39:
+    """A Python 3.9 that is fetched; the environment is that Python itself, so it may be moved."""
+
+    abi = "cp39"
+    version: tuple[int, int, int] = python39.VERSION
+    identity: tuple[str, ...] = tuple(package.sha256 for package in python39.PACKAGES)
+    needs: tuple[str, ...] = ()
+    library_path: tuple[str, ...] = (python27.LIBRARIES,)
+    bin: tuple[str, ...] = ("bin", "local/bin")
+    site = "lib/python3/dist-packages"
+    title = "a Python 3.9 that was fetched"
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+
+    def bytes_to_fetch(self) -> int:
+        """Say how many bytes of its packages are not in the cache."""
+        return python27.bytes_to_fetch(self._cache, python39.PACKAGES)
+
+    def lay(self, folder: Path, wheels: list[Path], events: Events) -> None:
+        """Fetch the packages and unpack them."""
+        packages = python27.fetch(self._cache, os.environ, events, python39.PACKAGES, "a Python 3.9")
+        python27.unpack(packages, folder, "python3.9")
 
 
 def bare_environment() -> dict[str, str]:

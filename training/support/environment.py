@@ -28,7 +28,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.support.bases import Base, FetchedPython, FoundPython, bare_environment, run_here
+from training.support.bases import (
+    Base,
+    FetchedPython,
+    FetchedPython39,
+    FoundPython,
+    bare_environment,
+    run_here,
+)
 from training.support.events import Events, run
 from training.support.files import only_one
 from training.support.interpreters import choose
@@ -84,9 +91,8 @@ class Environment:
         if not (self._place / _READY).is_file():
             return False
         command = [str(self._place / "bin" / "python"), "-c", ""]
-        return (
-            subprocess.run(command, check=False, capture_output=True, env=bare_environment()).returncode == 0
-        )
+        environment = self._environment(self._place)
+        return subprocess.run(command, check=False, capture_output=True, env=environment).returncode == 0
 
     def needs(self) -> dict[str, int]:
         """Say how many bytes making it would ``fetch``, and for how many it takes ``room`` on the disk."""
@@ -147,13 +153,17 @@ class Environment:
 
     def _try(self, folder: Path) -> str:
         """Let the toolkit compute something; give its version."""
+        command = [str(folder / "bin" / "python"), "-c", self._recipe.trial]
+        output = run_here(command, self._environment(folder), f"{self._recipe.title} does not run here")
+        return output.strip().splitlines()[-1]
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        """Give the variables with which its Python starts."""
         environment = bare_environment()
         before = [environment["LD_LIBRARY_PATH"]] if environment.get("LD_LIBRARY_PATH") else []
         if paths := [*(str(folder / path) for path in self.base.library_path), *before]:
             environment["LD_LIBRARY_PATH"] = ":".join(paths)
-        command = [str(folder / "bin" / "python"), "-c", self._recipe.trial]
-        output = run_here(command, environment, f"{self._recipe.title} does not run here")
-        return output.strip().splitlines()[-1]
+        return environment
 
 
 def environment_here(recipe: Recipe, cache: Path, python: Path | None) -> Environment:
@@ -164,6 +174,8 @@ def environment_here(recipe: Recipe, cache: Path, python: Path | None) -> Enviro
     """
     check_platform(f"{recipe.title.partition(' ')[0]}'s wheels are")
     check_libraries()
+    if "cp39" in recipe.abis:
+        return Environment(cache, recipe, FetchedPython39(cache.absolute()))
     environment = {**os.environ, "HOME": os.environ.get("HOME") or _home()}
     found = choose(python, environment, variable=recipe.variable, abis=recipe.abis)
     base: Base = FetchedPython(cache.absolute()) if found is None else FoundPython(found)
@@ -189,8 +201,10 @@ def check(recipe: Recipe, cache: Path, python: Path | None, events: Events) -> N
     needs = environment.needs()
     if needs["room"]:
         check_place(cache, needs["room"])
-    fetched = isinstance(environment.base, FetchedPython)
-    events.done(what=f"{recipe.title} and Python 2.7" if fetched else recipe.title, **needs)
+    base = environment.base
+    fetched = not isinstance(base, FoundPython)
+    what = "{} and Python {}.{}".format(recipe.title, *base.version) if fetched else recipe.title
+    events.done(what=what, **needs)
 
 
 def _home() -> str:

@@ -28,3 +28,16 @@ def write_settings(prefix: Path) -> None:
     settings = prefix / "etc" / "openmpi-mca-params.conf"
     settings.parent.mkdir(exist_ok=True)
     settings.write_text(SETTINGS)
+
+
+def lead_to(site: Path, prefix: Path, expression: str) -> None:
+    """Tell Open MPI, and who loads its library, where it lies, at the start of each Python of a tree.
+
+    ``expression`` is what such a Python evaluates to find the prefix.
+    """
+    library = f"os.path.join({expression}, 'lib', 'libmpi.so.40')"
+    (site / "openmpi_prefix.pth").write_text(
+        f"import os, sys; os.environ.setdefault('OPAL_PREFIX', {expression}); "
+        f"os.environ.setdefault('MPI4PY_LIBMPI', {library})\n"
+    )
+    write_settings(prefix)

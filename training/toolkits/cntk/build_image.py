@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from training.images.builder import main
-from training.images.python27 import recipe
+from training.images.pythons import recipe
 from training.support.openmpi import OPEN_MPI
 from training.support.wheels import read_wheels, with_keras
 from training.toolkits.cntk.install import add_mpi, add_python

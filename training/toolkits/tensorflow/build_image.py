@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from training.images.builder import main
-from training.images.python27 import recipe
+from training.images.pythons import recipe
 from training.support.wheels import read_wheels, with_keras
 
 _TABLE = with_keras(read_wheels(Path(__file__).with_name("wheels.json")))
