@@ -16,10 +16,14 @@ ChangedRange = tuple[str, int, int]
 
 
 class File(NamedTuple):
-    """An open file and what was written of it, None if nobody kept count."""
+    """An open file and what was written of it, None if nobody kept count.
+
+    ``cleared``: what was cleared of it since the snapshot that it is compared with.
+    """
 
     fd: int
     ranges: list[list[int]] | None
+    cleared: Sequence[Sequence[int]] = ()
 
 
 def path_then(renames: Sequence[Sequence[str]], path: str, then: str, now: str = "") -> str:
@@ -42,7 +46,7 @@ def path_then(renames: Sequence[Sequence[str]], path: str, then: str, now: str =
 
 
 def compare(now: File, then: File | None, first: int, last: int) -> list[ChangedRange]:
-    """List the pages between two bytes that differ in content, or in whether they are written."""
+    """List the pages between two bytes that were cleared, or differ in content or in being written."""
     if then is None:
         return [("Range", start, end) for start, end in data_ranges(now.fd, first, last)]
     merged: list[ChangedRange] = []
@@ -58,7 +62,8 @@ def compare(now: File, then: File | None, first: int, last: int) -> list[Changed
 
 
 def _pages(now: File, then: File, data: bytes, old: bytes, position: int) -> Iterator[ChangedRange]:
-    if data == old and (now.ranges is None or then.ranges is None or now.ranges == then.ranges):
+    same = now.ranges is None or then.ranges is None or now.ranges == then.ranges
+    if data == old and same and not now.cleared:
         return
     offset = 0
     while offset < len(data):
@@ -67,6 +72,7 @@ def _pages(now: File, then: File, data: bytes, old: bytes, position: int) -> Ite
         page = data[offset:stop]
         written = bool(page.strip(b"\0")) if now.ranges is None else holds(now.ranges, start)
         before = written if then.ranges is None or now.ranges is None else holds(then.ranges, start)
-        if page != old[offset:stop] or written != before:
+        cleared = not written and holds(now.cleared, start)
+        if page != old[offset:stop] or written != before or cleared:
             yield ("Range" if written else "ClearRange", start, position + stop - 1)
         offset = stop

@@ -36,7 +36,10 @@ _SIDS = {
 }  # fmt: skip
 _SHORT = {sid: name for name, sid in _SIDS.items()}
 _PARTS = re.compile(r"O:(?P<O>[^:()]+?)G:(?P<G>[^:()]+?)(?:D:(?P<D>[^:]*?))?(?:S:(?P<S>[^:]*))?")
-_ACES = re.compile(r"(?P<flags>[A-Z]*)(?P<aces>(?:\([^()]*\))*)")
+_NO_ACL = "NO_ACCESS_CONTROL"
+"""A list that is there and is none: in binary form it has no place."""
+
+_ACES = re.compile(rf"(?P<flags>[A-Z]*?)(?P<aces>(?:\([^()]*\))*|{_NO_ACL})")
 _SID = re.compile(r"S-1-(\d{1,15})((?:-\d{1,10}){1,15})")
 
 
@@ -52,11 +55,11 @@ def to_binary(sddl: str) -> str:
     if parts["D"] is not None:
         flags, dacl = _acl("D", parts["D"])
         control |= flags | _DACL
-    offset, body, places = _HEAD.size, b"", []
-    for piece in (_sid(parts["O"]), _sid(parts["G"]), sacl, dacl):
-        places.append(offset + len(body) if piece else 0)
+    body, places = b"", []
+    for piece in (sacl, dacl, _sid(parts["O"]), _sid(parts["G"])):  # the service's order
+        places.append(_HEAD.size + len(body) if piece else 0)
         body += piece
-    return base64.b64encode(_HEAD.pack(1, 0, control, *places) + body).decode()
+    return base64.b64encode(_HEAD.pack(1, 0, control, *places[2:], *places[:2]) + body).decode()
 
 
 def to_sddl(text: str) -> str:
@@ -67,10 +70,9 @@ def to_sddl(text: str) -> str:
         if revision != 1 or not control & _SELF_RELATIVE or not owner or not group:
             raise ValueError(text)
         written = f"O:{_read_sid(data, owner)}G:{_read_sid(data, group)}"
-        if control & _DACL and dacl:
-            written += "D:" + _read_acl(data, dacl, control, "D")
-        if control & _SACL and sacl:
-            written += "S:" + _read_acl(data, sacl, control, "S")
+        for kind, bit, offset in (("D", _DACL, dacl), ("S", _SACL, sacl)):
+            if control & bit:
+                written += f"{kind}:" + _read_acl(data, offset, control, kind)
     except (binascii.Error, struct.error, IndexError, KeyError) as error:
         raise ValueError(text) from error
     return written
@@ -83,6 +85,8 @@ def _acl(kind: str, text: str) -> tuple[int, bytes]:
     control = 0
     for name in _words(found["flags"], _FLAGS[kind]):
         control |= _FLAGS[kind][name]
+    if found["aces"] == _NO_ACL:
+        return control, b""
     aces = [_ace(ace) for ace in re.findall(r"\(([^()]*)\)", found["aces"])]
     body = b"".join(aces)
     return control, _ACL.pack(2, 0, _ACL.size + len(body), len(aces), 0) + body
@@ -137,8 +141,10 @@ def _read_sid(data: bytes, offset: int) -> str:
 
 
 def _read_acl(data: bytes, offset: int, control: int, kind: str) -> str:
-    _, _, _, count, _ = _ACL.unpack_from(data, offset)
     written = "".join(name for name, bit in _FLAGS[kind].items() if control & bit)
+    if not offset:
+        return written + _NO_ACL
+    _, _, _, count, _ = _ACL.unpack_from(data, offset)
     types = {number: name for name, number in _TYPES.items()}
     masks = {
         _RIGHTS[name]: name for name in ("FA", "FR", "FW", "FX", "GA", "GR", "GW", "GX", "NW", "NR", "NX")

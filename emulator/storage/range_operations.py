@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.storage.call import Call
     from batchai_scenario.emulator.storage.context import Context
+    from batchai_scenario.emulator.storage.records import EntryRecord
     from batchai_scenario.emulator.storage.slots import Slot
 
 _MAX_LISTED = 10_000
@@ -132,7 +133,7 @@ async def list_ranges(context: Context, call: Call) -> Response:
         fd = found.open(os.O_RDONLY | os.O_NONBLOCK)
         try:
             if earlier:
-                now = changes.File(fd, record.ranges)
+                now = changes.File(fd, record.ranges, written.since(record.cleared, earlier))
                 rows = await asyncio.to_thread(_changes, context, call, found.path, now, (start, end))
             elif record.ranges is not None:
                 rows = [("Range", first, last) for first, last in written.within(record.ranges, start, end)]
@@ -181,6 +182,14 @@ def _changes(
             return changes.compare(now, changes.File(old, record.ranges), *span)
         finally:
             os.close(old)
+
+
+def _note_cleared(context: Context, call: Call, record: EntryRecord, first: int, last: int) -> None:
+    """Note what is cleared for those who ask what has changed since a snapshot."""
+    snapshots = context.shares.snapshots(call.account.name, call.share)
+    if snapshots:
+        kept = [item for item in record.cleared if item[0] >= snapshots[0]]
+        record.cleared = [*kept, (snapshots[-1], first, last)]
 
 
 def _target(call: Call) -> tuple[int, int]:
@@ -241,6 +250,8 @@ def _commit(
                 if kept_time is not None:
                     smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)
                 record.copy = {}
+                if cleared:
+                    _note_cleared(context, call, record, first, last)
                 if record.ranges is not None:
                     record.ranges = (
                         written.clear(record.ranges, first, last, size)

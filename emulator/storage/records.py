@@ -58,7 +58,8 @@ class EntryRecord:
     ``change_time`` is the SMB change time that a client set (0: none), ``new_change_time`` the one that the
     next save keeps: any later change forgets it. ``permission`` is the key of a permission, empty for the
     default; ``copy`` the headers that tell of the copy that made the file. ``ranges`` are what was written of
-    a file (``written``), None if nobody kept count.
+    a file (``written``), None if nobody kept count; ``cleared`` what was cleared of it: the newest snapshot
+    of its share then, first and last byte.
     """
 
     headers: dict[str, str] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class EntryRecord:
     change_time: int = 0
     new_change_time: int = 0
     ranges: list[list[int]] | None = None
+    cleared: list[tuple[str, int, int]] = field(default_factory=list)
 
 
 class Records:
@@ -138,6 +140,7 @@ class Records:
                 body.get("copy", {}),
                 body.get("change_time", 0),
                 ranges=body.get("ranges"),
+                cleared=[(str(then), int(low), int(high)) for then, low, high in body.get("cleared", ())],
             )
         written = stat.st_ctime_ns if directory else stat.st_mtime_ns
         return EntryRecord(
@@ -174,6 +177,8 @@ class Records:
             body["change_time"] = record.change_time
         if record.ranges is not None and len(record.ranges) <= MOST:
             body["ranges"] = record.ranges
+        if record.cleared:
+            body["cleared"] = record.cleared[-MOST:]
         self._store.put(ENTRIES, f"{share}/{path}", body, parent=share)
         self._written += 1
         self._recent[f"{share}/{path}"] = body

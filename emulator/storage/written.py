@@ -48,6 +48,16 @@ def clear(ranges: Ranges, first: int, last: int, size: int) -> Ranges:
     return left
 
 
+def since(cleared: Sequence[tuple[str, int, int]], snapshot: str) -> Ranges:
+    """Give what was cleared since a snapshot: the pages that lie wholly within."""
+    found: Ranges = []
+    for newest, first, last in cleared:
+        start, end = -(-first // PAGE) * PAGE, (last + 1) // PAGE * PAGE - 1
+        if newest >= snapshot and start <= end:
+            found = add(found, start, end)
+    return found
+
+
 def clip(ranges: Ranges, size: int) -> Ranges:
     """Give the ranges of a file that was cut to ``size`` bytes."""
     end = -(-size // PAGE) * PAGE - 1

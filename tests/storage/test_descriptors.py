@@ -28,15 +28,31 @@ def share(served: Served) -> Iterator[ShareClient]:
 
 
 def test_a_descriptor_byte_by_byte() -> None:
-    """Written by hand from [MS-DTYP]: header, owner BA, group SY, a DACL with one entry."""
+    """Written by hand from [MS-DTYP]: header, a DACL with one entry, owner BA, group SY."""
     owner = bytes.fromhex("01 02 000000000005 20000000 20020000")
     group = bytes.fromhex("01 01 000000000005 12000000")
     entry = bytes.fromhex("00 03 1400 ff011f00") + group
     dacl = bytes.fromhex("02 00 1c00 0100 0000") + entry
-    head = bytes.fromhex("01 00 0490 14000000 24000000 00000000 30000000")
-    expected = base64.b64encode(head + owner + group + dacl).decode()
+    head = bytes.fromhex("01 00 0490 30000000 40000000 00000000 14000000")
+    expected = base64.b64encode(head + dacl + owner + group).decode()
     assert to_binary("O:BAG:SYD:P(A;OICI;FA;;;SY)") == expected
     assert to_sddl(expected) == "O:BAG:SYD:P(A;OICI;FA;;;SY)"
+
+
+def test_a_descriptor_as_the_service_tells_it() -> None:
+    """From the tests of Microsoft's client, which ran against the service."""
+    text = (
+        "O:S-1-5-21-2127521184-1604012920-1887927527-21560751G:S-1-5-21-2127521184-"
+        "1604012920-1887927527-513D:AI(A;;FA;;;SY)(A;;FA;;;BA)(A;;0x1200a9;;;"
+        "S-1-5-21-397955417-626881126-188441444-3053964)S:NO_ACCESS_CONTROL"
+    )
+    expected = (
+        "AQAUhGwAAACIAAAAAAAAABQAAAACAFgAAwAAAAAAFAD/AR8AAQEAAAAAAAUSAAAAAAAYAP8BHw"
+        "ABAgAAAAAABSAAAAAgAgAAAAAkAKkAEgABBQAAAAAABRUAAABZUbgXZnJdJWRjOwuMmS4AAQUA"
+        "AAAAAAUVAAAAoGXPfnhLm1/nfIdwr/1IAQEFAAAAAAAFFQAAAKBlz354S5tf53yHcAECAAA="
+    )
+    assert to_binary(text) == expected
+    assert to_sddl(expected) == text
 
 
 @pytest.mark.parametrize(
@@ -44,6 +60,8 @@ def test_a_descriptor_byte_by_byte() -> None:
     [
         SDDL.replace("S-1-5-32-544", "BA"),
         "O:SYG:SYD:",
+        "O:SYG:SYD:NO_ACCESS_CONTROL",
+        "O:SYG:SYD:PAINO_ACCESS_CONTROLS:ARNO_ACCESS_CONTROL",
         "O:SYG:SYD:PAI(A;ID;FR;;;WD)S:(AU;SAFA;FA;;;WD)(ML;;NW;;;LW)",
         "O:S-1-5-21-4294967295-0-1-500G:BUD:(A;;0x1;;;BU)",
     ],

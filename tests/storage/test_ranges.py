@@ -87,6 +87,22 @@ def test_what_is_cleared_is_told_even_if_it_was_zeros(share: ShareClient) -> Non
     assert _ranges(file, offset=512, length=512, previous_sharesnapshot=snapshot) == expected[:1]
 
 
+def test_what_was_written_and_cleared_since_a_snapshot_is_told_as_cleared(share: ShareClient) -> None:
+    file = share.get_file_client("f")
+    file.create_file(2048)
+    first = share.create_snapshot()
+    file.upload_range(b"x" * 1536, 0, 1536)
+    second = share.create_snapshot()
+    file.clear_range(512, 512)
+    told = [("range", 0, 511), ("clear", 512, 1023), ("range", 1024, 1535)]
+    assert _ranges(file, previous_sharesnapshot=first) == told
+    assert _ranges(file, previous_sharesnapshot=second) == told[1:2]
+    third = share.create_snapshot()
+    assert _ranges(file, previous_sharesnapshot=third) == []
+    file.upload_range(b"x" * 512, 512, 512)
+    assert _ranges(file, previous_sharesnapshot=second) == []
+
+
 def test_changes_between_two_snapshots(share: ShareClient) -> None:
     file = share.get_file_client("f")
     file.create_file(1024)
