@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.launch.plan import NodeTask
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -80,7 +81,7 @@ class Imagined:
         """Describe it."""
         return EngineInfo(self.name, "1", gpus=False, mount_root="/")
 
-    def place_node(self, cluster: str, node: str) -> NodePlace:
+    def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:  # noqa: ARG002 - none here
         """Make room for a node."""
         disk = self._root / node
         return NodePlace(cluster, node, "10.0.0.4", disk, PurePosixPath("/mnt/root"))

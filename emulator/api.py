@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.choose import Engines
     from batchai_scenario.emulator.engines.docker import DockerEngine
     from batchai_scenario.emulator.engines.dockerapi import connect as connect_docker
+    from batchai_scenario.emulator.engines.gpu import machine_gpus as list_gpus
     from batchai_scenario.emulator.engines.needs import job_needs, toolkit_needs
     from batchai_scenario.emulator.engines.process import ProcessEngine
     from batchai_scenario.emulator.engines.substitutes import build_programs, built_reference
@@ -89,6 +90,7 @@ _PLACES = {
     "home_problems": ("state.health", "problems"),
     "job_needs": ("engines.needs", "job_needs"),
     "last_address": ("serving", "last_address"),
+    "list_gpus": ("engines.gpu", "machine_gpus"),
     "read_address": ("serving", "read_address"),
     "repair_home": ("state.repair", "repair"),
     "toolkit_needs": ("engines.needs", "toolkit_needs"),
@@ -136,6 +138,7 @@ __all__ = [
     "home_problems",
     "job_needs",
     "last_address",
+    "list_gpus",
     "read_address",
     "repair_home",
     "toolkit_needs",

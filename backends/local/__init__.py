@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Image,
         build_image,
         list_images,
+        machine_gpus,
         probe_engines,
     )
 
@@ -71,6 +72,7 @@ _PLACES = {
     "Image": "tools",
     "build_image": "tools",
     "list_images": "tools",
+    "machine_gpus": "tools",
     "probe_engines": "tools",
     "toolkit_lacks": "readying",
     "framework_of_jobs": "readying",
@@ -99,6 +101,7 @@ __all__ = [
     "interception",
     "last_copy",
     "list_images",
+    "machine_gpus",
     "open_backend",
     "preempt",
     "probe_engines",

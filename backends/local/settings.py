@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     Option("engine", "What runs jobs (local).", ("auto", "docker", "process"), "auto"),
-    Option("gpus", "Whether jobs get GPUs (local).", ("auto", "none", "required"), "auto"),
+    Option("gpus", "Whether jobs get GPUs (local).", ("auto", "none", "required", "shared"), "auto"),
 )
 CHOICES = {option.name: option.choices for option in OPTIONS}
 """The options' values; the first is the default."""

@@ -33,6 +33,7 @@ class EngineProbe:
     notes: tuple[str, ...] = ()
     problem: str = ""
     remedy: str = ""
+    gpu_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,26 @@ def _probe(home: Path, name: str) -> EngineProbe:
         gpus=info.gpus,
         mount_root=info.mount_root,
         notes=info.notes,
+        gpu_note=info.gpu_note,
     )
+
+
+def machine_gpus() -> list[str]:
+    """Describe each GPU of this machine as its driver does: name, compute capability, driver."""
+    from batchai_scenario.emulator.api import list_gpus
+
+    return [
+        ", ".join(
+            text
+            for text in (
+                gpu.name,
+                f"compute capability {gpu.capability}" if gpu.capability else "",
+                f"driver {gpu.driver}" if gpu.driver else "",
+            )
+            if text
+        )
+        for gpu in list_gpus()
+    ]
 
 
 def list_images() -> list[Image]:

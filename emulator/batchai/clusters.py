@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.launch.plan import GpuMode
 
 _ENGINES = ("auto", "docker", "process")
-_GPUS = ("auto", "none", "required")
+_GPUS = ("auto", "none", "required", "shared")
 
 
 class Clusters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.cluster.autoscale import AutoScaler, bounds
@@ -12,6 +13,7 @@ from batchai_scenario.emulator.cluster.preparation import Preparation, forget_se
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
+from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish
 from batchai_scenario.emulator.errors import EngineUnavailable, NothingToTake
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class Allocation:
     and after a restart alike. Nodes that the engine will not place stand in the cluster's errors, the
     cluster is steady with what it has, and jobs stay queued (as the service did without quota: recorded
     notebooks); it is tried again on the next resize, the next job, or the next start of the emulator, and
-    of itself after an engine that did not answer.
+    of itself after an engine that did not answer, or when GPUs that it wants may have become free.
     What keeps a node from being prepared makes it unusable and stands in the cluster's errors; resizing
     to 0 and back tries again (the service's own advice; our decision for mounts).
     """
@@ -49,6 +51,7 @@ class Allocation:
         self._stuck: dict[str, Problem] = {}
         self._fresh: set[str] = set()
         self._retrying: set[str] = set()
+        self._starved: set[str] = set()
 
     def reconcile(self, cluster: str) -> None:
         """Begin what is missing for a cluster (by id)."""
@@ -143,6 +146,7 @@ class Allocation:
         room, cluster, ids = self._room, record.cluster, record.placing
         key = cluster.key.id
         fresh = cluster.guid in self._fresh
+        wish = GpuWish(cluster.gpus, str(cluster.definition.get("vmSize") or ""))
 
         def work() -> Placed:
             places: list[NodePlace] = []
@@ -151,7 +155,7 @@ class Allocation:
                 # Written before anything is placed: a restart must ask the same engine.
                 room.loop.ask(lambda: self._choose_engine(key, cluster.guid, engine.name))
                 for node in ids:
-                    places.append(engine.place_node(cluster.guid, node))  # noqa: PERF401 - kept on errors
+                    places.append(engine.place_node(cluster.guid, node, wish))  # noqa: PERF401 - kept on errors
             except LoopClosed:
                 raise
             except Exception as error:  # noqa: BLE001 - handed over, with what is placed already
@@ -175,8 +179,12 @@ class Allocation:
         maybe = () if fresh else tuple(node for node in record.placing if node not in placed)
         record = record.but(placing=maybe, errors=())
         self._fresh.discard(record.cluster.guid)
+        self._starved.discard(key)
         if error is not None:
-            record = record.but(errors=(problem_of(error, f"placing nodes of cluster {key}"),))
+            problem = problem_of(error, f"placing nodes of cluster {key}")
+            record = record.but(errors=(problem,))
+            if problem.code == GPUS_TAKEN:
+                self._starved.add(key)
         missing = self._missing(record) - len(nodes)
         leaving = records.nodes[key].count(NodeState.LEAVING)
         if (error is not None and missing > 0) or missing == leaving == 0:
@@ -291,6 +299,9 @@ class Allocation:
                 room.records.save_cluster(record.but(errors=errors))
         if not room.records.nodes[key].count(NodeState.LEAVING):
             room.settle(key)
+        for starved in sorted(self._starved):  # the node may have had what they wait for
+            room.loop.later(partial(self.retry, starved))
+        self._starved.clear()
 
     def _try_again(self, key: str, node: str) -> None:
         self._resting.discard(node)

@@ -14,7 +14,7 @@ from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, JOB_VOLUME
 from batchai_scenario.emulator.cluster.room import problem_in
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
 from batchai_scenario.emulator.launch.layout import JobLayout
-from batchai_scenario.emulator.launch.sizes import slots_of
+from batchai_scenario.schema.sizes import slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

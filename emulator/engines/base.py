@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path, PurePosixPath
 
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.launch.plan import ImageRequest, NodeTask
 
 
@@ -74,13 +75,17 @@ class Lack:
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine says of itself: for ``doctor``, the run's record and the conformance report."""
+    """What an engine says of itself: for ``doctor``, the run's record and the conformance report.
+
+    ``gpu_note``: how it would give GPUs to jobs, or why it cannot.
+    """
 
     name: str
     version: str
     gpus: bool
     mount_root: str
     notes: tuple[str, ...] = ()
+    gpu_note: str = ""
 
 
 @dataclass(slots=True)
@@ -116,7 +121,8 @@ class Swept:
 class Engine(Protocol):
     """Runs node tasks; holds no state of its own that a restart would lose.
 
-    E1. ``place_node`` and ``remove_node`` are idempotent; a node is known by its cluster and name.
+    E1. ``place_node`` and ``remove_node`` are idempotent; a node is known by its cluster and name. A node's
+        GPUs are its own: no other node of this home has them, unless they are shared.
     E2. ``start`` returns when the task's supervisor runs. It is idempotent: a task that was started
         before (by any process) is not started again. If it raises, nothing of the task is left.
     E3. ``wait`` blocks until the task ended and gives the same answer each time, from any process,
@@ -141,8 +147,8 @@ class Engine(Protocol):
         """Describe the engine; EngineUnavailable if it does not answer."""
         ...
 
-    def place_node(self, cluster: str, node: str) -> NodePlace:
-        """Make room for a node (E1)."""
+    def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
+        """Make room for a node (E1); ``gpus``: what it is to have of its own, None: as it was placed."""
         ...
 
     def remove_node(self, cluster: str, node: str) -> None:

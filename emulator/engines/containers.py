@@ -20,7 +20,6 @@ from batchai_scenario.emulator.engines.dockerapi import (
     network_name,
     unavailable,
 )
-from batchai_scenario.emulator.engines.gpu import count_listed
 from batchai_scenario.emulator.engines.limits import options
 from batchai_scenario.emulator.launch.layout import host_name
 from batchai_scenario.emulator.launch.plan import Mount, NodeTask
@@ -50,7 +49,7 @@ def create_container(
     image: str,
     control: Path,
     address: str,
-    gpus: int,
+    gpus: Any,  # noqa: ANN401 - docker's own type
     limits: Limits,
     cores: str = "",
     init: bool = True,
@@ -59,7 +58,8 @@ def create_container(
 
     It runs as root, as containers did on the service (recipes install packages in preparation), with an
     init process that reaps what the job leaves, and the image's own entry point and health check unused.
-    ``init`` False: the supervisor is the container's first process and reaps, for engines that have no other.
+    ``gpus``: docker's request for some; None: it has none. ``init`` False: the supervisor is the container's
+    first process and reaps, for engines that have no other.
     """
     more = options(limits, facts.info)
     if cores:
@@ -83,11 +83,17 @@ def create_container(
         working_dir="/",
         hostname=host_name(task.node),
         labels=labels(home, task.cluster, node=task.node, task=task.id, image=named(task)),
+        environment=_without_gpus(facts) if gpus is None else None,
         healthcheck={"test": ["NONE"]},
         stop_signal="SIGTERM",
         host_config=host,
         networking_config=network,
     )
+
+
+def _without_gpus(facts: Facts) -> dict[str, str] | None:
+    """Keep NVIDIA's runtime, where it is the engine's default, from giving all GPUs to who was given none."""
+    return {"NVIDIA_VISIBLE_DEVICES": "void"} if "nvidia" in (facts.info.get("Runtimes") or {}) else None
 
 
 def lacks_init(error: APIError) -> bool:
@@ -100,7 +106,7 @@ def _host_config(
     facts: Facts,
     mounts: Sequence[Mount],
     *,
-    gpus: int = 0,
+    gpus: Any = None,  # noqa: ANN401 - docker's own type
     **more: Any,  # noqa: ANN401 - docker's own options
 ) -> Any:  # noqa: ANN401 - what docker's client makes of it
     from docker import types
@@ -113,9 +119,8 @@ def _host_config(
         options["userns_mode"] = "host"  # else the container's root could not read what is ours
     if facts.selinux:
         options["security_opt"] = ["label=disable"]
-    if gpus:
-        kinds = [["gpu", "compute", "utility"]]
-        options["device_requests"] = [types.DeviceRequest(count=gpus, capabilities=kinds)]
+    if gpus is not None:
+        options["device_requests"] = [gpus]
     return api.create_host_config(**options)
 
 
@@ -127,7 +132,7 @@ def run_briefly(
     *,
     marks: Mapping[str, str],
     mounts: Sequence[Mount] = (),
-    gpus: int = 0,
+    gpus: Any = None,  # noqa: ANN401 - docker's own type
 ) -> tuple[int, str]:
     """Run a command in a throw-away container without network; give its exit code and what it printed.
 
@@ -144,17 +149,6 @@ def run_briefly(
         return code, api.logs(made["Id"]).decode(errors="replace")
     finally:
         api.remove_container(made["Id"], v=True, force=True)
-
-
-def prove_gpus(api: Api, facts: Facts, image: str, marks: Mapping[str, str]) -> int:
-    """Count the GPUs that a container of this image really gets (-1 asks for all)."""
-    from docker.errors import APIError
-
-    try:
-        code, text = run_briefly(api, facts, image, ["nvidia-smi", "-L"], marks=marks, gpus=-1)
-    except APIError:
-        return 0
-    return count_listed(text) if code == 0 else 0
 
 
 def give_back(api: Api, facts: Facts, container: str, owner: Owner) -> bool:

@@ -40,7 +40,9 @@ from batchai_scenario.emulator.engines.dockerapi import (
     unavailable,
 )
 from batchai_scenario.emulator.engines.dockertask import create_for_task
-from batchai_scenario.emulator.engines.gpu import engine_offers_gpus
+from batchai_scenario.emulator.engines.gpu import machine_gpus
+from batchai_scenario.emulator.engines.gpunodes import take
+from batchai_scenario.emulator.engines.gpuways import ways_of, why_none
 from batchai_scenario.emulator.engines.images import Images, PullPolicy, failed_starting
 from batchai_scenario.emulator.engines.limits import say_killed
 from batchai_scenario.emulator.engines.networks import Networks
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.engines.base import Need
     from batchai_scenario.emulator.engines.dockerapi import Api, Facts
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
+    from batchai_scenario.emulator.engines.gpuways import GpuWay
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
@@ -121,8 +125,15 @@ class DockerEngine:
         """Describe the engine; EngineUnavailable if it does not answer."""
         facts = self._facts
         notes = ["rootless"] if facts.rootless else []
-        offers = engine_offers_gpus(facts.info)
-        return EngineInfo(self.name, facts.version, offers, f"{NODE_ROOT}/mounts", tuple(notes))
+        ways = self._gpu_ways()
+        said = [f"{way.how} ({', '.join(way.devices)})" for way in ways]
+        gpus = "; ".join(said) or why_none(facts.info)
+        return EngineInfo(
+            self.name, facts.version, bool(ways), f"{NODE_ROOT}/mounts", tuple(notes), gpu_note=gpus
+        )
+
+    def _gpu_ways(self) -> list[GpuWay]:
+        return ways_of(self._facts.info, [gpu.index for gpu in machine_gpus()])
 
     def close(self) -> None:
         """Let go of the connection; tasks go on."""
@@ -132,13 +143,15 @@ class DockerEngine:
     # E1 ------------------------------------------------------------------------------------------------
 
     @translated()
-    def place_node(self, cluster: str, node: str) -> NodePlace:
+    def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
         """Make the cluster's network, and the node's address and disk (E1)."""
         with self._placing:
+            ways = self._gpu_ways() if gpus is not None and gpus.mode != "none" else []
+            own = take(self._home, cluster, node, gpus, ways[0].devices if ways else ())
             known = read_note(self._home.nodes / cluster / node)
             subnet = self._networks.make(cluster, str(known.get("subnet") or ""))
             address = free_address(self._home, cluster, node, subnet)
-            known = {"engine": self.name, "address": address, "subnet": subnet}
+            known = {"engine": self.name, "address": address, "subnet": subnet, **own}
             disk = make_disk(self._home, cluster, node, known)
         return NodePlace(cluster, node, address, disk, NODE_ROOT)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.containers import create_container, prove_gpus
+from batchai_scenario.emulator.engines.containers import create_container
 from batchai_scenario.emulator.engines.control import drop_control, write_control
+from batchai_scenario.emulator.engines.cuda import cuda_of, too_old
 from batchai_scenario.emulator.engines.dockerapi import labels
 from batchai_scenario.emulator.engines.gang import ready_gang
-from batchai_scenario.emulator.engines.gpu import decide_gpus, engine_offers_gpus
+from batchai_scenario.emulator.engines.gpu import decide_gpus
+from batchai_scenario.emulator.engines.gpunodes import noted
+from batchai_scenario.emulator.engines.gpuproofs import prove_gpus
 from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.nodes import read_note, ready_tree
 from batchai_scenario.emulator.engines.parts import (
@@ -54,13 +57,22 @@ def create_for_task(
     part = part_of(cores, index, nodes) if cores and limits.divided and nodes > 1 else ()
     image = images.resolve(task.image, task.node_image, announce).id
     marks = labels(home, task.cluster, node=task.node)
-    offered = engine_offers_gpus(facts.info)
-    gpus = decide_gpus(task.gpus, lambda: prove_gpus(api, facts, image, marks) if offered else 0, announce)
     disk = control.parent.parent
+    note = read_note(disk)
+    proof = decide_gpus(
+        task.gpus,
+        lambda: prove_gpus(api, facts, home, image=image, devices=noted(note), marks=marks),
+        announce,
+    )
+    if proof.gpus:
+        inspected = api.inspect_image(image)
+        if old := too_old(cuda_of(inspected, inspected.get("RepoTags") or ()), proof.gpus):
+            announce(f"gpus: {old}")
     ready_tree(disk, task)
     ready_gang(disk, task)
     drop_control(control)
-    environment = {**task.environment, **gpu_variables(gpus)}
+    visible = [str(index) for index in range(len(proof.gpus))]
+    environment = {**task.environment, **gpu_variables(visible, task.environment)}
     if part:
         announce(describe(part, cores))
         environment = {**thread_variables(part), **environment}
@@ -72,8 +84,8 @@ def create_for_task(
         task,
         image=image,
         control=control,
-        address=str(read_note(disk).get("address") or ""),
-        gpus=gpus,
+        address=str(note.get("address") or ""),
+        gpus=proof.request,
         limits=limits,
         cores=core_list(part),
         init=init,

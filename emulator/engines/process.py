@@ -37,6 +37,7 @@ from batchai_scenario.emulator.engines.environments import (
 )
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import machine_gpus
+from batchai_scenario.emulator.engines.gpunodes import take
 from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
 from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
 from batchai_scenario.emulator.engines.nodenets import (
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchai_scenario.emulator.engines.base import Need
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
@@ -121,26 +123,37 @@ class ProcessEngine:
             "jobs are root's and change this machine itself": self._no_layer if os.geteuid() == 0 else "",
         }
         said = tuple(f"{note}: {reason}" for note, reason in notes.items() if reason)
-        return EngineInfo(self.name, platform.release(), machine_gpus() > 0, f"{root}/mounts", said)
+        gpus = machine_gpus()
+        how = f"all that the driver lists ({', '.join(gpu.index for gpu in gpus)})" if gpus else ""
+        return EngineInfo(
+            self.name,
+            platform.release(),
+            bool(gpus),
+            f"{root}/mounts",
+            said,
+            gpu_note=how or "this machine has no nvidia-smi that lists one",
+        )
 
     # E1 ------------------------------------------------------------------------------------------------
 
-    def place_node(self, cluster: str, node: str) -> NodePlace:
+    def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
         """Make a node's disk, and its address and network where there can be one (E1)."""
         is_new = not (self._home.nodes / cluster / node).exists()
         try:
-            return self._place(cluster, node)
+            return self._place(cluster, node, gpus)
         except BaseException:
             if is_new:  # nobody will hear of it
                 self.remove_node(cluster, node)
             raise
 
-    def _place(self, cluster: str, node: str) -> NodePlace:
+    def _place(self, cluster: str, node: str, gpus: GpuWish | None) -> NodePlace:
+        machine = machine_gpus() if gpus is not None and gpus.mode != "none" else ()
         with self._placing:
+            own = take(self._home, cluster, node, gpus, [gpu.index for gpu in machine])
             subnet = self._subnet(cluster)
             address = free_address(self._home, cluster, node, subnet)
             disk = make_disk(
-                self._home, cluster, node, {"engine": self.name, "address": address, "subnet": subnet}
+                self._home, cluster, node, {"engine": self.name, "address": address, "subnet": subnet, **own}
             )
         if not subnet.startswith(LOOPBACK):
             self._networks.join(cluster, node, address, subnet)

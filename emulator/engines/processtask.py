@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.environments import add_node_python, add_toolkit, lacking_programs
-from batchai_scenario.emulator.engines.gpu import decide_gpus, machine_gpus
+from batchai_scenario.emulator.engines.gpu import Proof, decide_gpus, machine_gpus
+from batchai_scenario.emulator.engines.gpunodes import noted
 from batchai_scenario.emulator.engines.limits import read_limits
+from batchai_scenario.emulator.engines.nodes import read_note
 from batchai_scenario.emulator.engines.parts import describe, part_of, place_among, thread_variables
 from batchai_scenario.emulator.launch.environment import gpu_variables
 
@@ -33,10 +35,10 @@ def task_environment(
         )
     if os.geteuid() == 0 and no_layer:
         announce(f"the job is root's and changes this machine itself: {no_layer}")
-    count = decide_gpus(task.gpus, machine_gpus, announce)
-    values = {**task.environment, **gpu_variables(count)}
-    if task.gpus == "none":
-        values["CUDA_VISIBLE_DEVICES"] = ""
+    devices = noted(read_note(home.nodes / task.cluster / task.node))
+    proof = decide_gpus(task.gpus, lambda: _proof(devices), announce)
+    visible = [gpu.index for gpu in proof.gpus]
+    values = {**task.environment, **gpu_variables(visible, task.environment)}
     if part := part_of_node(home, task):
         announce(describe(part, sorted(os.sched_getaffinity(0))))
         values = {**thread_variables(part), **values}
@@ -46,6 +48,14 @@ def task_environment(
     if lacking := lacking_programs(values):
         announce(f"this machine lacks programs that the service's nodes had: {', '.join(lacking)}")
     return values
+
+
+def _proof(devices: tuple[str, ...] | None) -> Proof:
+    """Tell which of the machine's GPUs a task has; ``devices``: its node's, None: all."""
+    if devices is not None and not devices:
+        return Proof(why="its node has no GPU")
+    found = machine_gpus()
+    return Proof(tuple(gpu for gpu in found if devices is None or gpu.index in devices))
 
 
 def part_of_node(home: Home, task: NodeTask) -> tuple[int, ...]:

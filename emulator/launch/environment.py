@@ -48,9 +48,23 @@ def service_variables(
     return variables
 
 
-def gpu_variables(count: int) -> dict[str, str]:
-    """Give what a job sees of ``count`` GPUs on its node."""
-    return {"AZ_BATCHAI_NUM_GPUS": str(count), "AZ_BATCHAI_NUM_GPUS_PER_NODE": str(count)}
+def gpu_variables(visible: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Give what a job sees of its node's GPUs.
+
+    Args:
+        visible: the names under which CUDA finds them, in the order in which the job counts them from 0.
+        environment: the job's own; what it says in ``CUDA_VISIBLE_DEVICES`` are some of its node's GPUs.
+    """
+    count = str(len(visible))
+    chosen = environment.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(visible)))))
+    wanted = [name.strip() for name in chosen.split(",") if name.strip()]
+    shown = [visible[int(name)] if name.isdecimal() and int(name) < len(visible) else name for name in wanted]
+    return {
+        "AZ_BATCHAI_NUM_GPUS": count,
+        "AZ_BATCHAI_NUM_GPUS_PER_NODE": count,
+        "CUDA_VISIBLE_DEVICES": ",".join(shown) if visible else "",
+        "NVIDIA_VISIBLE_DEVICES": ",".join(visible) or "void",
+    }
 
 
 def _directory_id(entry: Mapping[str, Any], target: str) -> str:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path, PurePosixPath
 
-GpuMode = Literal["auto", "none", "required"]
+GpuMode = Literal["auto", "none", "required", "shared"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,11 @@ class Home:
         """The user's own limits of what a job's container may take (YAML)."""
         return self.root / "limits.yaml"
 
+    @property
+    def sizes_table(self) -> Path:
+        """The user's own table of how many GPUs sizes of virtual machines have (YAML)."""
+        return self.root / "sizes.yaml"
+
     def make(self) -> list[str]:
         """Create the folders that must exist, readable by their owner only; a line for each that was looser.
 

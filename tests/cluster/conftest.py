@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from batchai_scenario.emulator.cluster.model import Cluster, Job
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.launch.plan import NodeTask
 
 WORKSPACE = WorkspaceKey("5ab", "Group", "Ws")
@@ -76,7 +77,7 @@ class FakeEngine:
     def obtain(self, need: Need, announce: object, progress: object) -> None:
         raise NotImplementedError
 
-    def place_node(self, cluster: str, node: str) -> NodePlace:
+    def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
         with self.changed:
             self._answer()
             place = NodePlace(

@@ -103,7 +103,7 @@ class FolderEngine:
     def obtain(self, need: Need, announce: object, progress: object) -> None:
         raise NotImplementedError
 
-    def place_node(self, cluster: str, node: str) -> NodePlace:
+    def place_node(self, cluster: str, node: str, gpus: object = None) -> NodePlace:
         self.steps.step()
         (self.nodes / node).touch()
         self.steps.step()

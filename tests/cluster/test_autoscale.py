@@ -8,6 +8,7 @@ from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionSt
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from tests.cluster.conftest import World
 
 STEADY, RESIZING = AllocationState.STEADY, AllocationState.RESIZING
@@ -61,9 +62,9 @@ def test_growing_is_seen_and_a_gang_gets_all_its_nodes(world: World) -> None:
     seen = []
     place = world.engine.place_node
 
-    def look(cluster: str, node: str) -> Any:
+    def look(cluster: str, node: str, gpus: GpuWish | None = None) -> Any:
         seen.append(world.controller.get_cluster(key))
-        return place(cluster, node)
+        return place(cluster, node, gpus)
 
     world.engine.place_node = look  # type: ignore[method-assign]
     job = world.job(nodeCount=3)

@@ -15,6 +15,7 @@ from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.base import NodePlace
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from tests.cluster.conftest import World
 
 QUEUED, RUNNING, TERMINATING, SUCCEEDED, FAILED = ExecutionState
@@ -120,8 +121,8 @@ def test_nodes_that_may_have_been_placed_are_not_forgotten(world: World) -> None
     """The old emulator placed a node and died before it noted that; then the engine was away a while."""
     place, placed = world.engine.place_node, threading.Event()
 
-    def place_and_die(cluster: str, node: str) -> NodePlace:
-        place(cluster, node)
+    def place_and_die(cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
+        place(cluster, node, gpus)
         placed.set()
         world.controller._loop._open = False  # nothing that comes after this is written
         raise LoopClosed

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
-from batchai_scenario.emulator.engines.gpu import count_listed, decide_gpus, engine_offers_gpus
 from batchai_scenario.emulator.engines.images import Images, PullProgress
 from batchai_scenario.emulator.engines.programs import Throttle, run_program
 from batchai_scenario.emulator.engines.substitutes import Candidate, candidates_for, plain_name, read_table
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.run.follow import is_progress
@@ -195,22 +194,6 @@ def test_every_pattern_that_fits_gives_candidates(tmp_path: Path) -> None:
     table.write_text('"a:*": [{image: b}]\n"*": [{image: b}, {build: c}]\n"z": [{image: y}]\n')
     found = candidates_for("a", [table, tmp_path / "none"])
     assert found == [Candidate("image", "b"), Candidate("build", "c")]
-
-
-def test_gpu_modes() -> None:
-    lines: list[str] = []
-    assert decide_gpus("none", lambda: 4, lines.append) == 0
-    assert decide_gpus("auto", lambda: 4, lines.append) == 4
-    assert decide_gpus("auto", lambda: 0, lines.append) == 0
-    assert decide_gpus("required", lambda: 1, lines.append) == 1
-    with pytest.raises(EngineUnavailable):
-        decide_gpus("required", lambda: 0, lines.append)
-    none = "gpus: none was found; the job runs on the CPU"
-    assert lines == ["gpus: the job has 4", none, "gpus: the job has 1"]
-    assert count_listed("GPU 0: Tesla K80 (UUID: x)\nGPU 1: Tesla K80 (UUID: y)\n") == 2
-    assert engine_offers_gpus({"Runtimes": {"nvidia": {}}})
-    assert engine_offers_gpus({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=0"}]})
-    assert not engine_offers_gpus({"Runtimes": {"runc": {}}, "DiscoveredDevices": None})
 
 
 def test_progress_is_announced_now_and_then() -> None:

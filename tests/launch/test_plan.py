@@ -16,7 +16,7 @@ from batchai_scenario.emulator.launch.layout import (
     output_directory,
     output_segment,
 )
-from batchai_scenario.emulator.launch.sizes import gpus_of, slots_of
+from batchai_scenario.schema.sizes import gpus_of, slots_of
 from batchai_scenario.training.toolkits.base import mpirun
 
 if TYPE_CHECKING:
@@ -306,12 +306,17 @@ def test_nodes_of_a_job_share_a_folder_and_a_door_and_keep_the_rest_to_themselve
         ("STANDARD_NV12", 2),
         ("STANDARD_D2", 0),
         ("STANDARD_D2_V2", 0),
-        ("", 0),
+        ("STANDARD_NV12s_v3", 1),
+        ("STANDARD_H16r", 0),
+        ("STANDARD_DS13-4_V2", 0),
+        ("STANDARD_NC8as_T4_v3", None),
+        ("HAL_9000", None),
     ],
 )
-def test_gpus_of_sizes(size: str, gpus: int) -> None:
+def test_gpus_of_sizes(size: str, gpus: int | None) -> None:
     assert gpus_of(size) == gpus
-    assert slots_of(size) == max(1, gpus)
+    assert slots_of(size) == max(1, gpus or 0)
+    assert (gpus_of(size, {size.upper(): 3}), slots_of(size, {size.upper(): 3})) == (3, 3)
 
 
 @pytest.mark.parametrize(

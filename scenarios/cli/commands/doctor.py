@@ -14,8 +14,10 @@ from batchai_scenario.scenarios.cli.options import json_option
 from batchai_scenario.scenarios.record.record import REMEDY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from batchai_scenario.backends.local import EngineProbe
 
 _ROOM = 2_000_000_000
 """Bytes that a data set, a toolkit's environment and some outputs need."""
@@ -72,11 +74,11 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     some = any(engine.available for engine in engines)
     for engine in engines:
         if engine.available:
-            gpus = ", with GPUs" if engine.gpus else ""
             notes = "".join(f"; {note}" for note in engine.notes)
-            yield Finding(f"engine {engine.name}", ok=True, text=f"{engine.version}{gpus}{notes}")
+            yield Finding(f"engine {engine.name}", ok=True, text=f"{engine.version}{notes}")
         else:
             yield Finding(f"engine {engine.name}", None if some else False, engine.problem, engine.remedy)
+    yield from _gpus(engines)
     if some:
         yield from _toolkits(home)
     status = local.status(home)
@@ -101,6 +103,21 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     ]
     text = f"not set: {', '.join(missing)}" if missing else "all settings are there"
     yield Finding("backend azure", None if missing else True, text)
+
+
+def _gpus(engines: Sequence[EngineProbe]) -> Iterator[Finding]:
+    """Look at this machine's GPUs, and say how each engine would give them to jobs, or why it cannot."""
+    from batchai_scenario.backends import local
+
+    found = local.machine_gpus()
+    for number, gpu in enumerate(found):
+        yield Finding(f"gpu {number}", ok=True, text=gpu)
+    if not found:
+        yield Finding("gpus", None, "no driver of NVIDIA's lists one; jobs run on the CPU")
+    for engine in engines:
+        if engine.available:
+            how = f"would give them {engine.gpu_note}" if engine.gpus else f"gives none: {engine.gpu_note}"
+            yield Finding(f"gpus, engine {engine.name}", engine.gpus or None, how)
 
 
 def _state(home: Path) -> Iterator[Finding]:

@@ -40,7 +40,10 @@ for _command in (gc, repair, reset, salvage):
 )
 @option("--engine", type=click.Choice(["auto", "docker", "process"]), default="auto", help="What runs jobs.")
 @option(
-    "--gpus", type=click.Choice(["auto", "none", "required"]), default="auto", help="Whether jobs get GPUs."
+    "--gpus",
+    type=click.Choice(["auto", "none", "required", "shared"]),
+    default="auto",
+    help="Whether jobs get GPUs.",
 )
 @option("--strict", is_flag=True, help="Keep the service's own pace: clients wait 15 s between two looks.")
 @option(
@@ -263,7 +266,7 @@ def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct:
 )
 @option(
     "--gpus",
-    type=click.Choice(["auto", "none", "required"]),
+    type=click.Choice(["auto", "none", "required", "shared"]),
     default="auto",
     help="Whether jobs get GPUs; the same.",
 )
