@@ -41,10 +41,15 @@ def gpus_of(size: str, more: Mapping[str, int] | None = None) -> int | None:
     return 0 if _WITHOUT.fullmatch(name) else None
 
 
-def slots_of(size: str, more: Mapping[str, int] | None = None) -> int:
+def slots_of(size: str, own: int = 0) -> int:
     """Tell how many processes the host file gives to a node of a size: one for each GPU, at least one.
+
+    Args:
+        size: The ``vmSize``.
+        own: GPUs that the node has, for sizes that are not known.
 
     On 8 nodes of STANDARD_NC24s_v2 ``mpirun`` without ``-np`` made 32 ranks (a user's saved output). What
     sizes without a GPU had is not known.
     """
-    return max(1, gpus_of(size, more) or 0)
+    known = gpus_of(size)
+    return max(1, own if known is None else known)

@@ -90,7 +90,7 @@ def docker_image(docker_reason: str) -> str:
     try:
         client.images.get(TEST_IMAGE)
     except docker.errors.ImageNotFound:
-        client.api.import_image_from_data(_busybox_root(Path(busybox)), *_reference(TEST_IMAGE))
+        client.api.import_image_from_data(busybox_root(Path(busybox)), *_reference(TEST_IMAGE))
     finally:
         client.close()
     return TEST_IMAGE
@@ -101,7 +101,8 @@ def _reference(image: str) -> tuple[str, str]:
     return repository, tag
 
 
-def _busybox_root(busybox: Path) -> bytes:
+def busybox_root(busybox: Path) -> bytes:
+    """Make the root file system of the small test image, as a tar file."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as tar:
         for folder in ("bin", "tmp", "root", "etc", "usr", "usr/bin", "mnt"):

@@ -189,6 +189,7 @@ _RULES = (
     Rule("B15.6", "A body that names another cluster than the job is submitted to is refused."),
     Rule("R.1", "A cluster is resized to no nodes and back, and keeps its id.", "resize"),
     Rule("G.1", "A job is told how many GPUs it has.", "gpus"),
+    Rule("G.2", "Where a job is told which GPUs CUDA may use, they are as many as it has.", "gpus"),
     Rule("N.1", "Two nodes run two jobs at the same time.", "nodes"),
     Rule(
         "N.2", "A job of two nodes has both while it runs: another one waits, and starts after it.", "nodes"

@@ -56,7 +56,10 @@ COMMANDS = {
         f'echo "$AZ_BATCH_HOST_LIST" | tr , "\\n" | sort -u | grep -c . > "{OUT}/hosts"'
     ),
     "setup": 'mktemp "$AZ_BATCHAI_MOUNT_ROOT/files/node.XXXXXX"',
-    "gpus": f'printf %s "$AZ_BATCHAI_NUM_GPUS" > "{OUT}/gpus"',
+    "gpus": (
+        f'printf %s "$AZ_BATCHAI_NUM_GPUS" > "{OUT}/gpus"; '
+        f'printf %s "${{CUDA_VISIBLE_DEVICES-unset}}" > "{OUT}/cuda"'
+    ),
 }
 """The programs by name, as commands."""
 
@@ -85,6 +88,7 @@ _MODEL: Mapping[str, Callable[[ProgramCall], Result]] = {
         outputs={f"MODEL/{name}": str(index).encode() for index, name in enumerate(NAMES)}
     ),
     "many": lambda _: Result(outputs={f"MODEL/file-{index}": b"" for index in range(MANY)}),
+    "gpus": lambda _: Result(outputs={"MODEL/gpus": b"0", "MODEL/cuda": b""}),
     "copy": lambda call: Result(
         outputs={"MODEL/copy.txt": call.look(call.environment["AZ_BATCHAI_INPUT_DATA"] + "/one.txt")}
     ),

@@ -106,7 +106,7 @@ class Launch:
                     job_mounts=self._sources(of_job, layout.job_mount_root),
                     gpus=self.cluster.gpus,
                     system=node_system(machine.get("imageReference") or {}),
-                    slots=slots_of(str(self.cluster.definition.get("vmSize") or "")),
+                    slots=slots_of(str(self.cluster.definition.get("vmSize") or ""), len(places[0].gpus)),
                 )
             )
         except ServiceError as error:  # the door's validation let something pass

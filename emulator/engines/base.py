@@ -23,7 +23,7 @@ class NodePlace:
 
     ``address``: the node's IP address as its peers see it. ``disk``: the node's local disk, a folder of
     this machine. ``root``: the path under which a job on this node sees the node agent's tree; on the
-    service ``/mnt/batch/tasks/shared/LS_root``, with ``mounts`` and ``jobs`` below it.
+    service ``/mnt/batch/tasks/shared/LS_root``, with ``mounts`` and ``jobs`` below it. ``gpus``: its own.
     """
 
     cluster: str
@@ -31,6 +31,7 @@ class NodePlace:
     address: str
     disk: Path
     root: PurePosixPath
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

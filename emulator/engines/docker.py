@@ -41,7 +41,7 @@ from batchai_scenario.emulator.engines.dockerapi import (
 )
 from batchai_scenario.emulator.engines.dockertask import create_for_task
 from batchai_scenario.emulator.engines.gpu import machine_gpus
-from batchai_scenario.emulator.engines.gpunodes import take
+from batchai_scenario.emulator.engines.gpunodes import noted, take
 from batchai_scenario.emulator.engines.gpuways import ways_of, why_none
 from batchai_scenario.emulator.engines.images import Images, PullPolicy, failed_starting
 from batchai_scenario.emulator.engines.limits import say_killed
@@ -153,7 +153,7 @@ class DockerEngine:
             address = free_address(self._home, cluster, node, subnet)
             known = {"engine": self.name, "address": address, "subnet": subnet, **own}
             disk = make_disk(self._home, cluster, node, known)
-        return NodePlace(cluster, node, address, disk, NODE_ROOT)
+        return NodePlace(cluster, node, address, disk, NODE_ROOT, noted(own) or ())
 
     @translated()
     def remove_node(self, cluster: str, node: str) -> None:

@@ -37,7 +37,7 @@ from batchai_scenario.emulator.engines.environments import (
 )
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import machine_gpus
-from batchai_scenario.emulator.engines.gpunodes import take
+from batchai_scenario.emulator.engines.gpunodes import noted, take
 from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
 from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
 from batchai_scenario.emulator.engines.nodenets import (
@@ -158,7 +158,7 @@ class ProcessEngine:
         if not subnet.startswith(LOOPBACK):
             self._networks.join(cluster, node, address, subnet)
         root = PurePosixPath(plain_path(disk) / NODE_TREE) if self._no_namespaces else NODE_ROOT
-        return NodePlace(cluster, node, address, disk, root)
+        return NodePlace(cluster, node, address, disk, root, noted(own) or ())
 
     def _subnet(self, cluster: str) -> str:
         """Give the network of a cluster: the one that its nodes have, else a new one."""

@@ -194,8 +194,10 @@ class Stage:
         shown = status
         while status.nodes.get("idle", 0) + status.nodes.get("running", 0) < wanted:
             if status.errors and status.allocation == "steady" and status.nodes.get("preparing", 0) == 0:
-                problems = "; ".join(f"{problem.code}: {problem.message}" for problem in status.errors)
-                raise BackendError(f"the cluster got no node: {problems}", code=status.errors[0].code)
+                first, *others = status.errors
+                problems = "; ".join([first.message, *(f"{it.code}: {it.message}" for it in others)])
+                got = f"{status.current} of {wanted} nodes" if status.current else "no node"
+                raise BackendError(f"the cluster got {got}: {problems}", code=first.code)
             self._check_deadline("the cluster had no node")
             rhythm.pause()
             status = self._patience(lambda: self._backend.get_cluster(spec.place, spec.name))

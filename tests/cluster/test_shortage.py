@@ -11,6 +11,7 @@ import pytest
 from batchai_scenario.emulator.cluster.loop import RETRY, Loop, Workers
 from batchai_scenario.emulator.cluster.model import ExecutionState
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
+from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.state.clock import ManualClock
 
@@ -112,7 +113,7 @@ def test_a_thread_that_cannot_be_had_is_a_call_that_may_be_tried_again() -> None
 def test_nodes_that_were_placed_before_room_ran_out_are_the_clusters(world: World, number: int) -> None:
     place = world.engine.place_node
 
-    def short(cluster: str, node: str) -> object:
+    def short(cluster: str, node: str, _gpus: object = None) -> object:
         if len(world.engine.nodes) == 2:
             raise OSError(number, "as the kernel says")
         return place(cluster, node)
@@ -130,7 +131,7 @@ def test_nodes_that_were_placed_before_room_ran_out_are_the_clusters(world: Worl
 def test_nodes_are_placed_again_when_there_is_room(world: World) -> None:
     place, refuse = world.engine.place_node, [True]
 
-    def short(cluster: str, node: str) -> object:
+    def short(cluster: str, node: str, _gpus: object = None) -> object:
         if refuse:
             refuse.pop()
             raise OSError(errno.EMFILE, "too many")
@@ -142,4 +143,28 @@ def test_nodes_are_placed_again_when_there_is_room(world: World) -> None:
     assert "Too many open files" in found.errors[0].message
     world.clock.advance(seconds=RETRY.seconds)
     found = world.cluster_when(key, lambda cluster: cluster.nodes and not cluster.errors)
+    assert len(found.nodes) == 1
+
+
+def test_a_cluster_without_gpus_gets_its_node_when_another_gives_them_back(world: World) -> None:
+    place = world.engine.place_node
+    wishes = []
+
+    def one_gpu(cluster: str, node: str, gpus: object = None) -> object:
+        wishes.append(gpus)
+        if world.engine.nodes and node not in world.engine.nodes:
+            raise EngineError(Problem(GPUS_TAKEN, "this machine has 1 GPU"))
+        return place(cluster, node)
+
+    world.engine.place_node = one_gpu  # type: ignore[method-assign,assignment]
+    first = world.cluster("first")
+    world.cluster_when(first, lambda cluster: cluster.nodes)
+    assert wishes == [GpuWish("auto", "STANDARD_NC6")]
+    second = world.cluster("second")
+    waits = world.cluster_when(second, lambda cluster: cluster.errors)
+    assert (waits.errors[0].code, waits.nodes) == (GPUS_TAKEN, ())
+    world.controller.delete_cluster(first)
+    world.until(lambda: world.controller.get_cluster(first) is None)
+    world.clock.advance(seconds=RETRY.seconds)
+    found = world.cluster_when(second, lambda cluster: cluster.nodes and not cluster.errors)
     assert len(found.nodes) == 1

@@ -42,6 +42,8 @@ BROKEN = [
     (twins.AcceptsABadName, "B11.2"),
     (twins.FinishesTwice, "B4.2"),
     (twins.SpoilsAnUpload, "B2.2"),
+    (twins.CountsGpusInWords, "G.1"),
+    (twins.TellsOfMoreGpusThanCudaSees, "G.2"),
 ]
 
 

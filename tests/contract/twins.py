@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.backends.base import (
+        Capabilities,
         ClusterSpec,
         ClusterStatus,
         JobSpec,
@@ -264,6 +265,24 @@ class LeavesFilesOfAnotherUser(Twin):
 
     def _folders(self, segment: str) -> list[Path]:
         return list((self.bench.folder / "home" / "storage").glob(f"*/*/{segment}"))
+
+
+class CountsGpusInWords(Twin):
+    SAID = b"several"
+
+    def capabilities(self) -> Capabilities:
+        return replace(self.inner.capabilities(), gpus=True)
+
+    def read_output(self, job_id: str, directory_id: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        yield (
+            self.SAID
+            if path == "gpus"
+            else b"".join(self.inner.read_output(job_id, directory_id, path, offset))
+        )
+
+
+class TellsOfMoreGpusThanCudaSees(CountsGpusInWords):
+    SAID = b"2"
 
 
 class SpoilsAnUpload(Twin):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.emulator.engines.cuda import cuda_of, too_old
+from batchai_scenario.emulator.engines.dockerapi import read_facts
 from batchai_scenario.emulator.engines.gpu import Gpu, Proof, decide_gpus, machine_gpus, read_gpus
 from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish, read_sizes, take
+from batchai_scenario.emulator.engines.gpuproofs import prove_gpus
 from batchai_scenario.emulator.engines.gpuways import ways_of, why_none
 from batchai_scenario.emulator.engines.nodes import make_disk, read_note
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
@@ -210,3 +212,75 @@ def test_nodes_of_the_process_engine_have_gpus_of_their_own(lab_of: Callable[...
     assert read_note(lab.place.disk)["gpus"] == ["1"]
     assert lab.run(seen, gpus="none").text() == "0 void\n"
     assert lab.engine.info().gpu_note == "all that the driver lists (0, 1)"
+
+
+class FakeDocker:
+    """Runs throw-away containers of nothing: what they print depends on how GPUs were asked for."""
+
+    def __init__(self, said: dict[str, tuple[int, str]]) -> None:
+        self.said = said
+        self.ran: list[str] = []
+
+    def create_host_config(self, **options: Any) -> str:
+        (request,) = options["device_requests"]
+        return str(request["Driver"] or "runtime")
+
+    def create_container(self, _image: str, *, host_config: str, **_options: Any) -> dict[str, str]:
+        self.ran.append(host_config)
+        return {"Id": host_config}
+
+    def start(self, _id: str) -> None:
+        """Start nothing."""
+
+    def wait(self, id_: str) -> dict[str, int]:
+        return {"StatusCode": self.said[id_][0]}
+
+    def logs(self, id_: str) -> bytes:
+        return self.said[id_][1].encode()
+
+    def remove_container(self, _id: str, **_options: Any) -> None:
+        """Remove nothing."""
+
+
+DESCRIBED: dict[str, Any] = {
+    "ID": "engine-1",
+    "ServerVersion": "28.2.2",
+    "Runtimes": {"nvidia": {}, "runc": {}},
+    "DiscoveredDevices": [
+        {"Source": "cdi", "ID": "nvidia.com/gpu=0"},
+        {"Source": "cdi", "ID": "nvidia.com/gpu=all"},
+    ],
+}
+"""What an engine of API 1.50 with both ways says of itself."""
+
+
+def test_a_proof_is_tried_in_turn_and_kept_for_image_engine_and_driver(home: Home, smi: Path) -> None:
+    smi.write_text("#!/bin/sh\necho 0, GPU-1, NVIDIA H100, 9.0, 550.54\n")
+    api = FakeDocker({"runtime": (127, "sh: nvidia-smi: not found\n"), "cdi": (0, QUERIED.splitlines()[0])})
+
+    def proof(image: str = "sha256:1", **more: Any) -> Proof:
+        facts = read_facts({**DESCRIBED, **more})
+        return prove_gpus(api, facts, home, image=image, devices=["0"], marks={})
+
+    found = proof()
+    assert (found.gpus, found.how, api.ran) == ((H100,), "by CDI", ["runtime", "cdi"])
+    assert found.request["DeviceIDs"] == ["nvidia.com/gpu=0"]
+    del api.said["cdi"]
+    assert proof().gpus == (H100,), "it is kept"
+    api.said["cdi"] = (1, "")
+    for image, more in (("sha256:2", {}), ("sha256:1", {"ID": "engine-2"})):
+        failed = proof(image, **more)
+        assert failed.gpus == ()
+        assert "by the nvidia runtime: nvidia-smi ended with 127" in failed.why
+    smi.write_text("#!/bin/sh\necho 0, GPU-1, NVIDIA H100, 9.0, 570.1\n")
+    assert proof().gpus == (), "another driver is proven anew"
+
+
+def test_a_container_that_sees_more_than_it_was_given_proves_nothing(home: Home) -> None:
+    api = FakeDocker({"cdi": (0, QUERIED)})
+    facts = read_facts({**DESCRIBED, "Runtimes": {}})
+    failed = prove_gpus(api, facts, home, image="i", devices=["0"], marks={})
+    assert "lists 2 in the container, which was given 1" in failed.why
+    assert prove_gpus(api, facts, home, image="i", devices=[], marks={}).why == "its node has no GPU"
+    missing = prove_gpus(api, read_facts({}), home, image="i", devices=None, marks={})
+    assert "nvidia-ctk" in missing.remedy

@@ -30,6 +30,15 @@ def g_1_a_job_knows_its_gpus(world: World) -> None:
     holds(said.isdecimal(), f"AZ_BATCHAI_NUM_GPUS is {said!r}, which is no number")
 
 
+def g_2_cuda_sees_as_many_gpus_as_a_job_has(world: World) -> None:
+    """Let a job write how many GPUs it was given, and which CUDA may use."""
+    world.cluster()
+    job = world.run("gpus")
+    told, cuda = (world.text(job, name, "MODEL") for name in ("gpus", "cuda"))
+    if told.isdecimal() and cuda != "unset":
+        same(len([name for name in cuda.split(",") if name]), int(told), "GPUs in CUDA_VISIBLE_DEVICES")
+
+
 def n_1_two_nodes_run_two_jobs(world: World) -> None:
     """Start two jobs that do not end on two nodes."""
     world.cluster(2)

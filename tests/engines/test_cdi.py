@@ -1,0 +1,89 @@
+"""GPUs by CDI in a Docker engine of our own, with a made-up device."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchai_scenario.emulator.engines.docker import DockerEngine
+from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from tests.conftest import TEST_IMAGE, busybox_root
+from tests.engines import cdi
+from tests.engines.conftest import Lab
+from tests.lacking import needs_program, needs_root, skip_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchai_scenario.emulator.state.home import Home
+
+pytestmark = [needs_root, needs_program("busybox"), needs_program("runc")]
+SEEN = "ls /dev | grep nvidia; echo $AZ_BATCHAI_NUM_GPUS,$CUDA_VISIBLE_DEVICES,$NVIDIA_VISIBLE_DEVICES"
+
+
+@pytest.fixture(
+    scope="module", params=[pytest.param("here"), pytest.param("fetched", marks=pytest.mark.endurance)]
+)
+def host(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run the engine; a socket's path must be short, and its data on no layered file system."""
+    cache = Path(os.environ.get("SCENARIO_TEST_CACHE") or tempfile.gettempdir()) / "scenario-test-cdi"
+    path = cdi.programs(cache, fetch=request.param == "fetched")
+    if path is None:
+        skip_for("Docker 25", "no engine here knows CDI ('tox -e endurance' fetches one)")
+    folder = Path(tempfile.mkdtemp(prefix="scenario-cdi-"))
+    try:
+        with cdi.serving(folder, path) as found:
+            yield found
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def lab(host: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    import docker  # type: ignore[import-untyped, unused-ignore]
+
+    client = docker.from_env()
+    repository, _, tag = TEST_IMAGE.partition(":")
+    client.api.import_image_from_data(busybox_root(Path(str(shutil.which("busybox")))), repository, tag)
+    client.api.tag(TEST_IMAGE, "scenario-test", "old-cuda8.0")
+    client.close()
+    engine = DockerEngine(home, training=home.root / "training", pull="never")
+    place = engine.place_node("gpus", "n1", GpuWish("auto", "STANDARD_NC6"))
+    lab = Lab("docker", engine, home, TEST_IMAGE, "gpus", place)
+    lab.share.mkdir(parents=True)
+    yield lab
+    engine.sweep(frozenset())
+    assert engine.tasks() == []
+    engine.close()
+
+
+def test_nodes_have_gpus_of_their_own_by_cdi(lab: Lab) -> None:
+    info = lab.engine.info()
+    assert (info.gpus, info.gpu_note) == (True, "by CDI (0, 1)")
+    assert lab.run(SEEN, gpus="required").text() == "nvidia0\n1,0,0\n"
+    assert "gpus: the job has 1 (Made-up 0, by CDI)" in lab.announced
+    (told,) = (line for line in lab.announced if "CUDA" in line)
+    assert "CUDA 8.0 knows GPUs up to compute capability 6.2, and Made-up 0 has 9.0" in told
+    (proof,) = (lab.home.cache / "gpus").iterdir()
+    assert "GPU-made-up-0" in proof.read_text()
+
+    lab.place = lab.engine.place_node("gpus", "n2", GpuWish("auto", "STANDARD_NC6"))
+    assert lab.run(SEEN, gpus="auto").text() == "nvidia1\n1,0,0\n", "CUDA counts a container's GPUs from 0"
+    assert lab.run(SEEN, gpus="none").text() == "0,,void\n"
+
+    with pytest.raises(EngineError, match="--gpus shared") as caught:
+        lab.engine.place_node("gpus", "n3", GpuWish("auto", "STANDARD_NC6"))
+    assert caught.value.problem.code == GPUS_TAKEN
+    lab.place = lab.engine.place_node("gpus", "n3", GpuWish("shared", "STANDARD_NC24"))
+    assert lab.run(SEEN, gpus="shared").text() == "nvidia0\nnvidia1\n2,0,1,0,1\n"
+
+    lab.place = lab.engine.place_node("gpus", "n4", GpuWish("required", "STANDARD_D2"))
+    with pytest.raises(EngineUnavailable, match="its node has no GPU"):
+        lab.start(lab.task(SEEN, gpus="required"))
