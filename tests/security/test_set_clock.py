@@ -136,7 +136,8 @@ def test_real_jobs_end_as_they_are_and_when_they_do(
             assert job.started_at is not None
             assert job.ended_at is not None
             assert job.started_at <= job.ended_at <= clock.now()
-        assert ended["late"].ended_at - ended["late"].started_at >= timedelta(seconds=2)  # type: ignore[operator]
+        ran = ended["late"].ended_at - ended["late"].started_at  # type: ignore[operator]
+        assert ran >= timedelta(seconds=1.9)  # its start is noted a moment after the count begins
         world.controller.delete_cluster(cluster)
         world.until(lambda: world.controller.get_cluster(cluster) is None)
         world.controller.close()
