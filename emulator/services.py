@@ -59,7 +59,7 @@ class Services:
     manager: Lazy[ResourceManager]
     accounts: Accounts
     volumes: Volumes
-    clusters: Clusters | None
+    clusters: RunningClusters | None
     preempt: Callable[[str, str], str]
 
     def steps(self) -> list[Callable[[], object]]:
@@ -137,7 +137,7 @@ def _no_clusters(cluster: str, _: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Clusters:
+class RunningClusters:
     """What runs jobs."""
 
     controller: Controller
@@ -197,7 +197,7 @@ class _Builder:
             BlobService(self.accounts, self._shares, self._store, self._clock, self._home, self._tokens),
         )
 
-    def clusters(self, held: ExitStack) -> Clusters:
+    def clusters(self, held: ExitStack) -> RunningClusters:
         """Build what runs jobs, and let it go on where it left."""
         from batchai_scenario.emulator.cluster.controller import Controller
         from batchai_scenario.emulator.engines.choose import Engines
@@ -213,9 +213,9 @@ class _Builder:
         controller = Controller(self._store, self._even, engines, self.volumes, lasting=_LASTING)
         controller.start()
         held.callback(controller.close)
-        return Clusters(controller, engines)
+        return RunningClusters(controller, engines)
 
-    def manager(self, clusters: Clusters | None) -> ResourceManager:
+    def manager(self, clusters: RunningClusters | None) -> ResourceManager:
         """Build the resource manager; without clusters it has storage alone."""
         from batchai_scenario.emulator.arm.manager import ResourceManager
         from batchai_scenario.emulator.arm.operations import Operations
@@ -248,7 +248,7 @@ class _Builder:
             retry_after=operations.retry_after,
         )
 
-    def _batch_ai(self, clusters: Clusters, operations: Operations) -> ResourceProvider:
+    def _batch_ai(self, clusters: RunningClusters, operations: Operations) -> ResourceProvider:
         from batchai_scenario.emulator.batchai.provider import BatchAIProvider
 
         return BatchAIProvider(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.errors import EngineUnavailable
 from batchai_scenario.emulator.ui.actions import Actions
 from batchai_scenario.emulator.ui.board import Board
-from batchai_scenario.emulator.ui.folders import Folders
+from batchai_scenario.emulator.ui.folders import FolderBrowser
 from batchai_scenario.emulator.ui.jobs import Details
 from batchai_scenario.emulator.ui.page import Page
 
@@ -27,7 +27,7 @@ def make_page(
         token=token,
         facts=facts,
         engine=lambda: _looked_at(services),
-        folders=Folders(services.accounts, services.volumes),
+        folders=FolderBrowser(services.accounts, services.volumes),
         board=None if window is None else Board(window),
         details=None if window is None else Details(window, services.volumes),
         actions=None if window is None else Actions(services.manager),

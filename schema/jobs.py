@@ -32,6 +32,7 @@ from batchai_scenario.schema.common import (
 )
 from batchai_scenario.schema.faults import Fault
 from batchai_scenario.schema.kernel import length_faults
+from batchai_scenario.schema.layout import STDOUTERR
 from batchai_scenario.schema.names import (
     DirectoryId,
     NodePath,
@@ -91,8 +92,8 @@ class InputDirectory(Body):
 
 
 def _output_id(text: str) -> str:
-    if text.lower() == "stdouterr":
-        raise fault("stdouterr names the job's standard output")
+    if text.lower() == STDOUTERR:
+        raise fault(f"{STDOUTERR} names the job's standard output")
     return text
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.backends.base import BatchAIError, Capabilities, JobState, JobStatus, OutputFile
 from batchai_scenario.backends.bodies import check_name
 from batchai_scenario.backends.errors import InvalidSpec, NotFound
-from batchai_scenario.backends.memory.clusters import MAX_NODES, Clusters, path_of, workspace_of
+from batchai_scenario.backends.memory.clusters import MAX_NODES, MemoryClusters, path_of, workspace_of
 from batchai_scenario.backends.memory.reading import (
     MOUNT_ROOT,
     VALUES,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.memory.world import MemoryCluster
 
 
-class MemoryBackend(Clusters):
+class MemoryBackend(MemoryClusters):
     """A backend without a service.
 
     ``programs`` maps a command to what it does: the command line of a custom toolkit or of a job

@@ -8,7 +8,7 @@ from batchai_scenario.backends.base import BatchAIError, ClusterStatus
 from batchai_scenario.backends.bodies import check_name
 from batchai_scenario.backends.errors import InvalidSpec, NotFound, NotSupported
 from batchai_scenario.backends.memory.reading import disk_of, mounted_shares, read_body
-from batchai_scenario.backends.memory.shares import Shares
+from batchai_scenario.backends.memory.shares import MemoryShares
 from batchai_scenario.backends.memory.world import MemoryCluster, ProgramCall
 from batchai_scenario.backends.powers import FileServerStatus, NodeLogin
 
@@ -27,7 +27,7 @@ FIRST_PORT = 50000
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 
-class Clusters(Shares):
+class MemoryClusters(MemoryShares):
     """What the model does with clusters and file servers; jobs are built on this."""
 
     _programs: dict[str, Callable[[ProgramCall], Result]]

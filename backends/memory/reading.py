@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.bodies import check, filled
 from batchai_scenario.backends.errors import InvalidSpec, NotSupported
+from batchai_scenario.schema.layout import output_places, standard_output
 from batchai_scenario.schema.unsupported import unsupported
 from batchai_scenario.training.toolkits.registry import delivered
 
@@ -71,14 +72,10 @@ def folders_of(
 ) -> dict[str, tuple[str, str]]:
     """Find (share, folder) of each output directory, ``stdouterr`` among them."""
     mounts = {**cluster.shares, **mounted_shares(properties.get("mountVolumes", {}))}
-    where = "properties.stdOutErrPathPrefix"
-    share, folder = folder_of(str(properties.get("stdOutErrPathPrefix", "")), mounts, where)
-    found = {"stdouterr": (share, f"{folder}/{segment}/stdouterr".lstrip("/"))}
-    for index, directory in enumerate(properties.get("outputDirectories", ())):
-        where = f"properties.outputDirectories[{index}].pathPrefix"
-        share, folder = folder_of(str(directory["pathPrefix"]), mounts, where)
-        path = f"{folder}/{segment}/outputs/{directory.get('pathSuffix', '')}".strip("/")
-        found[str(directory["id"])] = (share, path)
+    found = {}
+    for place in (standard_output(properties), *output_places(properties)):
+        share, folder = folder_of(place.prefix, mounts, place.prefix_property)
+        found[place.id] = (share, f"{folder}/{place.below(segment)}".strip("/"))
     return found
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.memory.world import MemoryWorld
 
 
-class Shares:
+class MemoryShares:
     """What the model does with shares; the rest of it is built on this."""
 
     world: MemoryWorld

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.schema.older import older_fields, without_older
 
 if TYPE_CHECKING:
     import re
@@ -20,7 +21,6 @@ T = TypeVar("T")
 
 _TOKEN = "$skiptoken"  # noqa: S105 - the name of a query parameter
 _MOST = 10**15
-_FLAT_ONLY = ("priority", "experimentName")
 _EPOCH = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 
@@ -121,11 +121,11 @@ def check_same(what: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Non
     Our decision: the service was recorded with identical bodies only. Secrets are not compared, nor tags;
     what only flat API versions know is compared if both came through one.
     """
-    before, after = dict(old), dict(new)
-    flat, asked = before.pop("flat", {}), after.pop("flat", {})
-    if "apiVersion" in flat and asked:
-        before |= {name: flat.get(name) for name in _FLAT_ONLY}
-        after |= {name: asked.get(name) for name in _FLAT_ONLY}
+    before, after = without_older(old), without_older(new)
+    was, asked = older_fields(old), older_fields(new)
+    if was.made_so and asked.made_so:
+        before |= {"priority": was.priority, "experimentName": was.experiment}
+        after |= {"priority": asked.priority, "experimentName": asked.experiment}
     for name in sorted({*before, *after}):
         if before.get(name) != after.get(name):
             text = f"The {what} exists already, and its property '{name}' is another one. Delete it first."

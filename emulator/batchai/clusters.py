@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,7 @@ from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_o
 from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
 from batchai_scenario.emulator.errors import EngineUnavailable, ServiceError
+from batchai_scenario.schema.older import older_fields, with_older
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +93,7 @@ class Clusters:
         if old.provisioning_state is ProvisioningState.DELETING:
             raise conflict(f"The cluster {name} is being deleted")
         check_same(f"cluster {name}", old.definition, definition)
-        return _entity(request, self._tagged(old, definition.get("flat", {}).get("tags")))
+        return _entity(request, self._tagged(old, older_fields(definition).tags))
 
     def _create(
         self, key: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str], request: ArmRequest
@@ -129,10 +131,10 @@ class Clusters:
 
     def _tagged(self, cluster: Cluster, tags: Mapping[str, str] | None) -> Cluster:
         """Give a cluster other tags, which only the flat API versions know."""
-        flat = cluster.definition.get("flat", {})
-        if tags is None or tags == flat.get("tags"):
+        older = older_fields(cluster.definition)
+        if tags is None or tags == older.tags:
             return cluster
-        changed = self._clusters.update_cluster(cluster.key, {"flat": {**flat, "tags": dict(tags)}})
+        changed = self._clusters.update_cluster(cluster.key, with_older({}, replace(older, tags=dict(tags))))
         if changed is None:
             raise not_found("Cluster", cluster.key.name)
         return changed

@@ -39,7 +39,7 @@ from batchai_scenario.emulator.cluster.model import (
     WorkspaceKey,
 )
 from batchai_scenario.emulator.errors import ServiceError
-from batchai_scenario.emulator.launch.layout import STDOUTERR
+from batchai_scenario.schema.layout import STDOUTERR, output_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -216,7 +216,7 @@ class Jobs:
         try:
             found = self._clusters.file_folder(job, directory_id)
         except KeyError:
-            known = ["stdouterr", *(output["id"] for output in job.definition.get("outputDirectories", ()))]
+            known = [STDOUTERR, *(place.id for place in output_places(job.definition))]
             text = f"The specified outputDirectoryId {directory_id} is not among {', '.join(known)}"
             raise ServiceError(404, "OutputDirectoryNotFound", text, "outputdirectoryid") from None
         if found is None:

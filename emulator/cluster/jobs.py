@@ -14,7 +14,7 @@ from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
 from batchai_scenario.emulator.errors import EngineUnavailable
-from batchai_scenario.emulator.launch.layout import STDOUTERR
+from batchai_scenario.schema.layout import STDOUTERR, output_places
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -250,7 +250,7 @@ class JobRunner:
 
     def _tell_untold(self, record: JobRecord, journal: ExecutionLog) -> None:
         """Say how many outputs have names that no listing can tell: nobody would know of them."""
-        outputs = [str(entry["id"]) for entry in record.job.definition.get("outputDirectories") or ()]
+        outputs = [place.id for place in output_places(record.job.definition)]
         folders = [file_folder(record.job, record.mounts, directory) for directory in (STDOUTERR, *outputs)]
         untold = sum(self._room.shares.count_untold(*folder) for folder in set(folders) if folder)
         if untold:

@@ -17,6 +17,7 @@ from batchai_scenario.emulator.cluster.forms import (
 from batchai_scenario.emulator.cluster.nodes import Nodes
 from batchai_scenario.emulator.cluster.queue import Queue, QueuedJob
 from batchai_scenario.emulator.cluster.records import Ending
+from batchai_scenario.schema.older import older_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -245,5 +246,5 @@ def _place(record: JobRecord) -> QueuedJob:
 
 def _priority(definition: Mapping[str, Any]) -> int:
     """Tell a job's priority as a number; jobs of the flat API versions gave one themselves."""
-    number = definition.get("flat", {}).get("priority")
+    number = older_fields(definition).priority
     return _PRIORITIES[definition.get("schedulingPriority", "normal")] if number is None else int(number)

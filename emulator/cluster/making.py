@@ -16,7 +16,8 @@ from batchai_scenario.emulator.cluster.model import (
 )
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.records import ClusterRecord, JobRecord
-from batchai_scenario.emulator.launch.layout import output_segment
+from batchai_scenario.schema.layout import job_segment
+from batchai_scenario.schema.older import older_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,8 @@ def new_job(
         guid=guid,
         definition=copy.deepcopy(dict(definition)),
         cluster=cluster.path,
-        segment=output_segment(
-            definition,
+        segment=job_segment(
+            older_fields(definition).layout,
             subscription=workspace.subscription,
             group=workspace.group,
             workspace=workspace.workspace,

@@ -5,8 +5,7 @@ filled in, without read-only properties and without any secret. Secrets travel b
 mapping from a JSON pointer (``/mountVolumes/azureFileShares/0/credentials/accountKey``) to the value.
 
 What only the flat API versions (2018-03-01 and older) know stands in the definition beside the rest:
-``flat`` (``apiVersion`` that made it, ``tags``; of a job also ``priority`` and ``experimentName``), and
-``type`` and ``createNew`` of output directories.
+``schema.older``, and ``type`` and ``createNew`` of output directories.
 """
 
 from __future__ import annotations
@@ -14,6 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
+
+from batchai_scenario.schema.layout import setup_suffix
+from batchai_scenario.schema.older import older_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,6 +169,19 @@ class Cluster:
     allocation_changed_at: datetime
     nodes: tuple[Node, ...] = ()
     errors: tuple[Problem, ...] = ()
+
+    @property
+    def setup_suffix(self) -> str:
+        """``stdOutErrPathSuffix``: where the files of its setup task are, below the prefix that it gives."""
+        where = self.key.workspace
+        return setup_suffix(
+            older_fields(self.definition).layout,
+            subscription=where.subscription,
+            group=where.group,
+            workspace=where.workspace,
+            cluster=self.key.name,
+            guid=self.guid,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from batchai_scenario.emulator.launch.layout import (
     locate_index,
     node_path,
     output_directory,
-    setup_suffix,
 )
 
 if TYPE_CHECKING:
@@ -151,20 +150,8 @@ def setup_folder(cluster: Cluster) -> tuple[str, str, str] | None:
     except ServiceError:
         return None
     places = [volume.place for volume in volumes(cluster.definition, CLUSTER_VOLUMES)]
-    found = locate_index(prefix / _suffix(cluster), [root / place.path for place in places])
+    found = locate_index(prefix / cluster.setup_suffix, [root / place.path for place in places])
     if found is None or places[found[0]].share.startswith(SERVER):
         return None
     place = places[found[0]]
     return place.account, place.share, "/".join(found[1].parts)
-
-
-def _suffix(cluster: Cluster) -> str:
-    where = cluster.key.workspace
-    return setup_suffix(
-        cluster.definition,
-        subscription=where.subscription,
-        group=where.group,
-        workspace=where.workspace,
-        cluster=cluster.key.name,
-        guid=cluster.guid,
-    )

@@ -16,7 +16,7 @@ from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.room import problem_in, problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import NodeEvent
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
-from batchai_scenario.emulator.launch.layout import mount_root, setup_suffix
+from batchai_scenario.emulator.launch.layout import mount_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -186,15 +186,7 @@ def forget_setup(engine: Engine, place: NodePlace) -> None:
 def _plan(room: Room, cluster: Cluster, place: NodePlace, secrets: dict[str, str]) -> NodeTask:
     from batchai_scenario.emulator.launch.setup import plan_setup
 
-    where = cluster.key.workspace
-    suffix = setup_suffix(
-        cluster.definition,
-        subscription=where.subscription,
-        group=where.group,
-        workspace=where.workspace,
-        cluster=cluster.key.name,
-        guid=cluster.guid,
-    )
+    suffix = cluster.setup_suffix
     mounted = [
         (volume.path, volume.source(room.shares, mount_root(place.root)))
         for volume in volumes(cluster.definition, CLUSTER_VOLUMES, secrets)

@@ -29,6 +29,7 @@ from batchai_scenario.emulator.launch.plan import (
     Step,
 )
 from batchai_scenario.emulator.launch.processes import node_step, own_variables
+from batchai_scenario.schema.layout import output_places
 from batchai_scenario.training.toolkits.base import JobNodes
 from batchai_scenario.training.toolkits.registry import Toolkits, delivered
 
@@ -278,11 +279,7 @@ def _directories(
 
     An output directory with ``createNew`` false (older API versions) is the user's own business.
     """
-    given = {
-        str(entry["id"])
-        for entry in definition.get("outputDirectories") or ()
-        if not entry.get("createNew", True)
-    }
+    given = {place.id for place in output_places(definition) if not place.in_segment}
     outputs = output_directories(definition, segment, layout)
     made = [path for name, path in outputs.items() if name not in given]
     wanted = (layout.mount_root, layout.job_temp, layout.job_mount_root, layout.shared_temp, logs, *made)

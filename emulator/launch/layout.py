@@ -8,15 +8,9 @@ service and its documentation of environment variables show it)::
         jobs/<workspace>/<experiment>/<job>/                         the job's temporary folder
         jobs/<workspace>/<experiment>/<job>/shared/                  ... shared by the job's nodes
         jobs/<workspace>/<experiment>/<job>/mounts/<relativeMountPath>   job-level mounts
-    <stdOutErrPathPrefix>/<segment>/stdouterr/                       standard output and error
-    <pathPrefix>/<segment>/outputs/<pathSuffix>/                     an output directory
 
-Jobs that were made through an older API version differ (recorded traffic; the temporary folder:
-documentation of early 2018)::
-
-    jobs/<job>/                        the temporary folder: there were no workspaces
-    <stdOutErrPathPrefix>/<segment>/   2017-09-01-preview: standard output, without a folder of its own
-    <pathPrefix>/<pathSuffix>/         an output directory with ``createNew`` false, used as it is
+The temporary folder of jobs that were made through an older API version is ``jobs/<job>/``: there were no
+workspaces (documentation of early 2018). Output directories: ``schema.layout``.
 """
 
 from __future__ import annotations
@@ -27,6 +21,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.schema.layout import STDOUTERR, OutputPlace, output_places, standard_output
+from batchai_scenario.schema.older import older_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,12 +37,6 @@ NODE_TREE = "LS_root"
 
 SHARED = "shared"
 """The folder of the master's local disk for what the nodes of its jobs share."""
-
-STDOUTERR = "stdouterr"
-"""The id under which the service lists standard output and error."""
-
-PREVIEW = "2017-09-01-preview"
-"""The first API version: its jobs write their standard output elsewhere."""
 
 _NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -74,7 +64,7 @@ class JobLayout:
         root: PurePosixPath = NODE_ROOT,
     ) -> JobLayout:
         """Lay out a job; one of a flat API version stands in no workspace's folder."""
-        flat = "apiVersion" in definition.get("flat", {})
+        flat = older_fields(definition).made_so
         return cls("" if flat else workspace, "" if flat else experiment, job, root)
 
     @property
@@ -124,35 +114,6 @@ class JobLayout:
 def mount_root(root: PurePosixPath = NODE_ROOT) -> PurePosixPath:
     """Give the root of cluster-level mounts below a node agent's tree."""
     return root / "mounts"
-
-
-def output_segment(
-    definition: Mapping[str, Any],
-    *,
-    subscription: str,
-    group: str,
-    workspace: str,
-    experiment: str,
-    job: str,
-    guid: str,
-) -> str:
-    """Make ``jobOutputDirectoryPathSegment``: by the API version that the job is made through (recorded)."""
-    flat = "apiVersion" in definition.get("flat", {})
-    inside = "" if flat else f"workspaces/{workspace}/experiments/{experiment}/"
-    return f"{subscription}/{group.lower()}/{inside}jobs/{job}/{guid}"
-
-
-def setup_suffix(
-    definition: Mapping[str, Any], *, subscription: str, group: str, workspace: str, cluster: str, guid: str
-) -> str:
-    """Make ``stdOutErrPathSuffix``: by the API version that the cluster is made through (recorded).
-
-    Setup tasks of 2017-09-01-preview have no folder with a guid.
-    """
-    version = definition.get("flat", {}).get("apiVersion")
-    inside = "" if version else f"workspaces/{workspace}/"
-    own = "" if version == PREVIEW else f"/{guid}"
-    return f"{subscription}/{group.lower()}/{inside}clusters/{cluster}{own}"
 
 
 def host_name(node: str) -> str:
@@ -212,14 +173,8 @@ def _parts(text: str, target: str) -> list[str]:
 def stdouterr_directory(
     definition: Mapping[str, Any], segment: str, variables: Mapping[str, str]
 ) -> PurePosixPath:
-    """Give the folder of standard output: ``<stdOutErrPathPrefix>/<segment>/stdouterr``.
-
-    Jobs made through 2017-09-01-preview have no folder of its own for it.
-    """
-    target = "properties.stdOutErrPathPrefix"
-    prefix = node_path(str(definition.get("stdOutErrPathPrefix") or ""), variables, target)
-    folder = prefix / relative_path(segment, "jobOutputDirectoryPathSegment")
-    return folder if definition.get("flat", {}).get("apiVersion") == PREVIEW else folder / STDOUTERR
+    """Give the folder of standard output."""
+    return _located(standard_output(definition, older_fields(definition).layout), segment, variables)
 
 
 def output_directory(
@@ -238,9 +193,9 @@ def output_directory(
     wanted = directory_id.lower()
     if wanted == STDOUTERR:
         return stdouterr_directory(definition, segment, variables)
-    for index, entry in enumerate(definition.get("outputDirectories") or ()):
-        if str(entry.get("id")).lower() == wanted:
-            return _output(entry, f"properties.outputDirectories[{index}]", segment, variables)
+    for place in output_places(definition):
+        if place.id.lower() == wanted:
+            return _located(place, segment, variables)
     raise KeyError(directory_id)
 
 
@@ -249,20 +204,15 @@ def output_directories(
 ) -> dict[str, PurePosixPath]:
     """Give every output directory's node path by its id, without ``stdouterr``."""
     variables = layout.variables()
-    return {
-        str(entry["id"]): _output(entry, f"properties.outputDirectories[{index}]", segment, variables)
-        for index, entry in enumerate(definition.get("outputDirectories") or ())
-    }
+    return {place.id: _located(place, segment, variables) for place in output_places(definition)}
 
 
-def _output(
-    entry: Mapping[str, Any], target: str, segment: str, variables: Mapping[str, str]
-) -> PurePosixPath:
-    prefix = node_path(str(entry.get("pathPrefix") or ""), variables, f"{target}.pathPrefix")
-    suffix = relative_path(str(entry.get("pathSuffix") or ""), f"{target}.pathSuffix")
-    if not entry.get("createNew", True):
+def _located(place: OutputPlace, segment: str, variables: Mapping[str, str]) -> PurePosixPath:
+    prefix = node_path(place.prefix, variables, place.prefix_property)
+    suffix = relative_path(place.suffix, place.suffix_property)
+    if not place.in_segment:
         return prefix / suffix
-    return prefix / relative_path(segment, "jobOutputDirectoryPathSegment") / "outputs" / suffix
+    return prefix / relative_path(segment, "jobOutputDirectoryPathSegment") / place.folder / suffix
 
 
 def mount_targets(root: PurePosixPath, relative_paths: Iterable[str], target: str) -> list[PurePosixPath]:

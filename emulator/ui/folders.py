@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CONTAINER = "_blob/"
 
 
-class Folders:
+class FolderBrowser:
     """Browses storage; everything but ``receive`` may block, and be called from any thread."""
 
     def __init__(self, accounts: Accounts, volumes: Volumes) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.cluster.model import ProvisioningState
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.environment import service_variables
-from batchai_scenario.emulator.launch.layout import STDOUTERR, JobLayout
+from batchai_scenario.emulator.launch.layout import JobLayout
 from batchai_scenario.emulator.ui.views import (
     cluster_key,
     cluster_summary,
@@ -16,6 +16,7 @@ from batchai_scenario.emulator.ui.views import (
     when,
     with_secrets_named,
 )
+from batchai_scenario.schema.layout import STDOUTERR
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.model import Cluster, Job

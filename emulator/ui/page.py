@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.ui.actions import Actions
     from batchai_scenario.emulator.ui.board import Board
-    from batchai_scenario.emulator.ui.folders import Folders
+    from batchai_scenario.emulator.ui.folders import FolderBrowser
     from batchai_scenario.emulator.ui.jobs import Details
     from batchai_scenario.emulator.ui.ports import RunBook
 
@@ -62,7 +62,7 @@ class Page:
         token: str,
         facts: Callable[[], dict[str, Any]],
         engine: Callable[[], dict[str, Any]],
-        folders: Folders,
+        folders: FolderBrowser,
         board: Board | None,
         details: Details | None,
         actions: Actions | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 
 from batchai_scenario.emulator.errors import ServiceError
-from batchai_scenario.emulator.launch.layout import STDOUTERR
+from batchai_scenario.schema.layout import STDOUTERR
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import InvalidScenario
 from batchai_scenario.scenarios.report.text import is_utf8
+from batchai_scenario.schema.layout import STDOUTERR, output_places, standard_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -155,7 +156,7 @@ def own_shares(*bodies: Mapping[str, Any]) -> list[str]:
 
 def directory_ids(job: Mapping[str, Any]) -> list[str]:
     """List a job's output directories, the standard output first."""
-    return ["stdouterr", *(str(item.get("id", "")) for item in job.get("outputDirectories") or [])]
+    return [STDOUTERR, *(place.id for place in output_places(job))]
 
 
 def image_of(job: Mapping[str, Any]) -> str:
@@ -169,22 +170,13 @@ def share_folders(
 ) -> dict[str, tuple[str, str]]:
     """Say where a job's output directories are on shares: directory id to (share, folder).
 
-    Directories that are not below a mounted share (a node's own disk) are left out. The layout
-    ``<prefix>/<segment>/stdouterr`` and ``.../outputs/<suffix>`` is that of recorded traffic.
+    Directories that are not below a mounted share (a node's own disk) are left out.
     """
     folders = {}
-    for name, prefix, tail in _directories(job):
-        for share, rest in _on_share(prefix, cluster, job):
-            parts = [rest.strip("/"), segment.strip("/"), tail.strip("/")]
-            folders[name] = (share, "/".join(part for part in parts if part))
+    for place in (standard_output(job), *output_places(job)):
+        for share, rest in _on_share(place.prefix, cluster, job):
+            folders[place.id] = (share, f"{rest.strip('/')}/{place.below(segment)}".strip("/"))
     return folders
-
-
-def _directories(job: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    yield "stdouterr", str(job.get("stdOutErrPathPrefix", "")), "stdouterr"
-    for item in job.get("outputDirectories") or []:
-        tail = f"outputs/{item.get('pathSuffix') or ''}"
-        yield str(item.get("id", "")), str(item.get("pathPrefix", "")), tail
 
 
 def _on_share(prefix: str, cluster: Mapping[str, Any], job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.backends.base import OutputFile
 from batchai_scenario.backends.errors import BackendError, NotFound
 from batchai_scenario.scenarios.run.pieces import pieces
+from batchai_scenario.schema.layout import STDOUTERR
 
 if TYPE_CHECKING:
     from builtins import list as List  # noqa: N812 - a method has its name
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.base import Backend
     from batchai_scenario.scenarios.run.pieces import Piece
 
-STANDARD = "stdouterr"
+STANDARD = STDOUTERR
 
 MOST_ENTRIES = 1_000_000
 """Entries of one output directory that are listed."""

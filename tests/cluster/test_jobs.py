@@ -10,6 +10,8 @@ import pytest
 
 from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState, ProvisioningState
 from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.schema.layout import Layout
+from batchai_scenario.schema.older import OlderFields, with_older
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.model import Job, JobKey
@@ -415,10 +417,11 @@ def test_an_engine_that_goes_away_while_a_job_runs_does_not_end_the_job(world: W
 
 def test_a_flat_version_gives_a_job_its_own_layout_and_order(world: World) -> None:
     key = world.cluster(target=0)
-    low = world.job("low", flat={"apiVersion": "2018-03-01", "priority": 1}, schedulingPriority="high")
-    high = world.job(
-        "high", flat={"apiVersion": "2017-09-01-preview", "priority": 2}, schedulingPriority="high"
-    )
+    older = {
+        name: with_older({"schedulingPriority": "high"}, OlderFields(layout, priority=priority))
+        for name, layout, priority in (("low", Layout.FLAT, 1), ("high", Layout.FIRST, 2))
+    }
+    low, high = (world.job(name, **more) for name, more in older.items())
     world.scale(key, {"manual": {"targetNodeCount": 1}})
     world.started(high)
     found = world.job_in(low, ExecutionState.QUEUED)

@@ -10,7 +10,7 @@ import pytest
 from batchai_scenario.emulator.cluster.model import ClusterKey, NodeState
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.build import node_system
-from batchai_scenario.emulator.launch.layout import setup_suffix
+from batchai_scenario.schema.layout import Layout, setup_suffix
 from tests.cluster.conftest import WORKSPACE, volume
 
 if TYPE_CHECKING:
@@ -79,11 +79,9 @@ def test_a_node_is_idle_when_its_setup_task_has_ended(world: World) -> None:
 
 def test_where_its_files_are_in_each_version() -> None:
     where = {"subscription": "s", "group": "G", "workspace": "w", "cluster": "c", "guid": "1"}
-    march = {"flat": {"apiVersion": "2018-03-01"}}
-    preview = {"flat": {"apiVersion": "2017-09-01-preview"}}
-    assert setup_suffix({}, **where) == "s/g/workspaces/w/clusters/c/1"
-    assert setup_suffix(march, **where) == "s/g/clusters/c/1"
-    assert setup_suffix(preview, **where) == "s/g/clusters/c"
+    assert setup_suffix(Layout.WORKSPACES, **where) == "s/g/workspaces/w/clusters/c/1"
+    assert setup_suffix(Layout.FLAT, **where) == "s/g/clusters/c/1"
+    assert setup_suffix(Layout.FIRST, **where) == "s/g/clusters/c"
 
 
 def test_a_setup_task_that_fails_makes_its_node_unusable_and_no_other(world: World) -> None:

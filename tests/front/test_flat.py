@@ -91,7 +91,7 @@ def test_a_cluster_stands_in_its_group_with_location_and_tags(old: Front, versio
     }
     assert properties["vmSize"] == "STANDARD_NC6"
     assert properties["vmPriority"] == "dedicated"
-    assert "flat" not in properties
+    assert "older" not in properties
     secret = old.clusters.secrets[f"{HERE}/workspaces/migrated-eastus/clusters/c".lower()]
     assert "pass word" in secret.values()
 
@@ -106,7 +106,7 @@ def test_newer_clients_find_it_in_the_migrated_workspace(old: Front) -> None:
     found = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/j"))["properties"]
     assert found["cluster"] == {"id": f"/subscriptions/{SUBSCRIPTION}/{HOME}/clusters/c"}
     assert (found["schedulingPriority"], found["experimentName"]) == ("normal", "migrated")
-    assert not {"flat", "priority"} & set(found)
+    assert not {"older", "priority"} & set(found)
 
 
 def test_older_clients_see_nothing_of_other_workspaces(old: Front, version: str) -> None:
@@ -152,7 +152,7 @@ def test_a_job_as_it_is_read(old: Front, version: str) -> None:
     retries = {"maxRetryCount": 0} if version == PREVIEW else {}
     assert properties["constraints"] == {"maxWallClockTime": "P7D", **retries}
     assert ("jobOutputDirectoryPathSegment" in properties) == (version == MARCH)
-    assert not {"schedulingPriority", "flat"} & set(properties)
+    assert not {"schedulingPriority", "older"} & set(properties)
     newer = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/k"))["properties"]
     assert newer["schedulingPriority"] == "low"
     assert newer["outputDirectories"][1] == {"id": "B", "pathPrefix": prefix}

@@ -14,8 +14,9 @@ from batchai_scenario.emulator.launch.layout import (
     expand,
     locate,
     output_directory,
-    output_segment,
 )
+from batchai_scenario.schema.layout import Layout
+from batchai_scenario.schema.older import OlderFields, with_older
 from batchai_scenario.schema.sizes import gpus_of, slots_of
 from batchai_scenario.training.toolkits.base import mpirun
 
@@ -244,12 +245,9 @@ def test_expansion_agrees_with_the_shell_where_names_are_known(text: str) -> Non
     assert expand(text, names) == (shell if text != "$1" else "$1")
 
 
-@pytest.mark.parametrize(
-    ("version", "logs"),
-    [("2018-03-01", f"{SEGMENT}/stdouterr"), ("2017-09-01-preview", SEGMENT)],
-)
-def test_jobs_of_flat_versions(version: str, logs: str) -> None:
-    definition = quickstart() | {"flat": {"apiVersion": version}}
+@pytest.mark.parametrize(("layout", "logs"), [(Layout.FLAT, f"{SEGMENT}/stdouterr"), (Layout.FIRST, SEGMENT)])
+def test_jobs_of_older_versions(layout: Layout, logs: str) -> None:
+    definition = with_older(quickstart(), OlderFields(layout))
     prefix = "$AZ_BATCHAI_MOUNT_ROOT/azurefileshare"
     definition["outputDirectories"] += [
         {"id": "MINE", "pathPrefix": prefix, "pathSuffix": "kept", "type": "custom", "createNew": False},
@@ -264,13 +262,6 @@ def test_jobs_of_flat_versions(version: str, logs: str) -> None:
     made = [str(path) for path in task.directories]
     assert f"{share}/{SEGMENT}/outputs" in made
     assert f"{share}/kept" not in made
-
-
-def test_segments() -> None:
-    where = {"subscription": "S", "group": "RG", "workspace": "w", "experiment": "e", "job": "j", "guid": "g"}
-    assert output_segment({}, **where) == "S/rg/workspaces/w/experiments/e/jobs/j/g"
-    assert output_segment({"flat": {"apiVersion": "2018-03-01"}}, **where) == "S/rg/jobs/j/g"
-    assert output_segment({"flat": {"tags": {}}}, **where) == "S/rg/workspaces/w/experiments/e/jobs/j/g"
 
 
 def test_nodes_of_a_job_share_a_folder_and_a_door_and_keep_the_rest_to_themselves() -> None:

@@ -13,6 +13,7 @@ from batchai_scenario.emulator.errors import HomeDamaged
 from batchai_scenario.emulator.state.migrations import MIGRATIONS
 from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import FORMAT, Store
+from batchai_scenario.schema.older import older_fields
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,41 @@ def test_2_nodes_become_documents_of_their_own(tmp_path: Path) -> None:
         assert [document.body for document in found] == [
             dict(zip(names, node, strict=True)) for node in nodes
         ]
+
+
+def test_3_what_only_older_versions_know_is_fields_with_names(tmp_path: Path) -> None:
+    flat: dict[tuple[str, str], Any] = {
+        ("job", "first"): {"apiVersion": "2017-09-01-preview", "priority": 7, "experimentName": "e"},
+        ("cluster", "march"): {"apiVersion": "2018-03-01", "tags": {"a": "b"}},
+        ("file server", "tagged"): {"tags": {}},
+    }
+    plain: dict[tuple[str, str], Any] = {
+        ("job", "new"): {"definition": {"nodeCount": 1}},
+        ("node", "n"): {"id": "n"},
+    }
+    documents = {
+        key: {"definition": {"vmSize": "x", "flat": fields}, "guid": "g"} for key, fields in flat.items()
+    }
+    jobs: dict[str, Any] = {
+        "execution": ["succeeded", None],
+        "tasks": [],
+        "provisioning": ["succeeded", None],
+        "nodes": [],
+    }
+    whole = {key: jobs | body for key, body in (plain | documents).items()}
+    of_version(2, tmp_path / "state", whole)
+    with closing(opened(tmp_path / "state")) as store:
+        found = {(kind, one.id): one.body for kind, _ in whole for one in store.list(kind, "parent")}
+    older: dict[tuple[str, str], Any] = {
+        ("job", "first"): {"layout": "first", "priority": 7, "experiment": "e"},
+        ("cluster", "march"): {"layout": "flat", "tags": {"a": "b"}},
+        ("file server", "tagged"): {"layout": "workspaces", "tags": {}},
+    }
+    for key, body in whole.items():
+        definition = {"definition": {"vmSize": "x", "older": older[key]}} if key in older else {}
+        assert found[key] == body | definition
+        if key in older:
+            assert older_fields(found[key]["definition"]).layout.value == older[key]["layout"]
 
 
 def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:

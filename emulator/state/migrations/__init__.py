@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.state.migrations import m0001_documents, m0002_nodes
+from batchai_scenario.emulator.state.migrations import m0001_documents, m0002_nodes, m0003_older
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,5 +17,6 @@ if TYPE_CHECKING:
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     m0001_documents.apply,
     m0002_nodes.apply,
+    m0003_older.apply,
 )
 """Step n makes version n from version n - 1, inside a transaction of the store's."""

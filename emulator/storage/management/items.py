@@ -28,7 +28,7 @@ _PAGE = 5000
 _PAGING = ("$maxpagesize", "$skiptoken")
 
 
-class Folders(Protocol):
+class HeldFolders(Protocol):
     """Where shares or containers are: ``ManagedShares`` or ``Containers``."""
 
     def list(self, account: str) -> list[str]:
@@ -86,7 +86,7 @@ class Managed:
     """A service that is managed: what it holds, its properties, and what was deleted, where that is kept."""
 
     kind: Kind
-    folders: Folders
+    folders: HeldFolders
     settings: Settings
     deleted: DeletedShares | None = None
 
@@ -168,7 +168,7 @@ class _Item:
         return self.managed.kind
 
     @property
-    def folders(self) -> Folders:
+    def folders(self) -> HeldFolders:
         return self.managed.folders
 
     def list(self, request: ArmRequest) -> ArmResponse:

@@ -7,11 +7,14 @@ otherwise), and from the models of SDK 0.2.0.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.batchai.refusals import invalid_value
 from batchai_scenario.emulator.batchai.versions.v2018_03_01 import version as newer
 from batchai_scenario.emulator.batchai.versions.v2018_05_01 import version as newest
+from batchai_scenario.schema.layout import Layout
+from batchai_scenario.schema.older import older_fields, with_older
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 VERSION = "2017-09-01-preview"
 FLAT = True
+LAYOUT = Layout.FIRST
 FOLDERS = False
 FOLDERS_TWICE = False
 QUOTAS = None
@@ -56,9 +60,9 @@ def read_cluster(body: Mapping[str, Any] | None) -> Read:
 
     first = _is_first(body or {})
     model = models.FirstCluster if first else models.PreviewCluster
-    definition, secrets = newer.finish_cluster(model, body, VERSION)
+    definition, secrets = newer.finish_cluster(model, body, LAYOUT)
     if first:
-        definition["flat"][_FIRST] = True
+        definition = with_older(definition, replace(older_fields(definition), first_weeks=True))
         secrets = {name.replace(f"/{_FIRST}/", f"/{_SINCE}/"): value for name, value in secrets.items()}
     return _renamed(definition, _FIRST, _SINCE), secrets
 
@@ -74,21 +78,21 @@ def read_job(body: Mapping[str, Any] | None) -> Read:
         del definition["constraints"]["maxRetryCount"]
         return definition
 
-    return newer.finish_job(read, body, VERSION)
+    return newer.finish_job(read, body, LAYOUT)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2017_09_01_preview import models
 
-    return newer.finish_file_server(models.PreviewFileServer, body, VERSION)
+    return newer.finish_file_server(models.PreviewFileServer, body, LAYOUT)
 
 
 def write_cluster(cluster: Cluster) -> dict[str, Any]:
     """Write a cluster as GET gives it; it does not say where a setup task's files are."""
     body = newer.write_cluster(cluster)
     body["properties"].get("nodeSetup", {}).get("setupTask", {}).pop("stdOutErrPathSuffix", None)
-    if cluster.definition.get("flat", {}).get(_FIRST):
+    if older_fields(cluster.definition).first_weeks:
         body["properties"] = _renamed(body["properties"], _SINCE, _FIRST)
     return body
 

@@ -9,6 +9,7 @@ is the ``schedulingPriority`` that newer versions see.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.bodies import read_all, read_tags
@@ -31,6 +32,8 @@ from batchai_scenario.emulator.batchai.versions.rows import (
 )
 from batchai_scenario.emulator.batchai.versions.rows import OPERATIONS as ROW_OPERATIONS
 from batchai_scenario.emulator.batchai.versions.v2018_05_01 import version as newer
+from batchai_scenario.schema.layout import Layout
+from batchai_scenario.schema.older import OlderFields, older_fields, with_older
 from batchai_scenario.schema.secrets import split_secrets
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 
 VERSION = "2018-03-01"
 FLAT = True
+LAYOUT = Layout.FLAT
 FOLDERS = True
 FOLDERS_TWICE = False
 FINAL = "operationstatuses"
@@ -80,7 +84,7 @@ def read_cluster(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a cluster's PUT: definition and secrets; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_cluster(models.MarchCluster, body, VERSION)
+    return finish_cluster(models.MarchCluster, body, LAYOUT)
 
 
 def read_cluster_update(body: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -95,46 +99,44 @@ def read_job(body: Mapping[str, Any] | None) -> Read:
     """Read the body of a job's PUT: definition and secrets; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_job(lambda: newer.read_job_body(models.MarchJob, body, _UNKNOWN), body, VERSION)
+    return finish_job(lambda: newer.read_job_body(models.MarchJob, body, _UNKNOWN), body, LAYOUT)
 
 
 def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
     """Read the body of a file server's PUT; ServiceError 400."""
     from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models
 
-    return finish_file_server(models.FlatFileServer, body, VERSION)
+    return finish_file_server(models.FlatFileServer, body, LAYOUT)
 
 
-def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, version: str) -> Read:
+def finish_cluster(model: type[Body], body: Mapping[str, Any] | None, layout: Layout) -> Read:
     """Read a cluster of a flat version."""
-    read, flat = read_all(
-        lambda: read_body(model, body, unsupported_in_cluster), lambda: _flat(body, version)
+    read, older = read_all(
+        lambda: read_body(model, body, unsupported_in_cluster), lambda: _older(body, layout)
     )
     definition, secrets = newer.finish_cluster(read)
-    return {**definition, "flat": flat}, secrets
+    return with_older(definition, older), secrets
 
 
-def finish_file_server(model: type[Body], body: Mapping[str, Any] | None, version: str) -> dict[str, Any]:
+def finish_file_server(model: type[Body], body: Mapping[str, Any] | None, layout: Layout) -> dict[str, Any]:
     """Read a file server of a flat version."""
-    read, flat = read_all(lambda: read_body(model, body), lambda: _flat(body, version))
-    return {**newer.finish_file_server(read), "flat": flat}
+    read, older = read_all(lambda: read_body(model, body), lambda: _older(body, layout))
+    return with_older(newer.finish_file_server(read), older)
 
 
-def finish_job(read: Callable[[], dict[str, Any]], body: Mapping[str, Any] | None, version: str) -> Read:
+def finish_job(read: Callable[[], dict[str, Any]], body: Mapping[str, Any] | None, layout: Layout) -> Read:
     """Read a job of a flat version, take what only these know from it, and go on as newer versions do."""
-    definition, flat = read_all(read, lambda: _flat(body, version))
-    flat["priority"] = definition.pop("priority")
-    if "experimentName" in definition:
-        flat["experimentName"] = definition.pop("experimentName")
-    sign = (flat["priority"] > 0) - (flat["priority"] < 0)
+    definition, older = read_all(read, lambda: _older(body, layout))
+    priority = definition.pop("priority")
+    older = replace(older, priority=priority, experiment=definition.pop("experimentName", None))
+    sign = (priority > 0) - (priority < 0)
     definition["schedulingPriority"] = ("normal", "high", "low")[sign]
     definition, secrets = split_secrets(definition)
-    return {**definition, "flat": flat}, secrets
+    return with_older(definition, older), secrets
 
 
-def _flat(body: Mapping[str, Any] | None, version: str) -> dict[str, Any]:
-    tags = read_tags(body or {})
-    return {"apiVersion": version} if tags is None else {"apiVersion": version, "tags": tags}
+def _older(body: Mapping[str, Any] | None, layout: Layout) -> OlderFields:
+    return OlderFields(layout, read_tags(body or {}))
 
 
 def write_cluster(cluster: Cluster) -> dict[str, Any]:
@@ -151,12 +153,13 @@ def write_cluster(cluster: Cluster) -> dict[str, Any]:
 def write_job(job: Job) -> dict[str, Any]:
     """Write a job as GET gives it; it shows neither location nor tags (recorded traffic)."""
     body = newer.write_job(job)
-    flat = job.definition.get("flat", {})
+    older = older_fields(job.definition)
     properties = {name: value for name, value in body["properties"].items() if name not in _UNKNOWN}
     del properties["experimentName"]
-    if "experimentName" in flat:
-        properties["experimentName"] = flat["experimentName"]
-    properties["priority"] = flat.get("priority", _PRIORITIES[properties.pop("schedulingPriority")])
+    if older.experiment is not None:
+        properties["experimentName"] = older.experiment
+    usual = _PRIORITIES[properties.pop("schedulingPriority")]
+    properties["priority"] = usual if older.priority is None else older.priority
     properties["cluster"] = {"id": migrated.flat_cluster_id(properties["cluster"]["id"])}
     if "outputDirectories" in properties:
         properties["outputDirectories"] = [
@@ -212,12 +215,13 @@ def _tracked(
     body: Mapping[str, Any], key: ClusterKey, kind: str, definition: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write what stands in a resource group itself, with its location and tags."""
-    entity = {
+    entity: dict[str, Any] = {
         "id": f"{migrated.group_path(key.workspace)}/{kind.lower()}/{key.name}",
         "name": key.name,
         "type": f"Microsoft.BatchAI/{kind}",
         "location": migrated.location_of(key.workspace),
     }
-    if "tags" in definition.get("flat", {}):
-        entity["tags"] = definition["flat"]["tags"]
+    tags = older_fields(definition).tags
+    if tags is not None:
+        entity["tags"] = tags
     return {**entity, "properties": body["properties"]}

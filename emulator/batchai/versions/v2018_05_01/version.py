@@ -29,8 +29,8 @@ from batchai_scenario.emulator.batchai.versions.rows import (
 )
 from batchai_scenario.emulator.batchai.versions.rows import OPERATIONS as ROW_OPERATIONS
 from batchai_scenario.emulator.cluster.model import ExecutionState, NodeState
-from batchai_scenario.emulator.launch.layout import setup_suffix
 from batchai_scenario.emulator.state.clock import wire_time
+from batchai_scenario.schema.older import without_older
 from batchai_scenario.schema.secrets import split_secrets
 from batchai_scenario.training.toolkits.registry import delivered
 
@@ -148,7 +148,7 @@ def finish_file_server(definition: dict[str, Any]) -> dict[str, Any]:
 def write_cluster(cluster: Cluster) -> dict[str, Any]:
     """Write a cluster as GET gives it."""
     states = [node.state for node in cluster.nodes]
-    definition = {name: value for name, value in cluster.definition.items() if name != "flat"}
+    definition = without_older(cluster.definition)
     if "setupTask" in definition.get("nodeSetup", {}):
         definition["nodeSetup"] = {**definition["nodeSetup"], "setupTask": _setup_task(cluster)}
     properties = {
@@ -175,15 +175,7 @@ def write_cluster(cluster: Cluster) -> dict[str, Any]:
 
 def _setup_task(cluster: Cluster) -> dict[str, Any]:
     """Write a setup task: where its files are is the service's to say (recorded)."""
-    where = cluster.key.workspace
-    suffix = setup_suffix(
-        cluster.definition,
-        subscription=where.subscription,
-        group=where.group,
-        workspace=where.workspace,
-        cluster=cluster.key.name,
-        guid=cluster.guid,
-    )
+    suffix = cluster.setup_suffix
     task = dict(cluster.definition["nodeSetup"]["setupTask"])
     task.pop("runElevated", None)
     return {**task, "stdOutErrPathSuffix": suffix}
@@ -191,7 +183,7 @@ def _setup_task(cluster: Cluster) -> dict[str, Any]:
 
 def write_job(job: Job) -> dict[str, Any]:
     """Write a job as GET gives it."""
-    definition = {name: value for name, value in job.definition.items() if name != "flat"}
+    definition = without_older(job.definition)
     if "outputDirectories" in definition:
         definition["outputDirectories"] = [
             {name: value for name, value in entry.items() if name not in ("type", "createNew")}
@@ -235,7 +227,7 @@ def write_file_server(server: FileServer) -> dict[str, Any]:
     """Write a file server as GET gives it; the type, and its part of the id, in lower case (recorded)."""
     properties = {
         **_provisioning(server.state),
-        **{name: value for name, value in server.definition.items() if name != "flat"},
+        **without_older(server.definition),
         "subnet": {"id": server.subnet},
         "mountSettings": {
             "mountPoint": "/data",
