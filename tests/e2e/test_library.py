@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.network, pytest.mark.endurance, pytest.mark.timeout(3000)]
 
 RUNS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("caffe2-mnist", {}),
+    ("caffe2-mnist", {"nodes": 1}),
     ("chainer-mnist", {}),
     ("keras-mnist", {}),
     ("keras-mnist", {"backend": "tensorflow"}),

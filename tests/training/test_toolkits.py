@@ -111,8 +111,9 @@ def test_pytorch_by_mpi_is_one_command() -> None:
     assert only.command.endswith(f"-n 2 {RUN}")
 
 
-def test_pytorch_gets_no_environment_where_the_job_names_a_python_of_its_own() -> None:
-    toolkit = delivered()["pyTorchSettings"]
+@pytest.mark.parametrize("name", ["pyTorchSettings", "caffe2Settings"])
+def test_a_job_that_names_a_python_of_its_own_gets_no_environment(name: str) -> None:
+    toolkit = delivered()[name]
     for named, given in (("", True), ("python", True), ("python3", False), ("/opt/venv/bin/python", False)):
         program = toolkit.environment_for({**SCRIPT, "pythonInterpreterPath": named})
         assert (program == toolkit.environment_program) is given

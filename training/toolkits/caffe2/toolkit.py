@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from batchai_scenario.schema.body import Body
-from batchai_scenario.training.toolkits.base import JobNodes, Process, Toolkit, script
+from batchai_scenario.training.toolkits.base import JobNodes, Process, Toolkit, names_a_python, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 class Caffe2Settings(Body):
@@ -25,9 +26,12 @@ class Caffe2(Toolkit):
     """Toolkit Caffe2; the rank is ``AZ_BATCHAI_TASK_INDEX``."""
 
     tool_type = "caffe2"
-    framework = "Caffe2"
     settings_name = "caffe2Settings"
     settings = Caffe2Settings
+
+    def environment_for(self, settings: Mapping[str, Any]) -> Path | None:
+        """Give Caffe2, unless the job names a Python of its own."""
+        return None if names_a_python(settings) else self.environment_program
 
     def processes(self, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:
         """Start the script on each node, with its rank."""
