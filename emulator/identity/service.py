@@ -11,7 +11,7 @@ import binascii
 import hmac
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,6 +36,7 @@ _DOCUMENTS = {
     "discovery/keys": "keys",
     "discovery/v2.0/keys": "keys",
 }
+_OWN_ID = "client-request-id"
 _ONLY_POST = "AADSTS900561: The endpoint only accepts POST requests."
 _DEFAULT_RESOURCE = "https://management.core.windows.net/"
 
@@ -77,7 +78,18 @@ class IdentityService:
     def handle(
         self, method: str, tenant: str, rest: str, *, headers: Mapping[str, str], body: bytes, base_url: str
     ) -> TokenAnswer:
-        """Answer a request that ``owns`` claimed; ``headers`` have lower-case names."""
+        """Answer a request that ``owns`` claimed; ``headers`` have lower-case names.
+
+        A client's own id of the request is given back if it asks for that (ADAL and MSAL compare the two).
+        """
+        answer = self._answer(method, tenant, rest, headers, body, base_url)
+        if headers.get("return-client-request-id", "").lower() != "true" or not headers.get(_OWN_ID):
+            return answer
+        return replace(answer, headers={**answer.headers, _OWN_ID: headers[_OWN_ID]})
+
+    def _answer(  # noqa: PLR0917 - what ``handle`` was given
+        self, method: str, tenant: str, rest: str, headers: Mapping[str, str], body: bytes, base_url: str
+    ) -> TokenAnswer:
         if rest in _DOCUMENTS:
             return TokenAnswer(200, _document(_DOCUMENTS[rest], tenant, base_url))
         if method not in ("GET", "POST"):

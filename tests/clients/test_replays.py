@@ -1,7 +1,7 @@
-"""What clients in other languages send, as their sources say: headers, order, polling; what they read of answers.
+"""What clients in other languages send, as their sources say: headers, order, polling; what they read.
 
-The programs themselves are run in ``test_languages.py``, where their packages can be had. What cannot (the fluent
-libraries for Java and .NET, Ruby's and R's own packages) is replayed here alone, and always.
+The programs themselves are run in ``test_languages.py``, where their packages can be had. What cannot (the
+fluent libraries for Java and .NET, Ruby's and R's own packages) is replayed here alone, and always.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def test_what_the_generated_clients_send(served: SignedIn, way: Way) -> None:
         "credentials": {"accountKey": keys[0]["value"]},
         "relativeMountPath": "azurefileshare",
     }
-    properties = {
+    properties: dict[str, Any] = {
         "vmSize": "STANDARD_NC6",
         "userAccountSettings": USER,
         "scaleSettings": {"autoScale": {"minimumNodeCount": 0, "maximumNodeCount": 2}},
