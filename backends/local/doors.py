@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -107,9 +108,11 @@ def home_in_memory(memory: Path = _MEMORY) -> Iterator[Path]:
     above = memory if memory.is_dir() else Path(tempfile.gettempdir())
     for old in above.glob(f"{_PREFIX}*"):
         try:
-            stale = time.time() - old.stat().st_mtime > _FRESH_SECONDS and not is_served(old / "home")
+            found = old.lstat()
+            stale = found.st_uid == os.geteuid() and time.time() - found.st_mtime > _FRESH_SECONDS
+            stale = stale and not is_served(old / "home")
         except OSError:
-            continue  # another user's
+            continue
         if stale:
             shutil.rmtree(old, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=above))

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,31 @@ def test_another_user_cannot_read_the_credentials(home: Home) -> None:
     OwnCredentials.at(file)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+@needs_root
+def test_links_of_another_user_stop_no_sweep() -> None:
+    """Whoever may not look behind a link in the folder for temporary files leaves it alone."""
+    sweep = (
+        "import os; from batchai_scenario.emulator.engines.nodes import drop_dangling_links as drop; "
+        "os.seteuid(65534); print(drop())"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        shared, shut = Path(folder) / "shared", Path(folder) / "shut"
+        shut.mkdir(mode=0o700)
+        shared.mkdir()
+        for path, mode in ((Path(folder), 0o755), (shared, 0o1777)):
+            path.chmod(mode)
+        for number, owner in enumerate((0, 65534)):
+            link = shared / f"scenario-{number}"
+            link.symlink_to(shut / "x")
+            os.lchown(link, owner, owner)
+        variables = {**os.environ, "TMPDIR": str(shared)}
+        done = subprocess.run(
+            [sys.executable, "-c", sweep], env=variables, capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == ("[]\n", "")
+        assert len(list(shared.iterdir())) == 2
 
 
 def test_published_credentials_are_known_only_where_that_was_asked_for(home: Home) -> None:
