@@ -132,6 +132,10 @@ class DockerEngine:
             self.name, facts.version, bool(ways), f"{NODE_ROOT}/mounts", tuple(notes), gpu_note=gpus
         )
 
+    def _gpus(self) -> tuple[str, ...]:
+        ways = self._gpu_ways()
+        return ways[0].devices if ways else ()
+
     def _gpu_ways(self) -> list[GpuWay]:
         return ways_of(self._facts.info, [gpu.index for gpu in machine_gpus()])
 
@@ -146,8 +150,7 @@ class DockerEngine:
     def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
         """Make the cluster's network, and the node's address and disk (E1)."""
         with self._placing:
-            ways = self._gpu_ways() if gpus is not None and gpus.mode != "none" else []
-            own = take(self._home, cluster, node, gpus, ways[0].devices if ways else ())
+            own = take(self._home, cluster, node, gpus, self._gpus)
             known = read_note(self._home.nodes / cluster / node)
             subnet = self._networks.make(cluster, str(known.get("subnet") or ""))
             address = free_address(self._home, cluster, node, subnet)

@@ -10,7 +10,7 @@ from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.schema.sizes import gpus_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.launch.plan import GpuMode
@@ -40,7 +40,9 @@ def keep(note: Mapping[str, Any]) -> dict[str, Any]:
     return {key: note[key] for key in (_OWN, _SHARED) if key in note}
 
 
-def take(home: Home, cluster: str, node: str, wish: GpuWish | None, machine: Sequence[str]) -> dict[str, Any]:
+def take(
+    home: Home, cluster: str, node: str, wish: GpuWish | None, machine_gpus: Callable[[], Sequence[str]]
+) -> dict[str, Any]:
     """Choose a node's GPUs, or give those that it has; for its note.
 
     A node of a size with more GPUs than the machine has gets all of them.
@@ -50,7 +52,7 @@ def take(home: Home, cluster: str, node: str, wish: GpuWish | None, machine: Seq
         cluster: guid of the node's cluster.
         node: its id.
         wish: what it is to have; None: what its note says.
-        machine: the GPUs that the engine could give.
+        machine_gpus: lists the GPUs that the engine could give; asked only where that matters.
 
     Raises:
         EngineError: other nodes have them, or nobody knows how many its size has.
@@ -58,9 +60,10 @@ def take(home: Home, cluster: str, node: str, wish: GpuWish | None, machine: Seq
     known = keep(read_note(home.nodes / cluster / node))
     if known or wish is None:
         return known
-    if wish.mode == "none" or not machine:
+    count = 0 if wish.mode == "none" else gpus_of(wish.size, read_sizes(home.sizes_table))
+    machine = machine_gpus() if count != 0 else ()
+    if not machine:
         return {_OWN: []}
-    count = gpus_of(wish.size, read_sizes(home.sizes_table))
     if count is None:
         text = (
             f"properties.vmSize: it is not known how many GPUs {wish.size} has. Say so in {home.sizes_table} "

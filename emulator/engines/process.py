@@ -147,9 +147,8 @@ class ProcessEngine:
             raise
 
     def _place(self, cluster: str, node: str, gpus: GpuWish | None) -> NodePlace:
-        machine = machine_gpus() if gpus is not None and gpus.mode != "none" else ()
         with self._placing:
-            own = take(self._home, cluster, node, gpus, [gpu.index for gpu in machine])
+            own = take(self._home, cluster, node, gpus, lambda: [gpu.index for gpu in machine_gpus()])
             subnet = self._subnet(cluster)
             address = free_address(self._home, cluster, node, subnet)
             disk = make_disk(

@@ -1,4 +1,4 @@
-"""The tables of a sweep on a terminal: its jobs while they run, and their order at the end."""
+"""Tables of jobs on a terminal: a run's, a sweep's while it runs, and their order at the end."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.scenarios.report import events as e
 
+_STATE_STYLES = {"succeeded": "bold green", "failed": "bold red", "interrupted": "bold yellow"}
 _STYLES = {"succeeded": "green", "failed": "red", "running": "cyan", "planned": "dim"}
 _ORDER = ("running", "terminating", "queued", "submitting")
 """The states that are shown first where not all rows fit; then those that ended last."""
@@ -92,6 +93,14 @@ class PointTable:
         if row.state in _ORDER:
             return _ORDER.index(row.state), 0
         return (len(_ORDER), -row.moved) if row.moved else (len(_ORDER) + 1, 0)
+
+
+def jobs_table(jobs: Mapping[str, str]) -> RenderableType:
+    """Draw the jobs of a run, each with its state."""
+    table = Table.grid(padding=(0, 2))
+    for job, state in jobs.items():
+        table.add_row(Text("   "), Text(job), Text(state, _STATE_STYLES.get(state, "cyan")))
+    return table
 
 
 def ranked_table(event: e.Ranked) -> RenderableType:

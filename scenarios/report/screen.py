@@ -17,7 +17,7 @@ from rich.text import Text
 
 from batchai_scenario.scenarios.report.base import Reporter
 from batchai_scenario.scenarios.report.curves import ASCII_BLOCKS, BLOCKS, Curve, remaining
-from batchai_scenario.scenarios.report.points import PointTable, ranked_table
+from batchai_scenario.scenarios.report.points import PointTable, jobs_table, ranked_table
 from batchai_scenario.scenarios.report.text import clean, duration, size
 from batchai_scenario.scenarios.report.words import (
     far_text,
@@ -92,19 +92,12 @@ class Screen(Reporter):
             if self._step.step == "sweep":
                 parts.append(self._points.drawn(max(3, self._console.height - 4)))
             if self._step.step == "job" and len(self._jobs) > 1:
-                parts.append(self._job_table())
+                parts.append(jobs_table(self._jobs))
             if self._step.step == "job" and (self._curves or self._epoch):
                 parts.append(self._curve_table())
             if self._far is not None:
                 parts.append(self._bar(self._far))
             return Group(*parts)
-
-    def _job_table(self) -> RenderableType:
-        """List the jobs of the run, each with its state."""
-        table = Table.grid(padding=(0, 2))
-        for job, state in self._jobs.items():
-            table.add_row(Text("   "), Text(job), Text(state, _STATE_STYLES.get(state, "cyan")))
-        return table
 
     def _curve_table(self) -> RenderableType:
         """Draw the metrics of the job that runs, and say when it may end."""

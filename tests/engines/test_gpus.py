@@ -86,7 +86,7 @@ def test_docker_is_asked_for_devices_by_name(tmp_path: Path) -> None:
 
 
 def placed(home: Home, node: str, size: str, mode: Any = "auto", *, machine: int = 2) -> list[str]:
-    own = take(home, "c", node, GpuWish(mode, size), [str(index) for index in range(machine)])
+    own = take(home, "c", node, GpuWish(mode, size), lambda: [str(index) for index in range(machine)])
     make_disk(home, "c", node, own)
     return list(own["gpus"])
 

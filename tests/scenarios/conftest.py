@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.scenarios.sweeping import LEARNS, Sweeps
 from tests.scenarios.worlds import SMALL, World
 
 if TYPE_CHECKING:
@@ -31,3 +32,9 @@ def write(tmp_path: Path) -> Callable[[str], Path]:
 def world(tmp_path: Path, write: Callable[[str], Path]) -> World:
     """A world in memory with the small scenario."""
     return World(tmp_path / "home", write(SMALL))
+
+
+@pytest.fixture
+def sweeps(tmp_path: Path, write: Callable[..., Path]) -> Sweeps:
+    """A scenario to sweep over in memory."""
+    return Sweeps(tmp_path / "home", write(LEARNS, "learns"))

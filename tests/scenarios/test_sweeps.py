@@ -2,138 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
-import random
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from batchai_scenario.backends.errors import InvalidScenario, Unreachable, UserError
 from batchai_scenario.backends.memory import MemoryBackend, ProgramCall, Result
-from batchai_scenario.scenarios.definition.datasets import DataOptions
-from batchai_scenario.scenarios.definition.scenario import Scenario
-from batchai_scenario.scenarios.record.record import Run, find_run
+from batchai_scenario.scenarios.record.record import Run
 from batchai_scenario.scenarios.report import events as e
-from batchai_scenario.scenarios.report.base import Recording
+from batchai_scenario.scenarios.report.plain import Plain
+from batchai_scenario.scenarios.report.points import PointTable
+from batchai_scenario.scenarios.report.screen import Screen
 from batchai_scenario.scenarios.run.attach import settle, stop
 from batchai_scenario.scenarios.run.finish import download
-from batchai_scenario.scenarios.run.launch import Target
-from batchai_scenario.scenarios.run.stage import RunOptions
-from batchai_scenario.scenarios.run.waiting import Waiting
-from batchai_scenario.scenarios.sweep.launch import resume_sweep, run_sweep, take_up
-from batchai_scenario.scenarios.sweep.plan import Asked, plan_sweep
+from batchai_scenario.scenarios.sweep.launch import take_up
+from tests.scenarios.sweeping import LEARNS, KilledError, Sweeps, empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-LEARNS = """\
-summary: Learns as well as it is told.
-parameters:
-  rate: {type: number, default: 0.1, minimum: 0, maximum: 1}
-  epochs: {type: integer, default: 1, minimum: 1, maximum: 50}
-  nodes: {type: integer, default: 1, minimum: 1}
-cluster:
-  vmSize: STANDARD_D1
-  scaleSettings: {manual: {targetNodeCount: "{{ nodes }}"}}
-  nodeSetup: {mountVolumes: {azureFileShares: [{share: small, relativeMountPath: files}]}}
-jobs:
-  train:
-    nodeCount: 1
-    stdOutErrPathPrefix: $AZ_BATCHAI_MOUNT_ROOT/files
-    environmentVariables: [{name: PARAM_RATE, value: "0.25"}, {name: OWN, value: "1"}]
-    secrets: [{name: TOKEN, value: very-secret}]
-    customToolkitSettings: {commandLine: train}
-expect:
-  train:
-    metrics:
-      loss: {pattern: 'loss {number}', below: 9, limits: [{when: epochs >= 3, below: 0.9}]}
-"""
-
-
-class KilledError(BaseException):
-    """Stands for kill -9: nothing of ours runs after it."""
-
-
-@dataclass
-class Sweeps:
-    """A scenario to sweep over in memory, what its jobs were called with, and what was told."""
-
-    home: Path
-    file: Path
-    calls: list[ProgramCall] = field(default_factory=list)
-    recording: Recording = field(default_factory=Recording)
-    waiting: Waiting = field(default_factory=Waiting)
-
-    def __post_init__(self) -> None:
-        self.memory = MemoryBackend({"train": self.train})
-
-    def train(self, call: ProgramCall) -> Result:
-        """Print a loss: that of the point's rate, less the more epochs there are."""
-        self.calls.append(call)
-        loss = float(call.environment["PARAM_RATE"]) + 1 / float(call.environment.get("PARAM_EPOCHS", 1))
-        return Result(stdout=f"loss {loss}\n")
-
-    def begin(self, *over: str, keep: bool = False, **asked: Any) -> e.Finished:
-        """Run a sweep."""
-        plan = plan_sweep(Scenario(self.file), {}, Asked(over, **asked))
-        return run_sweep(
-            plan,
-            Target("memory", self.home),
-            RunOptions(DataOptions(self.home / "cache"), keep=keep),
-            self.recording,
-            open_backend=lambda *_: self.memory,
-            waiting=self.waiting,
-        )
-
-    def resume(self) -> e.Finished:
-        """Go on with the newest one."""
-        self.recording = Recording()
-        run, plan = take_up(self.home, "last")
-        return resume_sweep(
-            run,
-            plan,
-            Target("memory", self.home),
-            RunOptions(DataOptions(self.home / "cache")),
-            self.recording,
-            open_backend=lambda *_: self.memory,
-        )
-
-    def kill_at(self, moment: Callable[[e.Event], bool], *over: str, **asked: Any) -> Run:
-        """Run a sweep until a moment, and die there; gives the record that is left."""
-        hear = self.recording.handle
-
-        def handle(event: e.Event) -> None:
-            hear(event)
-            if moment(event):
-                raise KilledError
-
-        self.recording.handle = handle  # type: ignore[method-assign]
-        with pytest.raises(KilledError):
-            self.begin(*over, **asked)
-        return self.record
-
-    @property
-    def record(self) -> Run:
-        """The newest record."""
-        return find_run(self.home, "last")
-
-    @property
-    def ranked(self) -> e.Ranked:
-        """The order that was told."""
-        (found,) = [event for event in self.recording.events if isinstance(event, e.Ranked)]
-        return found
-
-
-@pytest.fixture
-def sweeps(tmp_path: Path, write: Callable[[str], Path]) -> Sweeps:
-    return Sweeps(tmp_path / "home", write(LEARNS))
-
-
-def empty(sweeps: Sweeps) -> bool:
-    world = sweeps.memory.world
-    return not (world.jobs or world.clusters or world.workspaces or world.groups)
 
 
 def test_each_point_is_a_job_with_its_variables_and_the_best_is_first(sweeps: Sweeps) -> None:
@@ -297,7 +187,7 @@ def test_outputs_of_each_job_are_saved_in_a_folder_of_its_own(sweeps: Sweeps, tm
 def test_a_point_costs_the_same_however_many_there_are(
     sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written for a job does not grow with their number: 200 points write four times what 50 do."""
+    """What is written for a job does not grow with their number: 100 points write four times what 25 do."""
     sent: list[int] = []
     write = Run._write
 
@@ -307,97 +197,11 @@ def test_a_point_costs_the_same_however_many_there_are(
 
     monkeypatch.setattr(Run, "_write", counted)
     totals = []
-    for number in (50, 200):
+    for number in (25, 100):
         sent.clear()
         sweeps.begin("rate=0:1", random=number, nodes=20)
         totals.append(sum(sent))
     assert totals[1] / totals[0] < 5
-
-
-def test_random_points_differ_and_are_the_same_for_the_same_seed(sweeps: Sweeps) -> None:
-    def points(seed: int) -> list[Any]:
-        plan = plan_sweep(Scenario(sweeps.file), {}, Asked(["rate=0.001:1:log", "epochs=1:9"], 20, seed))
-        return [tuple(point.items()) for point in plan.search.first()]
-
-    assert points(1) == points(1) != points(2)
-    assert len(set(points(1))) == 20
-    rates = sorted(dict(point)["rate"] for point in points(1))
-    assert 0.001 <= rates[0] < rates[len(rates) // 2] < 0.2, "half of three orders of magnitude is below 0.03"
-
-
-def test_hyperband_lets_the_best_of_each_round_go_on(sweeps: Sweeps) -> None:
-    event = sweeps.begin("rate=0:0.2", hyperband="epochs=9", nodes=3)
-    assert event.exit_code == 0
-    runs = [(float(c.environment["PARAM_RATE"]), int(c.environment["PARAM_EPOCHS"])) for c in sweeps.calls]
-    assert sorted(epochs for _, epochs in runs) == [1] * 9 + [3] * 8 + [9] * 5
-    once = sorted(rate for rate, epochs in runs if epochs == 1)
-    assert set(once[:3]) <= {rate for rate, epochs in runs if epochs == 3}
-    assert (once[0], 9) in runs
-
-
-def test_hyperband_goes_on_where_it_was_cut_off(sweeps: Sweeps) -> None:
-    dice = random.Random(3)
-    moment = f"train-{dice.randint(10, 20):04d}"
-    sweeps.kill_at(
-        lambda event: isinstance(event, e.PointEnded) and event.job == moment,
-        "rate=0:0.2",
-        hyperband="epochs=9",
-    )
-    assert sweeps.resume().exit_code == 0
-    assert sorted(call.job for call in sweeps.calls) == [f"train-{number:04d}" for number in range(1, 23)]
-
-
-BAD: dict[str, tuple[list[str], dict[str, Any]]] = {
-    "--over rat: the scenario has no parameter 'rat'": (["rat=1"], {}),
-    "--over rate: 5.0 is above the maximum 1": (["rate=0.5,5"], {}),
-    "--over epochs: '1.5' is not an integer": (["epochs=1.5"], {}),
-    "--over rate: 0.1 stands twice": (["rate=0.1,0.1"], {}),
-    "--over rate: it stands twice": (["rate=0.1", "rate=0.2"], {}),
-    "--over: 'rate' is not NAME=VALUE": (["rate"], {}),
-    "--over: a sweep goes over the values of a parameter": ([], {}),
-    "--over rate: a range holds no end of points": (["rate=0.1:0.2"], {}),
-    "--over rate: 0.2 is above 0.1": (["rate=0.2:0.1"], {"random": 2}),
-    "--over rate: a range with :log begins above 0": (["rate=0:1:log"], {"random": 2}),
-    "--over nodes: it changes the scenario's cluster": (["nodes=1,2"], {}),
-    "--random: there are only 2 points": (["rate=0.1,0.2"], {"random": 3}),
-    "--over: these are 122,500 points": (
-        [
-            f"{name}={','.join(map(str, values))}"
-            for name, values in {"epochs": range(1, 51), "rate": [n / 2450 for n in range(2450)]}.items()
-        ],
-        {},
-    ),
-    "--minimize: the job has no metric 'los'": (["rate=0.1"], {"minimize": "los"}),
-    "--hyperband epoch: the scenario has no parameter 'epoch'": (["rate=0:1"], {"hyperband": "epoch=9"}),
-    "--hyperband epochs: 81 is above the maximum 50": (["rate=0:1"], {"hyperband": "epochs=81"}),
-    "--hyperband epochs: --over has it, too": (["epochs=1,2"], {"hyperband": "epochs=9"}),
-    "--hyperband: 'epochs' is not NAME=MOST": (["rate=0:1"], {"hyperband": "epochs"}),
-}
-
-
-@pytest.mark.parametrize("text", BAD)
-def test_what_cannot_be_swept_is_refused_by_name_before_anything_is_made(sweeps: Sweeps, text: str) -> None:
-    over, asked = BAD[text]
-    with pytest.raises(UserError) as caught:
-        sweeps.begin(*over, **asked)
-    assert text in str(caught.value)
-    assert not (sweeps.home / "runs").exists()
-    assert empty(sweeps)
-
-
-def test_fewer_nodes_than_a_job_needs_are_refused(sweeps: Sweeps) -> None:
-    sweeps.file.write_text(LEARNS.replace("nodeCount: 1", "nodeCount: 2").replace('"{{ nodes }}"', "2"))
-    with pytest.raises(UserError, match="--nodes: a job needs 2 nodes"):
-        sweeps.begin("rate=0.1", nodes=1)
-
-
-def test_a_scenario_of_several_jobs_is_refused(sweeps: Sweeps) -> None:
-    text = LEARNS.replace(
-        "expect:", "  test: {nodeCount: 1, stdOutErrPathPrefix: x, customToolkitSettings: {}}\nexpect:"
-    )
-    sweeps.file.write_text(text)
-    with pytest.raises(UserError, match="the jobs train, test"):
-        sweeps.begin("rate=0.1")
 
 
 def test_a_record_of_a_sweep_reads_as_it_was_written(sweeps: Sweeps) -> None:
@@ -406,3 +210,40 @@ def test_a_record_of_a_sweep_reads_as_it_was_written(sweeps: Sweeps) -> None:
     assert list(run.record.jobs) == ["train-0001", "train-0002"]
     assert run.record.jobs["train-0002"].parameters == {"rate": 0.25}
     assert json.loads((run.folder / "run.json").read_text())["jobs"] == {}
+
+
+def test_the_live_table_shows_what_runs_and_what_ended_last(sweeps: Sweeps) -> None:
+    drawn = io.StringIO()
+    table = PointTable()
+    for number in range(1, 9):
+        table.planned(f"train-{number:04d}", {"rate": number})
+    for number in range(1, 5):
+        table.changed(f"train-{number:04d}", "running")
+    table.seen("train-0004", "loss", 0.25)
+    table.ended(e.PointEnded("train-0001", {}, "succeeded", 0, {"loss": 0.5}, ()))
+    table.ended(e.PointEnded("train-0002", {}, "failed", 1, {}, ("it failed",)))
+    Console(file=drawn, width=80).print(table.drawn(4))
+    lines = [line.split() for line in drawn.getvalue().splitlines()]
+    assert lines == [
+        ["train-0001", "rate=1", "succeeded", "loss", "0.5"],
+        ["train-0002", "rate=2", "failed"],
+        ["train-0003", "rate=3", "running"],
+        ["train-0004", "rate=4", "running", "loss", "0.25"],
+        ["and", "4", "more"],
+    ]
+    assert table.counts() == "1 succeeded, 1 failed, 2 running, 4 planned"
+
+
+@pytest.mark.parametrize("reporter", [Plain, lambda file: Screen(Console(file=file, width=100))])
+def test_reporters_tell_the_points_their_ends_and_the_best_first(sweeps: Sweeps, reporter: Any) -> None:
+    file = io.StringIO()
+    sweeps.recording = reporter(file)
+    sweeps.begin("rate=0.9,0.25", "epochs=4")
+    sweeps.recording.close()
+    told = [" ".join(line.split()) for line in file.getvalue().splitlines()]
+    place = told.index("2 jobs by loss, the smallest first")
+    assert told[place + 1 : place + 3] == [
+        "1. train-0002 0.5 rate=0.25 epochs=4",
+        "2. train-0001 1.15 rate=0.9 epochs=4 succeeded, not as expected",
+    ]
+    assert sum("loss is 1.15, expected below 0.9" in line for line in told) >= 1
