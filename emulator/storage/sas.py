@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batchai_scenario.emulator.clouds import storage_url
+from batchai_scenario.emulator.storage.accounts import signer
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
 from batchai_scenario.emulator.storage.times import http_date, parse_sas_time, sas_time
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from batchai_scenario.emulator.storage.accounts import Account
+    from batchai_scenario.emulator.storage.accounts import Account, Signer
 
 LINK_VERSION = "2016-05-31"
 """``sv`` of the links to output files (recorded traffic)."""
@@ -134,11 +135,11 @@ def check_sas(
         text = _account_text(account.name, query)
     else:
         text = dialect.text(dialect.resource(account.name, path, query), query)
-    secrets = account.secrets
+    signers = account.signers
     if "skoid" in query:
         _check_key(query, now, dialect)
-        secrets = (delegated(query),) if delegated and not is_account else ()
-    _check_signature(secrets, text, query["sig"])
+        signers = (signer(delegated(query)),) if delegated and not is_account else ()
+    _check_signature(signers, text, query["sig"])
     if query.get("si") and not is_account:
         query = _with_policy(query, policies, path.strip("/").partition("/")[0])
     for name in ("se", "sp"):
@@ -307,10 +308,10 @@ def _check_key(query: Mapping[str, str], now: datetime, dialect: Dialect) -> Non
         raise _failed("A stored access policy has no place beside a user delegation key.")
 
 
-def _check_signature(secrets: Sequence[bytes], text: str, signature: str) -> None:
+def _check_signature(signers: Sequence[Signer], text: str, signature: str) -> None:
     given = signature.encode()
-    for secret in secrets:
-        computed = base64.b64encode(hmac.digest(secret, text.encode(), "sha256"))
+    for sign in signers:
+        computed = base64.b64encode(sign(text.encode()))
         if hmac.compare_digest(computed, given):
             return
     raise _failed(f"Signature did not match. String to sign used was {text}")
