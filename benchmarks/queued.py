@@ -226,7 +226,7 @@ def median(action: Callable[[int], object], rounds: int = 41) -> float:
 
 def measure(count: int, nodes: int) -> dict[str, float]:
     """Measure everything for one number of queued jobs."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         clock = ManualClock()
         with a_world(Path(folder), clock) as world:
             prepare(world)
@@ -257,7 +257,10 @@ def drive(world: World, jobs: int, nodes: int) -> float:
 
 def simulate(nodes: int, jobs: int) -> float:
     """Run many jobs on many nodes; seconds for each. The service's limit of 100 nodes is not the queue's."""
-    with tempfile.TemporaryDirectory() as folder, a_world(Path(folder), ManualClock()) as world:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        a_world(Path(folder), ManualClock()) as world,
+    ):
         prepare(world)
         (record,) = world.controller._records.clusters.values()
         first = world.controller._records.live_jobs()[0]

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchai_scenario.emulator.batchai.versions.registry import delivered
 from batchai_scenario.emulator.cluster.model import AllocationState, ExecutionState
-from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.errors import Problem, ServiceError
 from batchai_scenario.emulator.state.clock import ManualClock
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal
@@ -195,6 +195,8 @@ class Check:
         for number, item in enumerate([*creating, *between, *going]):
             if number == len(creating):
                 self._as_in_examples()
+            if number == len(creating) + len(between):
+                self._look_at_ended_jobs(between)
             self._ask(*item)
 
     def _as_in_examples(self) -> None:
@@ -204,6 +206,16 @@ class Check:
             fakes.jobs[key] = replace(job, execution_state=ExecutionState.RUNNING, started_at=job.created_at)
         for key, cluster in fakes.clusters.items():
             fakes.clusters[key] = replace(cluster, allocation_state=AllocationState.RESIZING, nodes=())
+
+    def _look_at_ended_jobs(self, operations: list[tuple[str, str, str, Mapping[str, Any]]]) -> None:
+        """Let the jobs fail: examples show running ones alone, the schema says what an ended one may tell."""
+        for job in self._front.clusters.jobs.values():
+            self._front.clusters.finish(job.key.name.lower(), 3, Problem("JobFailed", "It failed."))
+        (name, method, path, described) = next(item for item in operations if item[0] == "Jobs_Get")
+        answer = self._world.ask(method, path, None)
+        schema = described["responses"]["200"]["schema"]
+        for where, what in self._described.check(schema, answer.body):
+            self._differs(name, where, what)
 
     def _ask(self, name: str, method: str, path: str, described: Mapping[str, Any]) -> None:
         for example in self._described.examples(described):
