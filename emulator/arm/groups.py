@@ -8,6 +8,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.arm.asked import topped
 from batchai_scenario.emulator.arm.bodies import read_place
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
@@ -167,7 +168,7 @@ class Groups:
             for group in self._store.list(_KIND, request.subscription.lower())
             if not name or _has_tag(group.body["tags"] or {}, name, value)
         ]
-        return ArmResponse(200, {"value": groups})
+        return ArmResponse(200, topped(request, groups))
 
     def _find(self, subscription: str, group: str) -> Document:
         found = self._store.get(_KIND, _key(subscription, group))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from batchai_scenario.emulator.arm.asked import check_options, refuse_conditions, topped
 from batchai_scenario.emulator.arm.authorization import AuthorizationProvider
 from batchai_scenario.emulator.arm.deployments import DeploymentProvider
 from batchai_scenario.emulator.arm.groups import Groups
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.messages import ResourceProvider
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
+
+_CONDITIONAL = "microsoft.batchai"
+"""The provider whose resources have ETags of the resource manager's."""
 
 _SUBSCRIPTION = re.compile(r"[-\w.]{1,64}")
 
@@ -81,6 +85,9 @@ class ResourceManager:
             body=body,
         )
         _check(request)
+        check_options(request, path.keyword)
+        if request.provider.lower() != _CONDITIONAL:
+            refuse_conditions(request)
         self._groups.settle()
         if path.provider:
             return self._provider(request)
@@ -132,7 +139,7 @@ class ResourceManager:
             return self._groups.handle(request)
         if path.keyword == "resources" and request.method == "GET":
             self._groups.location(request.subscription, request.group, for_writing=False)
-            return ArmResponse(200, {"value": self._resources(request)})
+            return ArmResponse(200, topped(request, self._resources(request)))
         raise not_found(request.path)
 
     def _in_subscription(self, request: ArmRequest, path: ArmPath) -> ArmResponse:
@@ -148,7 +155,7 @@ class ResourceManager:
             if path.keyword == "providers":
                 return self._registry.list(request)
             if path.keyword == "resources":
-                return ArmResponse(200, {"value": self._resources(request)})
+                return ArmResponse(200, topped(request, self._resources(request)))
         raise not_found(request.path)
 
     def _above(self, request: ArmRequest, path: ArmPath) -> ArmResponse:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.arm.asked import check_conditions
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import BATCH_AI_REGIONS
 from batchai_scenario.emulator.batchai.answers import not_found
@@ -119,6 +121,8 @@ class BatchAIProvider:
         if request.method in ("GET", "HEAD"):
             return handler(request)
         with self._tree.lock:
+            reading = dataclasses.replace(request, method="GET", action="", body=None, headers={})
+            check_conditions(request, lambda: handler(reading))
             return handler(request)
 
     def delete_group(self, subscription: str, group: str) -> bool:
@@ -140,9 +144,14 @@ def _lists(request: ArmRequest) -> bool:
     )
 
 
+def _is_list(request: ArmRequest) -> bool:
+    return bool(request.types) and not request.types[-1][1] and not request.action
+
+
 def _check_query(request: ArmRequest) -> None:
     """Refuse what a list would otherwise silently not do; ``$filter`` and ``$select`` went in 2018-05-01."""
     for name in ("$filter", "$select"):
-        if name in request.query and not version_of(request).FLAT:
-            text = f"The query parameter '{name}' is not known in api-version {request.api_version}."
+        if name in request.query and not (version_of(request).FLAT and _is_list(request)):
+            where = "here" if version_of(request).FLAT else f"in api-version {request.api_version}"
+            text = f"The query parameter '{name}' is not known {where}."
             raise ServiceError(400, "InvalidQueryParameterValue", text, name)

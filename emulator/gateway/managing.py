@@ -7,7 +7,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.gateway.reading import parse_json, read_body
+from batchai_scenario.emulator.gateway.reading import check_media_type, parse_json, read_body
 from batchai_scenario.emulator.gateway.rendering import arm_headers, encoded, json_body, send_bytes
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class ManagerDoor:
             # What changes something may wait for the disk or an engine: beside the event loop.
             from anyio import to_thread
 
-            body = parse_json(await read_body(receive))
+            data = await read_body(receive)
+            check_media_type(asked.headers.get("content-type", ""), data)
+            body = parse_json(data)
             answer = await to_thread.run_sync(self._manage, asked, query, body)
         data, described = json_body(answer.body)
         if answer.status == HTTPStatus.NO_CONTENT:

@@ -106,6 +106,14 @@ async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
             return b"".join(chunks)
 
 
+def check_media_type(written: str, data: bytes) -> None:
+    """Refuse a body that says to be something else than JSON (415); one that says nothing is read."""
+    kind = written.partition(";")[0].strip().lower()
+    if data.strip() and kind not in ("", "application/json", "text/json"):
+        text = f"The content media type '{kind}' is not supported. Only 'application/json' is supported."
+        raise ServiceError(415, "UnsupportedMediaType", text, "content-type")
+
+
 def parse_json(data: bytes) -> dict[str, Any] | None:
     """Read a body as a JSON object; None if it is empty. ServiceError 400 if it is something else."""
     if not data.strip():
