@@ -73,8 +73,13 @@ find_launcher() {
         find_program env
         launcher="$launcher $program --default-signal=INT,QUIT"
     fi
-    # Commands run under a bash that reads ~/.bashrc, which preparation may have written.
-    profile='[ ! -r ~/.bashrc ] || . ~/.bashrc
+    # Commands run under a bash that reads ~/.bashrc, which preparation, or an earlier job of the node, may have
+    # written. If that ends the shell, the command did not run: it has not ended with 0.
+    profile='if [ -r ~/.bashrc ]; then
+trap '\''r=$?; echo "~/.bashrc ended the shell: the command did not run" >&2; exit $((r ? r : 126))'\'' EXIT
+. ~/.bashrc
+case $(trap -p EXIT) in *"ended the shell"*) trap - EXIT ;; esac
+fi
 '
     find_program bash
     shell=$program

@@ -56,6 +56,21 @@ def test_programs_that_a_node_had_and_this_machine_lacks_are_told(lab: Any, tmp_
     assert [line for line in lab.announced if "lacks" in line] == []
 
 
+def test_a_profile_that_ends_the_shell_is_no_success_of_the_command(lab: Any) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("there is no bash, and so no profile")
+    assert lab.run("echo $GREETING; exit 3", preparation="echo 'GREETING=hi' >~/.bashrc").text() == "hi\n"
+    trapped = lab.run("echo ran", preparation="echo \"trap 'echo bye' EXIT\" >~/.bashrc")
+    assert trapped.text() == "ran\nbye\n"
+    for end, code in (("exit 0", 126), ("exit 4", 4)):
+        outcome = lab.run("echo ran", preparation=f"echo '{end}' >~/.bashrc")
+        assert (outcome.end.exit_code, outcome.text()) == (code, "")
+        assert "~/.bashrc ended the shell: the command did not run" in outcome.text("stderr.txt")
+        following = lab.run("true").end  # on the same node, with the same home
+        assert (following.phase, following.exit_code) == ("main", code)
+        (lab.place.disk / "home" / ".bashrc").unlink()
+
+
 def test_an_image_that_is_not_used_is_announced(lab: Any) -> None:
     lab.run("true", containerSettings={"imageSourceRegistry": {"image": "acme/x:1"}})
     assert any("acme/x:1" in line and "directly" in line for line in lab.announced)
