@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +23,18 @@ EPOCHS = {"docker": 2, "process": 1}
 """README's own command trains for two epochs as a process, on every fresh machine of CI."""
 
 
-def _run(home: Path, engine: str) -> tuple[Mapping[str, Any], str]:
+def _run(home: Path, engine: str, **more: int) -> tuple[Mapping[str, Any], str]:
     """Run mnist once an engine and session; gives the finished event and the job's own log."""
-    if engine not in _results:
+    key = f"{engine} {more}"
+    if key not in _results:
         environment = {} if engine == "docker" else {"DOCKER_HOST": NO_ENGINE}
         command = Command(home, environment)
-        asked = ("run", "mnist", "--backend", "local", "--set", f"epochs={EPOCHS[engine]}")
-        finished = command.events(*asked, timeout=1400)[-1]
+        chosen = {"epochs": EPOCHS[engine], **more}
+        options = [word for name, value in chosen.items() for word in ("--set", f"{name}={value}")]
+        finished = command.events("run", "mnist", "--backend", "local", *options, timeout=1400)[-1]
         log = command("logs", finished["run"]).stdout
-        _results[engine] = finished, log
-    return _results[engine]
+        _results[key] = finished, log
+    return _results[key]
 
 
 def test_mnist_trains_for_real(cntk_home: Path, engine: str) -> None:
@@ -55,3 +58,29 @@ def test_both_engines_give_the_same_losses(cntk_home: Path) -> None:
         losses[engine] = re.findall(r"Epoch 1 of \d: loss (\d+\.\d{4})", log)
     assert len(losses["docker"]) == 1
     assert losses["docker"] == losses["process"]
+
+
+def test_two_nodes_learn_from_some_digits_as_one_does(cntk_home: Path, engine: str) -> None:
+    """The first digits of the run above once more, half of each minibatch on each of two nodes."""
+    _, alone = _run(cntk_home, engine)
+    seen = re.search(r"epoch 1: +(\d+) of 60000, loss (\S+), error (\S+) %", alone)
+    assert seen is not None
+    finished, together = _run(cntk_home, engine, epochs=1, nodes=2, digits=int(seen[1]))
+    assert (finished["state"], finished["exitCode"]) == ("succeeded", 0)
+    assert "2 process(es)" in together
+    found = re.search(r"Epoch 1 of 1: loss (\S+), error (\S+) %, (\d+) samples", together)
+    assert found is not None
+    assert found[3] == seen[1]
+    assert abs(float(found[1]) / float(seen[2]) - 1) < 0.01, (found[0], seen[0])
+    assert abs(float(found[2]) - float(seen[3])) < 1.0, (found[0], seen[0])
+
+
+@pytest.mark.endurance
+def test_two_nodes_reach_the_accuracy_of_one_with_less_work_each(cntk_home: Path, engine: str) -> None:
+    one, _ = _run(cntk_home, engine, epochs=2)
+    two, _ = _run(cntk_home, engine, epochs=2, nodes=2)
+    errors = [run["metrics"]["test_error_percent"] for run in (one, two)]
+    assert abs(errors[0] - errors[1]) <= 0.3, errors
+    cores = os.cpu_count() or 1
+    work = (one["metrics"]["epoch_seconds"] * cores, two["metrics"]["epoch_seconds"] * max(cores // 2, 1))
+    assert work[1] < work[0], f"seconds of compute of one node alone, and of each of two: {work}"

@@ -43,7 +43,7 @@ def test_nodes_find_pi_with_the_mpi_of_the_package_index(
             if not hidden and not (programs / program.name).is_symlink():
                 (programs / program.name).symlink_to(program)
     scenario.environment |= {"DOCKER_HOST": NO_ENGINE, "PATH": str(programs)}
-    _found(scenario, 2, "process")
+    _found(scenario, 4, "process")
 
 
 @pytest.mark.docker

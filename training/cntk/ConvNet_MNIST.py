@@ -2,6 +2,7 @@
 """Trains a convolutional network on MNIST with CNTK, on one process or, under mpirun, on several.
 
     python ConvNet_MNIST.py DATA_FOLDER OUTPUT_FOLDER [--epochs N] [--minibatch_size N] [--learning_rate R]
+                            [--digits N]
 
 DATA_FOLDER holds Train-28x28_cntk_text.txt and Test-28x28_cntk_text.txt. OUTPUT_FOLDER gets
 ConvNet_MNIST_<epoch>.dnn after each epoch. Runs on CNTK 2.1 to 2.7 with Python 2.7, 3.5 and 3.6, on the device
@@ -65,10 +66,12 @@ def command_line():
     parser.add_argument("output", help="folder for the models")
     parser.add_argument("--epochs", type=int, default=40, help="passes over the training digits (default 40)")
     parser.add_argument("--minibatch_size", type=int, default=64, help="samples in a minibatch (default 64)")
+    parser.add_argument("--digits", type=int, default=TRAINING_DIGITS,
+                        help="training digits in an epoch (default %d, all there are)" % TRAINING_DIGITS)
     parser.add_argument("--learning_rate", type=float, default=0.001, help="for one sample (default 0.001)")
     options = parser.parse_args()
-    if options.epochs < 1 or options.minibatch_size < 1 or not options.learning_rate > 0:
-        parser.error("--epochs and --minibatch_size must be at least 1, --learning_rate more than 0")
+    if min(options.epochs, options.minibatch_size, options.digits) < 1 or not options.learning_rate > 0:
+        parser.error("--epochs, --minibatch_size and --digits must be at least 1, --learning_rate more than 0")
     return options
 
 
@@ -148,13 +151,13 @@ def save(model, folder, name):
 
 def train(trainer, source, inputs, options, workers, model):
     """Train epoch by epoch; say after each how it went, and keep its model."""
-    step = max(TRAINING_DIGITS // 6, 1)
+    step = max(options.digits // 6, 1)
     seen = 0
     for epoch in range(1, options.epochs + 1):
         started = time.time()
         samples, loss, errors, spoken = 0, 0.0, 0.0, step
-        while seen < epoch * TRAINING_DIGITS:
-            wanted = min(options.minibatch_size, epoch * TRAINING_DIGITS - seen)
+        while seen < epoch * options.digits:
+            wanted = min(options.minibatch_size, epoch * options.digits - seen)
             batch = source.next_minibatch(wanted, input_map=inputs, num_data_partitions=workers.count,
                                           partition_index=workers.rank)
             trainer.train_minibatch(batch)
@@ -163,9 +166,9 @@ def train(trainer, source, inputs, options, workers, model):
             errors += trainer.previous_minibatch_evaluation_average * count
             samples += count
             seen += count
-            if workers.first and spoken <= samples < TRAINING_DIGITS:
+            if workers.first and spoken <= samples < options.digits:
                 say("  epoch %d: %5d of %d, loss %.6f, error %.3f %%"
-                    % (epoch, samples, TRAINING_DIGITS, loss / samples, 100 * errors / samples))
+                    % (epoch, samples, options.digits, loss / samples, 100 * errors / samples))
                 spoken += step
         if workers.first:
             save(model, options.output, "ConvNet_MNIST_%d.dnn" % epoch)
