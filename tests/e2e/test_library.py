@@ -20,6 +20,7 @@ RUNS: tuple[tuple[str, dict[str, object]], ...] = (
     ("caffe2-mnist", {}),
     ("caffe2-mnist", {"nodes": 1}),
     ("chainer-mnist", {}),
+    ("horovod-mnist", {}),
     ("keras-mnist", {}),
     ("keras-mnist", {"backend": "tensorflow"}),
     ("pytorch-gloo", {}),

@@ -19,6 +19,7 @@ import pytest
 import training.toolkits.chainer.make_environment as chainer
 import training.toolkits.cntk.make_environment as program
 import training.toolkits.custommpi.make_environment as open_mpi
+import training.toolkits.horovod.make_environment as horovod
 from training.support.bases import bare_environment, run_here
 from training.support.events import RequirementError
 from training.support.interpreters import Interpreter, candidates, choose, look_at
@@ -134,6 +135,21 @@ def test_chainer_fetches_a_python_of_its_own_whatever_is_found(tmp_path: Path) -
     command = [sys.executable, chainer.__file__, "--cache", str(tmp_path / "cache"), "--check", "--json"]
     found = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": str(tmp_path)})
     assert json.loads(found.stdout.splitlines()[-1])["what"] == "Chainer 4.5 and Python 3.9"
+    assert not (tmp_path / "cache").exists(), "nothing was made"
+
+
+def test_horovod_needs_a_compiler_and_says_so_before_anything_is_made(tmp_path: Path) -> None:
+    fake_python(tmp_path / "bin" / "python3.6", (3, 6, 15))
+    command = [sys.executable, horovod.__file__, "--cache", str(tmp_path / "cache"), "--json", "--check"]
+    here = {"PATH": str(tmp_path / "bin"), "HOME": ""}
+    asked = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
+    said = json.loads(asked.stdout.splitlines()[-1])
+    assert (asked.returncode, said["event"]) == (3, "error")
+    assert said["message"].startswith("Horovod 0.13 on TensorFlow 1.8 is compiled on this machine")
+    assert "g++" in said["remedy"]
+    (tmp_path / "bin" / "g++").symlink_to("/bin/true")
+    asked = subprocess.run(command, capture_output=True, text=True, check=True, env=here)
+    assert json.loads(asked.stdout.splitlines()[-1])["event"] == "done"
     assert not (tmp_path / "cache").exists(), "nothing was made"
 
 

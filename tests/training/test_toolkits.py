@@ -120,8 +120,9 @@ def test_a_job_that_names_a_python_of_its_own_gets_no_environment(name: str) -> 
         assert (program is None) is not given
 
 
-def test_chainer_gets_open_mpi_alone_where_the_job_names_a_python_of_its_own() -> None:
-    toolkit = delivered()["chainerSettings"]
+@pytest.mark.parametrize("name", ["chainerSettings", "horovodSettings"])
+def test_a_job_of_mpi_that_names_a_python_of_its_own_gets_open_mpi_alone(name: str) -> None:
+    toolkit = delivered()[name]
     open_mpi = delivered()["customMpiSettings"].environment_program
     assert toolkit.environment_for({**SCRIPT}) == toolkit.environment_program != open_mpi
     assert toolkit.environment_for({**SCRIPT, "pythonInterpreterPath": "/opt/python"}) == open_mpi

@@ -23,12 +23,13 @@ def recipe(
     python: str = "python2.7",
     packages: tuple[str, ...] = (),
     more: Callable[[Path, Path], None] | None = None,
+    first: str = "",
 ) -> ImageRecipe:
     """Give the recipe of an image with these wheels; ``python`` and ``pip`` are on PATH.
 
     ``trial``: what the image's Python must be able to do, in double quotes at most. ``number`` goes up when the
     tree changes otherwise. ``python``: Debian's package of it. ``more`` gets the folder of packages and the
-    prefix, and adds what wheels lack.
+    prefix, and adds what wheels lack. ``first``: a shell command that is run in the image before the trial (no single quotes).
     """
     place = f"usr/local/lib/{python}/dist-packages"
 
@@ -53,5 +54,6 @@ def recipe(
         packages=(python, *_PACKAGES, *packages),
         contents=(number, *(wheel["sha256"] for wheel in wheels)),
         tree=fill,
-        finish=f'{python} -m compileall -q /{place} > /dev/null || true; {python} -c "{trial}"',
+        finish=f"{first} && " * bool(first)
+        + f'{python} -m compileall -q /{place} > /dev/null || true; {python} -c "{trial}"',
     )

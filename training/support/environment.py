@@ -39,7 +39,7 @@ from training.support.bases import (
 from training.support.events import Events, run
 from training.support.files import only_one
 from training.support.interpreters import choose
-from training.support.machine import check_libraries, check_place, check_platform
+from training.support.machine import check_libraries, check_place, check_platform, check_programs
 from training.support.wheels import Wheel, add_pip, fetch, join_packages, unpack
 
 _READY = "environment.json"
@@ -54,6 +54,7 @@ class Recipe:
     ``more``: wheels beside those. ``unpacked``: bytes of a whole environment. ``trial``: a Python program that
     computes something and prints the toolkit's version. ``variable``: names a Python. ``finish``: gets
     site-packages, the environment's folder and its base once the wheels are unpacked, and adds what these lack.
+    ``programs``: those that it is made with, beside wheels.
     """
 
     toolkit: str
@@ -65,6 +66,7 @@ class Recipe:
     trial: str
     variable: str
     finish: Callable[[Path, Path, Base], None] | None = None
+    programs: tuple[str, ...] = ()
 
     @property
     def abis(self) -> tuple[str, ...]:
@@ -111,6 +113,7 @@ class Environment:
         """
         with only_one(self._root, events):
             if not self.stands():
+                check_programs(self._recipe.title, self._recipe.programs)
                 check_place(self._root, self.needs()["room"])
                 self._build(fetch(self._wheels, self._root / "wheels", events), events)
                 for wheel in self._wheels:
@@ -200,6 +203,7 @@ def check(recipe: Recipe, cache: Path, python: Path | None, events: Events) -> N
     environment = environment_here(recipe, cache, python)
     needs = environment.needs()
     if needs["room"]:
+        check_programs(recipe.title, recipe.programs)
         check_place(cache, needs["room"])
     base = environment.base
     fetched = not isinstance(base, FoundPython)

@@ -6,6 +6,7 @@ import ctypes
 import os
 import platform
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from training.support.events import RequirementError
@@ -49,6 +50,20 @@ def check_libraries() -> None:
                 f"this system has no {name}.",
                 "Install it: your system's package libstdc++6 or libstdc++, zlib1g or zlib.",
             ) from None
+
+
+def check_programs(what: str, names: Iterable[str]) -> None:
+    """See that this machine has the programs that ``what`` is made with.
+
+    Raises:
+        RequirementError: one is not on PATH; names it.
+    """
+    for name in names:
+        if shutil.which(name) is None:
+            raise RequirementError(
+                f"{what} is compiled on this machine, which has no {name}.",
+                f"Install it: your system's package {name} (gcc-c++ on Fedora), or use a Docker engine.",
+            )
 
 
 def check_place(folder: Path, room: int, *, programs: bool = True) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from batchai_scenario.schema.body import Body
-from batchai_scenario.training.toolkits.base import JobNodes, Process, Toolkit, mpirun, script
+from batchai_scenario.training.toolkits.base import JobNodes, Process, Toolkit, mpirun, script, with_mpi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 class HorovodSettings(Body):
@@ -26,13 +27,16 @@ class Horovod(Toolkit):
     """Toolkit Horovod. One process on each node unless the settings say how many (recorded)."""
 
     tool_type = "horovod"
-    framework = "Horovod"
     settings_name = "horovodSettings"
     settings = HorovodSettings
 
     def complete(self, settings: dict[str, Any], node_count: int) -> None:
         """Start one process on each node (recorded)."""
         settings.setdefault("processCount", node_count)
+
+    def environment_for(self, settings: Mapping[str, Any]) -> Path | None:
+        """Give Horovod on TensorFlow 1.8; a job that names a Python of its own gets Open MPI alone."""
+        return with_mpi(self.environment_program, settings)
 
     def processes(self, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:
         """Run the script under mpirun, from the master."""
