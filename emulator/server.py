@@ -18,7 +18,7 @@ from batchai_scenario.emulator.errors import HomeDamaged
 from batchai_scenario.emulator.serving import (
     Address,
     HomeLock,
-    last_address,
+    last_ports,
     read_address,
     remove_address,
     write_address,
@@ -125,7 +125,7 @@ class EmulatorServer:
         lock = HomeLock(self._home)
         lock.take()
         held.callback(lock.release)
-        previous = last_address(self._home)
+        previous = last_ports(self._home)
         settings = self._settings
         listener = listen(settings.host, settings.port, preferred=previous.port if previous else 0)
         held.callback(listener.close)

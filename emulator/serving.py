@@ -7,13 +7,15 @@ import fcntl
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchai_scenario.emulator.errors import HomeInUse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchai_scenario.emulator.state.home import Home
 
 _HEALTH_SECONDS = 2.0
@@ -71,18 +73,31 @@ class Address:
 
 def write_address(home: Home, address: Address) -> None:
     """Write the address file (0600), whole or not at all."""
-    draft = home.address_file.with_name(f"{home.address_file.name}.{os.getpid()}")
+    _write(home.address_file, address)
+
+
+def _write(path: Path, address: Address) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         json.dump(address.to_json(), file, indent=2)
-    draft.replace(home.address_file)
+    draft.replace(path)
 
 
 def last_address(home: Home) -> Address | None:
     """Read the address file, whether or not anybody answers there; None if there is none."""
+    return _read(home.address_file)
+
+
+def last_ports(home: Home) -> Address | None:
+    """Find the ports of the emulator before this one, however it ended; None if there was none."""
+    return _read(home.address_file) or _read(home.ports_file)
+
+
+def _read(path: Path) -> Address | None:
     try:
-        found = json.loads(home.address_file.read_text())
+        found = json.loads(path.read_text())
         return Address(
             url=str(found["url"]),
             host=str(found["host"]),
@@ -103,9 +118,11 @@ def last_address(home: Home) -> Address | None:
 
 
 def remove_address(home: Home, instance: str) -> None:
-    """Remove the address file if it is still this instance's."""
+    """Remove the address file if it is still this instance's; its ports are remembered, not its secrets."""
     found = last_address(home)
     if found is not None and found.instance == instance:
+        with contextlib.suppress(OSError):  # a full disk: another port will do
+            _write(home.ports_file, replace(found, stop_key="", page_token=""))
         home.address_file.unlink(missing_ok=True)
 
 

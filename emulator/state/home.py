@@ -30,6 +30,11 @@ class Home:
         return self.root / "emulator.json"
 
     @property
+    def ports_file(self) -> Path:
+        """JSON with the ports of the emulator that served this home last, for the next one."""
+        return self.root / "emulator" / "ports.json"
+
+    @property
     def lock_file(self) -> Path:
         """Locked (flock) by the process that serves this home, so it frees itself when that dies."""
         return self.root / "emulator.lock"

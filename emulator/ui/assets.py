@@ -19,10 +19,13 @@ VIEWS = {
     "": ("overview", "Overview"),
     "cluster": ("cluster", "Cluster"),
     "job": ("job", "Job"),
+    "metrics": ("metrics", "Metrics"),
+    "runs": ("runs", "Runs"),
+    "files": ("files", "Files"),
 }
 """Path below ``/ui/`` -> the view's script, and its title."""
 
-LISTED = ("",)
+LISTED = ("", "metrics", "runs", "files")
 """Views that stand in the menu; the others are reached from these."""
 
 _TYPES = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.cluster.model import ProvisioningState
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.environment import service_variables
 from batchai_scenario.emulator.launch.layout import JobLayout
+from batchai_scenario.emulator.ui.measured import FILE, MOST_BYTES, read_lines
 from batchai_scenario.emulator.ui.views import (
     cluster_key,
     cluster_summary,
@@ -76,6 +78,21 @@ class Details:
         """List a folder of a job's output directory; empty if there is nothing yet."""
         found = self._job_folder(id_, directory)
         return self._listed((found[0], found[1], _below(found[2], path)))
+
+    def metrics(self, id_: str) -> list[dict[str, Any]]:
+        """Read what a job wrote of its metrics into its output directories."""
+        found: list[dict[str, Any]] = []
+        for directory in (
+            str(entry["id"]) for entry in self._job(id_).definition.get("outputDirectories") or ()
+        ):
+            try:
+                fd = self.open_file(id_, directory, FILE)
+            except ServiceError:
+                continue
+            with os.fdopen(fd, "rb") as file:
+                lines = file.read(MOST_BYTES).splitlines()
+            found += [{**one, "job": directory} for one in read_lines(lines, f"{directory}/{FILE}")]
+        return found
 
     def open_file(self, id_: str, directory: str, path: str) -> int:
         """Open a file of a job, or of a cluster's setup task (``setup``): a descriptor to be closed."""

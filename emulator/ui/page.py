@@ -87,6 +87,7 @@ class Page:
             ("POST", "cluster/delete"): self._act("delete_cluster"),
             ("GET", "job"): self._job,
             ("GET", "job/files"): self._job_files,
+            ("GET", "job/metrics"): self._job_metrics,
             ("GET", "job/file"): self._job_file,
             ("POST", "job/terminate"): self._act("terminate"),
             ("POST", "job/delete"): self._act("delete_job"),
@@ -162,6 +163,10 @@ class Page:
         path = request.query_params.get("path", "")
         found = await to_thread.run_sync(self._clusters().files, id_, directory, path)
         return _json({"files": found})
+
+    async def _job_metrics(self, request: Request) -> Response:
+        found = await to_thread.run_sync(self._clusters().metrics, text_of(request, "id"))
+        return _json({"series": found})
 
     async def _job_file(self, request: Request) -> Response:
         id_, directory, path = (text_of(request, name) for name in ("id", "directory", "path"))

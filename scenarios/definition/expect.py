@@ -13,6 +13,7 @@ from batchai_scenario.scenarios.report.events import Checked, Metric
 from batchai_scenario.scenarios.run.files import STANDARD
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from batchai_scenario.scenarios.definition.parameters import Value
@@ -163,9 +164,31 @@ def read_metric(pattern: str, lines: Iterable[Piece]) -> float | str:
                 last = match
     if last is None:
         return f"nothing matches {pattern!r}"
-    text = last["value"] if "value" in expression.groupindex else last[1 if expression.groups else 0]
+    found = _matched(last, expression)
+    value = _number(found)
+    if value is None:
+        return f"{found!r} is no number"
+    return value if math.isfinite(value) else f"{found!r} is no finite number"
+
+
+def metric_values(pattern: str, line: str) -> Iterator[float]:
+    """Give every number that a pattern finds in a line, NaN and infinity among them."""
+    expression = metric_expression(pattern)
+    for match in expression.finditer(line):
+        value = _number(_matched(match, expression))
+        if value is not None:
+            yield value
+
+
+def _number(text: str | None) -> float | None:
     try:
-        value = float(text)
-    except (TypeError, ValueError):
-        return f"{text!r} is no number"
-    return value if math.isfinite(value) else f"{text!r} is no finite number"
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+def _matched(match: re.Match[str], expression: re.Pattern[str]) -> str | None:
+    """Give the text that should be a number: the group called value, else the first, else all."""
+    if "value" in expression.groupindex:
+        return match["value"]
+    return match[1 if expression.groups else 0]

@@ -176,7 +176,7 @@ def read_runs(home: Path) -> tuple[list[Run], list[tuple[Path, str]]]:
     unreadable: list[tuple[Path, str]] = []
     for folder in sorted(runs_folder(home).glob("*")):
         if folder.is_dir():
-            found = _read(folder)
+            found = read_run(folder)
             if isinstance(found, Run):
                 runs.append(found)
             else:
@@ -184,7 +184,7 @@ def read_runs(home: Path) -> tuple[list[Run], list[tuple[Path, str]]]:
     return sorted(runs, key=lambda run: (run.record.created_at, run.record.id)), unreadable
 
 
-def _read(folder: Path) -> Run | str:
+def read_run(folder: Path) -> Run | str:
     """Read a record, or say why it cannot be read."""
     try:
         return Run.read(folder)
@@ -220,7 +220,7 @@ def find_run(home: Path, name: str | None) -> Run:
     if not some:
         newest = [folder.name for folder in sorted(folders, key=_second)[-8:]]
         raise UserError(f"there is no run {name!r}", "RUN", did_you_mean(name, newest))
-    found = _read(some[0])
+    found = read_run(some[0])
     if isinstance(found, Run):
         return found
     raise MachineError(f"{some[0] / 'run.json'}: {found}.", remedy=REMEDY)
@@ -230,7 +230,7 @@ def _newest(folders: list[Path]) -> Run:
     """Read the newest run that can be read, and of the others as few as that needs."""
     folders.sort(key=_second, reverse=True)
     for _, together in itertools.groupby(folders, key=_second):
-        runs = [found for folder in together if isinstance(found := _read(folder), Run)]
+        runs = [found for folder in together if isinstance(found := read_run(folder), Run)]
         if runs:
             return max(runs, key=lambda run: (run.record.created_at, run.record.id))
     raise MachineError(f"no record of a run can be read: {folders[0].parent}.", remedy=REMEDY)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchai_scenario.scenarios.record.model import StepRecord
 from batchai_scenario.scenarios.record.record import now
+from batchai_scenario.scenarios.record.series import SeriesWriter
 from batchai_scenario.scenarios.report import events as e
 from batchai_scenario.scenarios.run.finish import note_status
 from batchai_scenario.scenarios.run.injection import note_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from batchai_scenario.backends.base import Backend, ClusterStatus, JobStatus
     from batchai_scenario.scenarios.record.model import JobPart
@@ -43,7 +45,13 @@ class Journal:
         self._run = run
         self._backend = backend
         self._waiting = waiting
+        self._series = SeriesWriter(run.folder)
         self.tell = reporter.handle
+
+    def keeper(self, job: str) -> Callable[[str, float, str], None]:
+        """Give what keeps a job's metrics over time; its logs are read from their beginning."""
+        self._series.begin(job)
+        return partial(self._series.add, job)
 
     @contextmanager
     def step(self, name: str, text: str) -> Iterator[JournalStep]:

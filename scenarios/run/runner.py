@@ -83,7 +83,7 @@ class Runner(Stage):
     def _follow(self, name: str, job: JobPart) -> None:
         """Pass on the logs until the job has ended and all of them were read."""
         expected = self._run.record.expect.get(name) or ExpectSection()
-        watch = Watch(name, expected.metrics, self._journal.tell)
+        watch = Watch(name, expected.metrics, self._journal.tell, self._journal.keeper(name))
         follower = Follower(name, files_of(self._backend, job), watch, self._important.get(name, ()))
         rhythm = PollInterval(self._waiting, self._backend.wait_hint())
         while not self._look(name, job, follower):

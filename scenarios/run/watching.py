@@ -7,9 +7,8 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING
 
-from batchai_scenario.scenarios.definition.expect import read_metric
+from batchai_scenario.scenarios.definition.expect import metric_values
 from batchai_scenario.scenarios.report.events import EpochEnded, LastWords, LogLine, MetricSeen
-from batchai_scenario.scenarios.run.pieces import Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,12 +29,20 @@ class Watch:
         job: The job's name.
         metrics: The metrics that the scenario expects of it.
         emit: Hears all events.
+        keep: Keeps every value of a metric, also what is no finite number: name, value, unit.
     """
 
-    def __init__(self, job: str, metrics: Mapping[str, MetricSection], emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        job: str,
+        metrics: Mapping[str, MetricSection],
+        emit: Callable[[Event], None],
+        keep: Callable[[str, float, str], None] = lambda *_: None,
+    ) -> None:
         self._job = job
         self._metrics = metrics
         self._emit = emit
+        self._keep = keep
         self._errors: deque[str] = deque(maxlen=LAST_LINES)
         self._epoch = 0
 
@@ -49,9 +56,10 @@ class Watch:
         for name, section in self._metrics.items():
             if section.from_ != event.file:
                 continue
-            value = read_metric(section.pattern, [Piece(event.text)])
-            if isinstance(value, float) and math.isfinite(value):
-                self._emit(MetricSeen(self._job, name, value, section.unit))
+            for value in metric_values(section.pattern, event.text):
+                self._keep(name, value, section.unit)
+                if math.isfinite(value):
+                    self._emit(MetricSeen(self._job, name, value, section.unit))
         found = _EPOCH.search(event.text)
         if found and self._epoch < int(found[1]) <= int(found[2]):
             self._epoch = int(found[1])

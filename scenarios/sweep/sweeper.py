@@ -157,8 +157,8 @@ class Sweeper(Stage):
             return True
         self._journal.note_faults()
         self._journal.saw(name, job, state)
-        if state.state is not JobState.QUEUED and not state.state.final:
-            self._watch(name, job)
+        if state.state is not JobState.QUEUED:
+            self._watch(name, job, last=state.state.final)
         if not state.state.final:
             return False
         self._watched.pop(name, None)
@@ -166,16 +166,16 @@ class Sweeper(Stage):
         self._tell_end(name)
         return True
 
-    def _watch(self, name: str, job: JobPart) -> None:
-        """Tell the metrics that a running job has printed since the last look."""
+    def _watch(self, name: str, job: JobPart, *, last: bool) -> None:
+        """Tell the metrics that a job has printed since the last look; ``last``: it has ended."""
         metrics = (self._run.record.expect.get(name) or ExpectSection()).metrics
         printed = sorted({section.from_ for section in metrics.values() if "/" not in section.from_})
         if not printed:
             return
         if name not in self._watched:
-            watch = Watch(name, metrics, self._tell_metric)
+            watch = Watch(name, metrics, self._tell_metric, self._journal.keeper(name))
             self._watched[name] = Follower(name, files_of(self._backend, job), watch, only=printed)
-        self._patience(self._watched[name].look)
+        self._patience(lambda: self._watched[name].look(last=last))
 
     def _tell_metric(self, event: e.Event) -> None:
         if isinstance(event, e.MetricSeen):

@@ -44,6 +44,19 @@ def test_the_address_file_leads_to_the_emulator_and_goes_with_it(tmp_path: Path)
     server.close()  # once more does nothing
 
 
+def test_the_next_emulator_takes_the_ports_of_the_last_and_knows_no_key_of_its(tmp_path: Path) -> None:
+    first = EmulatorServer(settings(tmp_path))
+    before = first.start()
+    first.close()
+    kept = Home(tmp_path).ports_file.read_text()
+    assert before.stop_key not in kept
+    assert before.page_token not in kept
+    with EmulatorServer(settings(tmp_path)):
+        after = read_address(Home(tmp_path))
+    assert after is not None
+    assert (after.url, after.blob_url, after.proxy_port) == (before.url, before.blob_url, before.proxy_port)
+
+
 def test_a_home_is_served_by_one(tmp_path: Path) -> None:
     with EmulatorServer(settings(tmp_path)), pytest.raises(HomeInUse) as caught:
         EmulatorServer(settings(tmp_path)).start()

@@ -8,7 +8,7 @@ let chosen = "";
 
 function nodes(cluster) {
   if (!cluster.nodes.length) return h("p", { class: "quiet" }, cluster.target || cluster.autoScale ? "No node is there yet." : "No nodes: resize the cluster to get some.");
-  return [tiles(cluster), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Nodes" }, h("table", {},
+  return [tiles(cluster), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "List of nodes" }, h("table", {},
     h("thead", {}, h("tr", {}, ["Node", "State", "Address", "Job"].map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, cluster.nodes.map((node) => h("tr", {}, h("td", { class: "mono" }, node.id), h("td", {}, state(node.state)), h("td", {}, node.address),
       h("td", {}, node.job ? h("a", { href: jobLink(node.job) }, node.job.split("/").pop()) : ""))))))];

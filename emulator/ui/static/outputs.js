@@ -30,7 +30,7 @@ export class Outputs {
     const way = this.path.split("/").filter(Boolean);
     const crumbs = h("ul", { class: "crumbs", "aria-label": "Folder" }, h("li", {}, h("button", { type: "button", onclick: () => this.enter("") }, this.directory)),
       way.map((name, at) => h("li", {}, h("button", { type: "button", onclick: () => this.enter(way.slice(0, at + 1).join("/")) }, name))));
-    fill(this.list, crumbs, files.length ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Files" }, h("table", {},
+    fill(this.list, crumbs, files.length ? h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "List of files" }, h("table", {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Name"), h("th", { scope: "col", class: "number" }, "Size"), h("th", { scope: "col" }, "Changed"), h("th", { scope: "col" }, "Save"))),
       h("tbody", {}, files.map((file) => this.row(file))))) : h("p", { class: "quiet" }, "Nothing is here (yet)."));
   }

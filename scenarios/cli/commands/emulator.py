@@ -86,6 +86,7 @@ def serve(
     """Serve until Ctrl-C. Jobs that run when it ends go on, and are found again by the next one."""
     from batchai_scenario.backends import local
     from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.record.book import RecordedRuns
 
     console = Console(as_json=as_json)
     if only:
@@ -93,7 +94,8 @@ def serve(
     if in_memory:
         refuse_beside("--in-memory keeps nothing; leave out one of the two", "home", above=True)
 
-    options = local.ServeOptions(only=only or "", accounts=account, clients=client, **chosen)
+    runs = None if in_memory else RecordedRuns(shared["home"])
+    options = local.ServeOptions(only=only or "", accounts=account, clients=client, runs=runs, **chosen)
 
     def ready(status: EmulatorStatus) -> None:
         if as_json:

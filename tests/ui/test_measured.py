@@ -1,0 +1,47 @@
+"""A job's own file of metrics: steps, times, and whatever else a program may write."""
+
+from __future__ import annotations
+
+from batchai_scenario.emulator.ui.measured import MOST_POINTS, read_lines
+
+
+def points(*lines: str | bytes) -> dict[str, list[list[object]]]:
+    given = [line if isinstance(line, bytes) else line.encode() for line in lines]
+    return {one["name"]: one["points"] for one in read_lines(given, "f")}
+
+
+def test_numbers_are_metrics_by_their_names_and_steps() -> None:
+    found = points(
+        '{"step": 10, "loss": 0.5, "time": 0}',
+        '{"epoch": 2, "loss": 1, "word": "x", "done": true}',
+        '{"loss": 2}',
+    )
+    assert found == {"loss": [[10, "1970-01-01T00:00:00+00:00", 0.5], [2, None, 1], [3, None, 2]]}
+
+
+def test_what_is_no_finite_number_is_a_gap() -> None:
+    huge = "9" * 400
+    found = points(
+        '{"loss": NaN}', '{"loss": Infinity}', f'{{"loss": {huge}}}', '{"loss": -1e400}', '{"loss": 1}'
+    )
+    assert [point[2] for point in found["loss"]] == [None, None, None, None, 1]
+
+
+def test_lines_that_are_none_are_left_out() -> None:
+    deep = "[" * 100_000
+    assert points("", "{", "[1]", "null", b"\xff\xfe", "\0", deep, '{"a": {"b": 1}, "c": [1]}') == {}
+    found = points(
+        '{"a": 1, "time": "yesterday"}',
+        '{"a": 1, "time": 1e300}',
+        '{"a": 1, "step": NaN}',
+        '{"a": 1, "time": null}',
+    )
+    assert [point[:2] for point in found["a"]] == [[1, None], [2, None], [3, None], [4, None]]
+    dated = points('{"a": 1, "time": "2018-06-06T12:00:00Z"}')
+    assert dated["a"][0][1] == "2018-06-06T12:00:00+00:00"
+
+
+def test_very_many_are_thinned_and_the_last_stays() -> None:
+    found = points(*(f'{{"a": {number}}}' for number in range(3 * MOST_POINTS)))
+    assert len(found["a"]) <= MOST_POINTS + 1
+    assert found["a"][-1][2] == 3 * MOST_POINTS - 1
