@@ -22,7 +22,7 @@ from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.plugin import judge
 from batchai_scenario.backends.testing.probes import ModelProbes
 from batchai_scenario.backends.testing.runner import FAILED, PASSED, run_check
-from tests.parity.azure_model import ENVIRONMENT, ModelService
+from tests.parity.azure_service import ENVIRONMENT, Service
 from tests.parity.trouble import TROUBLES
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def fetch(url: str, span: str) -> bytes:
 
 
 @contextmanager
-def answering(folder: Path, token_seconds: int = TOKEN_SECONDS) -> Iterator[tuple[Bench, ModelService]]:
+def answering(folder: Path, token_seconds: int = TOKEN_SECONDS) -> Iterator[tuple[Bench, Service]]:
     """Set up the backend in front of a service of its own."""
-    service = ModelService(trouble=trouble, token_seconds=token_seconds)
+    service = Service(trouble=trouble, token_seconds=token_seconds)
     can = replace(SERVICE, gpus=False, real_time=False)
 
     def opens(more: Mapping[str, str]) -> Backend:

@@ -1,324 +1,325 @@
-"""Azure as it answered, for ``responses``: sign-in, resource manager, Batch AI and Azure Files.
+"""Azure's answers: the wire of ``azure_wire`` in front of the reference model.
 
-The shapes are those of recorded traffic: 202 without a body and an operation to poll, errors with code and
-message, lists in pages, files by ranges, error XML that begins with a byte order mark.
+Neither the service nor the emulator is behind it: resources, jobs and shares are those of
+``backends.memory``, whose jobs are Python functions; what a client sees of them is written here, after
+recorded traffic.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import hashlib
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from urllib.parse import quote
 
-import requests
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, Place
+from batchai_scenario.backends.errors import NotFound, UserError
+from batchai_scenario.backends.memory import MemoryBackend, MemoryWorld
+from batchai_scenario.backends.memory.clusters import SUBSCRIPTION
+from batchai_scenario.backends.testing.vocabulary import PROGRAMS
+from tests.parity import azure_wire
+from tests.parity.azure_wire import FILES, WHEN, Wire, as_json, missing, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from datetime import datetime
 
-    import responses
+    import requests
 
-    Answer = tuple[int, dict[str, str], bytes]
+    from batchai_scenario.backends.base import BatchAIError, ClusterStatus, JobStatus, OutputFile
+    from tests.parity.azure_wire import Answer
 
-MANAGEMENT = "https://management.azure.com"
-FILES = "https://myaccount.file.core.windows.net"
-LOGIN = "https://login.microsoftonline.com"
-WHEN = "2018-06-06T05:02:36.229Z"
-FILE_HEADERS = {
-    "ETag": '"0x8D5CB6F0C0A1B2C"',
-    "Last-Modified": "Wed, 06 Jun 2018 05:02:36 GMT",
-    "x-ms-version": "2019-02-02",
-    "x-ms-request-id": "5b2d8c0e-501a-0001-7a5d-fd6b2c000000",
-}
-ENVIRONMENT = {
-    "AZURE_TENANT_ID": "11111111-0000-4000-8000-000000000001",
-    "AZURE_CLIENT_ID": "client",
-    "AZURE_CLIENT_SECRET": "hunter2-client-secret",
-    "AZURE_SUBSCRIPTION_ID": "22222222-0000-4000-8000-000000000002",
-    "AZURE_STORAGE_ACCOUNT": "myaccount",
-    "AZURE_STORAGE_KEY": "aHVudGVyMi1zdG9yYWdlLWtleQ==",
-    "AZURE_POLL_SECONDS": "0.001",
-}
+ENVIRONMENT = {**azure_wire.ENVIRONMENT, "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
+KINDS = ("jobs", "clusters", "fileservers", "experiments", "workspaces")
+LOCATION = "eastus"
+OUTPUTS_PAGE = 1000
+FILES_PAGE = 2500
+Query = dict[str, list[str]]
+
+
+class SharesAsFiles(MutableMapping[str, "bytes | None"]):
+    """The model's shares as ``/share/folder/file``; None for a share or a folder."""
+
+    def __init__(self, world: MemoryWorld) -> None:
+        self._shares = world.shares
+        self._folders: set[str] = set()
+
+    def __getitem__(self, path: str) -> bytes | None:
+        share, _, inside = path[1:].partition("/")
+        files = self._shares[share]
+        if inside in files:
+            return files[inside]
+        if inside and path not in self._folders and not any(it.startswith(f"{inside}/") for it in files):
+            raise KeyError(path)
+        return None
+
+    def __setitem__(self, path: str, content: bytes | None) -> None:
+        share, _, inside = path[1:].partition("/")
+        if not inside:
+            self._shares.setdefault(share, {})
+        elif content is None:
+            self._folders.add(path)
+        else:
+            self._shares[share][inside] = content
+
+    def __delitem__(self, path: str) -> None:
+        raise NotImplementedError(path)
+
+    def __iter__(self) -> Iterator[str]:
+        found = {*self._folders, *(f"/{share}" for share in self._shares)}
+        for share, files in self._shares.items():
+            for inside in files:
+                path = f"/{share}/{inside}"
+                while path and path not in found:
+                    found.add(path)
+                    path = path.rpartition("/")[0]
+        return iter(found)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 @dataclass
-class Service:
-    """Azure in memory. ``trouble`` may answer a request in its place: (number from 1, request) -> answer.
+class Service(Wire):
+    """Answers in the service's shape about a model that knows the programs of the checks."""
 
-    Lists have ``page`` entries at a time; those of files ``file_page`` if it is given.
-    """
+    file_page: int = FILES_PAGE
+    model: MemoryBackend = field(default_factory=lambda: MemoryBackend(PROGRAMS, MemoryWorld()))
 
-    trouble: Callable[[int, requests.PreparedRequest], Any] = lambda _number, _request: None
-    page: int = 2
-    file_page: int = 0
-    token_seconds: int = 3600
-    sent: list[requests.PreparedRequest] = field(default_factory=list)
-    tokens: int = 0
-    stale: int = 0
-    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: MutableMapping[str, bytes | None] = field(default_factory=dict)
-    md5: dict[str, str] = field(default_factory=dict)
-    outputs: dict[str, bytes] = field(
-        default_factory=lambda: {
-            f"{name}.txt": f"text of {name}\n".encode() for name in ("err", "log", "out")
-        }
-    )
-    polls: dict[str, int] = field(default_factory=dict)
+    def __post_init__(self) -> None:
+        self.files = SharesAsFiles(self.model.world)
 
-    def mount(self, mock: responses.RequestsMock) -> None:
-        """Answer every request of a mock."""
-        for method in ("GET", "HEAD", "PUT", "POST", "DELETE", "PATCH"):
-            mock.add_callback(method, re.compile(r"https://.*"), callback=self.answer)
-
-    def answer(self, request: requests.PreparedRequest) -> Any:
-        """Answer one request."""
-        url = str(request.url)
-        if url.startswith(LOGIN):
-            return self._login(url)
-        self.sent.append(request)
-        met = self.trouble(len(self.sent), request)
-        if met == "lost":  # it arrives, and its answer does not
-            self._serve(request)
-            return requests.ConnectionError("Connection aborted.")
-        found = met if met is not None else self._serve(request)
-        if request.method == "HEAD" and isinstance(found, tuple):
-            return found[0], found[1], b""
+    def _resource(self, method: str, path: str, query: Query, body: dict[str, Any]) -> Answer:
+        assert query["api-version"], "every request to the resource manager names its version"
+        if "/operationresults/" in path:
+            return self._operation(path)
+        parts = path.strip("/").split("/")
+        named = dict(zip([it.lower() for it in parts[0::2]], parts[1::2], strict=False))
+        action = parts[-1].lower() if len(parts) % 2 else ""
+        place = Place(
+            named["resourcegroups"], LOCATION, named.get("workspaces", ""), named.get("experiments", "")
+        )
+        kind = next((it for it in KINDS if it in named), "groups")
+        answer = getattr(self, f"_{action or kind}")
+        with self.model.world.lock:
+            try:
+                name = "" if action else named.get(kind, "")
+                found: Answer = answer(method, path, place, {**query, "name": name}, body)
+            except NotFound as absent:
+                return refused(404, absent.code or "ResourceNotFound", absent.message)
+            except UserError as wrong:
+                error = {"code": "InvalidRequestContent", "message": wrong.message}
+                return as_json(400, {"error": {**error, "target": wrong.field}})
         return found
 
-    def _serve(self, request: requests.PreparedRequest) -> Answer:
-        url, method = str(request.url), str(request.method)
-        path, query = unquote(urlsplit(url).path), parse_qs(urlsplit(url).query)
-        if url.startswith(FILES):
-            if "sig" in query:
-                return self._link(path, request)
-            return self._file(method, path, query, request)
-        assert request.headers["Authorization"].startswith("Bearer token-")
-        self.stale += request.headers["Authorization"] != f"Bearer token-{self.tokens}"
-        body = json.loads(request.body) if request.body else {}
-        return self._resource(method, path, query, body)
+    # Places ----------------------------------------------------------------------------------------
 
-    def _login(self, url: str) -> Answer:
-        if url.endswith("openid-configuration"):
-            tenant = f"{LOGIN}/{ENVIRONMENT['AZURE_TENANT_ID']}"
-            endpoints = {"issuer": f"{tenant}/v2.0", "token_endpoint": f"{tenant}/oauth2/v2.0/token"}
-            return as_json(200, {**endpoints, "authorization_endpoint": f"{tenant}/oauth2/v2.0/authorize"})
-        self.tokens += 1
-        seconds = self.token_seconds
-        token = {"access_token": f"token-{self.tokens}", "token_type": "Bearer"}
-        return as_json(200, {**token, "expires_in": seconds, "ext_expires_in": seconds})
-
-    # Resource manager ------------------------------------------------------------------------------
-
-    def _resource(  # noqa: C901, PLR0911 - one line for each kind of request
-        self, method: str, path: str, query: dict[str, list[str]], body: dict[str, Any]
-    ) -> Answer:
-        key = path.lower()
-        if "/operationresults/" in key:
-            self.polls[key] = self.polls.get(key, 0) + 1
-            done = "Succeeded" if self.polls[key] > 1 else "InProgress"
-            return as_json(200, {"name": key.rpartition("/")[2], "status": done, "startTime": WHEN})
-        if method == "PUT":
-            return self._put(path, body)
-        if method == "DELETE":
-            if key not in self.resources:
-                return missing(path)
-            for name in [name for name in self.resources if name == key or name.startswith(key + "/")]:
-                del self.resources[name]
-            return self._accepted()
-        if key.endswith("/listoutputfiles"):  # the SDK asks for a next page with GET
-            return self._outputs(path, query)
-        if method == "POST":
-            properties = self.resources[key.rpartition("/")[0]]["properties"]
-            if properties["executionState"] in ("succeeded", "failed"):
-                return 200, {}, b""
-            error = {"code": "JobTerminated", "message": "The specified job has been terminated by the user"}
-            info = {"startTime": WHEN, "endTime": WHEN, "errors": [error]}
-            properties |= {"executionState": "failed", "executionInfo": info}
-            return self._accepted()
-        if key in self.resources:
-            found = self.resources[key]
-            self._advance(found)
-            return (204, {}, b"") if method == "HEAD" else as_json(200, found)
-        if method == "GET" and (key.endswith(("/resources", "/jobs"))):
-            below = [found for name, found in self.resources.items() if name.rpartition("/")[0] == key]
-            return self._paged(path, query, below)
-        return missing(path) if method == "GET" else (404, {}, b"")
-
-    def _paged(
-        self, path: str, query: dict[str, list[str]], items: list[dict[str, Any]], size: int = 0
-    ) -> Answer:
-        """Give a page; ``nextLink`` where there are more."""
-        first = int(query.get("$skiptoken", ["0"])[0])
-        end = first + (size or self.page)
-        page: dict[str, Any] = {"value": items[first:end]}
-        if end < len(items):
-            rest = "&".join(f"{name}={value[0]}" for name, value in query.items() if name != "$skiptoken")
-            page["nextLink"] = f"{MANAGEMENT}{path}?{rest}&$skiptoken={end}"
-        return as_json(200, page)
-
-    def _put(self, path: str, body: dict[str, Any]) -> Answer:
-        key, name = path.lower(), path.rpartition("/")[2]
-        kind = path.split("/")[-2].lower()
-        there = key in self.resources
-        if not there:
-            properties = {
-                **body.get("properties", {}),
-                "provisioningState": "succeeded",
-                "creationTime": WHEN,
-            }
-            if kind == "clusters":
-                nodes = properties["scaleSettings"]["manual"]["targetNodeCount"]
-                counts = {f"{it}NodeCount": 0 for it in ("running", "preparing", "unusable", "leaving")}
-                counts["idleNodeCount"] = nodes
-                properties |= {
-                    "allocationState": "steady",
-                    "currentNodeCount": nodes,
-                    "nodeStateCounts": counts,
-                }
-            if kind == "jobs":
-                properties |= {"executionState": "queued", "jobOutputDirectoryPathSegment": f"seg/{name}"}
-            self.resources[key] = {**body, "id": path, "name": name, "properties": properties}
-        if kind in ("clusters", "jobs") and not there:
-            return self._accepted()
-        return as_json(201 if kind == "resourcegroups" and not there else 200, self.resources[key])
-
-    def _accepted(self) -> Answer:
-        base = f"{MANAGEMENT}/subscriptions/s/providers/Microsoft.BatchAI/locations/eastus"
-        number = f"op{len(self.polls)}-{len(self.sent)}"
-        headers = {
-            "Azure-AsyncOperation": f"{base}/operationresults/{number}?api-version=2018-05-01",
-            "Location": f"{base}/operationresults/{number}?api-version=2018-05-01",
-            "Retry-After": "0",
-            "Content-Length": "0",
-        }
-        return 202, headers, b""
-
-    def _advance(self, found: dict[str, Any]) -> None:
-        """Let a job do its next thing when it is looked at."""
-        properties = found["properties"]
-        state = properties.get("executionState")
-        if state == "queued":
-            properties |= {"executionState": "running", "executionInfo": {"startTime": WHEN}}
-        elif state == "running" and found["name"] != "endless":
-            info = {"startTime": WHEN, "endTime": WHEN, "exitCode": 0}
-            properties |= {"executionState": "succeeded", "executionInfo": info}
-
-    def _outputs(self, path: str, query: dict[str, list[str]]) -> Answer:
-        if path.lower().rpartition("/")[0] not in self.resources:
-            return missing(path)
-        base = f"{FILES}/share/out"
-        items = [
-            {
-                "name": name,
-                "fileType": "file",
-                "downloadUrl": f"{base}/{name}?sv=2016-05-31&sr=f&sig=hunter2-signature&sp=rl",
-                "properties": {"lastModified": WHEN, "contentLength": len(content)},
-            }
-            for name, content in self.outputs.items()
-        ]
-        return self._paged(path, query, items)
-
-    # Files -----------------------------------------------------------------------------------------
-
-    def _linked(self, path: str, _request: requests.PreparedRequest) -> bytes:
-        return self.outputs[path.rpartition("/")[2]]
-
-    def _link(self, path: str, request: requests.PreparedRequest) -> Answer:
-        content = self._linked(path, request)
-        asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
-        if asked is None:
-            return 200, FILE_HEADERS, content
-        if int(asked[1]) >= len(content):
-            return error_xml(416, "InvalidRange")
-        return 206, FILE_HEADERS, content[int(asked[1]) :]
-
-    def _file(  # noqa: PLR0911 - one return for each kind of request
-        self, method: str, path: str, query: dict[str, list[str]], request: requests.PreparedRequest
-    ) -> Answer:
-        comp = query.get("comp", [""])[0]
-        if method == "PUT" and comp == "range":
-            data = request.body if isinstance(request.body, bytes) else b""
-            first = int(str(request.headers["x-ms-range"]).partition("=")[2].partition("-")[0])
-            held = self.files[path] or b""
-            self.files[path] = held[:first] + data + held[first + len(data) :]
-            return 201, FILE_HEADERS, b""
-        if method == "PUT" and comp == "properties":
-            self.md5[path] = str(request.headers["x-ms-content-md5"])
-            return 200, FILE_HEADERS, b""
-        if method == "PUT":
-            if path in self.files and "restype" in query:
-                return error_xml(
-                    409, "ShareAlreadyExists" if path.count("/") == 1 else "ResourceAlreadyExists"
-                )
-            parent = path.rpartition("/")[0]
-            if parent and parent not in self.files:
-                return error_xml(404, "ParentNotFound")
-            size = request.headers.get("x-ms-content-length")
-            self.files[path] = None if size is None else bytes(int(size))
-            self.md5.pop(path, None)
-            return 201, FILE_HEADERS, b""
-        if comp == "list":
-            return self._list(path, query)
-        content = self.files.get(path)
-        if content is None:
-            return error_xml(404, "ResourceNotFound", head=method == "HEAD")
-        headers = {**FILE_HEADERS, "x-ms-type": "File", "Content-Length": str(len(content))}
-        if path in self.md5:
-            headers["Content-MD5"] = self.md5[path]
+    def _groups(self, method: str, path: str, place: Place, asked: Any, body: Any) -> Answer:
+        groups = self.model.world.groups
+        there = place.group in groups
         if method == "HEAD":
-            return 200, headers, b""
-        first, last = map(int, str(request.headers["x-ms-range"]).partition("=")[2].split("-"))
-        part = content[first : last + 1]
-        headers |= {
-            "Content-Length": str(len(part)),
-            "Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(content)}",
-        }
-        return 206, headers, part
+            return (204 if there else 404), {}, b""
+        if method == "PUT":
+            groups.setdefault(place.group, body["location"])
+        elif not there:
+            return missing(path)
+        elif method == "DELETE":
+            for workspace in [it for it in self.model.world.workspaces if it[0] == place.group]:
+                self._drop(Place(*workspace, "", ""))
+            del groups[place.group]
+            status, headers, _ = self._accepted()
+            return status, {name: it for name, it in headers.items() if name != "Azure-AsyncOperation"}, b""
+        plain = {"id": path, "name": place.group, "location": groups[place.group]}
+        done = {"properties": {"provisioningState": "Succeeded"}}
+        return as_json(201 if method == "PUT" and not there else 200, {**plain, **done})
 
-    def _list(self, path: str, query: dict[str, list[str]]) -> Answer:
-        if path not in self.files:
-            return error_xml(404, "ShareNotFound")
-        names = sorted(name for name in self.files if name.rpartition("/")[0] == path)
-        first = int(query.get("marker", ["0"])[0])
-        end = first + (self.file_page or self.page)
-        entries = "".join(
-            f"<Directory><Name>{escape(name.rpartition('/')[2])}</Name><Properties/></Directory>"
-            if (content := self.files[name]) is None
-            else f"<File><Name>{escape(name.rpartition('/')[2])}</Name><Properties>"
-            f"<Content-Length>{len(content)}</Content-Length></Properties></File>"
-            for name in names[first:end]
-        )
-        more = end if end < len(names) else ""
-        text = (
-            f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Entries>{entries}</Entries>'
-            f"<NextMarker>{more}</NextMarker></EnumerationResults>"
-        )
-        return 200, {**FILE_HEADERS, "Content-Type": "application/xml"}, text.encode()
+    def _resources(self, _method: str, path: str, place: Place, asked: Query, _body: Any) -> Answer:
+        if place.group not in self.model.world.groups:
+            return refused(
+                404, "ResourceGroupNotFound", f"Resource group '{place.group}' could not be found."
+            )
+        base = f"{path.rpartition('/')[0]}/providers/Microsoft.BatchAI/workspaces"
+        held = [name for group, name in self.model.world.workspaces if group == place.group]
+        items = [{"id": f"{base}/{name}", "name": name, "location": LOCATION} for name in held]
+        return self._paged(path, _query(asked), items)
+
+    def _workspaces(self, method: str, path: str, place: Place, asked: Any, body: Any) -> Answer:
+        there = (place.group, place.workspace) in self.model.world.workspaces
+        if method == "PUT":
+            if place.group not in self.model.world.groups:
+                return refused(404, "ResourceGroupNotFound", f"Resource group '{place.group}' is not there.")
+            self.model.world.workspaces.setdefault((place.group, place.workspace), body["location"])
+        elif not there:
+            return missing(path)
+        elif method == "DELETE":
+            self._drop(place)
+            return self._accepted()
+        return as_json(200, {**_plain(path, place.workspace), "location": LOCATION})
+
+    def _experiments(self, method: str, path: str, place: Place, asked: Any, _body: Any) -> Answer:
+        key, world = (place.group, place.workspace, place.experiment), self.model.world
+        if method == "PUT":
+            if key[:2] not in world.workspaces:
+                return refused(404, "WorkspaceNotFound", f"The specified workspace {key[1]} is not found")
+            world.experiments.add(key)
+        elif key not in world.experiments:
+            return missing(path)
+        elif method == "DELETE":
+            for job in self.model.list_jobs(place):
+                self.model.delete_job(job.id)
+            world.experiments.remove(key)
+            return self._accepted()
+        return as_json(200, _plain(path, place.experiment))
+
+    def _drop(self, place: Place) -> None:
+        """Delete a workspace with all that is in it."""
+        world, key = self.model.world, (place.group, place.workspace)
+        for job in [name for name, it in world.jobs.items() if (it.place.group, it.place.workspace) == key]:
+            del world.jobs[job]
+        for server in [it for it in world.servers if it[:2] == key]:
+            self.model.delete_file_server(place, server[2])
+        for cluster in [it for it in world.clusters if it[:2] == key]:
+            del world.clusters[cluster]
+        world.experiments = {it for it in world.experiments if it[:2] != key}
+        world.workspaces.pop(key, None)
+
+    # Clusters and jobs -----------------------------------------------------------------------------
+
+    def _clusters(self, method: str, path: str, place: Place, asked: Any, body: Any) -> Answer:
+        name, model = asked["name"], self.model
+        there = (place.group, place.workspace, name) in model.world.clusters
+        if method == "PUT" and not there:
+            model.create_cluster(ClusterSpec(place, name, body["properties"]))
+            return self._accepted()
+        if not there:
+            return missing(path)
+        if method == "DELETE":
+            model.delete_cluster(place, name)
+            return self._accepted()
+        if method == "PATCH":
+            nodes = body["properties"]["scaleSettings"]["manual"]["targetNodeCount"]
+            model.resize_cluster(place, name, nodes)
+        return as_json(200, cluster_json(model.get_cluster(place, name)))
+
+    def _fileservers(self, method: str, path: str, place: Place, asked: Any, body: Any) -> Answer:
+        name, model = asked["name"], self.model
+        there = (place.group, place.workspace, name) in model.world.servers
+        if method == "PUT":
+            model.create_file_server(place, name, body["properties"])
+            return self._accepted()
+        if not there:
+            return missing(path)
+        if method == "DELETE":
+            model.delete_file_server(place, name)
+            return self._accepted()
+        found = _plain(path, name)
+        found["id"] = model.get_file_server(place, name).id
+        return as_json(200, found)
+
+    def _listremotelogininformation(
+        self, _method: str, path: str, place: Place, asked: Query, _body: Any
+    ) -> Answer:
+        logins = self.model.remote_logins(place, path.split("/")[-2])
+        items = [{"nodeId": it.node, "ipAddress": it.address, "port": it.port} for it in logins]
+        return self._paged(path, _query(asked), items)
+
+    def _jobs(self, method: str, path: str, place: Place, asked: Any, body: Any) -> Answer:
+        model = self.model
+        if not asked["name"]:
+            jobs = [job_json(job) for job in model.list_jobs(place)]
+            return self._paged(path, _query(asked), jobs)
+        if method == "PUT" and path.lower() not in model.world.jobs:
+            cluster = body["properties"]["cluster"]["id"].rpartition("/")[2]
+            model.submit(JobSpec(place, asked["name"], cluster, body["properties"]))
+            return self._accepted()
+        if path.lower() not in model.world.jobs:
+            return missing(path)
+        if method == "DELETE":
+            model.delete_job(path)
+            return self._accepted()
+        return as_json(200, job_json(model.get_job(path)))
+
+    def _terminate(self, _method: str, path: str, _place: Place, _asked: Any, _body: Any) -> Answer:
+        job = path.rpartition("/")[0]
+        final = self.model._job(job).status.state.final
+        self.model.terminate(job)
+        return (200, {}, b"") if final else self._accepted()
+
+    def _listoutputfiles(self, _method: str, path: str, _place: Place, asked: Query, _body: Any) -> Answer:
+        job, directory = path.rpartition("/")[0], asked["outputdirectoryid"][0]
+        below = asked["directory"][0].removeprefix(".")
+        files = self.model.list_outputs(job, directory, below)
+        share, folder = self.model._directory(job, directory)
+        items = [self._output(file, f"/{share}/{folder}/{file.path}") for file in files]
+        return self._paged(path, _query(asked), items, min(OUTPUTS_PAGE, int(asked["maxresults"][0])))
+
+    def _output(self, file: OutputFile, path: str) -> dict[str, Any]:
+        name = file.path.rpartition("/")[2]
+        if file.is_directory:
+            return {"name": name, "fileType": "directory"}
+        url = f"{FILES}{quote(path)}?sv=2016-05-31&sr=f&sig={_signature(path)}&sp=rl"
+        properties = {"lastModified": WHEN, "contentLength": file.size}
+        return {"name": name, "fileType": "file", "downloadUrl": url, "properties": properties}
+
+    def _linked(self, path: str, request: requests.PreparedRequest) -> bytes:
+        """Give the content of a link, which must be one that was given out and come without credentials."""
+        assert f"sig={_signature(path)}" in str(request.url)
+        assert "Authorization" not in request.headers
+        return self.files[path] or b""
 
 
-def as_json(status: int, body: Any) -> Answer:
-    """Give a JSON answer."""
-    return status, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(body).encode()
+def _query(asked: Any) -> Query:
+    return {name: value for name, value in asked.items() if name != "name"}
 
 
-def refused(status: int, code: str, message: str = "The service says no", **headers: str) -> Answer:
-    """Give an error of the resource manager."""
-    _, plain, body = as_json(status, {"error": {"code": code, "message": message}})
-    return status, {**plain, **headers}, body
+def _signature(path: str) -> str:
+    return "hunter2-" + hashlib.sha256(path.encode()).hexdigest()[:16]
 
 
-def missing(path: str) -> Answer:
-    """Give the gateway's 404."""
-    return refused(404, "ResourceNotFound", f"The Resource '{path}' was not found.")
+def _plain(path: str, name: str) -> dict[str, Any]:
+    done = {"provisioningState": "succeeded", "creationTime": WHEN}
+    return {"id": path, "name": name, "properties": done}
 
 
-def error_xml(status: int, code: str, *, head: bool = False) -> Answer:
-    """Give an error of Azure Files: its XML begins with a byte order mark."""
-    text = (
-        f'\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>Said {code}.\n'
-        "RequestId:1\nTime:2018-06-06T05:02:36Z</Message></Error>"
-    )
-    headers = {**FILE_HEADERS, "x-ms-error-code": code, "Content-Type": "application/xml"}
-    return status, headers, b"" if head else text.encode()
+def _time(when: datetime | None) -> str:
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else ""
+
+
+def _errors(problems: tuple[BatchAIError, ...]) -> dict[str, Any]:
+    listed = [{"code": it.code, "message": it.message, "details": []} for it in problems]
+    return {"errors": listed} if listed else {}
+
+
+def cluster_json(status: ClusterStatus) -> dict[str, Any]:
+    """Write a cluster as the service does."""
+    found = _plain(status.id, status.id.rpartition("/")[2])
+    manual = {"targetNodeCount": status.target, "nodeDeallocationOption": "requeue"}
+    found["properties"] |= {
+        "vmSize": "STANDARD_NC6",
+        "vmPriority": "dedicated",
+        "scaleSettings": {"manual": manual},
+        "allocationState": status.allocation,
+        "allocationStateTransitionTime": WHEN,
+        "currentNodeCount": status.current,
+        "nodeStateCounts": {f"{state}NodeCount": count for state, count in status.nodes.items()},
+        **_errors(status.errors),
+    }
+    return found
+
+
+def job_json(job: JobStatus) -> dict[str, Any]:
+    """Write a job as the service does: no ``executionInfo`` while it is queued."""
+    found = _plain(job.id, job.id.rpartition("/")[2])
+    info = {"startTime": _time(job.started_at), "endTime": _time(job.ended_at), "exitCode": job.exit_code}
+    info = {name: value for name, value in info.items() if value not in ("", None)}
+    found["properties"] |= {
+        "creationTime": _time(job.created_at),
+        "executionState": job.state.value,
+        "executionStateTransitionTime": WHEN,
+        "schedulingPriority": "normal",
+        "jobOutputDirectoryPathSegment": job.segment,
+        "constraints": {"maxWallClockTime": "P7D"},
+    }
+    if job.started_at:
+        found["properties"]["executionInfo"] = {**info, **_errors(job.errors)}
+    return found

@@ -22,7 +22,9 @@ from batchai_scenario.backends.errors import (
     UserError,
 )
 from batchai_scenario.backends.settings import AzureSettings
-from tests.parity.azure_service import ENVIRONMENT, Service, as_json, error_xml, refused
+from batchai_scenario.backends.testing.vocabulary import COMMANDS
+from tests.parity.azure_service import ENVIRONMENT, Service
+from tests.parity.azure_wire import as_json, error_xml, refused
 from tests.parity.trouble import TROUBLES
 
 if TYPE_CHECKING:
@@ -51,8 +53,9 @@ CLUSTER = ClusterSpec(
 BODY = {
     "nodeCount": 1,
     "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/files",
-    "customToolkitSettings": {"commandLine": "true"},
+    "customToolkitSettings": {"commandLine": COMMANDS["succeed"]},
 }
+ENDLESS = {**BODY, "customToolkitSettings": {"commandLine": COMMANDS["endless"]}}
 
 
 @contextmanager
@@ -85,20 +88,26 @@ def whole(backend: AzureBackend, folder: Path) -> dict[str, Any]:
     job = backend.submit(JobSpec(PLACE, "train", "nodes", BODY))
     while not job.state.final:
         job = backend.get_job(job.id)
-    seen["job"] = (job.state, job.exit_code, job.segment)
-    endless = backend.submit(JobSpec(PLACE, "endless", "nodes", BODY))
+    seen["job"] = (job.state, job.exit_code)
+    endless = backend.submit(JobSpec(PLACE, "endless", "nodes", ENDLESS))
     backend.terminate(endless.id)
     ended = backend.get_job(endless.id)
     seen["terminated"] = (ended.state, ended.exit_code, [problem.code for problem in ended.errors])
     seen["jobs"] = len(backend.list_jobs(PLACE))
     seen["outputs"] = [(file.path, file.size) for file in backend.list_outputs(job.id, "stdouterr")]
-    seen["output"] = b"".join(backend.read_output(job.id, "stdouterr", "out.txt", 5))
-    seen["end"] = b"".join(backend.read_output(job.id, "stdouterr", "out.txt", 12))
+    seen["output"] = b"".join(backend.read_output(job.id, "stdouterr", "stdout.txt", 4))
+    seen["end"] = b"".join(backend.read_output(job.id, "stdouterr", "stdout.txt", 12))
     for it in (job, endless):
         backend.delete_job(it.id)
     backend.delete_cluster(PLACE, "nodes")
     backend.delete_place(PLACE)
     return seen
+
+
+def left_of(service: Service) -> list[object]:
+    """List what was made and not deleted; shares stay."""
+    world = service.model.world
+    return [*world.groups, *world.workspaces, *world.experiments, *world.clusters, *world.jobs]
 
 
 EXPECTED = {
@@ -107,11 +116,11 @@ EXPECTED = {
     "read": b"56789",
     "cluster": 1,
     "looked": "steady",
-    "job": (JobState.SUCCEEDED, 0, "seg/train"),
+    "job": (JobState.SUCCEEDED, 0),
     "terminated": (JobState.FAILED, None, ["JobTerminated"]),
     "jobs": 2,
-    "outputs": [("err.txt", 12), ("log.txt", 12), ("out.txt", 12)],
-    "output": b"of out\n",
+    "outputs": [("stderr.txt", 18), ("stdout.txt", 12)],
+    "output": b"is well\n",
     "end": b"",
 }
 
@@ -123,7 +132,7 @@ def test_every_operation_against_answers_in_the_services_shape(tmp_path: Path) -
     [file] = seen.pop("share")
     assert (file.path, file.size) == ("in/data.bin", 100)
     assert seen == EXPECTED
-    assert not service.resources
+    assert left_of(service) == []
     sent = " ".join(f"{it.method} {it.url}" for it in service.sent)
     for method in ("HEAD", "GET", "PUT", "POST", "DELETE"):
         assert f"{method} https://" in sent
@@ -142,7 +151,7 @@ def test_trouble_at_every_step_changes_nothing_that_is_seen(name: str, tmp_path:
         seen = whole(backend, tmp_path)
     seen.pop("share")
     assert seen == EXPECTED
-    assert not service.resources
+    assert left_of(service) == []
     tried = [f"{it.method} {it.url}" for it in service.sent]
     assert tried[0::2] == tried[1::2]
 
@@ -199,21 +208,23 @@ def test_a_token_that_is_refused_names_what_to_check(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", [1, 2, 100])
 def test_pages_are_read_to_the_last(page: int, tmp_path: Path) -> None:
-    service = Service(page=page)
+    service = Service(page=page, file_page=page)
     with azure(service, tmp_path) as backend:
         backend.ensure_place(PLACE)
         backend.ensure_share("share")
         local = tmp_path / "file"
         local.write_bytes(b"x")
         for number in range(5):
-            backend.upload([Upload(local, "share", f"file-{number}")])
+            backend.upload([Upload(local, "share", f"in/file-{number}")])
         backend.create_cluster(CLUSTER)
         jobs = [backend.submit(JobSpec(PLACE, f"job-{number}", "nodes", BODY)) for number in range(5)]
         assert len(backend.list_jobs(PLACE)) == 5
-        assert [file.path for file in backend.list_share("share")] == [
-            f"file-{number}" for number in range(5)
+        assert [file.path for file in backend.list_share("share", "in")] == [
+            f"in/file-{number}" for number in range(5)
         ]
-        assert len(backend.list_outputs(jobs[0].id, "stdouterr")) == 3
+        while not backend.get_job(jobs[0].id).state.final:
+            continue
+        assert len(backend.list_outputs(jobs[0].id, "stdouterr")) == 2
     lists = [it for it in service.sent if "jobs?" in str(it.url) and it.method == "GET"]
     assert len(lists) == {1: 5, 2: 3, 100: 1}[page]
 
@@ -293,13 +304,14 @@ def check(error: ScenarioError, status: int, code: str, kind: type[ScenarioError
 
 
 def test_what_exists_is_no_error(tmp_path: Path) -> None:
-    service = Service()
-    with azure(service, tmp_path) as backend:
+    segments = set()
+    with azure(Service(), tmp_path) as backend:
         for _ in range(2):
             backend.ensure_place(PLACE)
             backend.ensure_share("share")  # the second time: 409 ShareAlreadyExists
             assert backend.create_cluster(CLUSTER).target == 1
-            assert backend.submit(JobSpec(PLACE, "train", "nodes", BODY)).segment == "seg/train"
+            segments.add(backend.submit(JobSpec(PLACE, "train", "nodes", BODY)).segment)
+        assert len(segments) == 1
         for _ in range(2):
             backend.delete_place(PLACE)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from tests.parity.azure_service import FILES, error_xml, refused
+from tests.parity.azure_wire import FILES, error_xml, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,4 +29,4 @@ TROUBLES: dict[str, Callable[[requests.PreparedRequest], Any]] = {
     "answer lost": lambda _: "lost",
     "no answer in time": lambda _: requests.ReadTimeout("slow"),
 }
-"""What ``azure_service.Service`` does in place of an answer, by name."""
+"""What ``azure_wire.Wire`` does in place of an answer, by name."""
