@@ -178,9 +178,9 @@ class DockerEngine:
         from docker.errors import APIError
 
         state = containers.state_of(self._api, task.id)
-        if state is not None and state["Status"] != "created":
-            return
         folder = control_folder(self._home, task.cluster, task.node, task.id)
+        if has_begun(folder) or (state is not None and state["Status"] != "created"):
+            return  # also if somebody took its container away meanwhile
         try:
             if state is None:
                 self._create(task, folder, announce)

@@ -135,6 +135,16 @@ def test_a_network_that_was_pruned_is_made_again(lab: Any, api: Any) -> None:
     assert lab.engine.place_node(lab.cluster, lab.place.node) == lab.place
 
 
+def test_a_task_whose_container_was_taken_away_is_not_run_again(lab: Any, api: Any) -> None:
+    task = lab.task("echo ran >> $AZ_BATCHAI_MOUNT_ROOT/share/ran; exit 3")
+    lab.start(task)
+    assert lab.engine.wait(task.id).exit_code == 3
+    api.remove_container(f"scenario-{task.id}", force=True)
+    lab.start(task)
+    assert lab.finish(task).end.exit_code == 3
+    assert (lab.share / "ran").read_text() == "ran\n"
+
+
 @pytest.mark.parametrize("signal", ["KILL", "TERM"])
 def test_a_container_that_was_killed_from_outside_did_not_succeed(lab: Any, api: Any, signal: str) -> None:
     task = lab.task("echo up; sleep 300")
