@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.deleted import DeletedShares
     from batchai_scenario.emulator.storage.leases import Leases
     from batchai_scenario.emulator.storage.pending import Copies
+    from batchai_scenario.emulator.storage.remembered import FolderNames
     from batchai_scenario.emulator.storage.shares import Shares
     from batchai_scenario.emulator.storage.uploads import Drafts
 
@@ -27,6 +28,7 @@ class Context(NamedTuple):
     tokens: TokenReader
     copies: Copies
     deleted: DeletedShares
+    names: FolderNames
 
     def root(self, call: Call) -> str:
         """Give the folder of the share, or of its snapshot, that a request names; StorageError if none."""

@@ -113,11 +113,9 @@ async def list_directory(context: Context, call: Call) -> Response:
     include = _included(call)
     limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
     start = read_marker(call)
-    key = (start.lower(), start)
     with tree.find_directory(root, call.parts) as found:
-        names = listing.entries(found, call.query.get("prefix", ""))
-        if start:
-            names = [item for item in names if (item[0].lower(), item[0]) >= key]
+        whole = listing.entries(found, context.names)
+        names = listing.page(whole, call.query.get("prefix", ""), start, limit + 1)
         listed = listing.describe(found, names[:limit])
         rows = [_row(context, call, found, entry, include) for entry in listed]
         itself = element("DirectoryId", str(found.stat.st_ino)) if call.version >= _IDS_SINCE else ""

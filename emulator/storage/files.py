@@ -21,6 +21,7 @@ from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.leases import Leases
 from batchai_scenario.emulator.storage.names import check_new_name, split_path
 from batchai_scenario.emulator.storage.pending import Copies
+from batchai_scenario.emulator.storage.remembered import FolderNames
 from batchai_scenario.emulator.storage.routes import find_operation
 from batchai_scenario.emulator.storage.sas import FILES, file_link
 from batchai_scenario.emulator.storage.times import moment
@@ -102,7 +103,10 @@ class FilesService:
         shares.records.watchers.append(leases.forget_below)
         drafts, copies = Drafts(shares.draft, shares.discard_draft), Copies(copy_seconds)
         self.deleted = DeletedShares(shares, store, clock, days=share_days)
-        self._context = Context(accounts, shares, leases, drafts, clock, tokens, copies, self.deleted)
+        self._names = FolderNames()
+        self._context = Context(
+            accounts, shares, leases, drafts, clock, tokens, copies, self.deleted, self._names
+        )
         self._front: Front[Call] = Front(self, accounts, clock, tokens, shares.records.properties)
 
     async def handle(self, request: Request, account: str, raw_path: str) -> Response:
@@ -236,7 +240,7 @@ class FilesService:
                 "/".join([share, *(part for part in path.split("/") if part not in ("", "."))])
             )
             with tree.find_directory(self._shares.root(account, share), parts) as found:
-                listed = listing.describe(found, listing.entries(found))
+                listed = listing.describe(found, listing.entries(found, self._names))
         except StorageError:
             return []
         return [

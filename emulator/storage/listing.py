@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat as modes
+from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from batchai_scenario.emulator.storage.tree import status_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batchai_scenario.emulator.storage.remembered import FolderNames, NamedEntry
     from batchai_scenario.emulator.storage.tree import Found
 
 
@@ -34,36 +37,59 @@ class Listed:
     stat: os.stat_result
 
 
-def entries(directory: Found, prefix: str = "") -> list[tuple[str, bool]]:
+def entries(directory: Found, known: FolderNames) -> Sequence[NamedEntry]:
     """List a directory as (name, whether it is a directory), sorted by name without regard to case.
 
     Left out: what ``find`` would not find, names that cannot be written in XML, and links to a directory that
     stands on the way to this one already: whoever enters all that is listed comes to an end.
     """
-    start = prefix.lower()
-    names: list[tuple[str, bool]] = []
     fd = directory.open(os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with os.scandir(fd) as scan:
-            for entry in scan:
-                name = entry.name
-                if (start and not name.lower().startswith(start)) or not is_presentable(name):
-                    continue
-                if entry.is_symlink():
-                    status = _behind_link(directory, name)
-                    if status is not None:
-                        names.append((name, modes.S_ISDIR(status.st_mode)))
-                elif entry.is_dir(follow_symlinks=False):
-                    names.append((name, True))
-                elif entry.is_file(follow_symlinks=False):
-                    names.append((name, False))
+        return known.of(fd, lambda: _read(directory, fd))
     finally:
         os.close(fd)
-    names.sort(key=lambda item: (item[0].lower(), item[0]))
-    return names
 
 
-def describe(directory: Found, names: Sequence[tuple[str, bool]]) -> list[Listed]:
+def page(names: Sequence[NamedEntry], prefix: str, start: str, limit: int) -> Sequence[NamedEntry]:
+    """Give at most ``limit`` of the names that begin with ``prefix`` in any case, from ``start`` on."""
+    low = bisect_left(names, _order((start, False)), key=_order)
+    if not prefix:
+        return names[low : low + limit]
+    beginning = prefix.lower()
+    low = max(low, bisect_left(names, beginning, key=lambda item: item[0].lower()))
+    found = itertools.takewhile(
+        lambda item: item[0].lower().startswith(beginning), itertools.islice(names, low, None)
+    )
+    return list(itertools.islice(found, limit))
+
+
+def _read(directory: Found, fd: int) -> tuple[list[NamedEntry], bool]:
+    """Read a directory; whether what it holds is all its own: what is behind a link changes without it."""
+    names: list[NamedEntry] = []
+    links = 0
+    with os.scandir(fd) as scan:
+        for entry in scan:
+            name = entry.name
+            if not is_presentable(name):
+                continue
+            if entry.is_symlink():
+                links += 1
+                status = _behind_link(directory, name)
+                if status is not None:
+                    names.append((name, modes.S_ISDIR(status.st_mode)))
+            elif entry.is_dir(follow_symlinks=False):
+                names.append((name, True))
+            elif entry.is_file(follow_symlinks=False):
+                names.append((name, False))
+    names.sort(key=_order)
+    return names, not links
+
+
+def _order(item: NamedEntry) -> tuple[str, str]:
+    return item[0].lower(), item[0]
+
+
+def describe(directory: Found, names: Sequence[NamedEntry]) -> list[Listed]:
     """Add size and time to entries; those that vanished meanwhile are left out."""
     listed = []
     for name, is_directory in names:

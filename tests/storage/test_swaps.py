@@ -18,6 +18,7 @@ from batchai_scenario.emulator.storage.blob import openness
 from batchai_scenario.emulator.storage.blob import tree as blobs
 from batchai_scenario.emulator.storage.errors import StorageError
 from batchai_scenario.emulator.storage.records import Records
+from batchai_scenario.emulator.storage.remembered import FolderNames
 from batchai_scenario.emulator.storage.snapshots import copy_tree
 from batchai_scenario.emulator.storage.times import http_date, moment, smb_time
 from tests.state.swapping import Swapping, moves, snapshot
@@ -51,7 +52,7 @@ def grow(top: Path) -> list[Path]:
 def read_all(top: Path) -> None:
     for parts in ((), ("a",), ("a", "b"), ("A", "B")):
         with suppress(StorageError), tree.find_directory(str(top), parts) as found:
-            for entry in listing.describe(found, listing.entries(found)):
+            for entry in listing.describe(found, listing.entries(found, FolderNames())):
                 assert entry.is_directory or entry.size == len("theirs")
                 with suppress(StorageError, OSError):
                     read(top, *parts, entry.name)
@@ -90,9 +91,11 @@ def copy(top: Path) -> None:
 
 
 def blob_read(top: Path) -> None:
-    for name, status in blobs.walk(str(top), "", deep=True):
-        assert stat.S_ISDIR(status.st_mode) or status.st_size == len("theirs")
-        openness.is_settled(str(top), name)
+    for name, is_directory in blobs.walk(str(top), "", FolderNames(), deep=True):
+        status = openness.settled(str(top), name)
+        assert (
+            is_directory or status is None or stat.S_ISDIR(status.st_mode) or status.st_size == len("theirs")
+        )
         with suppress(StorageError), blobs.find(str(top), name.split("/")) as found:
             if not found.is_directory:
                 fd = found.open(os.O_RDONLY)

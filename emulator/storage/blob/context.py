@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.blob.blocks import Blocks
     from batchai_scenario.emulator.storage.blob.containers import Containers
     from batchai_scenario.emulator.storage.records import Records
+    from batchai_scenario.emulator.storage.remembered import FolderNames
 
 
 class BlobContext(NamedTuple):
@@ -25,3 +26,4 @@ class BlobContext(NamedTuple):
     committing: asyncio.Lock
     clock: Clock
     tokens: TokenReader
+    names: FolderNames

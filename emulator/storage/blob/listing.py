@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from batchai_scenario.emulator.clouds import place_of
 from batchai_scenario.emulator.storage.blob import tree
-from batchai_scenario.emulator.storage.blob.openness import is_settled
+from batchai_scenario.emulator.storage.blob.openness import settled
 from batchai_scenario.emulator.storage.call import XML, document, element, name_element
 from batchai_scenario.emulator.storage.errors import not_built
 from batchai_scenario.emulator.storage.paging import MAX_RESULTS, echo, read_marker, write_marker
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.storage.blob.call import BlobCall
     from batchai_scenario.emulator.storage.blob.context import BlobContext
+    from batchai_scenario.emulator.storage.records import EntryRecord
 
 _SERVED = frozenset({"metadata", "copy"})
 _TAGS = {
@@ -52,15 +53,17 @@ async def list_blobs(context: BlobContext, call: BlobCall) -> Response:
     limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     start = read_marker(call)
-    blobs, prefixes = collect(context, call.key, root, prefix, delimiter)
-    names = sorted(name for name in (*blobs, *prefixes) if name >= start)
+    blobs, prefixes = collect(context, root, prefix, delimiter, start)
+    names = sorted(blobs | prefixes)
     rows: list[str] = []
     following = ""
     for name in names:
-        if name in prefixes:
-            row = f"<BlobPrefix>{name_element('Name', name)}</BlobPrefix>"
+        if name in blobs:
+            row = _row(context, call, root, name, include=include)
         else:
-            row = _row(context, call, root, name, blobs[name], include=include)
+            row = f"<BlobPrefix>{name_element('Name', name)}</BlobPrefix>"
+            if delimiter == "/" and tree.is_empty(root, name[:-1], context.names):
+                row = ""
         if row and len(rows) == limit:
             following = write_marker(name)
             break
@@ -75,46 +78,50 @@ async def list_blobs(context: BlobContext, call: BlobCall) -> Response:
 
 
 def collect(
-    context: BlobContext, key: str, root: str, prefix: str, delimiter: str
-) -> tuple[dict[str, os.stat_result], set[str]]:
-    """Gather the names of a container that begin with ``prefix``.
+    context: BlobContext, root: str, prefix: str, delimiter: str, start: str = ""
+) -> tuple[set[str], set[str]]:
+    """Gather the names of a container that begin with ``prefix``, from ``start`` on.
 
     Returns:
-        Blobs by name, and the prefixes that end with the delimiter. A directory on disk is a blob by its name
-        and, if it holds anything, a prefix.
+        What may be blobs, and the prefixes that end with the delimiter. A directory on disk may be a blob by
+        its name and, if it holds anything, is a prefix.
     """
     folder = prefix.rpartition("/")[0]
     if any(part in ("", ".", "..") for part in folder.split("/") if folder):
-        return {}, set()
-    blobs: dict[str, os.stat_result] = {}
+        return set(), set()
+    blobs: set[str] = set()
     prefixes: set[str] = set()
-    for name, status in tree.walk(root, folder, deep=delimiter != "/"):
-        is_directory = modes.S_ISDIR(status.st_mode)
-        grouped = is_directory and delimiter == "/" and name.startswith(prefix)
-        if grouped and next(tree.walk(root, name, deep=False), None) is not None:
-            prefixes.add(f"{name}/")
+    for name, is_directory in tree.walk(root, folder, context.names, deep=delimiter != "/", start=start):
         if not name.startswith(prefix):
             continue
+        if is_directory and delimiter == "/":
+            prefixes.add(f"{name}/")
         end = name.find(delimiter, len(prefix)) if delimiter else -1
         if end >= 0:
             prefixes.add(name[: end + len(delimiter)])
-        elif not is_directory or not _implied(context, key, name, status):
-            blobs[name] = status
-    return blobs, prefixes
+        elif name >= start:
+            blobs.add(name)
+    return blobs, {name for name in prefixes if name >= start}
 
 
-def _implied(context: BlobContext, key: str, name: str, status: os.stat_result) -> bool:
-    return context.records.entry(key, name, status, directory=True).attributes == tree.IMPLIED
+def describe(
+    context: BlobContext, key: str, root: str, name: str
+) -> tuple[os.stat_result, EntryRecord] | None:
+    """Look at what may be a blob; None if it is gone, being written, or a directory that names imply."""
+    status = settled(root, name)
+    if status is None:
+        return None
+    record = context.records.entry(key, name, status, directory=modes.S_ISDIR(status.st_mode))
+    return None if record.attributes == tree.IMPLIED else (status, record)
 
 
-def _row(
-    context: BlobContext, call: BlobCall, root: str, name: str, status: os.stat_result, *, include: set[str]
-) -> str:
-    """Write one blob; nothing if it is being written, or gone."""
-    directory = modes.S_ISDIR(status.st_mode)
-    if not directory and not is_settled(root, name):
+def _row(context: BlobContext, call: BlobCall, root: str, name: str, *, include: set[str]) -> str:
+    """Write one blob; nothing if there is none."""
+    found = describe(context, call.key, root, name)
+    if found is None:
         return ""
-    record = context.records.entry(call.key, name, status, directory=directory)
+    status, record = found
+    directory = modes.S_ISDIR(status.st_mode)
     changed = record.changed if directory else max(record.changed, status.st_mtime_ns)
     headers = {"content-type": "application/octet-stream", **record.headers}
     copied = record.copy if "copy" in include else {}

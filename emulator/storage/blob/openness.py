@@ -32,13 +32,13 @@ def is_being_written(found: Found) -> bool:
         os.close(fd)
 
 
-def is_settled(root: str, name: str) -> bool:
-    """Tell whether a blob of this name is there and nobody holds it open for writing."""
+def settled(root: str, name: str) -> os.stat_result | None:
+    """Give a blob's status; None if there is none of this name, or somebody holds it open for writing."""
     try:
         with tree.find(root, name.split("/")) as found:
-            return not is_being_written(found)
+            return None if is_being_written(found) else found.stat
     except (OSError, StorageError):
-        return False
+        return None
 
 
 def is_open_for_writing(fd: int) -> bool:

@@ -17,13 +17,13 @@ from batchai_scenario.emulator.storage.blob.call import BlobCall
 from batchai_scenario.emulator.storage.blob.containers import Containers
 from batchai_scenario.emulator.storage.blob.context import BlobContext
 from batchai_scenario.emulator.storage.blob.keys import container_key
-from batchai_scenario.emulator.storage.blob.listing import collect
-from batchai_scenario.emulator.storage.blob.openness import is_settled
+from batchai_scenario.emulator.storage.blob.listing import collect, describe
 from batchai_scenario.emulator.storage.blob.routes import find_operation
 from batchai_scenario.emulator.storage.errors import StorageError, failure
 from batchai_scenario.emulator.storage.files import Entry
 from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.names import split_path
+from batchai_scenario.emulator.storage.remembered import FolderNames
 from batchai_scenario.emulator.storage.sas import BLOBS, blob_link
 from batchai_scenario.emulator.storage.times import moment
 
@@ -64,7 +64,14 @@ class BlobService:
         blocks = Blocks(home, store)
         shares.records.watchers.append(blocks.forget_container)
         self._context = BlobContext(
-            accounts, self.containers, blocks, shares.records, asyncio.Lock(), clock, tokens
+            accounts,
+            self.containers,
+            blocks,
+            shares.records,
+            asyncio.Lock(),
+            clock,
+            tokens,
+            FolderNames(),
         )
         self._properties = shares.records.properties
         self._front: Front[BlobCall] = Front(self, accounts, clock, tokens, self._properties)
@@ -159,17 +166,19 @@ class BlobService:
         except StorageError:
             return []
         key = container_key(account, container)
-        blobs, prefixes = collect(self._context, key, root, prefix, "/")
+        blobs, prefixes = collect(self._context, root, prefix, "/")
         entries = []
-        for name, status in blobs.items():
-            directory = stat.S_ISDIR(status.st_mode)
-            if directory or is_settled(root, name):
-                size = 0 if directory else status.st_size
-                changed = moment(status.st_mtime_ns)
+        for name in blobs:
+            found = describe(self._context, key, root, name)
+            if found is not None:
+                size = 0 if stat.S_ISDIR(found[0].st_mode) else found[0].st_size
+                changed = moment(found[0].st_mtime_ns)
                 entries.append(Entry(name[len(prefix) :], is_directory=False, size=size, modified=changed))
         now = self._clock.now()
         entries += [
-            Entry(name[len(prefix) : -1], is_directory=True, size=0, modified=now) for name in prefixes
+            Entry(name[len(prefix) : -1], is_directory=True, size=0, modified=now)
+            for name in prefixes
+            if not tree.is_empty(root, name[:-1], self._context.names)
         ]
         return sorted(entries, key=lambda entry: entry.name)
 

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH101, PTH208 - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH101 - paths on the way of every request are plain strings and descriptors
 """Blobs as files of one container's folder, found without following any symbolic link.
 
 A directory on disk is what blobfuse keeps as a blob of no bytes with ``hdi_isfolder=true``, and is shown as
@@ -21,6 +21,8 @@ from batchai_scenario.emulator.storage.tree import MODE, Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from batchai_scenario.emulator.storage.remembered import FolderNames, NamedEntry
 
 IMPLIED = "Implied"
 """``EntryRecord.attributes`` of a directory that only a blob's name implies."""
@@ -147,32 +149,41 @@ def is_implied(records: Records, key: str, found: Found) -> bool:
     return records.entry(key, found.path, found.stat, directory=True).attributes == IMPLIED
 
 
-def walk(root: str, folder: str, *, deep: bool) -> Iterator[tuple[str, os.stat_result]]:
-    """Give what stands below a folder of the container, as (name from the container on, status).
+def walk(root: str, folder: str, known: FolderNames, *, deep: bool, start: str = "") -> Iterator[NamedEntry]:
+    """Give what stands below a folder of the container: name from the container on, whether a directory.
 
     Left out: links, devices, names that XML cannot hold, and what directories hold that may not be read.
-    ``deep``: directories are entered, too.
+    ``deep``: directories are entered, too, but not those of which all names come before ``start``.
     """
     waiting = [folder]
     while waiting:
         above = waiting.pop()
-        for name, status in _entries(root, above):
-            if modes.S_ISDIR(status.st_mode):
-                yield name, status
-                if deep:
-                    waiting.append(name)
-            elif modes.S_ISREG(status.st_mode):
-                yield name, status
+        for name, is_directory in _entries(root, above, known):
+            whole = f"{above}/{name}" if above else name
+            yield whole, is_directory
+            if is_directory and deep and start < f"{whole}0":  # the character after the slash
+                waiting.append(whole)
 
 
-def _entries(root: str, folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    found: list[tuple[str, os.stat_result]] = []
+def is_empty(root: str, folder: str, known: FolderNames) -> bool:
+    """Tell whether a directory holds nothing that ``walk`` would give."""
+    return not _entries(root, folder, known)
+
+
+def _entries(root: str, folder: str, known: FolderNames) -> Sequence[NamedEntry]:
     with suppress(OSError), beneath.opened(root, folder.split("/") if folder else ()) as fd:
-        for name in os.listdir(fd):
-            status = beneath.look(name, fd) if is_presentable(name) else None
-            if status is not None:
-                found.append((f"{folder}/{name}" if folder else name, status))
-    yield from found
+        return known.of(fd, lambda: (_read(fd), True))
+    return ()
+
+
+def _read(fd: int) -> list[NamedEntry]:
+    found = []
+    with os.scandir(fd) as scan:
+        for entry in scan:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if is_presentable(entry.name) and (is_directory or entry.is_file(follow_symlinks=False)):
+                found.append((entry.name, is_directory))
+    return sorted(found)
 
 
 def _enter(parent: int, name: str) -> int:
