@@ -126,8 +126,8 @@ class DockerEngine:
         facts = self._facts
         notes = ["rootless"] if facts.rootless else []
         ways = self._gpu_ways()
-        said = [f"{way.how} ({', '.join(way.devices)})" for way in ways]
-        gpus = "; ".join(said) or why_none(facts.info)
+        said = [f"{', '.join(way.devices)} {way.how}" for way in ways]
+        gpus = " or ".join(said) or why_none(facts.info)
         return EngineInfo(
             self.name, facts.version, bool(ways), f"{NODE_ROOT}/mounts", tuple(notes), gpu_note=gpus
         )

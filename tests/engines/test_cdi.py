@@ -30,9 +30,10 @@ SEEN = "ls /dev | grep nvidia; echo $AZ_BATCHAI_NUM_GPUS,$CUDA_VISIBLE_DEVICES,$
 @pytest.fixture(
     scope="module", params=[pytest.param("here"), pytest.param("fetched", marks=pytest.mark.endurance)]
 )
-def host(request: pytest.FixtureRequest) -> Iterator[str]:
+def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the engine; a socket's path must be short, and its data on no layered file system."""
-    cache = Path(os.environ.get("SCENARIO_TEST_CACHE") or tempfile.gettempdir()) / "scenario-test-cdi"
+    kept = os.environ.get("SCENARIO_TEST_CACHE")
+    cache = Path(kept) / "cdi" if kept else tmp_path_factory.mktemp("cdi")
     path = cdi.programs(cache, fetch=request.param == "fetched")
     if path is None:
         skip_for("Docker 25", "no engine here knows CDI ('tox -e endurance' fetches one)")
@@ -66,7 +67,7 @@ def lab(host: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]
 
 def test_nodes_have_gpus_of_their_own_by_cdi(lab: Lab) -> None:
     info = lab.engine.info()
-    assert (info.gpus, info.gpu_note) == (True, "by CDI (0, 1)")
+    assert (info.gpus, info.gpu_note) == (True, "0, 1 by CDI")
     assert lab.run(SEEN, gpus="required").text() == "nvidia0\n1,0,0\n"
     assert "gpus: the job has 1 (Made-up 0, by CDI)" in lab.announced
     (told,) = (line for line in lab.announced if "CUDA" in line)

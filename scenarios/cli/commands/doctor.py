@@ -92,11 +92,12 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     runs, unreadable = read_runs(home)
     for folder, reason in unreadable:
         yield Finding("runs", ok=False, text=f"{folder / 'run.json'}: {reason}", remedy=REMEDY)
-    detached = [run.record.id for run in runs if run.state == DETACHED]
+    detached = [run.record for run in runs if run.state == DETACHED]
     if detached:
-        yield Finding(
-            "runs", None, f"detached: {', '.join(detached)}", "'scenario runs' completes their records"
-        )
+        remedy = "'scenario runs' completes their records"
+        if any(record.sweep for record in detached):
+            remedy += "; 'scenario sweep --resume RUN' goes on with a sweep"
+        yield Finding("runs", None, f"detached: {', '.join(record.id for record in detached)}", remedy)
     environment = shared["environment"]
     missing = [
         item.variable for item in SETTINGS if item.default is None and not environment.get(item.variable)
@@ -116,7 +117,7 @@ def _gpus(engines: Sequence[EngineProbe]) -> Iterator[Finding]:
         yield Finding("gpus", None, "no driver of NVIDIA's lists one; jobs run on the CPU")
     for engine in engines:
         if engine.available:
-            how = f"would give them {engine.gpu_note}" if engine.gpus else f"gives none: {engine.gpu_note}"
+            how = f"would give jobs {engine.gpu_note}" if engine.gpus else f"gives none: {engine.gpu_note}"
             yield Finding(f"gpus, engine {engine.name}", engine.gpus or None, how)
 
 
