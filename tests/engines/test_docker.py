@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +134,15 @@ def test_a_network_that_was_pruned_is_made_again(lab: Any, api: Any) -> None:
     api.remove_network(f"scenario-{lab.cluster}")
     assert lab.run("exit 3").end.exit_code == 3
     assert lab.engine.place_node(lab.cluster, lab.place.node) == lab.place
+
+
+def test_where_nvidias_runtime_may_be_the_default_a_task_without_gpus_gets_none(lab: Any, api: Any) -> None:
+    facts = lab.engine._facts
+    lab.engine._facts = replace(facts, info={**facts.info, "Runtimes": {"nvidia": {}}})
+    task = lab.task("true", gpus="none")
+    lab.start(task)
+    assert "NVIDIA_VISIBLE_DEVICES=void" in api.inspect_container(f"scenario-{task.id}")["Config"]["Env"]
+    lab.finish(task)
 
 
 def test_a_task_whose_container_was_taken_away_is_not_run_again(lab: Any, api: Any) -> None:
