@@ -133,6 +133,8 @@ def _redo(shares: Kept, note: dict[str, Any], draft: int) -> bool:
         same = note["seal"] is None or found.stat.st_ino == note["seal"][0]
         if not same or found.stat.st_mtime_ns > note["at"] + _OTHERS_AFTER:
             return False
+        if shares.records.fits(f"{account}/{share}", found.path, found.stat):
+            return False  # all was done but striking the note out
         fd = found.open(os.O_RDWR)
         try:
             if "create" in note:

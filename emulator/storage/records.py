@@ -187,6 +187,11 @@ class Records:
         """List the paths in a share of which something is kept."""
         return [document.id[len(share) + 1 :] for document in self._store.list(ENTRIES, share)]
 
+    def fits(self, share: str, path: str, stat: os.stat_result) -> bool:
+        """Tell whether what is kept of a file was kept in the state that it is in."""
+        body = self._read(f"{share}/{path}")
+        return body is not None and body["seal"] == seal_of(stat)
+
     def reseal(self, share: str, path: str, seal: list[int], stat: os.stat_result) -> None:
         """Believe a file's record again that this service changed without saving it.
 

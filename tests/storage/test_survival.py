@@ -170,6 +170,28 @@ def test_a_noted_write_is_done_again_if_it_had_begun(tmp_path: Path, what: str, 
         assert list((home / "storage" / ".staging").iterdir()) == []
 
 
+def test_a_write_that_was_all_done_but_for_its_note_is_left_as_it_is(tmp_path: Path) -> None:
+    """Done again it would have another time, and what is kept of the file would not be believed."""
+    home = tmp_path / "home"
+    with Serving(assemble(home)) as served:
+        served.shares.create(ACCOUNT, "data", ShareRecord())
+        served.make("/data/f", b"0" * 8192, {"x-ms-meta-kept": "yes"})
+        before = (served.folder("data") / "f").stat()
+        slot = served.shares.draft()
+        os.pwrite(slot.draft, b"1" * 4096, 0)
+        note: dict[str, Any] = {"share": [ACCOUNT, "data"], "path": "f", "at": time.time_ns()}
+        note |= {"boot": journal.this_boot(), "range": [2048, 4096]}
+        note["seal"] = [before.st_ino, before.st_size, before.st_mtime_ns - 1]
+        assert served.put("/data/f", 2048, b"1" * 4096).status == 201
+        told = served.ask("HEAD", "/data/f").headers
+        os.pwrite(slot.note, b"1" + json.dumps(note).encode() + b"\n", 0)
+    with Serving(assemble(home)) as served:
+        found = served.ask("HEAD", "/data/f").headers
+        for name in ("x-ms-meta-kept", "etag", "x-ms-file-last-write-time"):
+            assert found[name] == told[name]
+        assert served.ask("GET", "/data/f").body == b"0" * 2048 + b"1" * 4096 + b"0" * 2048
+
+
 def test_what_somebody_else_wrote_since_is_left_alone(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with Serving(assemble(home)) as served:
