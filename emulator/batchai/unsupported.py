@@ -12,35 +12,40 @@ if TYPE_CHECKING:
 
     from batchai_scenario.training.toolkits.registry import Toolkits
 
-_SHARE = "mount an Azure file share (azureFileShares)"
+_SHARE = "mount an Azure file share (azureFileShares) or a file server (fileServers)"
 _VOLUMES = {
     "unmanagedFileSystems": _SHARE,
-    "azureFileShares[*].credentials.accountKeySecretReference": "give the accountKey",
-    "azureBlobFileSystems[*].credentials.accountKeySecretReference": "give the accountKey",
+    **{
+        f"{kind}[*].{name}.accountKeySecretReference": "give the accountKey"
+        for kind in ("azureFileShares", "azureBlobFileSystems")
+        for name in ("credentials", "credentialsInfo")  # as all but the first SDK, and as that wrote it
+    },
 }
 
 _COUNTERS = "nodeSetup.performanceCountersSettings.appInsightsReference"
-_CLUSTER = {
+REFUSED_IN_CLUSTER = {
     f"{_COUNTERS}.instrumentationKeySecretReference": "give the instrumentationKey",
     "nodeSetup.setupTask.secrets[*].valueSecretReference": "give the value",
     **{f"nodeSetup.mountVolumes.{name}": instead for name, instead in _VOLUMES.items()},
 }
+"""Property of a cluster -> what to do instead; docs/differences.md has the reasons."""
 
-_JOB = {
+REFUSED_IN_JOB = {
     **{f"mountVolumes.{name}": instead for name, instead in _VOLUMES.items()},
     "containerSettings.imageSourceRegistry.credentials.passwordSecretReference": "give the password",
     "secrets[*].valueSecretReference": "give the value",
 }
+"""Property of a job -> what to do instead."""
 
 
 def unsupported_in_cluster(properties: Mapping[str, Any]) -> Iterator[Fault]:
     """Find what a cluster has and the emulator does not do."""
-    return unsupported(properties, _CLUSTER)
+    return unsupported(properties, REFUSED_IN_CLUSTER)
 
 
 def unsupported_in_job(properties: Mapping[str, Any], toolkits: Toolkits) -> Iterator[Fault]:
     """Find what a job has and the emulator does not do."""
-    yield from unsupported(properties, _JOB)
+    yield from unsupported(properties, REFUSED_IN_JOB)
     known = ", ".join(toolkit.settings_name for toolkit in toolkits)
     for name in toolkits.names:
         if properties.get(name) is not None and name not in toolkits:

@@ -329,6 +329,11 @@ def test_volumes_are_read_and_shown_as_the_first_sdk_wrote_them(old: Front, vers
     assert newer["azureFileShares"][0]["credentials"] == {}
     key = old.clusters.secrets[f"{HERE}/workspaces/migrated-eastus/clusters/first".lower()]
     assert share["credentialsInfo"]["accountKey"] in key.values()
+    vault = {"sourceVault": {"id": "/vault"}, "secretUrl": "https://vault/secret"}
+    share["credentialsInfo"] = {"accountKeySecretReference": vault}
+    refused = old.refused("PUT", path, content, version=version)
+    assert refused.code == "PropertyNotSupported"
+    assert refused.target.endswith("[0].credentialsInfo.accountKeySecretReference")
     share["credentialsInfo"] = {}
     where = "properties.nodeSetup.mountVolumes.azureFileShares[0].credentialsInfo"
     assert old.refused("PUT", path, content, version=version).target.startswith(where)

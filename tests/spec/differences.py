@@ -139,6 +139,22 @@ DIFFERENCES = (
     ),
 )
 
+_VAULT = (
+    "A secret in a key vault of Azure's own. The emulator has no key vault, and a stand-in would give "
+    "programs another secret than theirs."
+)
+REFUSED = {
+    "accountKeySecretReference": _VAULT,
+    "valueSecretReference": _VAULT,
+    "passwordSecretReference": _VAULT,
+    "instrumentationKeySecretReference": _VAULT,
+    "unmanagedFileSystems": (
+        "`mountCommand` is a command for root on a virtual machine, with a server elsewhere to mount from. "
+        "Here it would be a command on this machine."
+    ),
+}
+"""Properties that the service knew and the emulator refuses by name, by the last of their names."""
+
 _HEAD = """# Differences from the published descriptions
 
 Made by `python -m tests.spec.differences > docs/differences.md`: do not edit. This is all in which answers
@@ -153,10 +169,22 @@ To check again: `SCENARIO_SPEC=FOLDER pytest tests/spec`, where FOLDER holds
 |---|---|
 """
 
+_REFUSED_HEAD = """
+## Properties that are refused
+
+All other properties of clusters, file servers and jobs are read in all three versions. These are refused by
+name with 400 `PropertyNotSupported`, wherever they stand, and nothing is made:
+
+| property | why |
+|---|---|
+"""
+
 
 def page() -> str:
     """Write the page."""
-    return _HEAD + "".join(f"| {known.title} | {known.reason} |\n" for known in DIFFERENCES)
+    differences = "".join(f"| {known.title} | {known.reason} |\n" for known in DIFFERENCES)
+    refused = "".join(f"| `{name}` | {reason} |\n" for name, reason in REFUSED.items())
+    return _HEAD + differences + _REFUSED_HEAD + refused
 
 
 if __name__ == "__main__":

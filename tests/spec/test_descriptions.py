@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from batchai_scenario.emulator.batchai.unsupported import REFUSED_IN_CLUSTER, REFUSED_IN_JOB
 from tests.spec.check import check, compare, undescribed, unlisted
-from tests.spec.differences import DIFFERENCES, page
+from tests.spec.differences import DIFFERENCES, REFUSED, page
+from tests.spec.properties import KEPT, described, known
 
 PAGE = Path(__file__).parents[2] / "docs" / "differences.md"
 
@@ -40,6 +42,22 @@ def test_the_page_in_docs_is_what_the_list_says() -> None:
 def test_every_difference_has_a_reason_of_its_own() -> None:
     assert len({known.title for known in DIFFERENCES}) == len(DIFFERENCES)
     assert all(known.reason.endswith((".", ".)")) for known in DIFFERENCES)
+
+
+def test_the_kept_names_of_properties_are_those_of_the_descriptions(folder: Path) -> None:
+    assert KEPT.read_text().splitlines() == described(folder), "python -m tests.spec.properties FOLDER"
+
+
+def test_every_described_property_is_read_or_listed_as_refused() -> None:
+    lines = [line.split() for line in KEPT.read_text().splitlines()]
+    assert len(lines) > 400
+    unknown = [line for line in lines if line[2] not in known(line[0], line[1])]
+    assert unknown == [], "these are refused as unknown"
+    refused = {path.rpartition(".")[2] for path in (*REFUSED_IN_CLUSTER, *REFUSED_IN_JOB)}
+    assert refused == set(REFUSED), "docs/differences.md has the reasons"
+    for path in REFUSED_IN_CLUSTER | REFUSED_IN_JOB:
+        named = [line for line in lines if line[2] == f"properties.{path}"]
+        assert named or ".credentialsInfo." in path, f"no version has {path}"
 
 
 def test_the_comparison_sees_differences() -> None:
