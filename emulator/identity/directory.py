@@ -141,7 +141,7 @@ class Directory:
     def add_password(self, id_: str, name: str, end: datetime | None) -> Password:
         """Make a password for an application, good for two years unless ``end`` is given."""
         body, now = self.application(id_), self._clock.now()
-        made = Password(str(uuid.uuid4()), name, now, end or now + 2 * YEAR, secrets.token_urlsafe(30))
+        made = Password(str(uuid.uuid4()), name, now, end or now + 2 * YEAR, secrets.token_hex(30))
         known = self._store.secrets(_APPLICATION, body["id"])
         kept = [_password(entry) for entry in body["passwords"]]
         self._save(body, [*kept, made], known)

@@ -58,7 +58,7 @@ def _read(data: bytes) -> OwnCredentials | None:
 
 def _make(path: Path) -> None:
     made = {
-        _CLIENT_SECRET: secrets.token_urlsafe(_SECRET_BYTES),
+        _CLIENT_SECRET: secrets.token_hex(_SECRET_BYTES),  # a command line takes "-..." for an option
         _ACCOUNT_KEY: base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode(),
     }
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600

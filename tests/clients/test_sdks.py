@@ -121,3 +121,26 @@ def test_the_last_sdk(engine: tuple[Emulated, str], environment: Callable[[str, 
         "MODEL model.txt file weights of 3 lines",
         "left ResourceGroupNotFound",
     ]
+
+
+def test_a_set_up_script_with_the_newest_clients(
+    emulated: Emulated, environment: Callable[[str, str], str]
+) -> None:
+    program = str(PROGRAMS / "newest.py")
+    assert emulated(environment("newest", PYTHON), program, SCRIPT).splitlines() == [
+        "token EnvironmentCredential True",
+        "token ManagedIdentityCredential True",
+        "token DefaultAzureCredential True",
+        "group westus",
+        "account storeoftoday SkuName.STANDARD_LRS Kind.STORAGE_V2",
+        "taken False",
+        "kept ['kept']",
+        "policy rw",
+        "blob b'by policy'",
+        "share 7",
+        "deployed ProvisioningState.SUCCEEDED",
+        "workspace eastus",
+        "refused InvalidPropertyValue properties.vmSize",
+        "listed ['microsoft.batchai/workspaces', 'microsoft.storage/storageaccounts']",
+        "left []",
+    ]

@@ -113,6 +113,7 @@ def test_what_the_command_line_of_today_asks(script: SignedIn) -> None:
     principal = api.ask("POST", "servicePrincipals", {"appId": application["appId"]}).json()
     asked = {"passwordCredential": {"displayName": "rbac", "endDateTime": "2099-01-01T00:00:00Z"}}
     password = api.ask("POST", f"applications/{application['id']}/addPassword", asked).json()
+    assert password["secretText"].isalnum()  # a command line takes "-..." for an option
     assert token(script, "x", application["appId"], password["secretText"]).status_code == 200
     for kind, query, id_ in (
         ("applications", "startswith(displayName,'tod')", application["id"]),

@@ -90,6 +90,7 @@ def assert_samples_find_them(command: Command, printed: dict[str, str]) -> None:
         "ARM_SUBSCRIPTION_ID": "AZURE_SUBSCRIPTION_ID",
     }.items():
         assert printed[name] == printed[same], name
+    assert printed["AZURE_CLIENT_SECRET"].isalnum()  # "az login -p -x..." takes it for an option
     file = command.home / "emulator" / "sdk-auth.json"
     assert (printed["AZURE_AUTH_LOCATION"], file.stat().st_mode & 0o777) == (str(file), 0o600)
     held = json.loads(file.read_text())
