@@ -29,6 +29,10 @@ def test_the_page_of_an_emulator_that_serves_is_printed(
         assert capsys.readouterr().out == f"{address.page_url}\n"
         assert main(["--home", str(tmp_path), "ui", "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == {"page": address.page_url, "started": False}
+        main(["--home", str(tmp_path), "doctor", "--json"])
+        told = {item["what"]: item for item in json.loads(capsys.readouterr().out)["findings"]}
+        assert told["emulator"]["remedy"] == "'scenario ui' opens its page"
+        assert address.page_token not in json.dumps(told)  # what doctor says is shown to others
 
 
 def test_an_emulator_is_started_where_none_serves_and_knows_the_runs(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
         if status.serving
         else "none serves; a run starts its own"
     )
-    yield Finding("emulator", None if not status.serving else True, where)
+    yield Finding("emulator", None if not status.serving else True, where, "'scenario ui' opens its page")
     yield from _state(home)
     runs, unreadable = read_runs(home)
     for folder, reason in unreadable:
