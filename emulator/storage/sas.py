@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from batchai_scenario.emulator.clouds import storage_url
 from batchai_scenario.emulator.storage.accounts import signer
-from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
+from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure, not_built
+from batchai_scenario.emulator.storage.numbers import is_number, read_number
 from batchai_scenario.emulator.storage.times import http_date, parse_sas_time, sas_time
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ def check_sas(
         _check_key(query, now, dialect)
         signers = (signer(delegated(query)),) if delegated and not is_account else ()
     _check_signature(signers, text, query["sig"])
+    if query.get("ses") and dialect is BLOBS:
+        raise not_built("encryption scopes (ses)")
     if query.get("si") and not is_account:
         query = _with_policy(query, policies, path.strip("/").partition("/")[0])
     for name in ("se", "sp"):
@@ -244,17 +247,26 @@ def _blob_text(resource: str, query: Mapping[str, str]) -> str:
             raise _failed("The emulator does not know signatures of headers and query parameters (srh, srq).")
         names += ["srh", "srq"]
     fields = [query.get(name, "") for name in ("sp", "st", "se")]
-    return "\n".join([*fields, resource, *(query.get(name, "") for name in (*names, *_OVERRIDES))])
+    signed = {**query, "snapshot": query.get("snapshot") or query.get("versionid", "")}
+    return "\n".join([*fields, resource, *(signed.get(name, "") for name in (*names, *_OVERRIDES))])
 
 
 def _blob_resource(account: str, path: str, query: Mapping[str, str]) -> str:
-    """Give what a service SAS for this URL must have signed: the blob itself, or its container."""
+    """Give what a service SAS for this URL must have signed: the blob, a folder of it, or its container."""
     kind = query.get("sr")
     if kind == "c":
         return f"/blob/{account}/{path.strip('/').partition('/')[0]}"
-    if kind == "b":
+    if kind in ("b", "bs", "bv"):
         return f"/blob/{account}{path}"
-    raise _failed(f"sr={kind} is not one of b and c." if kind else "sr is mandatory. Cannot be empty")
+    if kind == "d":
+        container, *parts = path.strip("/").split("/")
+        depth = query.get("sdd", "")
+        if not is_number(depth) or read_number(depth) >= len(parts):
+            raise _failed("sdd is the number of folders above the blob that the signature is for.")
+        return "/".join(("/blob", account, container, *parts[: int(depth)]))
+    raise _failed(
+        f"sr={kind} is not one of b, bs, bv, c and d." if kind else "sr is mandatory. Cannot be empty"
+    )
 
 
 @dataclass(frozen=True, slots=True)
