@@ -177,9 +177,11 @@ def test_a_log_of_a_hundred_thousand_lines_is_shown_searched_and_wrapped(tab: Wa
 
 
 def test_a_job_is_followed_live_and_terminated_after_a_question(tab: Watched, seen: World) -> None:
-    live = seen.submit("live", WAITS)
-    seen.wait(live, "running")
+    held = "while [ ! -e $AZ_BATCHAI_MOUNT_ROOT/afs/prepared ]; do sleep 0.1; done"
+    live = seen.submit("live", WAITS, jobPreparation={"commandLine": held})
     page = tab.open(f"job?{urlencode({'id': live})}")
+    tab.wait("document.querySelector('.log').textContent.includes('INFO')")  # the service's own log alone
+    (seen.share / "prepared").touch()
     tab.wait("document.querySelector('.log').textContent.includes('begun')")
     (seen.share / "go-on").touch()
     tab.wait("document.querySelector('.log').textContent.includes('ended')")

@@ -8,7 +8,8 @@ export class LogPanel {
   constructor(job) {
     this.job = job; this.name = ""; this.offset = 0; this.files = []; this.reading = false; this.again = false;
     this.log = new LogView("Log");
-    this.choice = h("select", { onchange: () => this.choose(this.choice.value) });
+    this.byHand = false;
+    this.choice = h("select", { onchange: () => { this.byHand = true; this.choose(this.choice.value); } });
     this.following = h("input", { type: "checkbox", checked: true, onchange: () => this.log.setFollow(this.following.checked) });
     this.wrapping = h("input", { type: "checkbox", onchange: () => this.log.setWrap(this.wrapping.checked) });
     this.field = h("input", { type: "search", oninput: () => this.search() });
@@ -38,10 +39,10 @@ export class LogPanel {
     }
     this.files = files;
     if (!files.length) { this.note.textContent = "Nothing is written yet."; return; }
-    if (!names.includes(this.name)) {
-      const first = files.find((file) => /^stdout[^_]*\.txt$/.test(file.name) && !file.name.includes("job_prep")) ?? files[0];
-      this.choose(first.name);
-    } else this.read();
+    // standard output may come after the service's own log: until somebody chooses, it is what is shown
+    const first = files.find((file) => /^stdout[^_]*\.txt$/.test(file.name) && !file.name.includes("job_prep")) ?? files[0];
+    if (!names.includes(this.name) || (!this.byHand && first.name !== this.name)) this.choose(first.name);
+    else this.read();
   }
 
   choose(name) {
