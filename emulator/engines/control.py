@@ -131,12 +131,17 @@ def _plan(task: NodeTask, owner: Owner | None, scope: Scope) -> str:
 
 
 def give_back_command(owner: Owner | None, targets: list[PurePosixPath]) -> str:
-    """Give the shell command after which everything below ``targets`` is the owner's."""
+    """Give the shell command after which all below ``targets`` is the owner's, who may read and write it.
+
+    On a share that the service mounted, no ``chmod`` shut anything.
+    """
     if owner is None:
         return "true"
+    found = f"find {' '.join(_quote(path) for path in targets)} -xdev"
+    opened = "\\( -type d ! -perm -700 -o -type f ! -perm -600 \\) -exec chmod u+rwX {} +"
     return (
-        f"find {' '.join(_quote(path) for path in targets)} -xdev ! -user {owner.uid} "
-        f"-exec chown -h {owner.uid}:{owner.gid} {{}} +"
+        f"{found} {opened} 2>/dev/null; "
+        f"{found} ! -user {owner.uid} -exec chown -h {owner.uid}:{owner.gid} {{}} +"
     )
 
 

@@ -208,6 +208,17 @@ def test_files_are_given_back_however_the_job_ends(lab_of: Callable[..., Any], a
         assert owners(lab.place.disk / "LS_root" / "jobs") == {NOBODY}, way
 
 
+def test_what_a_job_shut_is_open_to_its_owner(lab_of: Callable[..., Any]) -> None:
+    lab = lab_of("docker", owner=Owner(NOBODY, NOBODY))
+    make = 'cd "$AZ_BATCHAI_OUTPUT_OUT"; mkdir d; echo x >d/f; ln -s f d/l; '
+    assert lab.run(make + 'chmod 0 d/f d . "$AZ_BATCHAI_MOUNT_ROOT/share"').end.exit_code == 0
+    found = [lab.share, *lab.share.rglob("*")]
+    assert {path.name for path in found} >= {"d", "f", "l"}
+    for path in found:
+        needed = 0o700 if path.is_dir() else 0o600
+        assert path.is_symlink() or path.stat().st_mode & needed == needed, path
+
+
 def test_an_image_that_is_not_to_be_had_is_named_and_nothing_is_left(lab: Any, api: Any) -> None:
     task = lab.task("true", containerSettings={"imageSourceRegistry": {"image": "acme/nothing:1"}})
     with pytest.raises(EngineError) as caught:
