@@ -36,7 +36,7 @@ def test_what_would_be_fetched_is_said_in_words_and_each_once(
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("PYENV_ROOT", "")
     monkeypatch.setenv("HOME", "/nowhere")
-    assert lacks(tmp_path / "home", "process", [CNTK, CNTK, CUSTOM]) == ("CNTK 2.7 and Python 2.7 (129 MB)",)
+    assert lacks(tmp_path / "home", "process", [CNTK, CNTK, CUSTOM]) == ("CNTK 2.7 and Python 2.7 (133 MB)",)
     assert list(tmp_path.iterdir()) == []
 
 

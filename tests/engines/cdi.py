@@ -115,7 +115,8 @@ def serving(folder: Path, path: str) -> Iterator[str]:
     alone = ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false"]
     with (folder / "log").open("wb") as log:
         engine = subprocess.Popen(
-            ["dockerd", *flags, "-H", f"unix://{folder}/socket", *alone],
+            # In a network of its own: an engine without the default bridge deletes the one that it finds.
+            ["unshare", "--net", "dockerd", *flags, "-H", f"unix://{folder}/socket", *alone],
             env={**os.environ, "PATH": path},
             stdout=log,
             stderr=log,

@@ -185,9 +185,11 @@ def test_doctor_says_what_each_toolkit_would_fetch_and_is_not_ready_for_what_wou
     for name, value in machine.items():
         monkeypatch.setenv(name, value)
     said = {item["what"]: item for item in command.json("doctor")["findings"]}
-    assert said["toolkit cntk"]["text"] == "CNTK 2.7 and Python 2.7 (129 MB), on first use"
+    assert said["toolkit cntk"]["text"] == "CNTK 2.7 and Python 2.7 (133 MB), on first use"
     assert said["toolkit custom"]["ok"] is True
-    assert (said["toolkit chainer"]["ok"], "bring Chainer" in said["toolkit chainer"]["text"]) == (None, True)
+    assert (said["toolkit caffe"]["ok"], "bring Caffe" in said["toolkit caffe"]["text"]) == (None, True)
+    assert (said["toolkit horovod"]["ok"], "no g++" in said["toolkit horovod"]["text"]) == (None, True)
+    assert "g++" in said["toolkit horovod"]["remedy"]
     monkeypatch.setenv("SCENARIO_CNTK_PYTHON", "/nowhere/python")
     told = command.json("doctor", code=3)
     assert told["ready"] is False

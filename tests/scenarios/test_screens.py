@@ -20,7 +20,7 @@ EVENTS: list[e.Event] = [
         "local",
         {"epochs": 2},
     ),
-    e.StepStarted("machine", "Get CNTK 2.7 and Python 2.7 (129 MB)"),
+    e.StepStarted("machine", "Get CNTK 2.7 and Python 2.7 (133 MB)"),
     e.Progress("machine", "cntk-2.7.post2-cp27-cp27mu-manylinux1_x86_64.whl", 30_000_000, 75_000_000),
     e.StepEnded("machine", "", 12.5),
     e.StepStarted("job", "Run job train"),

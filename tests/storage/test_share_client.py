@@ -483,9 +483,11 @@ def test_what_is_not_built_is_refused_by_name(share: Any, call: Any, named: str)
     assert named in str(refused.value)
 
 
-def test_soft_deletion_is_refused_by_name(service: Any) -> None:
-    with pytest.raises(HttpResponseError, match="comp=undelete"):
+def test_a_share_that_was_not_deleted_cannot_be_restored(service: Any) -> None:
+    with pytest.raises(HttpResponseError) as refused:
         service.undelete_share("data", "01D60F8BB59A4652")
+    assert refused.value.status_code == 404
+    assert "ErrorCode:ShareNotFound" in str(refused.value)
 
 
 def test_nfs_is_refused_by_name(service: Any) -> None:
