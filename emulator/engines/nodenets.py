@@ -41,6 +41,16 @@ PREFERRED = "10.0.0.0/24"
 LOOPBACK = "127."
 """What subnets begin with whose nodes have no network of their own."""
 
+LOOPBACK_MPI = {
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl_tcp_if_include": "lo",
+    "OMPI_MCA_oob_tcp_if_include": "lo",
+}
+"""Keeps Open MPI to the loopback where nodes share the machine's network.
+
+It would take any interface that it finds instead, and hang when that goes, as bridges of containers do.
+"""
+
 _LOOPBACK_SERVER = re.compile(r"(?m)^nameserver\s+(127\.\S+|::1)")
 _LOOPBACK_HOST = re.compile(r"(://(?:[^/@]*@)?)(?:localhost|127\.[0-9.]+|\[::1\])(:|/|$)")
 _OTHERS = [f"10.{number}.0.0/24" for number in (1, 2, 77, 177, 233)]

@@ -42,6 +42,7 @@ from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
 from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
 from batchai_scenario.emulator.engines.nodenets import (
     LOOPBACK,
+    LOOPBACK_MPI,
     NodeNetworks,
     free_subnet,
     host_files,
@@ -195,6 +196,8 @@ class ProcessEngine:
             drop_control(folder)
             try:
                 values = task_environment(self._home, task, self._arguments(), self._no_layer, announce)
+                if self._no_network:
+                    values = {**LOOPBACK_MPI, **values}
                 self._write(folder, task, values)
                 self._launch(folder, task)
             except BaseException as error:

@@ -56,6 +56,12 @@ def test_programs_that_a_node_had_and_this_machine_lacks_are_told(lab: Any, tmp_
     assert [line for line in lab.announced if "lacks" in line] == []
 
 
+def test_open_mpi_keeps_to_the_loopback_of_nodes_without_a_network(lab: Any) -> None:
+    said = lab.run("echo ${OMPI_MCA_btl_tcp_if_include-none} ${OMPI_MCA_pml-none}").text()
+    assert said == ("lo ob1\n" if lab.place.address.startswith("127.") else "none none\n")
+    assert lab.run("echo $OMPI_MCA_pml", variables={"OMPI_MCA_pml": "ucx"}).text() == "ucx\n"
+
+
 def test_a_profile_that_ends_the_shell_is_no_success_of_the_command(lab: Any) -> None:
     if shutil.which("bash") is None:
         pytest.skip("there is no bash, and so no profile")
