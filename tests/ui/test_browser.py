@@ -173,7 +173,7 @@ def test_a_log_of_a_hundred_thousand_lines_is_shown_searched_and_wrapped(tab: Wa
     page.get_by_label("Follow").check()
     tab.wait("document.querySelector('.log').textContent.includes('line number 100000')")
     took = log.evaluate(SCROLL)
-    assert took < 2000  # a stuck page takes minutes; how smooth it is stands in docs/ui.md
+    assert took < 2000  # a stuck page takes minutes
 
 
 def test_a_job_is_followed_live_and_terminated_after_a_question(tab: Watched, seen: World) -> None:
@@ -314,7 +314,7 @@ def test_an_emulator_that_ends_is_told_and_comes_back(browser: Any, tmp_path: Pa
 
 
 def test_a_thousand_jobs_and_a_hundred_nodes_stay_quick(browser: Any, seen: World) -> None:
-    """Figures stand in docs/ui.md; here a page that is stuck fails."""
+    """A page that is stuck fails."""
     tab = Watched(browser, seen.address)
     told = {
         "clusters": [crowd()],
