@@ -36,7 +36,8 @@ CLUSTER = {
     "userAccountSettings": {"adminUserName": "kill", "adminUserPassword": "not-used-here-1"},
     "nodeSetup": {"mountVolumes": {"azureFileShares": [SHARE]}},
 }
-COMMAND = "for host in $(echo $AZ_BATCH_HOST_LIST | tr , ' '); do ssh $host sleep 1; done; exit 3"
+COMMAND = "for host in $(echo $AZ_BATCH_HOST_LIST | tr , ' '); do ssh $host sleep 1; done; sleep 4; exit 3"
+"""Goes on until the loss of a node is seen, also where its last ``ssh`` breaks off with that node."""
 
 
 class Emulator:
