@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from batchai_scenario.emulator.errors import CleanupIncomplete, EngineError, EngineUnavailable, Problem
+from batchai_scenario.training.toolkits.base import FIRST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ class NodePlace:
     ``address``: the node's IP address as its peers see it. ``disk``: the node's local disk, a folder of
     this machine. ``root``: the path under which a job on this node sees the node agent's tree; on the
     service ``/mnt/batch/tasks/shared/LS_root``, with ``mounts`` and ``jobs`` below it. ``gpus``: its own.
+    ``port``: the first of its ports for a toolkit's processes, 2222 where it has a network of its own.
     """
 
     cluster: str
@@ -32,6 +34,7 @@ class NodePlace:
     disk: Path
     root: PurePosixPath
     gpus: tuple[str, ...] = ()
+    port: int = FIRST_PORT
 
 
 @dataclass(frozen=True, slots=True)

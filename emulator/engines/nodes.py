@@ -8,13 +8,16 @@ import ipaddress
 import json
 import os
 import re
+import socket
 import tempfile
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_TREE
 from batchai_scenario.emulator.state import beneath
+from batchai_scenario.training.toolkits.base import PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 _FIRST_NODE = 4
 """The service's nodes are x.x.x.4, .5, ... (recorded traffic): the first addresses are Azure's own."""
+
+_PORTS = (10240, 32768)
+"""Ports that a node may have where it shares this machine's; from the second on the kernel gives them out."""
 
 _NOTE = "node.json"
 _NOT_PLAIN = re.compile(r"[^\w/.,:=@%+~-]")
@@ -116,6 +122,37 @@ def free_address(home: Home, cluster: str, node: str, subnet: str) -> str:
         if address not in taken:
             return address
     raise EngineError(Problem("InternalError", f"The network {subnet} has no address left for {node}."))
+
+
+def free_ports(home: Home, cluster: str, node: str) -> int:
+    """Give the first of ``PORTS`` ports for a node without a network: those that it has, else free ones.
+
+    They lie below those that the kernel gives out; other homes and programs of this machine take theirs from
+    the same, so they are drawn at random.
+
+    Raises:
+        EngineError: none are free.
+    """
+    own = read_note(home.nodes / cluster / node).get("port")
+    if own:
+        return int(own)
+    taken = {read_note(disk).get("port") for disk in disks(home)}
+    left = [first for first in range(*_PORTS, PORTS) if first not in taken]
+    SystemRandom().shuffle(left)
+    for first in left:
+        if all(_is_free(port) for port in range(first, first + PORTS)):
+            return first
+    raise EngineError(Problem("InternalError", f"This machine has no {PORTS} free ports left for {node}."))
+
+
+def _is_free(port: int) -> bool:
+    """Tell if a program could listen on a port at every address of this machine."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
 
 
 def drop_disk(disk: Path) -> None:

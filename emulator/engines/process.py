@@ -55,6 +55,7 @@ from batchai_scenario.emulator.engines.nodes import (
     drop_disk,
     drop_plain_path,
     free_address,
+    free_ports,
     link_volume,
     make_disk,
     plain_path,
@@ -78,6 +79,7 @@ from batchai_scenario.emulator.engines.supervisors import (
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_name
+from batchai_scenario.training.toolkits.base import FIRST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,13 +154,14 @@ class ProcessEngine:
             own = take(self._home, cluster, node, gpus, lambda: [gpu.index for gpu in machine_gpus()])
             subnet = self._subnet(cluster)
             address = free_address(self._home, cluster, node, subnet)
-            disk = make_disk(
-                self._home, cluster, node, {"engine": self.name, "address": address, "subnet": subnet, **own}
-            )
-        if not subnet.startswith(LOOPBACK):
+            shared = subnet.startswith(LOOPBACK)
+            port = free_ports(self._home, cluster, node) if shared else FIRST_PORT
+            known = {"engine": self.name, "address": address, "subnet": subnet, "port": port, **own}
+            disk = make_disk(self._home, cluster, node, known)
+        if not shared:
             self._networks.join(cluster, node, address, subnet)
         root = PurePosixPath(plain_path(disk) / NODE_TREE) if self._no_namespaces else NODE_ROOT
-        return NodePlace(cluster, node, address, disk, root, noted(own) or ())
+        return NodePlace(cluster, node, address, disk, root, noted(own) or (), port)
 
     def _subnet(self, cluster: str) -> str:
         """Give the network of a cluster: the one that its nodes have, else a new one."""

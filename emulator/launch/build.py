@@ -65,6 +65,11 @@ class NodeView(Protocol):
         ...
 
     @property
+    def port(self) -> int:
+        """The first port for its processes."""
+        ...
+
+    @property
     def disk(self) -> Path:
         """The node's local disk, a folder of this machine."""
         ...
@@ -174,7 +179,7 @@ def _task(
 ) -> NodeTask:
     node = job.nodes[index]
     layout = JobLayout.of(job.definition, job.workspace, job.experiment, job.job, node.root)
-    seen = JobNodes(job.addresses, layout.host_file, layout.shared_temp)
+    seen = JobNodes(job.addresses, layout.host_file, layout.shared_temp, tuple(one.port for one in job.nodes))
     processes = _processes(toolkit, settings, seen)
     variables = environment(
         job.definition,

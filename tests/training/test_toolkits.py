@@ -70,11 +70,12 @@ def test_tensorflow_distributed_has_the_published_ports() -> None:
 
 
 def test_nodes_that_share_this_machines_ports_get_each_its_own() -> None:
-    here = JobNodes(("127.0.1.4", "127.0.1.5"), PurePosixPath("/job/hostfile"), PurePosixPath("/job/shared"))
+    addresses, ports = ("127.0.1.4", "127.0.1.5"), (10240, 20480)
+    here = JobNodes(addresses, PurePosixPath("/job/hostfile"), PurePosixPath("/job/shared"), ports)
     settings = {**SCRIPT, "workerCount": 2, "parameterServerCount": 1}
     found = delivered()["tensorFlowSettings"].processes(settings, here)
-    assert found[0].variables["AZ_BATCHAI_PS_HOSTS"] == "127.0.1.4:2222"
-    assert found[0].variables["AZ_BATCHAI_WORKER_HOSTS"] == "127.0.1.4:2223,127.0.1.5:2224"
+    assert found[0].variables["AZ_BATCHAI_PS_HOSTS"] == "127.0.1.4:10240"
+    assert found[0].variables["AZ_BATCHAI_WORKER_HOSTS"] == "127.0.1.4:10241,127.0.1.5:20480"
 
 
 def test_tensorflow_fills_in_counts_of_distributed_jobs_only() -> None:

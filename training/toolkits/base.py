@@ -30,18 +30,27 @@ if TYPE_CHECKING:
 FIRST_PORT = 2222
 """First port that the service gives to a node's processes, one to each (documentation of its variables)."""
 
+PORTS = 8
+"""How many ports a node has for them; the service's limits of workers and servers ask for five."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobNodes:
     """The nodes of a job, as its processes see them.
 
     ``addresses``: IP addresses, the master's first. ``host_file``: Open MPI's list of hosts.
-    ``shared_temp``: a folder that all nodes of the job share.
+    ``shared_temp``: a folder that all nodes of the job share. ``ports``: the first of each node's ports for
+    its processes, in the order of ``addresses``; empty: ``FIRST_PORT`` on each.
     """
 
     addresses: tuple[str, ...]
     host_file: PurePosixPath
     shared_temp: PurePosixPath
+    ports: tuple[int, ...] = ()
+
+    def port(self, node: int) -> int:
+        """Give the first port of a node's processes."""
+        return self.ports[node] if self.ports else FIRST_PORT
 
 
 @dataclass(frozen=True, slots=True)

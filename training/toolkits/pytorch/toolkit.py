@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field
 from batchai_scenario.schema.body import Body, lower
 from batchai_scenario.schema.faults import Fault
 from batchai_scenario.training.toolkits.base import (
-    FIRST_PORT,
     JobNodes,
     Process,
     Toolkit,
@@ -64,7 +63,7 @@ class PyTorch(Toolkit):
         backend = settings.get("communicationBackend") or ""
         methods = {
             "gloo": f"file://{nodes.shared_temp}/pytorch-{len(nodes.addresses)}.init",
-            "tcp": f"tcp://{nodes.addresses[0]}:{FIRST_PORT}",
+            "tcp": f"tcp://{nodes.addresses[0]}:{nodes.port(0)}",
         }
         return {_BACKEND: backend, _METHOD: methods.get(backend, "")}
 

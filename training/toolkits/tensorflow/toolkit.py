@@ -9,7 +9,7 @@ from pydantic import Field
 
 from batchai_scenario.schema.body import Body
 from batchai_scenario.schema.faults import Fault
-from batchai_scenario.training.toolkits.base import FIRST_PORT, JobNodes, Process, Toolkit, script, spread
+from batchai_scenario.training.toolkits.base import JobNodes, Process, Toolkit, script, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ class TensorFlow(Toolkit):
     """Toolkit TensorFlow.
 
     A job of one node that says nothing of workers and servers is one process, the master. Every other job is
-    distributed: worker 0 is the master and gets its arguments; a node's ports begin at 2222, one for each of
-    its processes, parameter servers first (published example).
+    distributed: worker 0 is the master and gets its arguments; a node's ports begin at 2222 where it has a
+    network of its own, one for each of its processes, parameter servers first (published example).
     """
 
     tool_type = "tensorflow"
@@ -86,14 +86,11 @@ def _places(
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """Give (node, port) of each parameter server and each worker."""
     count = len(nodes.addresses)
-    # TensorFlow takes a port at every address: on nodes without a network of their own no two may be one.
-    shared = any(address.startswith("127.") for address in nodes.addresses)
-    ports = [FIRST_PORT] * count
+    ports = [nodes.port(node) for node in range(count)]
 
     def taken(node: int) -> tuple[int, int]:
-        counter = 0 if shared else node
-        ports[counter] += 1
-        return node, ports[counter] - 1
+        ports[node] += 1
+        return node, ports[node] - 1
 
     servers = [taken(node) for node in range(int(settings.get("parameterServerCount") or 0))]
     workers = [taken(node) for node in spread(int(settings.get("workerCount") or 1), count)]
