@@ -22,6 +22,11 @@ def is_secret(path: str) -> bool:
     return path.rpartition(".")[2].lower() in SECRET_NAMES or _ENTRY.search(path) is not None
 
 
+def is_placeholder(value: object) -> bool:
+    """Tell whether a text, ``$STORAGE_KEY``, only stands for a secret that is put in later."""
+    return _PLACEHOLDER.fullmatch(str(value)) is not None
+
+
 def split_secrets(definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """Part secrets from a definition: gives it without them, and JSON pointer -> secret."""
     secrets: dict[str, str] = {}
@@ -51,7 +56,7 @@ def redacted(tree: Any, key: str = "") -> Any:  # noqa: ANN401 - any JSON value
         if key == "secrets":
             return [_hidden(item) for item in tree]
         return [redacted(item) for item in tree]
-    if key.lower() not in SECRET_NAMES or tree is None or _PLACEHOLDER.fullmatch(str(tree)):
+    if key.lower() not in SECRET_NAMES or tree is None or is_placeholder(tree):
         return tree
     return f"<{key}>"
 

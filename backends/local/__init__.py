@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         salvage,
     )
     from batchai_scenario.backends.local.readying import framework_of_jobs, toolkit_lacks, toolkits
+    from batchai_scenario.backends.local.settings import own_secrets
     from batchai_scenario.backends.local.tools import (
         EngineProbe,
         Image,
@@ -59,6 +60,7 @@ _PLACES = {
     "EmulatorStatus": "control",
     "environment": "control",
     "gc": "cleaning",
+    "own_secrets": "settings",
     "preempt": "control",
     "reset": "cleaning",
     "serve": "control",
@@ -103,6 +105,7 @@ __all__ = [
     "list_images",
     "machine_gpus",
     "open_backend",
+    "own_secrets",
     "preempt",
     "probe_engines",
     "repair",

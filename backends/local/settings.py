@@ -76,3 +76,16 @@ def local_settings(url: str, own: OwnCredentials) -> AzureSettings:
         storage_url=f"{url}/{development.ACCOUNT}",
         poll_seconds=POLL_SECONDS,
     )
+
+
+def own_secrets(home: Path) -> tuple[str, ...]:
+    """Give the secrets that jobs of a home's emulator may know; none if it has no credentials yet."""
+    from batchai_scenario.emulator.api import Home
+
+    if not Home(home).credentials.exists():
+        return ()
+    try:
+        own = own_credentials(home)
+    except MachineError:
+        return ()
+    return own.secret, own.account_key

@@ -31,6 +31,7 @@ COMMANDS = {
     "runs": (f"{_HERE}.runs:runs", "List runs, show one, or stop one."),
     "logs": (f"{_HERE}.logs:logs", "Show a run's logs, while it runs and afterwards."),
     "outputs": (f"{_HERE}.outputs:outputs", "List or download a run's output files."),
+    "report": (f"{_HERE}.report:report", "Write a run or a sweep as one HTML file, to hand on."),
     "backends": (f"{_HERE}.backends:backends", "List the places where scenarios can run."),
     "doctor": (f"{_HERE}.doctor:doctor", "Look at what this machine has and lacks."),
     "images": (f"{_HERE}.images:images", "List or build container images that jobs run in."),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from batchai_scenario.emulator.state.own import OwnCredentials
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.definition.expect import metric_values
 from batchai_scenario.scenarios.record.book import RecordedRuns
 from batchai_scenario.scenarios.record.series import FILE, MOST_POINTS, SeriesWriter, read_series
+from tests.scenarios.parsed import Parsed
 from tests.ui.training import write_scenario
 from tests.ui.world import Visitor, World
 
@@ -77,6 +81,35 @@ def test_a_run_is_told_whole_and_two_are_compared(ran: World) -> None:
     ):
         assert visitor.refused(path, **query)[0] == 404
     assert visitor.api("series", run="no")["series"] == []
+
+
+def test_a_report_holds_all_of_a_run_and_asks_nobody(ran: World, tmp_path: Path) -> None:
+    target = tmp_path / "one report.html"
+    assert main(["--home", str(ran.home.root), "report", "last", "-o", str(target)]) == 0
+    assert [file.name for file in tmp_path.iterdir()] == [target.name]
+    text = target.read_text(encoding="utf-8")
+    page = Parsed.of(text)
+    policy = page.metas["content-security-policy"]
+    style = base64.b64encode(hashlib.sha256(page.style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{style}'")
+    assert not page.tags & {"script", "link", "img", "iframe", "object", "form", "a", "base"}
+    assert not page.attributes & {"src", "href", "style", "onclick", "onload"}
+    assert "url(" not in page.style
+    assert "@import" not in page.style
+    for told in (
+        "falling: succeeded",
+        "A loss that falls.",
+        "first 0.8, lowest 0.125, highest 0.8, last 0.125; 1 is no finite number",
+        "Epoch 5 of 5: loss 0.4 error 15 %",
+        hashlib.sha256(b"weights\n").hexdigest(),
+        "loss: below 0.5",
+        "MODEL/model.bin: 1 file",
+        "the key is <hidden>",
+    ):
+        assert told in page.text, told
+    key = OwnCredentials.at(ran.home.credentials)
+    for secret in ("hidden of the run", key.account_key, key.secret, ran.address.page_token):
+        assert secret not in text
 
 
 def test_a_run_without_an_owner_is_detached_and_a_damaged_one_says_so(ran: World, tmp_path: Path) -> None:

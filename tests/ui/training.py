@@ -30,6 +30,7 @@ jobs:
         echo "{\\"step\\": $n, \\"accuracy\\": 0.$n}" >> $AZ_BATCHAI_OUTPUT_MODEL/metrics.jsonl;
         while [ -e $AZ_BATCHAI_MOUNT_ROOT/afs/wait ] && [ $n -ge 3 ]; do sleep 0.1; done;
         done; echo "Epoch 0: loss nan"; echo "Epoch last: loss 0.125";
+        echo "the key is $KEY" >&2;
         echo weights > $AZ_BATCHAI_OUTPUT_MODEL/model.bin
 expect:
   train:

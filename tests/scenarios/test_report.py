@@ -1,0 +1,125 @@
+"""``scenario report``: what a document says of runs and sweeps, and what it refuses."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchai_scenario.backends.memory import ProgramCall, Result
+from batchai_scenario.scenarios.cli import main
+from batchai_scenario.scenarios.document.drawing import DrawnCurve, chart, ticks
+from batchai_scenario.scenarios.document.facts import gather
+from batchai_scenario.scenarios.document.hiding import hiding, known_secrets
+from batchai_scenario.scenarios.document.page import render
+from tests.scenarios.parsed import Parsed
+from tests.scenarios.worlds import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchai_scenario.backends.base import Backend
+    from tests.scenarios.sweeping import Sweeps
+
+MOMENT = datetime(2018, 6, 6, 12, tzinfo=timezone.utc)
+
+
+def document(world: World | Sweeps, backend: Backend | None) -> Parsed:
+    """Write the report of the newest run."""
+    run = world.record
+    secrets, _ = known_secrets(run.record, {}, ["of-the-home"])
+    facts = gather(run, backend, [], hiding(secrets))
+    return Parsed.of(render(facts, MOMENT))
+
+
+def shouts(_: ProgramCall) -> Result:
+    """Print what a page must not take for its own, and secrets."""
+    lines = [
+        "<script>alert(1)</script> \033[31mred\033[0m \0",
+        "token very-secret, of-the-home",
+        "https://x/?sv=1&sig=abc%3D&se=2",
+        "loss 0.5",
+    ]
+    return Result(exit_code=3, stdout="\n".join(lines) + "\n", stderr="bad\n" * 100)
+
+
+def test_what_a_job_wrote_is_text_and_its_secrets_are_hidden(world: World) -> None:
+    world = World(world.home, world.file, {"train 2": shouts})
+    world.run()
+    page = document(world, world.backend)
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script> red \ufffd" in page.text
+    assert "token <hidden>, <hidden>" in page.text
+    assert "https://x/?sv=1&sig=<hidden>&se=2" in page.text
+    assert "very-secret" not in page.text
+    assert "stderr.txt: the last 40 lines" in page.text
+    assert "small: failed" in page.text
+    assert "job train failed, expected succeeded: exit code 3" in page.text
+    assert "not met" in page.text
+
+
+def test_a_run_whose_backend_is_gone_is_told_without_its_files(world: World) -> None:
+    world.run()
+    page = document(world, None)
+    assert "MODEL/2.dnn" in page.text
+    assert "could not be read" in page.text
+
+
+def test_a_scenario_that_is_gone_is_said_to_be(world: World) -> None:
+    world.run()
+    assert known_secrets(world.record.record, {"AZURE_STORAGE_KEY": "given"}, [])[0] == [
+        "",
+        "given",
+        "very-secret",
+    ]
+    world.file.unlink()
+    found, problem = known_secrets(world.record.record, {}, [])
+    assert "very-secret" not in found
+    assert problem
+
+
+def test_a_sweep_has_its_order_and_a_curve_of_each_job(sweeps: Sweeps) -> None:
+    sweeps.begin("rate=0.25,0.5")
+    page = document(sweeps, sweeps.memory)
+    first = sweeps.record.record
+    for name in first.jobs:
+        assert f"Job {name}" in page.text
+        assert f"{name} rate=" in page.text
+    assert "the smallest first" in page.text
+
+
+def test_an_axis_has_round_numbers() -> None:
+    assert ticks(0.0, 1.0, 5) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert ticks(93, 107, 5) == [95, 100, 105]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1.0], [2.0, 2.0], [0.0, 0.0], [1e300, -1e300], [5e-324, 0.0], [1.7e308, -1.7e308], [None, 3.0]],
+)
+def test_any_values_can_be_drawn(values: list[float | None]) -> None:
+    drawn = chart('"<b>"', [DrawnCurve("a <b>", list(enumerate(values, 1)))])
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+    assert "<b>" not in drawn
+
+
+def test_what_has_no_value_is_not_drawn() -> None:
+    assert not chart("loss", [DrawnCurve("a", [(1, None)])])
+
+
+def test_where_a_report_cannot_be_is_said_before_anything_is_read(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(world.home)]
+    assert main([*home, "report"]) == 2
+    assert "there are no runs yet" in capsys.readouterr().err
+    world.run()
+    for target, told in ((tmp_path, "is a folder"), (tmp_path / "no" / "x.html", "there is no folder")):
+        assert main([*home, "report", "last", "-o", str(target)]) == 2
+        assert told in capsys.readouterr().err
+    long = tmp_path / ("x" * 300)
+    assert main([*home, "report", "last", "-o", str(long)]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert not list(tmp_path.glob(".part*"))
