@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.cluster.model import ProvisioningState
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.environment import service_variables
 from batchai_scenario.emulator.launch.layout import JobLayout
-from batchai_scenario.emulator.ui.measured import FILE, MOST_BYTES, read_lines
+from batchai_scenario.emulator.ui.measuring import MeasuredFiles
 from batchai_scenario.emulator.ui.views import (
     cluster_key,
     cluster_summary,
@@ -18,12 +17,16 @@ from batchai_scenario.emulator.ui.views import (
     when,
     with_secrets_named,
 )
+from batchai_scenario.schema.eventfiles import reader_of
 from batchai_scenario.schema.layout import STDOUTERR
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.model import Cluster, Job
     from batchai_scenario.emulator.cluster.window import Window
     from batchai_scenario.emulator.storage.volumes import Volumes
+
+MOST_FILES, MOST_ENTRIES, DEEPEST = 50, 2000, 4
+"""Files of metrics of an output directory that are read; entries and levels of folders that are looked at."""
 
 SETUP = "setup"
 """Stands for the folder of a cluster's setup task where a job's output directories are named."""
@@ -38,6 +41,7 @@ class Details:
     def __init__(self, window: Window, volumes: Volumes) -> None:
         self._window = window
         self._volumes = volumes
+        self._measured = MeasuredFiles()
 
     def job(self, id_: str) -> dict[str, Any]:
         """Tell all about a job."""
@@ -85,14 +89,29 @@ class Details:
         for directory in (
             str(entry["id"]) for entry in self._job(id_).definition.get("outputDirectories") or ()
         ):
-            try:
-                fd = self.open_file(id_, directory, FILE)
-            except ServiceError:
-                continue
-            with os.fdopen(fd, "rb") as file:
-                lines = file.read(MOST_BYTES).splitlines()
-            found += [{**one, "job": directory} for one in read_lines(lines, f"{directory}/{FILE}")]
+            for path in self._metric_files(id_, directory):
+                try:
+                    fd = self.open_file(id_, directory, path)
+                except ServiceError:
+                    continue  # it was removed meanwhile
+                series = self._measured.read(id_, f"{directory}/{path}", path, fd)
+                found += [{**one, "job": directory} for one in series]
         return found
+
+    def _metric_files(self, id_: str, directory: str) -> list[str]:
+        """Find files of metrics in an output directory and the folders in it, a few levels deep."""
+        found: list[str] = []
+        folders, looked = [("", 0)], 0
+        while folders and len(found) < MOST_FILES and looked < MOST_ENTRIES:
+            path, depth = folders.pop(0)
+            for entry in self.files(id_, directory, path):
+                looked += 1
+                below = f"{path}/{entry['name']}".lstrip("/")
+                if entry["directory"] and depth < DEEPEST:
+                    folders.append((below, depth + 1))
+                elif not entry["directory"] and reader_of(below) is not None:
+                    found.append(below)
+        return found[:MOST_FILES]
 
     def open_file(self, id_: str, directory: str, path: str) -> int:
         """Open a file of a job, or of a cluster's setup task (``setup``): a descriptor to be closed."""

@@ -165,7 +165,12 @@ class Page:
         return _json({"files": found})
 
     async def _job_metrics(self, request: Request) -> Response:
-        found = await to_thread.run_sync(self._clusters().metrics, text_of(request, "id"))
+        try:
+            found = await to_thread.run_sync(self._clusters().metrics, text_of(request, "id"))
+        except ServiceError as error:
+            if error.code != "JobNotFound":
+                raise
+            found = []  # it was deleted while a page watched it
         return _json({"series": found})
 
     async def _job_file(self, request: Request) -> Response:

@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.scenarios.record.record import now
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 FILE = "metrics.jsonl"
+MEASURED = "measured"
+"""Folder of what jobs wrote into files of their own: ``<job>.json``, read when the job had ended."""
+
 
 MOST_POINTS = 5000
 """Points of a curve that are given; of more each n-th, and always the last."""
@@ -52,8 +57,32 @@ def read_series(folder: Path) -> list[dict[str, Any]]:
     """Read a run's metrics; empty if none was seen. Lines that are damaged are left out.
 
     Each has ``job``, ``name``, ``unit``, and ``points`` of [step, time, value]: steps count from 1, and the
-    value is None if it was no finite number.
+    value is None if it was no finite number. Those that a job wrote into a file have its name as ``file``.
     """
+    return [*_seen(folder), *_measured(folder)]
+
+
+def keep_measured(folder: Path, job: str, series: Sequence[dict[str, Any]]) -> None:
+    """Keep what a job that ended wrote into files of metrics."""
+    target = folder / MEASURED / f"{job}.json"
+    with suppress(OSError):  # no reason to end a run
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        draft = target.with_name(f".{target.name}.{os.getpid()}")
+        draft.write_text(json.dumps(series), encoding="utf-8")
+        draft.replace(target)
+
+
+def _measured(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for file in sorted((folder / MEASURED).glob("[!.]*.json")):
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            kept = json.loads(file.read_bytes())
+            found += [{**one, "job": file.stem, "points": [list(it) for it in one["points"]]} for one in kept]
+    return found
+
+
+def _seen(folder: Path) -> list[dict[str, Any]]:
+    """Read what was seen in logs."""
     try:
         text = (folder / FILE).read_text(encoding="utf-8", errors="replace")
     except OSError:

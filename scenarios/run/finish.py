@@ -6,8 +6,10 @@ Whoever sees a job's end does this: the process that started the run, or another
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import BackendError, NotFound, ScenarioError, UserError
 from batchai_scenario.scenarios.definition.bodies import directory_ids, image_of, share_folders
@@ -15,10 +17,13 @@ from batchai_scenario.scenarios.definition.expect import check_metrics, check_ou
 from batchai_scenario.scenarios.definition.schema import ExpectSection
 from batchai_scenario.scenarios.record.model import ErrorRecord, OutputRecord, StateRecord
 from batchai_scenario.scenarios.record.record import metrics, now, timings
+from batchai_scenario.scenarios.record.series import keep_measured
 from batchai_scenario.scenarios.report.events import Checked, Finished, Metric, Notice, Output, Saved
 from batchai_scenario.scenarios.report.text import clean
 from batchai_scenario.scenarios.run.files import STANDARD, JobFiles, safe_target
 from batchai_scenario.scenarios.run.follow import is_progress, is_service_log, notices
+from batchai_scenario.schema.eventfiles import reader_of
+from batchai_scenario.schema.measured import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +34,9 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios.record.record import Run
     from batchai_scenario.scenarios.report.events import Event
     from batchai_scenario.scenarios.run.pieces import Piece
+
+MOST_MEASURED = 50
+"""Files of metrics of a job that are read."""
 
 LONGEST_SEARCHED = 1_000_000
 """Bytes of a standard output up to which it is searched for variables."""
@@ -90,6 +98,7 @@ def collect(
         for directory in directory_ids(job.properties)
         for file in files.walk(directory)
     ]
+    keep_measured(run.folder, name, list(_measured(files, job.outputs)))
     for directory, why in files.cut.items():
         job.notices.append(f"output directory {directory} is not listed whole: {why}")
         emit(Notice(name, job.notices[-1]))
@@ -118,6 +127,21 @@ def collect(
     job.reasons = reasons
     run.save(name)
     return reasons
+
+
+def _measured(files: JobFiles, outputs: Iterable[OutputRecord]) -> Iterator[dict[str, Any]]:
+    """Read the files of metrics that a job wrote into its output directories."""
+    of_metrics = (it for it in outputs if it.directory != STANDARD and reader_of(it.path) is not None)
+    for output in islice(of_metrics, MOST_MEASURED):
+        reader, taken = reader_of(output.path), 0
+        with suppress(NotFound):
+            for block in files.read(output.directory, output.path):
+                if reader is None or taken >= MOST_BYTES:
+                    break
+                reader.feed(block[: MOST_BYTES - taken])
+                taken += len(block)
+        if reader is not None:
+            yield from reader.series(f"{output.directory}/{output.path}")
 
 
 def _printed_variables(files: JobFiles, outputs: Iterable[OutputRecord]) -> dict[str, str]:

@@ -47,7 +47,8 @@ def test_every_value_of_a_metric_is_kept_with_its_time(ran: World) -> None:
         5,
     )
     assert newest["metrics"] == {"loss": 0.125, "error": 15}
-    series = {one["name"]: one for one in visitor.api("series", run=newest["id"])["series"]}
+    told = visitor.api("series", run=newest["id"])["series"]
+    series = {one["name"]: one for one in told if not one.get("file")}
     assert [point[2] for point in series["loss"]["points"]] == [0.8, 0.7, 0.6, 0.5, 0.4, None, 0.125]
     assert [point[0] for point in series["loss"]["points"]] == [1, 2, 3, 4, 5, 6, 7]
     assert series["error"]["unit"] == "%"
@@ -60,9 +61,25 @@ def test_every_value_of_a_metric_is_kept_with_its_time(ran: World) -> None:
 def test_a_job_may_write_its_metrics_into_a_file(ran: World) -> None:
     visitor = Visitor(ran.address)
     job = visitor.api("runs")["runs"][0]["jobs"]["train"]["id"]
-    (series,) = visitor.api("job/metrics", id=job)["series"]
-    assert (series["name"], series["file"]) == ("accuracy", "MODEL/metrics.jsonl")
-    assert [point[::2] for point in series["points"]] == [[1, 0.1], [2, 0.2], [3, 0.3], [4, 0.4], [5, 0.5]]
+    for _ in range(2):  # the second time from what was read
+        series = {one["name"]: one for one in visitor.api("job/metrics", id=job)["series"]}
+        assert sorted(series) == ["accuracy", "loss"]
+        lines, events = series["accuracy"], series["loss"]
+        assert lines["file"] == "MODEL/metrics.jsonl"
+        assert [point[::2] for point in lines["points"]] == [[1, 0.1], [2, 0.2], [3, 0.3], [4, 0.4], [5, 0.5]]
+        assert events["file"] == "MODEL/logs/events.out.tfevents.1.vm"
+        assert [point[::2] for point in events["points"]] == [[0, 2], [10, 1], [20, None], [30, 0.5]]
+    assert visitor.api("job/metrics", id=f"{job}-gone") == {"series": []}
+
+
+def test_what_a_job_wrote_outlives_it(ran: World) -> None:
+    visitor = Visitor(ran.address)
+    first = visitor.api("runs")["runs"][1]["id"]  # its job is deleted
+    series = [one for one in visitor.api("series", run=first)["series"] if one.get("file")]
+    assert sorted((one["job"], one["name"], one["file"]) for one in series) == [
+        ("train", "accuracy", "MODEL/metrics.jsonl"),
+        ("train", "loss", "MODEL/logs/events.out.tfevents.1.vm"),
+    ]
 
 
 def test_a_run_is_told_whole_and_two_are_compared(ran: World) -> None:
@@ -105,6 +122,8 @@ def test_a_report_holds_all_of_a_run_and_asks_nobody(ran: World, tmp_path: Path)
         "loss: below 0.5",
         "MODEL/model.bin: 1 file",
         "the key is <hidden>",
+        "train MODEL/metrics.jsonl: first 0.1, lowest 0.1, highest 0.5, last 0.5",
+        "train MODEL/logs/events.out.tfevents.1.vm: first 2, lowest 0.5, highest 2, last 0.5; 1 is no",
     ):
         assert told in page.text, told
     key = OwnCredentials.at(ran.home.credentials)

@@ -1,8 +1,10 @@
-"""A scenario whose job trains for a moment: its loss falls, it writes a file of metrics, once with NaN."""
+"""A scenario whose job trains for a moment: its loss falls, it writes files of metrics, with NaN."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from tests.schema.eventbytes import FLOATS_TEXT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,8 @@ jobs:
     secrets: [{name: KEY, value: hidden of the run}]
     customToolkitSettings:
       commandLine: >-
+        mkdir -p $AZ_BATCHAI_OUTPUT_MODEL/logs;
+        echo FLOATS | base64 -d > $AZ_BATCHAI_OUTPUT_MODEL/logs/events.out.tfevents.1.vm;
         for n in $(seq 1 {{ epochs }}); do
         echo "Epoch $n of {{ epochs }}: loss 0.$((9 - n % 9)) error $((20 - n)) %";
         echo "{\\"step\\": $n, \\"accuracy\\": 0.$n}" >> $AZ_BATCHAI_OUTPUT_MODEL/metrics.jsonl;
@@ -45,5 +49,5 @@ expect:
 def write_scenario(folder: Path) -> Path:
     """Write the scenario into a folder, and give that."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scenario.yaml").write_text(SCENARIO)
+    (folder / "scenario.yaml").write_text(SCENARIO.replace("FLOATS", FLOATS_TEXT))
     return folder

@@ -31,9 +31,19 @@ async function read(key) {
   if (!source || source.done) return;
   const ended = over(source.state);
   try {
-    source.series = (await (source.kind === "run" ? ask("series", { run: source.id }) : ask("job/metrics", { id: source.id }))).series;
+    source.series = source.kind === "run" ? await ofRun(source) : (await ask("job/metrics", { id: source.id })).series;
     source.done = ended;
   } catch { source.done = ended; }
+}
+
+/** A run's own series; until its jobs are over, what they write into files is asked of these. */
+async function ofRun(source) {
+  const found = (await ask("series", { run: source.id })).series, kept = new Set(found.filter((one) => one.file).map((one) => one.job));
+  for (const [name, job] of Object.entries(source.jobs)) {
+    if (kept.has(name) || over(source.state) || !board.jobs.has(job.id)) continue;
+    found.push(...(await ask("job/metrics", { id: job.id })).series.map((one) => ({ ...one, job: name })));
+  }
+  return found;
 }
 
 function choices() {
@@ -63,7 +73,7 @@ function draw() {
       const first = one.points.find((point) => point[1])?.[1], began = first ? Date.parse(first) : NaN;
       const several = Object.keys(source.jobs ?? {}).length > 1;
       const points = one.points.map(([step, at, value]) => [step, at && first ? (Date.parse(at) - began) / 1000 : step, value]);
-      const name = source.kind === "run" ? (several ? `${source.name} ${one.job}` : source.name) : one.file ? `${source.name} ${one.file}` : source.name;
+      const whose = source.kind === "run" && several ? `${source.name} ${one.job}` : source.name, name = one.file ? `${whose} ${one.file}` : whose;
       if (!metrics.has(one.name)) metrics.set(one.name, { unit: one.unit ?? "", curves: [] });
       metrics.get(one.name).curves.push({ name, points });
     }

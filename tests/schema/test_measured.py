@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from batchai_scenario.emulator.ui.measured import MOST_POINTS, read_lines
+from batchai_scenario.schema.measured import MOST_POINTS, LinesReader
 
 
 def points(*lines: str | bytes) -> dict[str, list[list[object]]]:
-    given = [line if isinstance(line, bytes) else line.encode() for line in lines]
-    return {one["name"]: one["points"] for one in read_lines(given, "f")}
+    reader = LinesReader()
+    reader.feed(b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines))
+    return {one["name"]: one["points"] for one in reader.series("f")}
+
+
+def test_a_file_may_be_read_in_any_pieces() -> None:
+    reader = LinesReader()
+    for byte in b'{"loss": 2}\n{"loss": 1}\n{"lo':
+        reader.feed(bytes([byte]))
+    assert [point[2] for point in reader.series("f")[0]["points"]] == [2, 1]
+    reader.feed(b'ss": 0.5}')
+    assert [point[::2] for point in reader.series("f")[0]["points"]] == [[1, 2], [2, 1], [3, 0.5]]
 
 
 def test_numbers_are_metrics_by_their_names_and_steps() -> None:
