@@ -14,6 +14,7 @@ from batchai_scenario.backends.local.interception import REMOVED, found_address,
 
 if TYPE_CHECKING:
     from batchai_scenario.backends.local.backend import open_backend
+    from batchai_scenario.backends.local.boards import BoardState, watch_board
     from batchai_scenario.backends.local.cleaning import gc, reset
     from batchai_scenario.backends.local.control import (
         EmulatorStatus,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
+    "BoardState": "boards",
+    "watch_board": "boards",
     "Damage": "mending",
     "Salvaged": "mending",
     "damages": "mending",
@@ -82,6 +85,7 @@ _PLACES = {
 }
 __all__ = [
     "REMOVED",
+    "BoardState",
     "CannotExecuteError",
     "Damage",
     "Doors",
@@ -116,6 +120,7 @@ __all__ = [
     "stop",
     "toolkit_lacks",
     "toolkits",
+    "watch_board",
 ]
 
 

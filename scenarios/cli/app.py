@@ -37,6 +37,7 @@ COMMANDS = {
     "images": (f"{_HERE}.images:images", "List or build container images that jobs run in."),
     "new": (f"{_HERE}.new:new", "Write a scenario folder to start from, which runs at once."),
     "completion": (f"{_HERE}.completion:completion", "Print the completion for bash, zsh or fish."),
+    "watch": (f"{_HERE}.watch:watch", "Show clusters and jobs of the emulator in the terminal, live."),
     "ui": (f"{_HERE}.ui:ui", "Open the emulator's page in a browser."),
     "emulator": (f"{_HERE}.emulator:emulator", "Serve, look at, stop and clean the emulator of Batch AI."),
 }

@@ -209,7 +209,7 @@ def test_a_cluster_is_resized_with_the_keyboard(tab: Watched, seen: World) -> No
     page.keyboard.press("Enter")
     page.get_by_role("spinbutton", name="Nodes").fill("3")
     page.keyboard.press("Enter")
-    tab.wait("document.querySelectorAll('main .tiles li').length === 3")
+    tab.wait("document.querySelectorAll('main .tiles li').length === 5")
     assert len(seen.ask("GET", CLUSTER)["properties"]["nodeStateCounts"]) > 0
     seen.until(lambda: seen.ask("GET", CLUSTER)["properties"]["currentNodeCount"] == 3)
     assert "set up" in page.get_by_label("Output of the setup task").text_content()
@@ -236,7 +236,7 @@ def test_curves_are_drawn_read_and_saved(tab: Watched, seen: World) -> None:
     page = tab.open(views(seen)["metrics"])
     tab.wait("document.querySelectorAll('.chart')[0]?.querySelectorAll('.curve').length === 3")
     chart = page.locator("section", has=page.get_by_role("heading", name="loss", exact=True))
-    assert chart.locator(".curve").count() == 3  # two runs, and the job's own file
+    assert chart.locator(".curve").count() == 5  # two runs, an event file of each, and the job's own file
     assert "no finite number" in chart.text_content()
     chart.locator(".chart svg").focus()
     page.keyboard.press("ArrowRight")
@@ -244,12 +244,12 @@ def test_curves_are_drawn_read_and_saved(tab: Watched, seen: World) -> None:
     page.get_by_label("Log scale").check()
     page.get_by_label("Over").select_option("time")
     page.get_by_label("Smoothing").fill("0.5")
-    assert chart.locator(".raw").count() == 3
+    assert chart.locator(".raw").count() == 5
     with page.expect_download() as saved:
         page.get_by_label("Save the values of loss").click()
     rows = Path(saved.value.path()).read_text().splitlines()
     assert rows[0] == "curve,step,seconds,loss"
-    assert sum(row.endswith(",nan") for row in rows) == 3
+    assert sum(row.endswith(",nan") for row in rows) == 5
     with page.expect_download() as saved:
         page.get_by_label("Save the picture of loss").click()
     assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")

@@ -29,10 +29,23 @@ def test_the_page_of_an_emulator_that_serves_is_printed(
         assert capsys.readouterr().out == f"{address.page_url}\n"
         assert main(["--home", str(tmp_path), "ui", "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == {"page": address.page_url, "started": False}
+        assert main(["--home", str(tmp_path), "watch"]) == 0
+        assert capsys.readouterr().out == "no clusters yet\n\nno jobs yet\n"
         main(["--home", str(tmp_path), "doctor", "--json"])
         told = {item["what"]: item for item in json.loads(capsys.readouterr().out)["findings"]}
         assert told["emulator"]["remedy"] == "'scenario ui' opens its page"
         assert address.page_token not in json.dumps(told)  # what doctor says is shown to others
+
+
+def test_only_an_emulator_with_clusters_is_watched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--home", str(tmp_path), "watch"]) == 3
+    assert "scenario emulator serve" in capsys.readouterr().err
+    with closing(EmulatorServer(EmulatorSettings(home=tmp_path, only="files"))) as server:
+        server.start()
+        assert main(["--home", str(tmp_path), "watch"]) == 3
+    assert "storage alone" in capsys.readouterr().err
 
 
 def test_an_emulator_is_started_where_none_serves_and_knows_the_runs(tmp_path: Path) -> None:

@@ -72,6 +72,18 @@ def test_a_job_may_write_its_metrics_into_a_file(ran: World) -> None:
     assert visitor.api("job/metrics", id=f"{job}-gone") == {"series": []}
 
 
+def test_the_terminal_watches_what_the_page_shows(ran: World, capsys: pytest.CaptureFixture[str]) -> None:
+    home = ["--home", str(ran.home.root)]
+    assert main([*home, "watch", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(job["name"], job["state"]) for job in told["jobs"]] == [("train", "succeeded")]
+    assert main([*home, "watch", "--once"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["cluster", "allocation", "nodes", "waiting", "trouble"]
+    assert lines[1].split()[1:] == ["steady", "1", "idle"]
+    assert lines[-1].split()[2:] == ["succeeded", "1", *lines[-1].split()[4:-1], "0"]
+
+
 def test_what_a_job_wrote_outlives_it(ran: World) -> None:
     visitor = Visitor(ran.address)
     first = visitor.api("runs")["runs"][1]["id"]  # its job is deleted
