@@ -9,10 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.control import Owner, give_back_command
 from batchai_scenario.emulator.engines.dockerapi import (
     CONTROL,
-    LABEL_TASK,
     Facts,
     answers,
     container_name,
@@ -149,24 +147,6 @@ def run_briefly(
         return code, api.logs(made["Id"]).decode(errors="replace")
     finally:
         api.remove_container(made["Id"], v=True, force=True)
-
-
-def give_back(api: Api, facts: Facts, container: str, owner: Owner) -> bool:
-    """Give files back for a supervisor that was killed before it could; False if the engine would not.
-
-    A short container of the same image does it, with the same mounts: only there are we their owner.
-    """
-    from docker.errors import DockerException
-
-    try:
-        found = api.inspect_container(container)
-        mounts = [Mount(Path(m["Source"]), PurePosixPath(m["Destination"])) for m in found["Mounts"]]
-        marks = {key: value for key, value in found["Config"]["Labels"].items() if key != LABEL_TASK}
-        command = ["/bin/sh", "-c", give_back_command(owner, [mount.target for mount in mounts])]
-        code, _ = run_briefly(api, facts, found["Image"], command, marks=marks, mounts=mounts)
-    except DockerException:
-        return False
-    return code == 0
 
 
 def state_of(api: Api, task_id: str) -> dict[str, Any] | None:

@@ -271,9 +271,22 @@ def is_noted(folder: Path, what: str) -> bool:
     return os.path.lexists(_note(folder, what))
 
 
-def note(folder: Path, what: str) -> None:
+def note(folder: Path, what: str, text: str = "") -> None:
     """Note something of a task, where its job cannot write; it goes with ``drop_control``."""
-    _note(folder, what).touch()
+    if not text:
+        _note(folder, what).touch()
+        return
+    draft = _note(folder, f"{what}-{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(_note(folder, what))
+
+
+def read_noted(folder: Path, what: str) -> str:
+    """Read the text that ``note`` noted; empty if there is none."""
+    try:
+        return _note(folder, what).read_text()
+    except OSError:
+        return ""
 
 
 def ask_to_stop(folder: Path | None) -> None:
@@ -304,6 +317,7 @@ def drop_control(folder: Path) -> None:
                 beneath.remove_path(path)
 
 
-def control_folders(home: Home) -> Iterator[Path]:
-    """Walk the control folders of all nodes of a home."""
-    return (folder for folder in home.nodes.glob("*/*/control/*") if not folder.name.startswith("."))
+def control_folders(home: Home, disk: Path | None = None) -> Iterator[Path]:
+    """Walk the control folders of all nodes of a home, or of the node that has this disk."""
+    found = disk.glob("control/*") if disk else home.nodes.glob("*/*/control/*")
+    return (folder for folder in found if not folder.name.startswith("."))

@@ -17,12 +17,11 @@ from batchai_scenario.emulator.engines.control import (
     Owner,
     ask_to_stop,
     control_folder,
+    control_folders,
     drop_control,
     find_control_folder,
     has_begun,
-    is_noted,
     lost_end,
-    note,
     recorded_end,
 )
 from batchai_scenario.emulator.engines.dockerapi import (
@@ -40,6 +39,7 @@ from batchai_scenario.emulator.engines.dockerapi import (
     unavailable,
 )
 from batchai_scenario.emulator.engines.dockertask import create_for_task
+from batchai_scenario.emulator.engines.giveback import give_back
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
 from batchai_scenario.emulator.engines.gpuways import ways_of, why_none
@@ -165,8 +165,7 @@ class DockerEngine:
         marks = [f"{LABEL_HOME}={root}", f"{LABEL_CLUSTER}={cluster}", f"{LABEL_NODE}={node}"]
         for found in self._containers(marks):
             self._remove(found["Id"], found.get("Labels") or {})
-        disk = self._home.nodes / cluster / node
-        drop_disk(disk)
+        self._drop_disk(self._home.nodes / cluster / node)
         if not any(disks(self._home, cluster)):
             self._networks.drop(cluster)
 
@@ -262,11 +261,12 @@ class DockerEngine:
         recorded = recorded_end(folder) if folder is not None else None
         if recorded is not None:
             return recorded
+        if folder is not None:
+            self._settle(folder)
         if state is None:
             return lost_end(folder, None, f"The engine has no container of task {task_id}.")
         if state["Status"] == "created":
             return lost_end(folder, None, f"The container of task {task_id} was never started.")
-        self._settle(task_id, folder)
         code = int(state.get("ExitCode") or 0)
         reason, ended = containers.lost_reason(state), containers.ended_at(state)
         if folder is None or has_begun(folder):
@@ -274,13 +274,15 @@ class DockerEngine:
         image = self._api.inspect_container(container_name(task_id))["Config"]["Labels"].get(LABEL_IMAGE, "")
         return lost_end(folder, None, reason, ended, problem=failed_starting(image, reason).problem)
 
-    def _settle(self, task_id: str, folder: Path | None) -> None:
-        """Give back the files of a task whose supervisor could not, once."""
-        owner = self._files_owner
-        if owner is None or folder is None or is_noted(folder, "given_back"):
-            return
-        if containers.give_back(self._api, self._facts, container_name(task_id), owner):
-            note(folder, "given_back")
+    def _settle(self, control: Path) -> None:
+        """Give back the files of a task that has ended, if its supervisor could not."""
+        if self._files_owner is not None:
+            give_back(self._api, self._facts, self._home, control, self._files_owner)
+
+    def _drop_disk(self, disk: Path) -> None:
+        for control in control_folders(self._home, disk):
+            self._settle(control)
+        drop_disk(disk)
 
     # E4 ------------------------------------------------------------------------------------------------
 
@@ -316,8 +318,8 @@ class DockerEngine:
             if state is not None and state["Running"]:
                 self.stop(task_id, 0.0)
             folder = find_control_folder(self._home, task_id)
-            if state is not None and folder is not None and recorded_end(folder) is None:
-                self._settle(task_id, folder)
+            if folder is not None:
+                self._settle(folder)
         try:
             self._api.remove_container(container, v=True, force=True)
         except NotFound:
@@ -355,6 +357,6 @@ class DockerEngine:
         for disk in sorted(disks(self._home)):
             if disk.parent.name not in keep and read_note(disk).get("engine") == self.name:
                 with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
-                    drop_disk(disk)
+                    self._drop_disk(disk)
         self._networks.sweep(keep, swept)
         return swept.close()

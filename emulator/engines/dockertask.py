@@ -9,6 +9,7 @@ from batchai_scenario.emulator.engines.control import drop_control, write_contro
 from batchai_scenario.emulator.engines.cuda import cuda_of, too_old
 from batchai_scenario.emulator.engines.dockerapi import labels
 from batchai_scenario.emulator.engines.gang import ready_gang
+from batchai_scenario.emulator.engines.giveback import note_container
 from batchai_scenario.emulator.engines.gpu import decide_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted
 from batchai_scenario.emulator.engines.gpuproofs import prove_gpus
@@ -77,6 +78,7 @@ def create_for_task(
         announce(describe(part, cores))
         environment = {**thread_variables(part), **environment}
     write_control(control, task, environment, owner, "alone")
+    note_container(control, image, task.mounts)
     create_container(
         api,
         home,

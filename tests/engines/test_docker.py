@@ -194,7 +194,7 @@ def test_files_are_given_back_however_the_job_ends(lab_of: Callable[..., Any], a
     assert owners(lab.share) == {NOBODY}
     assert owners(lab.place.disk / "LS_root" / "jobs") == {NOBODY}
 
-    for way in ("stop", "kill", "remove"):
+    for way in ("stop", "kill", "taken", "remove"):
         task = lab.task(f"trap '' TERM; {write} echo up; sleep 300")
         lab.start(task)
         wait_for_output(lab, task)
@@ -203,9 +203,24 @@ def test_files_are_given_back_however_the_job_ends(lab_of: Callable[..., Any], a
         elif way == "kill":
             api.kill(f"scenario-{task.id}", "KILL")
             lab.engine.wait(task.id)
+        elif way == "taken":
+            api.remove_container(f"scenario-{task.id}", force=True)
         lab.engine.remove(task.id)
         assert owners(lab.share) == {NOBODY}, way
         assert owners(lab.place.disk / "LS_root" / "jobs") == {NOBODY}, way
+
+
+def test_files_are_given_back_with_a_node_whose_containers_were_taken(
+    lab_of: Callable[..., Any], api: Any
+) -> None:
+    lab = lab_of("docker", owner=Owner(NOBODY, NOBODY))
+    task = lab.task('echo x > "$AZ_BATCHAI_OUTPUT_OUT/c"; echo up; sleep 300')
+    lab.start(task)
+    wait_for_output(lab, task)
+    api.remove_container(f"scenario-{task.id}", force=True)
+    lab.engine.remove_node(task.cluster, task.node)
+    assert owners(lab.share) == {NOBODY}
+    assert not lab.place.disk.exists()
 
 
 def test_what_a_job_shut_is_open_to_its_owner(lab_of: Callable[..., Any]) -> None:
