@@ -10,7 +10,7 @@ from batchai_scenario.backends.bodies import check
 from batchai_scenario.backends.errors import UserError
 from batchai_scenario.scenarios.definition.bodies import with_user_account
 from batchai_scenario.scenarios.definition.discovery import LIBRARY, find
-from batchai_scenario.scenarios.definition.expect import limits_of
+from batchai_scenario.scenarios.definition.expect import limits_of, metric_values
 from batchai_scenario.training.toolkits.registry import delivered
 
 NAMES = sorted(folder.name for folder in LIBRARY.iterdir())
@@ -66,3 +66,20 @@ def test_keras_runs_in_the_toolkit_of_its_back_end() -> None:
         assert [name for name in delivered().names if name in job] == [settings]
         assert {metric.from_ for metric in resolved.expect["train"].metrics.values()} == {log}
         assert backend in job["containerSettings"]["imageSourceRegistry"]["image"]
+
+
+def test_mnists_loss_and_error_fall_within_an_epoch() -> None:
+    found = find("mnist").resolve({}).expect["train"].metrics
+    lines = (
+        "  epoch 1:  9984 of 60000, loss 1.395333, error 47.671 %",
+        "  epoch 1: 20032 of 60000, loss 0.887273, error 29.697 %",
+        "Epoch 1 of 2: loss 0.298715, error 9.423 %, 60000 samples in 22.1 s",
+        "Test error: 2.10 %",
+    )
+    for metric, values in (
+        ("training_loss", [1.395333, 0.887273, 0.298715]),
+        ("training_error_percent", [47.671, 29.697, 9.423]),
+        ("epoch_seconds", [22.1]),
+        ("test_error_percent", [2.1]),
+    ):
+        assert [value for line in lines for value in metric_values(found[metric].pattern, line)] == values
