@@ -78,7 +78,8 @@ class Screen(Reporter):
 
     # --- what stays at the bottom ----------------------------------------------------------------------
 
-    def _render(self) -> RenderableType:
+    def bottom(self) -> RenderableType:
+        """Draw what stands at the bottom now."""
         with self._lock:
             if self._step is None:
                 return Text("")
@@ -153,7 +154,7 @@ class Screen(Reporter):
     def _show(self) -> None:
         if self._live is None:
             self._live = Live(
-                get_renderable=self._render,
+                get_renderable=self.bottom,
                 console=self._console,
                 auto_refresh=False,
                 transient=True,

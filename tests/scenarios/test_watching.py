@@ -92,7 +92,7 @@ def drawn(*, ascii_only: bool) -> str:
         screen.handle(event)
     console = Console(file=io.StringIO(), width=80)
     with console.capture() as captured:
-        console.print(screen._render())
+        console.print(screen.bottom())
     screen.close()
     return captured.get()
 

@@ -21,7 +21,7 @@ from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.record.book import RecordedRuns
 from tests.lacking import skip_for
 from tests.ui.browsing import Watched, chromium, picture, pictures_folder
-from tests.ui.training import write_scenario
+from tests.ui.training import write_digits, write_scenario
 from tests.ui.world import CLUSTER, SHARE, World
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def test_a_cluster_is_resized_with_the_keyboard(tab: Watched, seen: World) -> No
     page.keyboard.press("Enter")
     page.get_by_role("spinbutton", name="Nodes").fill("3")
     page.keyboard.press("Enter")
-    tab.wait("document.querySelectorAll('main .tiles li').length === 5")
+    tab.wait("document.querySelectorAll('main .tiles li').length === 3")
     assert len(seen.ask("GET", CLUSTER)["properties"]["nodeStateCounts"]) > 0
     seen.until(lambda: seen.ask("GET", CLUSTER)["properties"]["currentNodeCount"] == 3)
     assert "set up" in page.get_by_label("Output of the setup task").text_content()
@@ -234,7 +234,7 @@ def test_files_are_dropped_into_a_share(tab: Watched, seen: World) -> None:
 
 def test_curves_are_drawn_read_and_saved(tab: Watched, seen: World) -> None:
     page = tab.open(views(seen)["metrics"])
-    tab.wait("document.querySelectorAll('.chart')[0]?.querySelectorAll('.curve').length === 3")
+    tab.wait("document.querySelectorAll('.chart')[0]?.querySelectorAll('.curve').length === 5")
     chart = page.locator("section", has=page.get_by_role("heading", name="loss", exact=True))
     assert chart.locator(".curve").count() == 5  # two runs, an event file of each, and the job's own file
     assert "no finite number" in chart.text_content()
@@ -336,6 +336,27 @@ def test_a_thousand_jobs_and_a_hundred_nodes_stay_quick(browser: Any, seen: Worl
     paint = page.evaluate("performance.getEntriesByType('paint').map(one => one.startTime)")
     assert max(paint) < 5000
     tab.context.close()
+
+
+def test_the_page_of_readme_is_drawn(
+    tab: Watched, seen: World, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """'cp build/pictures/page.png docs/pictures/' takes it into README."""
+    scenario = write_digits(tmp_path / "digits")
+    home = ["--home", str(seen.home.root)]
+    for speed in ("6", "11"):
+        run = ["run", str(scenario), "--backend", "local", "--json", "--set", f"speed={speed}"]
+        assert main([*home, *run]) == 0
+    newest, other = (run["id"] for run in RecordedRuns(seen.home.root).runs()[:2])
+    page = tab.open(f"metrics?run={newest}&run={other}")
+    tab.wait("document.querySelectorAll('.curve').length === 4")
+    page.get_by_label("Find").fill("digits")
+    page.wait_for_timeout(300)
+    page.get_by_label("Find").blur()
+    folder = pictures_folder(pytestconfig)
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = {"x": 0, "y": 0, "width": 1280, "height": 690}  # its foot names a folder of this machine
+    page.screenshot(path=str(folder / "page.png"), clip=beside)
 
 
 def crowd() -> dict[str, Any]:

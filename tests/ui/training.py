@@ -51,3 +51,35 @@ def write_scenario(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scenario.yaml").write_text(SCENARIO.replace("FLOATS", FLOATS_TEXT))
     return folder
+
+
+DIGITS = """
+summary: A curve for a picture.
+parameters:
+  speed: {type: integer, default: 8, help: how slowly it falls}
+cluster:
+  vmSize: STANDARD_NC6
+  scaleSettings: {manual: {targetNodeCount: 1}}
+  nodeSetup: {mountVolumes: {azureFileShares: [{share: shared, relativeMountPath: afs}]}}
+jobs:
+  train:
+    nodeCount: 1
+    stdOutErrPathPrefix: $AZ_BATCHAI_MOUNT_ROOT/afs
+    customToolkitSettings:
+      commandLine: >-
+        awk 'BEGIN { for (n = 1; n <= 60; n++)
+        printf "epoch %d: loss %.4f, error %.2f %%\\n", n, 0.05 + 1.9 * exp(-n / {{ speed }}),
+        1.2 + 40 * exp(-n / ({{ speed }} + 2)) }'
+expect:
+  train:
+    metrics:
+      loss: {pattern: 'loss {number}'}
+      error: {pattern: 'error {number} %', unit: '%'}
+"""
+
+
+def write_digits(folder: Path) -> Path:
+    """Write the scenario of README's picture into a folder, and give that."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scenario.yaml").write_text(DIGITS)
+    return folder
