@@ -31,7 +31,7 @@ from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import PurePosixPath
 
     from batchai_scenario.emulator.launch.plan import NodeTask, Step
@@ -70,7 +70,7 @@ def find_control_folder(home: Home, task_id: str) -> Path | None:
 
 
 def write_control(
-    folder: Path, task: NodeTask, environment: Mapping[str, str], owner: Owner | None, scope: Scope
+    folder: Path, task: NodeTask, environment: Mapping[str, str], ending: str, scope: Scope
 ) -> None:
     """Write what the supervisor is told; the folder comes to be in one piece, or not at all.
 
@@ -78,7 +78,8 @@ def write_control(
         folder: the control folder; must not exist.
         task: what is to be done.
         environment: the task's, with what the engine adds.
-        owner: whose the files are to be in the end; None: leave them.
+        ending: what the supervisor runs before it records the end: ``give_back_command``, ``open_command`` or
+            nothing.
         scope: ``alone`` if the task has a PID namespace of its own.
     """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -86,7 +87,7 @@ def write_control(
     draft.mkdir(parents=True, mode=0o700)
     shutil.copyfile(_SUPERVISOR, draft / "supervisor.sh")
     checks = check_mounts(Home(folder.parents[4]).servers, task.mounts)
-    _write(draft / "plan", f"{_plan(task, owner, scope)}{checks}\n")
+    _write(draft / "plan", f"{_plan(task, ending, scope)}{checks}\n")
     seal = secrets.token_hex(16)
     _write(draft / "environment", _environment(environment) + f"unset seal\nseal={seal}\n")
     beneath.remove_path(_note(folder, _SEAL))
@@ -109,10 +110,8 @@ def _environment(values: Mapping[str, str]) -> str:
     return f"environment={shlex.quote(exports)}\n"
 
 
-def _plan(task: NodeTask, owner: Owner | None, scope: Scope) -> str:
+def _plan(task: NodeTask, ending: str, scope: Scope) -> str:
     lines = [
-        f"uid={owner.uid if owner else ''}",
-        f"gid={owner.gid if owner else ''}",
         f"scope={scope}",
         f"working_directory={_quote(task.working_directory)}",
         *_step("preparation", task.preparation),
@@ -126,23 +125,31 @@ def _plan(task: NodeTask, owner: Owner | None, scope: Scope) -> str:
     )
     commands += [f"printf %s {shlex.quote(text)} >{_quote(path)}" for path, text in task.files]
     lines.append("make_directories() {\n    " + " &&\n    ".join(commands or ["$with_signals true"]) + "\n}")
-    lines.append(f"give_back() {{\n    {give_back_command(owner, [m.target for m in task.mounts])}\n}}")
+    lines.append(f"last_of_all() {{\n    {ending or ':'}\n}}")
     return "\n".join(lines) + "\n"
 
 
-def give_back_command(owner: Owner | None, targets: list[PurePosixPath]) -> str:
-    """Give the shell command after which all below ``targets`` is the owner's, who may read and write it.
+def give_back_command(owner: Owner, targets: Sequence[PurePosixPath]) -> str:
+    """Give the shell command after which all below ``targets`` is the owner's, who may read and write it."""
+    chown = f"-exec chown -h {owner.uid}:{owner.gid} {{}} +"
+    return f"{open_command(targets)}; {_found(targets)} ! -user {owner.uid} {chown}"
 
-    On a share that the service mounted, no ``chmod`` shut anything.
+
+def open_command(targets: Sequence[PurePosixPath]) -> str:
+    """Give the shell command after which the owner of each file below ``targets`` may read and write it.
+
+    On a share that the service mounted, no ``chmod`` shut anything. A folder is opened before it is entered.
     """
-    if owner is None:
-        return "true"
-    found = f"find {' '.join(_quote(path) for path in targets)} -xdev"
-    opened = "\\( -type d ! -perm -700 -o -type f ! -perm -600 \\) -exec chmod u+rwX {} +"
+    found = _found(targets)
     return (
-        f"{found} {opened} 2>/dev/null; "
-        f"{found} ! -user {owner.uid} -exec chown -h {owner.uid}:{owner.gid} {{}} +"
+        f"{{ {found} -type d ! -perm -700 -exec chmod u+rwx {{}} \\;; "
+        f"{found} -type f ! -perm -600 -exec chmod u+rw {{}} +; }} 2>/dev/null"
     )
+
+
+def _found(targets: Sequence[PurePosixPath]) -> str:
+    """Begin a walk; a target itself may be a link, where volumes are not mounted."""
+    return f"find -H {' '.join(_quote(path) for path in targets)} -xdev"
 
 
 def _gang(task: NodeTask) -> list[str]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.containers import create_container
-from batchai_scenario.emulator.engines.control import drop_control, write_control
+from batchai_scenario.emulator.engines.control import (
+    drop_control,
+    give_back_command,
+    open_command,
+    write_control,
+)
 from batchai_scenario.emulator.engines.cuda import cuda_of, too_old
 from batchai_scenario.emulator.engines.dockerapi import labels
 from batchai_scenario.emulator.engines.gang import ready_gang
@@ -77,7 +82,7 @@ def create_for_task(
     if part:
         announce(describe(part, cores))
         environment = {**thread_variables(part), **environment}
-    write_control(control, task, environment, owner, "alone")
+    write_control(control, task, environment, _ending(facts, task, owner), "alone")
     note_container(control, image, task.mounts)
     create_container(
         api,
@@ -92,3 +97,10 @@ def create_for_task(
         cores=core_list(part),
         init=init,
     )
+
+
+def _ending(facts: Facts, task: NodeTask, owner: Owner | None) -> str:
+    targets = [mount.target for mount in task.mounts]
+    if owner is not None:
+        return give_back_command(owner, targets)
+    return open_command(targets) if facts.rootless else ""

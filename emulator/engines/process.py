@@ -29,6 +29,7 @@ from batchai_scenario.emulator.engines.control import (
     has_begun,
     lost_end,
     noticed,
+    open_command,
     recorded_end,
     write_control,
 )
@@ -219,7 +220,8 @@ class ProcessEngine:
         disk = folder.parent.parent
         ready_tree(disk, task)
         ready_gang(disk, task)
-        write_control(folder, task, environment, None, "session" if self._no_namespaces else "alone")
+        ending = open_command([mount.target for mount in task.mounts]) if os.geteuid() else ""
+        write_control(folder, task, environment, ending, "session" if self._no_namespaces else "alone")
         if not self._no_namespaces:
             files = host_files(task, read_note(disk))
             layer: list[str] = []

@@ -8,14 +8,14 @@
 # CONTROL/begun and CONTROL/status were written. Needs POSIX sh (dash, bash, busybox) and mkdir. On a small
 # job every program that is started here shows: it starts few.
 #
-# TERM and INT are passed on to the job; USR1 kills it. CONTROL/plan sets: uid, gid (whose the files are to
-# be, empty: leave them), scope (alone: nothing but the task lives in this PID namespace; session),
-# working_directory, preparation*, main*, and the functions check_mounts, make_directories and give_back; for a job of several
-# nodes also door (the folder that they share), address (this node's) and others (how many the master waits for;
+# TERM and INT are passed on to the job; USR1 kills it. CONTROL/plan sets: scope (alone: nothing but the
+# task lives in this PID namespace; session), working_directory, preparation*, main*, and the functions
+# check_mounts, make_directories and last_of_all; for a job of several nodes also door (the folder that they share), address (this node's) and others (how many the master waits for;
 # empty on the others, which serve it until they are stopped).
 
 control=$1
 child= stopping= phase=start
+last_of_all() { :; } # until the plan says more
 exec 2>>"$control/log" || exit 125
 
 # Whatever happens from here on, there is one end.
@@ -23,7 +23,7 @@ finish() { # exit code, ok|stopped|failed
     trap '' TERM INT USR1
     end_everything
     if [ -n "$door" ] && [ -d "$door/keys" ]; then rm -rf "$door/keys"; fi
-    [ -z "$uid" ] || give_back
+    last_of_all
     # One write over room that was taken at the beginning, so it succeeds on a disk that is full by now.
     end="$phase $1 $2 $seal end"
     printf '%s\n' "$end" 1<>"$control/status" || printf '%s\n' "$end" >"$control/status"
@@ -148,7 +148,7 @@ serve() {
 trap 'stop TERM' TERM
 trap 'stop INT' INT
 trap 'stop KILL' USR1
-uid= scope=session groups= environment= seal= door= address= others=
+scope=session groups= environment= seal= door= address= others=
 # shellcheck source=/dev/null
 [ -r "$control/environment" ] && . "$control/environment" && : >"$control/environment" && . "$control/plan" ||
     finish 125 failed

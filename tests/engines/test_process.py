@@ -56,6 +56,14 @@ def test_programs_that_a_node_had_and_this_machine_lacks_are_told(lab: Any, tmp_
     assert [line for line in lab.announced if "lacks" in line] == []
 
 
+def test_what_a_job_shut_is_open_to_its_owner(lab: Any) -> None:
+    make = 'cd "$AZ_BATCHAI_OUTPUT_OUT"; mkdir d; echo x >d/f; ln -s f d/l; '
+    assert lab.run(make + 'chmod 0 d/f d . "$AZ_BATCHAI_MOUNT_ROOT/share"').end.exit_code == 0
+    if os.geteuid():  # root opens what is shut
+        assert [path.read_text() for path in lab.share.rglob("f")] == ["x\n"]
+        assert {path.lstat().st_mode & 0o600 for path in lab.share.rglob("*")} == {0o600}
+
+
 def test_open_mpi_keeps_to_the_loopback_of_nodes_without_a_network(lab: Any) -> None:
     said = lab.run("echo ${OMPI_MCA_btl_tcp_if_include-none} ${OMPI_MCA_pml-none}").text()
     assert said == ("lo ob1\n" if lab.place.address.startswith("127.") else "none none\n")
