@@ -66,7 +66,11 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """All about a run. ``charts``: (metric, unit) -> curves. ``problems``: what is missing, and why."""
+    """All about a run.
+
+    ``charts``: (metric, unit) -> curves, of metrics with more than one value. ``problems``: what is missing,
+    and why.
+    """
 
     record: RunRecord
     state: str
@@ -166,4 +170,4 @@ def _charts(run: Run, names: Sequence[str]) -> dict[tuple[str, str], list[DrawnC
         label = f"{label} {one['file']}" if one.get("file") else label
         points = [(step, value) for step, _, value in one["points"]]
         found.setdefault((one["name"], one["unit"]), []).append(DrawnCurve(label, points))
-    return found
+    return {key: curves for key, curves in found.items() if any(len(curve.points) > 1 for curve in curves)}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
-import batchai_scenario.emulator.ui
+import batchai_scenario
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("backends", "emulator", "scenarios", "schema", "training")
@@ -47,6 +49,34 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+def page_files() -> list[str]:
+    """Name the files of the page and of reports that are no Python, below the package."""
+    package = Path(batchai_scenario.__file__).parent
+    globs = ("ui/static/*", "ui/templates/*")
+    found = [file for one in globs for file in (package / "emulator").glob(one)]
+    found += [package / "scenarios" / "document" / f"document.{kind}" for kind in ("css", "html")]
+    assert len(found) > 15
+    return [str(file.relative_to(package)) for file in found]
+
+
+@pytest.mark.network
+def test_a_source_distribution_has_the_page(tmp_path: Path) -> None:
+    tools, clone = tmp_path / "tools", tmp_path / "clone"
+    install = [sys.executable, "-m", "pip", "install", "-q", "--target", str(tools), "setuptools>=77"]
+    subprocess.run(install, check=True, timeout=240)
+    left = shutil.ignore_patterns(".git", ".tox", ".venv", "build", "*.egg-info", ".*_cache", "__pycache__")
+    shutil.copytree(ROOT, clone, symlinks=True, ignore=left)
+    build = f"from setuptools.build_meta import build_sdist; build_sdist({str(tmp_path)!r})"
+    variables = {**os.environ, "PYTHONPATH": str(tools)}
+    command = [sys.executable, "-c", build]
+    subprocess.run(command, cwd=clone, env=variables, check=True, timeout=240, capture_output=True)
+    (made,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(made) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for file in page_files():
+        assert f"src/batchai_scenario/{file}" in names, file
+
+
 @pytest.mark.network
 def test_one_import_package_is_installed(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
@@ -56,9 +86,8 @@ def test_one_import_package_is_installed(wheel: Path) -> None:
     for room in ROOMS:
         assert any(name.startswith(f"batchai_scenario/{room}/") for name in names), room
     assert "batchai_scenario/training/toolkits/cntk/toolkit.py" in names
-    page = Path(batchai_scenario.emulator.ui.__file__).parent
-    for file in (*page.glob("static/*"), *page.glob("templates/*")):
-        assert f"batchai_scenario/emulator/ui/{file.relative_to(page)}" in names, file.name
+    for file in page_files():
+        assert f"batchai_scenario/{file}" in names, file
     assert "batchai_scenario/emulator/batchai/versions/v2018_05_01/version.py" in names
 
 

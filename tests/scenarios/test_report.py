@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.backends.memory import ProgramCall, Result
+from batchai_scenario.backends.memory import MemoryBackend, ProgramCall, Result
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.document.drawing import DrawnCurve, chart, ticks
 from batchai_scenario.scenarios.document.facts import gather
@@ -80,6 +80,7 @@ def test_a_scenario_that_is_gone_is_said_to_be(world: World) -> None:
 
 
 def test_a_sweep_has_its_order_and_a_curve_of_each_job(sweeps: Sweeps) -> None:
+    sweeps.memory = MemoryBackend({"train": lambda _: Result(stdout="loss 2\nloss 1\n")})
     sweeps.begin("rate=0.25,0.5")
     page = document(sweeps, sweeps.memory)
     first = sweeps.record.record
@@ -87,6 +88,11 @@ def test_a_sweep_has_its_order_and_a_curve_of_each_job(sweeps: Sweeps) -> None:
         assert f"Job {name}" in page.text
         assert f"{name} rate=" in page.text
     assert "the smallest first" in page.text
+
+
+def test_a_metric_with_one_value_is_a_result_and_no_curve(sweeps: Sweeps) -> None:
+    sweeps.begin("rate=0.25,0.5")
+    assert "Curves" not in document(sweeps, sweeps.memory).text
 
 
 def test_an_axis_has_round_numbers() -> None:

@@ -338,6 +338,33 @@ def test_a_thousand_jobs_and_a_hundred_nodes_stay_quick(browser: Any, seen: Worl
     tab.context.close()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1920])
+def test_a_report_opens_alone_and_breaks_no_rule_of_axe(
+    browser: Any, seen: World, *, width: int, theme: str, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    file = tmp_path / "report.html"
+    assert main(["--home", str(seen.home.root), "report", "last", "-o", str(file)]) == 0
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, offline=True)
+    page = context.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    page.on("request", lambda request: told.append(request.url))
+    page.goto(file.as_uri())
+    assert told == [file.as_uri()]
+    assert page.locator("section svg .curve").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    folder = pictures_folder(pytestconfig)
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(folder / f"report-{width}-{theme}.png"), full_page=True)
+    script = axe(pytestconfig.rootpath / "build")
+    if script:
+        found = page.evaluate(f"() => {{ {script}; return axe.run() }}")
+        broken = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]]
+        assert broken == []
+    context.close()
+
+
 def test_the_page_of_readme_is_drawn(
     tab: Watched, seen: World, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
