@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import MachineError, UserError
+from batchai_scenario.backends.offers import nearly
 from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def build_image(
     """
     program = _build_programs().get(name)
     if program is None:
-        known = ", ".join(sorted(_build_programs()))
-        raise UserError(f"no image {name!r} can be built here", field="image", hint=f"known are {known}")
+        hint = nearly(name, _build_programs())
+        raise UserError(f"no image {name!r} can be built here", field="image", hint=hint)
     wanted = tag or image_tag(name)
     last: dict[str, Any] = {}
     command = [sys.executable, str(program), "--tag", wanted]

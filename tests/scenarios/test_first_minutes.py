@@ -95,6 +95,12 @@ def test_names_that_are_nearly_right_leave_no_record(
     assert not list((tmp_path / "home" / "runs").glob("*"))
 
 
+def test_an_image_that_is_nearly_right_gets_a_suggestion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "did you mean 'cntk'?" in said(capsys, tmp_path / "home", "images", "build", "cnkt", code=2)
+
+
 def passed(sieve_options: Mapping[str, object], *lines: tuple[str, str]) -> list[str]:
     """Give the texts that a sieve lets pass, of (file, text)."""
     heard: list[e.Event] = []
