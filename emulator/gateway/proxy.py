@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from batchai_scenario.emulator.clouds import place_of
 from batchai_scenario.emulator.gateway.peers import NOT_YOURS, Peer
+from batchai_scenario.emulator.gateway.reading import is_loopback
 from batchai_scenario.emulator.gateway.tunnel import connect_through
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Interceptor:
     P2. Requests for such a host, and for the address of managed identities, in plain HTTP are answered too;
         also those that say ``POST https://...`` to the proxy instead of CONNECT, as axios did until 1.16.
         Their answers hold https URLs.
-    P3. Everything else is refused with 403 and a text, or let through if ``passthrough``.
+    P3. This machine's own loopback is let through: some clients do not heed ``NO_PROXY`` (Node's ms-rest).
+        Everything else is refused with 403 and a text, or let through if ``passthrough``.
     P4. Nothing is read of what is let through.
     P5. Programs of other users get 401, whatever they ask for.
     P6. No more connections than ``places`` that are not HTTP of ours: the next gets 503.
@@ -80,6 +82,10 @@ class Interceptor:
             task.cancel()
         for transport in tuple(self.open):
             transport.abort()
+
+    def lets_through(self, host: str) -> bool:
+        """Tell if requests for a host that is none of Azure's are passed on."""
+        return self.passthrough or is_loopback(host)
 
     def spawn(self, work: Coroutine[None, None, None]) -> None:
         """Run something that ``close`` ends."""
@@ -152,7 +158,7 @@ class _Door(asyncio.Protocol):
                 _refuse(transport, 400, "Bad Request", text)
             else:
                 self._owner.spawn(_end_tls(self._owner, transport, name))
-        elif self._owner.passthrough:
+        elif self._owner.lets_through(name):
             self._owner.spawn(_tunnel(self._owner, transport, name, int(port), _ESTABLISHED, rest))
         else:
             _refuse_host(transport, target)
@@ -172,7 +178,7 @@ class _Door(asyncio.Protocol):
         elif known:
             scheme: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
             self._answer(transport, scheme, _plain(head, parts) + rest)
-        elif not self._owner.passthrough:
+        elif not self._owner.lets_through(host):
             _refuse_host(transport, parts.netloc)
         elif parts.scheme == "https":
             text = (

@@ -1,4 +1,4 @@
-"""A client in another language: @azure/storage-file-share on Node, at Azure's addresses and path-style."""
+"""Clients in another language: those of Node, old and new, at Azure's addresses and at the emulator's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from tests.clients.conftest import HERE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.clients.conftest import Emulated
@@ -34,17 +35,72 @@ left []
 """
 
 
+LESSON = """\
+group learning
+account Succeeded
+share true
+workspace class
+cluster STANDARD_NC6 succeeded
+unchanged 1
+job succeeded 0
+stdOuterr execution.log ...
+stdOuterr stderr.txt ...
+stdOuterr stdout.txt digits are learnt
+MODEL model.txt model
+refused 400 InvalidPropertyValue
+left false
+"""
+
+BLOBS = """\
+container true
+blob text/plain { drawn: 'byhand' } seven
+listed [ 'digits/seven #7.txt' ]
+"""
+
+NEWEST = f"""\
+group {{ by: 'node' }}
+account Succeeded https://modernpictures.blob.core.windows.net/
+shares [ 'lessons' ]
+{BLOBS}left []
+"""
+
+OWN = "${MSI_ENDPOINT%/MSI/token}"
+
+
 @pytest.fixture(scope="module")
-def program(node_packages: Path) -> str:
-    """The program beside its packages."""
-    shutil.copy(HERE / "node" / "share.mjs", node_packages)
-    return str(node_packages / "share.mjs")
+def program(node_packages: Path) -> Callable[[str], str]:
+    """Give a program beside its packages."""
+
+    def copied(name: str) -> str:
+        return shutil.copy(str(HERE / "node" / name), str(node_packages))
+
+    return copied
 
 
-def test_at_azures_address(emulated: Emulated, program: str) -> None:
-    assert emulated("node", program) == WRITTEN
+def test_files_at_azures_address(emulated: Emulated, program: Callable[[str], str]) -> None:
+    assert emulated("node", program("share.mjs")) == WRITTEN
 
 
-def test_path_style(emulated: Emulated, program: str) -> None:
-    script = 'FILES_URL="${MSI_ENDPOINT%/MSI/token}/$SCENARIO_STORAGE_ACCOUNT" exec node "$0"'
-    assert emulated("sh", "-c", script, program) == WRITTEN.replace("gone 404 ResourceNotFound\n", "")
+def test_files_path_style(emulated: Emulated, program: Callable[[str], str]) -> None:
+    script = f'FILES_URL="{OWN}/$SCENARIO_STORAGE_ACCOUNT" exec node "$0"'
+    written = WRITTEN.replace("gone 404 ResourceNotFound\n", "")
+    assert emulated("sh", "-c", script, program("share.mjs")) == written
+
+
+@pytest.mark.parametrize("where", [(), ("direct",)], ids=["intercepted", "direct"])
+def test_the_quickstart_as_of_2018(
+    emulated: Emulated, program: Callable[[str], str], where: tuple[str, ...]
+) -> None:
+    """Sign-in through axios, which says ``POST https://...`` to a proxy; a region that Batch AI never had."""
+    assert emulated("node", program("batchai.cjs"), *where) == LESSON
+
+
+def test_the_newest_management_clients_set_an_account_up(
+    emulated: Emulated, program: Callable[[str], str]
+) -> None:
+    assert emulated("node", program("newest.mjs")) == NEWEST
+
+
+def test_blobs_path_style(emulated: Emulated, program: Callable[[str], str]) -> None:
+    script = f'exec node "$0" "{OWN}/blob/$SCENARIO_STORAGE_ACCOUNT"'
+    assert emulated("sh", "-c", script, program("newest.mjs")) == BLOBS

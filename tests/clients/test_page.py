@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -57,3 +58,10 @@ def test_each_file_of_tests_on_the_page_is_there() -> None:
         assert (HERE / name).is_file(), name
     run = (HERE / "test_languages.py").read_text()
     assert [one.name for one in (HERE / "languages").iterdir() if one.name not in run] == []
+
+
+def test_the_page_tells_the_versions_of_nodes_clients() -> None:
+    wanted = json.loads((HERE / "node" / "package.json").read_text())["dependencies"]
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    for name, version in wanted.items():
+        assert any(name in row and version in row for row in rows), f"{name} {version}"

@@ -239,6 +239,18 @@ def test_other_hosts_are_refused_with_a_reason(intercepting: Intercepting, targe
     assert target.encode() in body
 
 
+def test_this_machine_itself_is_let_through_for_clients_that_ask_the_proxy_for_it(
+    intercepting: Intercepting, bearer: dict[str, str]
+) -> None:
+    port = intercepting.address.port
+    head = "".join(f"{name}: {value}\r\n" for name, value in bearer.items()) + "Connection: close\r\n\r\n"
+    asked = f"GET {SUBSCRIPTIONS} HTTP/1.1\r\nHost: localhost:{port}\r\n{head}".encode()
+    tunnelled = intercepting.raw(f"CONNECT localhost:{port} HTTP/1.1\r\n\r\n".encode() + asked)
+    assert tunnelled.startswith(b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 ")
+    plain = f"GET http://127.0.0.1:{port}{SUBSCRIPTIONS} HTTP/1.1\r\n{head}".encode()
+    assert intercepting.raw(plain).startswith(b"HTTP/1.1 200 OK")
+
+
 @pytest.mark.parametrize(
     ("data", "status"),
     [
