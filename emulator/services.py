@@ -210,7 +210,9 @@ class _Builder:
             python=self._settings.python,
         )
         held.callback(engines.close)
-        controller = Controller(self._store, self._even, engines, self.volumes, lasting=_LASTING)
+        controller = Controller(
+            self._store, self._even, engines, self.volumes, home=self._home, lasting=_LASTING
+        )
         controller.start()
         held.callback(controller.close)
         return RunningClusters(controller, engines)

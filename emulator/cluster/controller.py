@@ -6,12 +6,14 @@ import copy
 import logging
 from datetime import timedelta
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchai_scenario.emulator.cluster.autoscale import first_size
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.keeping import ResourceRecords
 from batchai_scenario.emulator.cluster.lasting import Unseen
+from batchai_scenario.emulator.cluster.logins import Logins
 from batchai_scenario.emulator.cluster.loop import Loop
 from batchai_scenario.emulator.cluster.making import new_cluster, new_job
 from batchai_scenario.emulator.cluster.model import (
@@ -19,6 +21,7 @@ from batchai_scenario.emulator.cluster.model import (
     ClusterKey,
     Job,
     JobKey,
+    NodeState,
     ProvisioningState,
     RemoteLogin,
 )
@@ -31,11 +34,12 @@ from batchai_scenario.emulator.errors import NothingToTake
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from batchai_scenario.emulator.cluster.model import ExperimentKey, WorkspaceKey
+    from batchai_scenario.emulator.cluster.model import ExperimentKey, Node, WorkspaceKey
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.engines.base import Engine
     from batchai_scenario.emulator.launch.plan import GpuMode
     from batchai_scenario.emulator.state.clock import Clock
+    from batchai_scenario.emulator.state.home import Home
     from batchai_scenario.emulator.state.store import Store
 
 T = TypeVar("T")
@@ -43,7 +47,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 FIRST_PORT = 50000
-"""Port of a cluster's first node (recorded traffic); informational here: nobody listens there."""
+"""Port of a cluster's first node (recorded traffic), where it is free."""
 
 PUBLIC_ADDRESS = "127.0.0.1"
 """The address that all nodes of a cluster share, as they do on the service."""
@@ -68,6 +72,7 @@ class Controller:
         engines: gives an engine by name (may raise EngineUnavailable); ``""`` is the default engine. It
             is called from worker threads.
         shares: turns volumes into folders; called from worker threads too.
+        home: whose nodes people may log in to; None: nobody listens for them.
         lasting: for how long a new job stays queued, and a new or resized cluster resizing, if nobody looks
             (``seen``); zero: no longer than it must.
     """
@@ -79,6 +84,7 @@ class Controller:
         engines: Callable[[str], Engine],
         shares: FileShares,
         *,
+        home: Home | None = None,
         lasting: timedelta = timedelta(0),
     ) -> None:
         self._clock = clock
@@ -90,10 +96,15 @@ class Controller:
         )
         self._room = self._settler.room
         self._emptied: set[str] = set()
+        self._logins: Logins | None = None
+        if home is not None and find_spec("asyncssh") is not None:
+            self._logins = Logins(home, engines, shares, self.get_cluster, self._records.cluster_secrets)
 
     def start(self) -> None:
         """Recover what an earlier emulator left, and begin to work. Returns at once."""
         self._records.load()
+        if self._logins is not None:
+            self._logins.forget_left()
         self._loop.start()
         self._loop.post(self._settler.recover)
 
@@ -104,6 +115,8 @@ class Controller:
 
     def close(self) -> None:
         """Stop working, within a second. Jobs run on; the next ``start`` finds them."""
+        if self._logins is not None:
+            self._logins.close()
         self._loop.close()
         self._room.workers.join(but="wait", timeout=_PATIENCE)
 
@@ -309,17 +322,23 @@ class Controller:
         return empty
 
     def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:
-        """List how one would log in to a cluster's nodes, or to those that run the job.
+        """List how to log in to a cluster's nodes, or to those that run the job.
 
-        As recorded: one public address for all, ports from 50000. Informational: nobody listens there.
+        As recorded: one public address for all, ports from 50000, or any that is free. Who asks opens them.
         """
         found = self.get_cluster(cluster)
-        nodes = () if found is None else found.nodes
+        if found is None:
+            return []
         return [
-            RemoteLogin(node.id, PUBLIC_ADDRESS, FIRST_PORT + number)
-            for number, node in enumerate(nodes)
+            RemoteLogin(node.id, PUBLIC_ADDRESS, self._port(found, node, FIRST_PORT + number))
+            for number, node in enumerate(found.nodes)
             if job is None or node.job == job.id
         ]
+
+    def _port(self, cluster: Cluster, node: Node, preferred: int) -> int:
+        if self._logins is None or node.state is NodeState.LEAVING:
+            return preferred
+        return self._logins.port(cluster, node.id, preferred)
 
     def file_folder(self, job: Job, directory: str) -> tuple[str, str, str] | None:
         """Find (account, share, path in the share) of an output directory id or ``stdouterr``.

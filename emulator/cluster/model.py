@@ -10,7 +10,7 @@ What only the flat API versions (2018-03-01 and older) know stands in the defini
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -213,8 +213,26 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class RemoteLogin:
-    """How one would log in to a node: id, public address, port (50000 + n)."""
+    """How one logs in to a node: id, public address, port (50000 + n where that is free)."""
 
     node: str
     address: str
     port: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoginAccount:
+    """The account of ``userAccountSettings``: its name, and a password or a public key in OpenSSH's form."""
+
+    user: str
+    password: str = field(repr=False)
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginNode:
+    """A node that one may log in to."""
+
+    cluster: ClusterKey
+    guid: str
+    node: str

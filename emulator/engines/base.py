@@ -122,6 +122,39 @@ class Swept:
         return self.removed
 
 
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The terminal of who logs in: its kind (``TERM``), and its size in characters."""
+
+    kind: str
+    columns: int
+    rows: int
+
+
+class Entered(Protocol):
+    """A command that runs on a node. Its methods block; each may be called from a thread of its own."""
+
+    def read(self) -> tuple[int, bytes] | None:
+        """Wait for output: (1 or 2, bytes); None when there will be no more."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Write to its standard input; what nobody reads any more is dropped."""
+        ...
+
+    def close_input(self) -> None:
+        """End its standard input."""
+        ...
+
+    def resize(self, terminal: Terminal) -> None:
+        """Tell it the terminal's new size."""
+        ...
+
+    def end(self) -> int:
+        """End what still runs of it, and give the exit code; after the last ``read`` it ended by itself."""
+        ...
+
+
 class Engine(Protocol):
     """Runs node tasks; holds no state of its own that a restart would lose.
 
@@ -143,6 +176,8 @@ class Engine(Protocol):
         Gives a line for each thing it removed. What cannot be removed does not keep it from the rest.
     E9. ``lacks`` says what ``start`` would have to get first and makes nothing; ``obtain`` gets it. Where
         either raises, ``start`` would have failed.
+    E10. ``enter`` runs a command beside a task that runs, in what that sees, without its variables. None of
+        it outlives the task. A task of ``entering.LOGIN`` gives way when another starts on its node.
     """
 
     name: str
@@ -192,6 +227,10 @@ class Engine(Protocol):
             EngineUnavailable: this machine lacks something; with the remedy.
             EngineError: an image is not to be had.
         """
+        ...
+
+    def enter(self, cluster: str, task_id: str, command: str, terminal: Terminal | None) -> Entered:
+        """Run a command for the node's shell, or a log-in shell if it is empty (E10); EngineError."""
         ...
 
     def sweep(self, keep: frozenset[str]) -> list[str]:

@@ -38,7 +38,9 @@ from batchai_scenario.emulator.engines.dockerapi import (
     translated,
     unavailable,
 )
+from batchai_scenario.emulator.engines.dockerentering import enter_container
 from batchai_scenario.emulator.engines.dockertask import create_for_task
+from batchai_scenario.emulator.engines.entering import beside_no_login
 from batchai_scenario.emulator.engines.giveback import give_back
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from batchai_scenario.emulator.engines.base import Need
+    from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
     from batchai_scenario.emulator.engines.dockerapi import Api, Facts
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.engines.gpuways import GpuWay
@@ -71,7 +73,7 @@ _LAST_WORDS = 5.0
 
 
 class DockerEngine:
-    """An Engine (E1-E8) of containers.
+    """An Engine (E1-E10) of containers.
 
     Args:
         home: whose clusters and tasks these are.
@@ -174,6 +176,10 @@ class DockerEngine:
     @translated()
     def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
         """Start a task's container, made here or by whoever died before starting it (E2)."""
+        with beside_no_login(self, self._home, task):
+            self._start(task, announce)
+
+    def _start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
         from docker.errors import APIError
 
         state = containers.state_of(self._api, task.id)
@@ -235,6 +241,13 @@ class DockerEngine:
 
     def _images(self, progress: Callable[[str, int, int], None] | None = None) -> Images:
         return Images(self._api, self._home, training=self._training, pull=self._pull, progress=progress)
+
+    # E10 -----------------------------------------------------------------------------------------------
+
+    @translated()
+    def enter(self, cluster: str, task_id: str, command: str, terminal: Terminal | None) -> Entered:  # noqa: ARG002 - a container's name says all
+        """Have the engine run it in the task's container (E10)."""
+        return enter_container(self._api, task_id, command, {"HOME": "/root"}, terminal)
 
     def _forget(self, task_id: str) -> None:
         """Leave nothing of a task that could not be started."""

@@ -33,9 +33,8 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
     write_control,
 )
-from batchai_scenario.emulator.engines.environments import (
-    own_environment,
-)
+from batchai_scenario.emulator.engines.entering import beside_no_login, enter_process
+from batchai_scenario.emulator.engines.environments import add_node_python, own_environment
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
@@ -85,14 +84,14 @@ from batchai_scenario.training.toolkits.base import FIRST_PORT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchai_scenario.emulator.engines.base import Need
+    from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
 
 class ProcessEngine:
-    """An Engine (E1-E8) of processes.
+    """An Engine (E1-E10) of processes.
 
     Args:
         home: whose nodes and tasks these are.
@@ -194,7 +193,7 @@ class ProcessEngine:
     def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
         """Start a task's supervisor in a session of its own (E2)."""
         folder = control_folder(self._home, task.cluster, task.node, task.id)
-        with locked(folder.parent / f".{task.id}.lock"):
+        with beside_no_login(self, self._home, task), locked(folder.parent / f".{task.id}.lock"):
             if has_begun(folder) or (folder.exists() and not is_free(folder)):
                 return
             drop_control(folder)
@@ -317,6 +316,27 @@ class ProcessEngine:
         if need.environment_program is not None:
             what = f"environment of toolkit {need.toolkit}"
             run_program(need.environment_program, self._arguments(), what, announce, progress)
+
+    # E10 -----------------------------------------------------------------------------------------------
+
+    def enter(self, cluster: str, task_id: str, command: str, terminal: Terminal | None) -> Entered:
+        """Enter the task's namespaces, where it has some (E10)."""
+        folder = find_control_folder(self._home, task_id)
+        if folder is None or is_free(folder):
+            raise EngineError(Problem("NodeBusy", "What ran on the node has just ended; try again."))
+        disk = folder.parent.parent
+        subnet = str(read_note(disk).get("subnet") or LOOPBACK)
+        values = own_environment(disk / "home", lambda proxy: seen_from_nodes(proxy, subnet))
+        add_node_python(values, disk, lambda _: None)
+        marker = marker_of(self._home, cluster, task_id)
+        return enter_process(
+            marker,
+            command,
+            {**values, MARKER: marker},
+            terminal,
+            namespaces=(folder / "mounts").exists(),
+            network=not subnet.startswith(LOOPBACK),
+        )
 
     # E5, E7, E8 ----------------------------------------------------------------------------------------
 

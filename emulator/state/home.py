@@ -70,6 +70,11 @@ class Home:
         return self.root / "emulator" / "authority"
 
     @property
+    def login_key(self) -> Path:
+        """Key (0600) by which nodes are known to those who log in to them with ssh."""
+        return self.root / "emulator" / "login_host_key"
+
+    @property
     def log(self) -> Path:
         """The emulator's own log; an older part of it beside it, with ``.1`` at its end."""
         return self.root / "emulator" / "emulator.log"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from batchai_scenario.emulator.cluster.model import Cluster, Job
+    from batchai_scenario.emulator.engines.base import Entered
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.launch.plan import NodeTask
 
@@ -148,6 +149,9 @@ class FakeEngine:
 
     def tasks(self) -> list[str]:
         return [*self.running, *self.ends]
+
+    def enter(self, cluster: str, task_id: str, command: str, terminal: object) -> Entered:
+        raise NotImplementedError
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
         return []

@@ -169,6 +169,9 @@ class FolderEngine:
     def tasks(self) -> list[str]:
         return [file.name for file in self.held.iterdir() if "." not in file.name]
 
+    def enter(self, cluster: str, task_id: str, command: str, terminal: object) -> Any:
+        raise NotImplementedError
+
     def sweep(self, keep: frozenset[str]) -> list[str]:
         return []
 
