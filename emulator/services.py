@@ -211,7 +211,13 @@ class _Builder:
         )
         held.callback(engines.close)
         controller = Controller(
-            self._store, self._even, engines, self.volumes, home=self._home, lasting=_LASTING
+            self._store,
+            self._even,
+            engines,
+            self.volumes,
+            home=self._home,
+            is_stranger=_is_stranger,
+            lasting=_LASTING,
         )
         controller.start()
         held.callback(controller.close)
@@ -263,6 +269,16 @@ class _Builder:
             gpus=cast("GpuMode", self._settings.gpus),
             servers=self._servers,
         )
+
+
+def _is_stranger(client: object, server: object) -> bool:
+    from batchai_scenario.emulator.gateway.peers import Peer, Peers
+
+    peers = Peers()
+    try:
+        return peers.between(client, server) is Peer.OTHER
+    finally:
+        peers.close()
 
 
 def _answering(engine: Engine) -> str:

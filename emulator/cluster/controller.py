@@ -73,6 +73,7 @@ class Controller:
             is called from worker threads.
         shares: turns volumes into folders; called from worker threads too.
         home: whose nodes people may log in to; None: nobody listens for them.
+        is_stranger: whether a program of another user is at the other end of a connection, by its two ends.
         lasting: for how long a new job stays queued, and a new or resized cluster resizing, if nobody looks
             (``seen``); zero: no longer than it must.
     """
@@ -85,6 +86,7 @@ class Controller:
         shares: FileShares,
         *,
         home: Home | None = None,
+        is_stranger: Callable[[object, object], bool] = lambda *_: False,
         lasting: timedelta = timedelta(0),
     ) -> None:
         self._clock = clock
@@ -98,7 +100,9 @@ class Controller:
         self._emptied: set[str] = set()
         self._logins: Logins | None = None
         if home is not None and find_spec("asyncssh") is not None:
-            self._logins = Logins(home, engines, shares, self.get_cluster, self._records.cluster_secrets)
+            self._logins = Logins(
+                home, engines, shares, self.get_cluster, self._records.cluster_secrets, is_stranger
+            )
 
     def start(self) -> None:
         """Recover what an earlier emulator left, and begin to work. Returns at once."""

@@ -17,7 +17,7 @@ from uuid import uuid4
 from batchai_scenario.emulator.cluster.model import LoginAccount, LoginNode, NodeState
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.engines.base import Need
-from batchai_scenario.emulator.engines.entering import LOGIN, running_tasks
+from batchai_scenario.emulator.engines.entering import BUSY, LOGIN, running_tasks
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import mount_root
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.base import Engine, Entered, Terminal
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
+
+_TRIES, _MOMENT = 100, 0.1
 
 _HOLD = "while sleep 3600; do :; done"
 
@@ -50,16 +52,19 @@ class Logins:
         shares: turns volumes into folders.
         cluster: reads a cluster as it is now; None if it is gone.
         secrets: opens a cluster's secrets.
+        is_stranger: whether a program of another user is at the other end of a connection, by its two ends.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what it stands between
         self,
         home: Home,
         engines: Callable[[str], Engine],
         shares: FileShares,
         cluster: Callable[[ClusterKey], Cluster | None],
         secrets: Callable[[ClusterKey], Mapping[str, str]],
+        is_stranger: Callable[[object, object], bool],
     ) -> None:
+        self._is_stranger = is_stranger
         self._home = home
         self._engines = engines
         self._shares = shares
@@ -84,7 +89,9 @@ class Logins:
             if self._is_closed:
                 return preferred
             if self._door is None:
-                self._door = SshDoor(self._home.login_key, self.enter, self.leave, self.is_there)
+                self._door = SshDoor(
+                    self._home.login_key, self.enter, self.leave, self.is_there, self._is_stranger
+                )
             return self._door.open(where, account, preferred)
 
     def close(self) -> None:
@@ -126,17 +133,35 @@ class Logins:
         with holder.lock:
             holder.sessions += 1
             try:
-                tasks = running_tasks(self._home, where.guid, where.node)
-                for task in tasks:
-                    if not task.startswith(LOGIN):
-                        return engine.enter(where.guid, task, command, terminal)
-                if holder.task not in tasks:
-                    self._drop(engine, holder)
-                    self._hold(engine, holder, found, where.node)
-                return engine.enter(where.guid, holder.task, command, terminal)
+                return self._enter_when_ready(engine, holder, found, where, command, terminal)
             except BaseException:
                 self._left(engine, holder)
                 raise
+
+    def _enter_when_ready(  # noqa: PLR0917 - enter's own
+        self,
+        engine: Engine,
+        holder: _Holder,
+        cluster: Cluster,
+        where: LoginNode,
+        command: str,
+        terminal: Terminal | None,
+    ) -> Entered:
+        """Enter a node; between two of its tasks wait for a moment."""
+        moment = threading.Event()
+        for tries in range(_TRIES, -1, -1):
+            try:
+                tasks = running_tasks(self._home, where.guid, where.node)
+                task = next((task for task in tasks if not task.startswith(LOGIN)), holder.task)
+                if task not in tasks:
+                    self._drop(engine, holder)
+                    task = self._hold(engine, holder, cluster, where.node)
+                return engine.enter(where.guid, task, command, terminal)
+            except EngineError as error:
+                if error.problem.code != BUSY or not tries:
+                    raise
+            moment.wait(_MOMENT)
+        raise AssertionError("the last try raises")
 
     def leave(self, where: LoginNode) -> None:
         """End what held the node's view open, if this was its last session."""
@@ -155,22 +180,23 @@ class Logins:
             engine.stop(task, 0.0)
             engine.remove(task)
 
-    def _hold(self, engine: Engine, holder: _Holder, cluster: Cluster, node: str) -> None:
+    def _hold(self, engine: Engine, holder: _Holder, cluster: Cluster, node: str) -> str:
         task = self._plan(engine, cluster, node)
         need = Need(task.toolkit, task.environment_program, task.image, task.node_image)
         engine.obtain(need, lambda _: None, lambda *_: None)
         engine.start(task, lambda _: None)
         holder.task = task.id
         self._await(task)
+        return task.id
 
     def _await(self, task: NodeTask) -> None:
         """Wait until a task that was started is seen to run."""
-        began = threading.Event()
-        for _ in range(200):
+        moment = threading.Event()
+        for _ in range(_TRIES):
             if task.id in running_tasks(self._home, task.cluster, task.node):
                 return
-            began.wait(0.05)
-        raise EngineError(Problem("NodeBusy", f"Node {task.node} did not answer in time."))
+            moment.wait(_MOMENT)
+        raise EngineError(Problem(BUSY, f"Node {task.node} did not answer in time."))
 
     def _plan(self, engine: Engine, cluster: Cluster, node: str) -> NodeTask:
         from batchai_scenario.emulator.launch.setup import plan_setup

@@ -51,7 +51,10 @@ class _Visitor(asyncssh.SSHServer):
         account: LoginAccount,
         connections: set[asyncssh.SSHServerConnection],
         is_there: Callable[[], bool],
+        is_stranger: Callable[[object, object], bool],
     ) -> None:
+        self._strangers = is_stranger
+        self._is_stranger = True
         self._account = account
         self._connections = connections
         self._is_there = is_there
@@ -60,6 +63,8 @@ class _Visitor(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         self._connections.add(conn)
+        ends = conn.get_extra_info("peername"), conn.get_extra_info("sockname")
+        self._is_stranger = self._strangers(*ends)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's
         if self._connection is not None:
@@ -77,7 +82,7 @@ class _Visitor(asyncssh.SSHServer):
             hmac.compare_digest(*pair)
             for pair in zip(ours, (username.encode(), password.encode()), strict=True)
         ]
-        return all(same) and bool(self._account.password) and self._is_there()
+        return all(same) and bool(self._account.password) and self._lets_in()
 
     def public_key_auth_supported(self) -> bool:
         return bool(self._account.key)
@@ -87,7 +92,10 @@ class _Visitor(asyncssh.SSHServer):
             known = asyncssh.import_public_key(self._account.key)
         except asyncssh.KeyImportError:
             return False
-        return username == self._account.user and key == known and self._is_there()
+        return username == self._account.user and key == known and self._lets_in()
+
+    def _lets_in(self) -> bool:
+        return not self._is_stranger and self._is_there()
 
 
 class SshDoor:
@@ -98,6 +106,7 @@ class SshDoor:
         enter: begins a command on a node.
         leave: is called when what was begun has ended.
         is_there: whether a node is to be listened for; looked at again and again.
+        is_stranger: whether a program of another user is at the other end of a connection, by its two ends.
     """
 
     def __init__(
@@ -106,7 +115,9 @@ class SshDoor:
         enter: Callable[[LoginNode, str, Terminal | None], Entered],
         leave: Callable[[LoginNode], None],
         is_there: Callable[[LoginNode], bool],
+        is_stranger: Callable[[object, object], bool],
     ) -> None:
+        self._is_stranger = is_stranger
         self._key_file = key_file
         self._enter = enter
         self._leave = leave
@@ -146,7 +157,7 @@ class SshDoor:
         connections: set[asyncssh.SSHServerConnection] = set()
         listen = partial(
             asyncssh.create_server,
-            lambda: _Visitor(account, connections, lambda: self._is_there(where)),
+            lambda: _Visitor(account, connections, lambda: self._is_there(where), self._is_stranger),
             _LOOPBACK,
             server_host_keys=[self._key],
             process_factory=partial(self._serve, where),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -164,14 +165,24 @@ def is_orphan(found: Mapping[str, str], home: Home, keep: frozenset[str]) -> boo
     """Tell from labels whether a thing belongs to nobody.
 
     It does if it is of this home and its cluster is not kept, or if its home folder is gone. Whether a
-    folder is gone can only be said on the host that made it: engines are shared between containers.
+    folder is gone can only be said on the host that made it, by who may look: engines are shared between
+    containers, and between users whose homes are closed to others.
     """
     owner = found.get(LABEL_HOME)
     if not owner:
         return False
     if owner == str(home.root.resolve()):
         return found.get(LABEL_CLUSTER) not in keep
-    return found.get(LABEL_HOST) == socket.gethostname() and not os.path.isdir(owner)  # noqa: PTH112 - a label may be anything
+    return found.get(LABEL_HOST) == socket.gethostname() and _is_gone(owner)
+
+
+def _is_gone(folder: str) -> bool:
+    try:
+        return not stat.S_ISDIR(os.stat(folder).st_mode)  # noqa: PTH116 - a label may be anything
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False  # it is not for us to see
 
 
 def container_name(task_id: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from batchai_scenario.emulator.engines.dockerapi import container_name, explain
-from batchai_scenario.emulator.engines.entering import MARK, SHELL
+from batchai_scenario.emulator.engines.entering import BUSY, MARK, SHELL
 from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def enter_container(
         )
         opened = api.exec_start(made["Id"], tty=terminal is not None, socket=True)
     except APIError as error:
-        raise EngineError(Problem("NodeBusy", f"The node cannot be entered: {explain(error)}")) from error
+        raise EngineError(Problem(BUSY, f"The node cannot be entered: {explain(error)}")) from error
     entered = _Exec(api, container_name(task_id), made["Id"], opened, mark, is_terminal=terminal is not None)
     if terminal is not None:
         entered.resize(terminal)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.state.home import Home
 
 LOGIN = "login-"
+BUSY = "NodeBusy"
+"""Code of an error that says that a node cannot be entered at this moment."""
+
 MARK = "SCENARIO_LOGIN"
 """Variable that tells the processes of one session from those of others."""
 
@@ -63,9 +66,10 @@ def beside_no_login(engine: Engine, home: Home, task: NodeTask) -> Iterator[None
         yield
         return
     with locked(control / ".starting"):
-        others = [folder.name for folder in control.glob("[!.]*") if folder.name != task.id]
-        if others and task.id.startswith(LOGIN):
-            raise EngineError(Problem("NodeBusy", f"Node {task.node} is about to run something; try again."))
+        beside = [folder for folder in control.glob("[!.]*") if folder.name != task.id]
+        others = [folder.name for folder in beside]
+        if task.id.startswith(LOGIN) and any(recorded_end(folder) is None for folder in beside):
+            raise EngineError(Problem(BUSY, f"Node {task.node} is about to run something; try again."))
         for name in others:
             if name.startswith(LOGIN):
                 engine.stop(name, 0.0)
@@ -97,7 +101,7 @@ def enter_process(
     """
     found = marked(marker)
     if not found:
-        raise EngineError(Problem("NodeBusy", "What ran on the node has just ended; try again."))
+        raise EngineError(Problem(BUSY, "What ran on the node has just ended; try again."))
     first = min(found, key=lambda process: (process.started, process.pid)).pid
     words = _enter(first, network=network) if namespaces else []
     with suppress(OSError):

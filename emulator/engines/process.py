@@ -33,7 +33,7 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
     write_control,
 )
-from batchai_scenario.emulator.engines.entering import beside_no_login, enter_process
+from batchai_scenario.emulator.engines.entering import BUSY, beside_no_login, enter_process
 from batchai_scenario.emulator.engines.environments import add_node_python, own_environment
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import machine_gpus
@@ -323,7 +323,7 @@ class ProcessEngine:
         """Enter the task's namespaces, where it has some (E10)."""
         folder = find_control_folder(self._home, task_id)
         if folder is None or is_free(folder):
-            raise EngineError(Problem("NodeBusy", "What ran on the node has just ended; try again."))
+            raise EngineError(Problem(BUSY, "What ran on the node has just ended; try again."))
         disk = folder.parent.parent
         subnet = str(read_note(disk).get("subnet") or LOOPBACK)
         values = own_environment(disk / "home", lambda proxy: seen_from_nodes(proxy, subnet))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.emulator.engines.base import EngineInfo
+from batchai_scenario.emulator.engines.base import EngineInfo, Terminal
+from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
 
 if TYPE_CHECKING:
@@ -300,3 +301,29 @@ def test_an_engine_describes_itself(lab: Any) -> None:
     assert isinstance(info, EngineInfo)
     assert info.name == lab.engine.name
     assert info.mount_root
+
+
+def test_a_command_enters_beside_a_task_and_ends_with_it(lab: Any) -> None:
+    task = lab.task("until [ -e $AZ_BATCHAI_OUTPUT_OUT/go ]; do sleep 0.1; done", secrets={"TOKEN": "hidden"})
+    lab.start(task)
+    until((lab.logs(task) / "stdout.txt").exists)
+    script = 'cat; echo "[$TOKEN]" >&2; exit 4'
+    entered = lab.engine.enter(lab.cluster, task.id, script, None)
+    entered.write(b"typed")
+    entered.close_input()
+    said = {1: b"", 2: b""}
+    while (got := entered.read()) is not None:
+        said[got[0]] += got[1]
+    assert (entered.end(), said) == (4, {1: b"typed", 2: b"[]\n"})
+
+    ended = lab.engine.enter(lab.cluster, task.id, "echo here; sleep 600", None)
+    assert ended.read() == (1, b"here\n")
+    broken = lab.engine.enter(lab.cluster, task.id, "echo here; sleep 600", Terminal("dumb", 80, 24))
+    assert broken.read() == (1, b"here\r\n")
+    assert broken.end() == 137
+    lab.engine.stop(task.id, 0.0)
+    assert ended.read() is None
+    assert ended.end() != 0
+    with pytest.raises(EngineError):
+        lab.engine.enter(lab.cluster, task.id, "true", None)
+    lab.finish(task)

@@ -1,0 +1,79 @@
+"""The server that people log in to nodes with, on nodes that are not there."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NoReturn
+
+import asyncssh
+import pytest
+
+from batchai_scenario.emulator.cluster.model import ClusterKey, LoginAccount, LoginNode
+from batchai_scenario.emulator.cluster.sshdoor import SshDoor
+from batchai_scenario.emulator.errors import EngineError, Problem
+from tests.cluster.conftest import WORKSPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+NODE = LoginNode(ClusterKey(WORKSPACE, "c"), "guid", "tvm-1")
+ACCOUNT = LoginAccount("visitor", "let-me-in-1", "")
+
+
+def _busy(*_: object) -> NoReturn:
+    raise EngineError(Problem("NodeBusy", "Node tvm-1 is busy."))
+
+
+@pytest.fixture
+def doors(tmp_path: Path) -> Iterator[Callable[..., SshDoor]]:
+    made: list[SshDoor] = []
+
+    def make(*, is_there: bool = True, is_stranger: bool = False) -> SshDoor:
+        key = tmp_path / "key"
+        made.append(SshDoor(key, _busy, print, lambda _: is_there, lambda *_: is_stranger))
+        return made[-1]
+
+    yield make
+    for door in made:
+        door.close()
+
+
+def log_in(port: int, user: str, password: str) -> tuple[int | None, str]:
+    async def run() -> tuple[int | None, str]:
+        known = {"password": password, "client_keys": None, "known_hosts": None, "config": None}
+        async with asyncssh.connect("127.0.0.1", port, username=user, **known) as connection:
+            said = await connection.run("true")
+            return said.exit_status, str(said.stderr)
+
+    return asyncio.run(run())
+
+
+def test_a_node_that_cannot_be_entered_says_why(doors: Callable[..., SshDoor], tmp_path: Path) -> None:
+    port = doors().open(NODE, ACCOUNT, 0)
+    assert log_in(port, "visitor", "let-me-in-1") == (255, "Node tvm-1 is busy.\n")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "options"),
+    [
+        ("visitor", "let-me-in-2", {}),
+        ("visitor", "", {}),
+        ("root", "let-me-in-1", {}),
+        ("visitor", "let-me-in-1", {"is_stranger": True}),
+    ],
+)
+def test_others_are_not_let_in(
+    user: str, password: str, options: dict[str, bool], doors: Callable[..., SshDoor]
+) -> None:
+    port = doors(**options).open(NODE, ACCOUNT, 0)
+    with pytest.raises(asyncssh.PermissionDenied):
+        log_in(port, user, password)
+
+
+def test_a_port_that_is_taken_is_not_fought_for(doors: Callable[..., SshDoor]) -> None:
+    first = doors()
+    port = first.open(NODE, ACCOUNT, 0)
+    assert first.open(NODE, ACCOUNT, 0) == port
+    assert doors().open(NODE, ACCOUNT, port) not in (0, port)
