@@ -102,13 +102,17 @@ class _Exec:
     def end(self) -> int:
         from docker.errors import DockerException
 
-        with self._ending, suppress(DockerException, OSError):
-            if not self._is_over:
-                kill = ["/bin/sh", "-c", _KILL, "kill", f"{MARK}={self._mark}"]
-                self._api.exec_start(self._api.exec_create(self._container, kill)["Id"])
-            code = self._api.exec_inspect(self._id).get("ExitCode")
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._opened.close()
-            return _GONE if code is None else int(code)
-        return _GONE
+        with self._ending:
+            try:
+                if not self._is_over:
+                    kill = ["/bin/sh", "-c", _KILL, "kill", f"{MARK}={self._mark}"]
+                    self._api.exec_start(self._api.exec_create(self._container, kill)["Id"])
+                code = self._api.exec_inspect(self._id).get("ExitCode")
+            except (DockerException, OSError):  # its container has gone
+                code = None
+            finally:
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                self._opened.close()
+                self._socket.close()
+        return _GONE if code is None else int(code)
