@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ENGINE, NAMESPACES, ROOT, PYTHONS, NODE = "Docker engine", "namespaces", "root", "old Pythons", "Node"
-MOUNTS = "mounts"
+MOUNTS, SLURM = "mounts", "Slurm"
 
 _REASON = re.compile(r"lacks (?P<cause>[^:]+): ")
 
