@@ -1,4 +1,4 @@
-"""Which properties a cluster, a file server or a job may carry by the published descriptions, toolkits aside.
+"""Which properties a cluster, a file server or a job may carry by the published descriptions.
 
 ``python -m tests.spec.properties FOLDER > tests/spec/properties.txt`` keeps their names, for where nobody has
 the descriptions.
@@ -15,7 +15,8 @@ from batchai_scenario.emulator.batchai.versions.v2017_09_01_preview import model
 from batchai_scenario.emulator.batchai.versions.v2018_03_01 import models as march
 from batchai_scenario.schema.clusters import ClusterCreate
 from batchai_scenario.schema.fileservers import FileServerCreate
-from batchai_scenario.schema.jobs import JobCreate
+from batchai_scenario.schema.jobs import JobCreate, with_toolkits
+from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,10 +33,6 @@ MODELS: dict[str, dict[str, type[Body]]] = {
     "2018-03-01": {"Cluster": march.MarchCluster, "FileServer": march.FlatFileServer, "Job": march.MarchJob},
     "2018-05-01": {"Cluster": ClusterCreate, "FileServer": FileServerCreate, "Job": JobCreate},
 }
-_TOOLKITS = frozenset(
-    f"{name}Settings"
-    for name in ("cntk", "pyTorch", "tensorFlow", "caffe", "caffe2", "chainer", "customToolkit", "customMpi")
-) | {"horovodSettings"}
 
 
 def _inside(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -58,7 +55,7 @@ def paths(schema: Mapping[str, Any], root: Mapping[str, Any], prefix: str = "") 
     """List the properties that a body of a schema may carry, each by its path."""
     for mark, found in _inside(schema, root):
         for name, inner in found["properties"].items():
-            if inner.get("readOnly") or name in _TOOLKITS:
+            if inner.get("readOnly"):
                 continue
             path = f"{prefix}{mark}.{name}".lstrip(".")
             yield path
@@ -78,7 +75,8 @@ def described(folder: Path) -> list[str]:
 
 def known(version: str, kind: str) -> set[str]:
     """Give the paths that are read in an API version."""
-    root = MODELS[version][kind].model_json_schema()
+    model = MODELS[version][kind]
+    root = (with_toolkits(model, delivered()) if kind == "Job" else model).model_json_schema()
     return set(paths(root, root))
 
 
