@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,19 @@ def lab(host: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]
     engine.close()
 
 
-def test_nodes_have_gpus_of_their_own_by_cdi(lab: Lab) -> None:
+def created(host: str) -> int:
+    """Count the containers that the engine has made since it was started."""
+    import docker
+
+    client = docker.DockerClient(host)
+    try:
+        wanted = {"type": "container", "event": "create"}
+        return len(list(client.events(since=1, until=int(time.time()) + 1, filters=wanted, decode=True)))
+    finally:
+        client.close()
+
+
+def test_nodes_have_gpus_of_their_own_by_cdi(lab: Lab, host: str) -> None:
     info = lab.engine.info()
     assert (info.gpus, info.gpu_note) == (True, "0, 1 by CDI")
     assert lab.run(SEEN, gpus="required").text() == "nvidia0\n1,0,0\n"
@@ -74,6 +87,9 @@ def test_nodes_have_gpus_of_their_own_by_cdi(lab: Lab) -> None:
     assert "CUDA 8.0 knows GPUs up to compute capability 6.2, and Made-up 0 has 9.0" in told
     (proof,) = (lab.home.cache / "gpus").iterdir()
     assert "GPU-made-up-0" in proof.read_text()
+    made = created(host)
+    assert lab.run(SEEN, gpus="required").text() == "nvidia0\n1,0,0\n"
+    assert created(host) == made + 1, "once proven, a job makes no container but its own"
 
     lab.place = lab.engine.place_node("gpus", "n2", GpuWish("auto", "STANDARD_NC6"))
     assert lab.run(SEEN, gpus="auto").text() == "nvidia1\n1,0,0\n", "CUDA counts a container's GPUs from 0"
