@@ -65,7 +65,7 @@ def beside_no_login(engine: Engine, home: Home, task: NodeTask) -> Iterator[None
     if not control.is_dir():
         yield
         return
-    with locked(control / ".starting"):
+    with locked(control.with_name(".starting")):
         beside = [folder for folder in control.glob("[!.]*") if folder.name != task.id]
         others = [folder.name for folder in beside]
         if task.id.startswith(LOGIN) and any(recorded_end(folder) is None for folder in beside):

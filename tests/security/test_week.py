@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tests.cluster.conftest import World
 
 HOURS = 7 * 24
+_KEPT_DAYS = 3
 BASE = "http://127.0.0.1:8888"
 RESOURCE = "https://management.core.windows.net/"
 FINAL = {
@@ -133,6 +135,14 @@ class Week:
         assert len([copy for copy in copies(self.world.home) if copy.why == DAY]) <= 4
         assert self.world.store.list("job", EXPERIMENT.id) or not self.jobs
 
+    def used(self) -> Used:
+        """Say what the process holds while no copy is due or being made."""
+        home, clock = self.world.home, self.world.clock
+        a_day_ago = clock.now() - timedelta(days=1)
+        self.world.until(lambda: copies(home)[0].made > a_day_ago)
+        self.world.until(lambda: len(list(home.copies.iterdir())) == len(copies(home)) <= _KEPT_DAYS)
+        return Used.now()
+
 
 def live(folder: Path, kept: Connection) -> None:
     """Live through the week, in a process of its own, and say what was held after two days and at the end."""
@@ -151,8 +161,8 @@ def live(folder: Path, kept: Connection) -> None:
             world.engine.stops.clear()
             world.shares.keys.clear()
             if hour == 2 * 24:
-                kept.send(Used.now())
-        kept.send(Used.now())
+                kept.send(week.used())
+        kept.send(week.used())
     assert [copy.why for copy in copies(world.home)] == [STOP, *[DAY] * 3]
     assert len(list(world.home.copies.iterdir())) == 4
 
