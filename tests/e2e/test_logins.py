@@ -118,10 +118,13 @@ def test_one_logs_in_to_idle_nodes_and_beside_jobs(world: World) -> None:
 
     said = world.run(ports[1], 'cat; echo "$AZ_BATCHAI_JOB_NAME" >&2; exit 7', input="typed\n")
     assert (said.exit_status, said.stdout, said.stderr) == (7, "typed\n", "\n")
-    mine = "/mnt/batch/tasks/shared/LS_root/mounts/files"
-    job = world.submit("held", f"echo ours >{mine}/seen; until [ -e {mine}/go ]; do sleep 0.1; done; exit 3")
+    wait = 'cd "$AZ_BATCHAI_MOUNT_ROOT/files"; pwd -P >seen; until [ -e go ]; do sleep 0.1; done; exit 3'
+    job = world.submit("held", wait)
     world.until(lambda: world.backend.get_cluster(PLACE, "login").nodes.get("running") == 1)
-    world.until(lambda: "ours" in str(world.run(ports[0], f"cat {mine}/seen").stdout))
+    (share,) = world.home.glob("storage/*/login")
+    world.until(lambda: (share / "seen").exists() and (share / "seen").read_text().endswith("\n"))
+    mine = (share / "seen").read_text().strip()  # where the job sees the share, so does who logs in
+    world.until(lambda: mine in str(world.run(ports[0], f"cat {mine}/seen").stdout))
     shell = world.run(ports[0], None, term_type="dumb", input=f"tty && echo $((40 + 2)) >{mine}/go\nexit\n")
     assert "/dev/" in str(shell.stdout)
     world.until(lambda: world.backend.get_job(job).state.final)

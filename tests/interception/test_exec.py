@@ -228,7 +228,7 @@ def test_credentials_that_cannot_be_read_are_refused_without_showing_them(
 
 
 def test_other_hosts_are_let_through_on_demand_only(command: Command, tmp_path: Path) -> None:
-    """A server of ours at a name that a proxy must resolve: refused, and then let through."""
+    """A server at a name that is not known to be this machine's own: let through, and else refused."""
     (tmp_path / "page.txt").write_text("from elsewhere")
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"],
@@ -242,7 +242,7 @@ def test_other_hosts_are_let_through_on_demand_only(command: Command, tmp_path: 
             port = server.stdout.readline().split(" port ")[1].split()[0]
             program = (
                 "import os, requests; os.environ.pop('NO_PROXY'); os.environ.pop('no_proxy')\n"
-                f"answer = requests.get('http://localhost:{port}/page.txt')\n"
+                f"answer = requests.get('http://127.1:{port}/page.txt')\n"
                 "print(answer.status_code, answer.text.strip())\n"
             )
             run = ("--", sys.executable, "-c", program)
