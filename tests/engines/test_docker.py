@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -23,12 +24,15 @@ from batchai_scenario.emulator.launch.layout import NODE_ROOT
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
+from tests.lacking import needs_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.docker
 NOBODY = 65534
+OTHER = Owner(NOBODY, NOBODY) if os.geteuid() == 0 else Owner(os.geteuid(), os.getegid())
+"""Whoever runs the emulator, and is not the root of containers."""
 
 
 @pytest.fixture
@@ -188,11 +192,11 @@ def test_an_end_is_known_although_the_container_is_gone(lab: Any, api: Any) -> N
 
 def test_files_are_given_back_however_the_job_ends(lab_of: Callable[..., Any], api: Any) -> None:
     """The caller of this suite may be root, so another user stands for whoever runs the emulator."""
-    lab = lab_of("docker", owner=Owner(NOBODY, NOBODY))
+    lab = lab_of("docker", owner=OTHER)
     write = 'mkdir -p "$AZ_BATCHAI_OUTPUT_OUT/a/b"; echo x > "$AZ_BATCHAI_OUTPUT_OUT/a/b/c"; '
     assert lab.run(f"{write} ln -s /etc/passwd $AZ_BATCHAI_JOB_TEMP/link; exit 3").end.exit_code == 3
-    assert owners(lab.share) == {NOBODY}
-    assert owners(lab.place.disk / "LS_root" / "jobs") == {NOBODY}
+    assert owners(lab.share) == {OTHER.uid}
+    assert owners(lab.place.disk / "LS_root" / "jobs") == {OTHER.uid}
 
     for way in ("stop", "kill", "taken", "remove"):
         task = lab.task(f"trap '' TERM; {write} echo up; sleep 300")
@@ -206,25 +210,25 @@ def test_files_are_given_back_however_the_job_ends(lab_of: Callable[..., Any], a
         elif way == "taken":
             api.remove_container(f"scenario-{task.id}", force=True)
         lab.engine.remove(task.id)
-        assert owners(lab.share) == {NOBODY}, way
-        assert owners(lab.place.disk / "LS_root" / "jobs") == {NOBODY}, way
+        assert owners(lab.share) == {OTHER.uid}, way
+        assert owners(lab.place.disk / "LS_root" / "jobs") == {OTHER.uid}, way
 
 
 def test_files_are_given_back_with_a_node_whose_containers_were_taken(
     lab_of: Callable[..., Any], api: Any
 ) -> None:
-    lab = lab_of("docker", owner=Owner(NOBODY, NOBODY))
+    lab = lab_of("docker", owner=OTHER)
     task = lab.task('echo x > "$AZ_BATCHAI_OUTPUT_OUT/c"; echo up; sleep 300')
     lab.start(task)
     wait_for_output(lab, task)
     api.remove_container(f"scenario-{task.id}", force=True)
     lab.engine.remove_node(task.cluster, task.node)
-    assert owners(lab.share) == {NOBODY}
+    assert owners(lab.share) == {OTHER.uid}
     assert not lab.place.disk.exists()
 
 
 def test_what_a_job_shut_is_open_to_its_owner(lab_of: Callable[..., Any]) -> None:
-    lab = lab_of("docker", owner=Owner(NOBODY, NOBODY))
+    lab = lab_of("docker", owner=OTHER)
     make = 'cd "$AZ_BATCHAI_OUTPUT_OUT"; mkdir d; echo x >d/f; ln -s f d/l; '
     assert lab.run(make + 'chmod 0 d/f d . "$AZ_BATCHAI_MOUNT_ROOT/share"').end.exit_code == 0
     found = [lab.share, *lab.share.rglob("*")]
@@ -301,6 +305,7 @@ def test_sweep_takes_containers_of_homes_that_are_gone(
     engine.close()
 
 
+@needs_root
 def test_no_permission_is_told_apart_from_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = (
         "import docker, os, sys; sys.path.insert(0, sys.argv[1])\n"
