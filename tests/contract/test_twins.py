@@ -44,11 +44,6 @@ BROKEN = [
     (twins.SpoilsAnUpload, "B2.2"),
     (twins.CountsGpusInWords, "G.1"),
     (twins.TellsOfMoreGpusThanCudaSees, "G.2"),
-    (twins.ForgetsAServersFiles, "T.1"),
-    (twins.CountsWorkersOnEachNode, "T.2"),
-    (twins.StartsARankTwice, "T.3"),
-    (twins.SendsARankElsewhere, "T.4"),
-    (twins.StartsOneProcessMore, "T.5"),
 ]
 
 
