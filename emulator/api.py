@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.needs import job_needs, toolkit_needs
     from batchai_scenario.emulator.engines.process import ProcessEngine
     from batchai_scenario.emulator.engines.substitutes import build_programs, built_reference
+    from batchai_scenario.emulator.engines.supervisors import running_tasks
     from batchai_scenario.emulator.errors import (
         CredentialsInvalid,
         EmulatorError,
@@ -93,6 +94,7 @@ _PLACES = {
     "list_gpus": ("engines.gpu", "machine_gpus"),
     "read_address": ("serving", "read_address"),
     "repair_home": ("state.repair", "repair"),
+    "running_tasks": ("engines.supervisors", "running_tasks"),
     "toolkit_needs": ("engines.needs", "toolkit_needs"),
 }
 """Name -> module and name there; without a name, the module itself."""
@@ -141,6 +143,7 @@ __all__ = [
     "list_gpus",
     "read_address",
     "repair_home",
+    "running_tasks",
     "toolkit_needs",
 ]
 

@@ -15,6 +15,7 @@ from batchai_scenario.backends.local.interception import REMOVED, found_address,
 if TYPE_CHECKING:
     from batchai_scenario.backends.local.backend import open_backend
     from batchai_scenario.backends.local.boards import BoardState, watch_board
+    from batchai_scenario.backends.local.caching import Cached, Pruned, cached, prune, unfinished
     from batchai_scenario.backends.local.cleaning import gc, reset
     from batchai_scenario.backends.local.control import (
         EmulatorStatus,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.local.doors import Doors, doors_of, home_in_memory
     from batchai_scenario.backends.local.execution import CannotExecuteError, execute
     from batchai_scenario.backends.local.host import ServeOptions
+    from batchai_scenario.backends.local.imagecache import built_images, prune_images
     from batchai_scenario.backends.local.logs import emulator_log
     from batchai_scenario.backends.local.mending import (
         Damage,
@@ -48,6 +50,13 @@ if TYPE_CHECKING:
     )
 
 _PLACES = {
+    "Cached": "caching",
+    "Pruned": "caching",
+    "cached": "caching",
+    "prune": "caching",
+    "unfinished": "caching",
+    "built_images": "imagecache",
+    "prune_images": "imagecache",
     "BoardState": "boards",
     "watch_board": "boards",
     "Damage": "mending",
@@ -86,15 +95,19 @@ _PLACES = {
 __all__ = [
     "REMOVED",
     "BoardState",
+    "Cached",
     "CannotExecuteError",
     "Damage",
     "Doors",
     "EmulatorStatus",
     "EngineProbe",
     "Image",
+    "Pruned",
     "Salvaged",
     "ServeOptions",
     "build_image",
+    "built_images",
+    "cached",
     "damages",
     "doors_of",
     "emulator_log",
@@ -112,6 +125,8 @@ __all__ = [
     "own_secrets",
     "preempt",
     "probe_engines",
+    "prune",
+    "prune_images",
     "repair",
     "reset",
     "salvage",
@@ -120,6 +135,7 @@ __all__ = [
     "stop",
     "toolkit_lacks",
     "toolkits",
+    "unfinished",
     "watch_board",
 ]
 

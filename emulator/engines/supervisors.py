@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.engines.control import control_folders
 from batchai_scenario.emulator.engines.proc import family, marked, send
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ def is_free(folder: Path) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def running_tasks(home: Home) -> list[str]:
+    """List the tasks whose supervisor lives, whether or not anybody remembers them."""
+    return sorted(folder.name for folder in control_folders(home) if not is_free(folder))
 
 
 def await_that(condition: Callable[[], bool], deadline: float) -> bool:

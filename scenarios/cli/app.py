@@ -35,6 +35,7 @@ COMMANDS = {
     "backends": (f"{_HERE}.backends:backends", "List the places where scenarios can run."),
     "doctor": (f"{_HERE}.doctor:doctor", "Look at what this machine has and lacks."),
     "images": (f"{_HERE}.images:images", "List or build container images that jobs run in."),
+    "cache": (f"{_HERE}.cache:cache", "Show what the cache holds, or remove what no run uses."),
     "new": (f"{_HERE}.new:new", "Write a scenario folder to start from, which runs at once."),
     "completion": (f"{_HERE}.completion:completion", "Print the completion for bash, zsh or fish."),
     "watch": (f"{_HERE}.watch:watch", "Show clusters and jobs of the emulator in the terminal, live."),

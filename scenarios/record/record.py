@@ -184,6 +184,22 @@ def read_runs(home: Path) -> tuple[list[Run], list[tuple[Path, str]]]:
     return sorted(runs, key=lambda run: (run.record.created_at, run.record.id)), unreadable
 
 
+def owned_runs(home: Path) -> list[str]:
+    """List the ids of runs that a living process owns, also where the record cannot be read."""
+    return [file.parent.name for file in sorted(runs_folder(home).glob("*/lock")) if _is_held(file)]
+
+
+def _is_held(file: Path) -> bool:
+    try:
+        with file.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def read_run(folder: Path) -> Run | str:
     """Read a record, or say why it cannot be read."""
     try:

@@ -17,7 +17,9 @@ _ESCAPES = re.compile(
     r"|[ -/]*[0-~]?)"
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DURATION = re.compile(
+    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?"
+)
 LONGEST_LINE = 4000
 """Characters of one log line that are shown; the file itself holds all of it."""
 
@@ -66,12 +68,12 @@ def duration(seconds: float) -> str:
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read ``90``, ``90s``, ``30m``, ``1h30m``; ValueError for anything else, and for zero."""
+    """Read ``90``, ``90s``, ``30m``, ``1h30m``, ``30d``; ValueError for anything else, and for zero."""
     match = _DURATION.fullmatch(text.strip().replace(" ", ""))
     if not text.strip() or match is None:
-        raise ValueError(f"{text!r} is no time span; write e.g. 90s, 30m or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    span = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        raise ValueError(f"{text!r} is no time span; write e.g. 90s, 30m, 1h30m or 30d")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if not span:
         raise ValueError("a time span must be longer than nothing")
     return span

@@ -118,6 +118,7 @@ class Environment:
                 self._build(fetch(self._wheels, self._root / "wheels", events), events)
                 for wheel in self._wheels:
                     (self._root / "wheels" / wheel["file"]).unlink(missing_ok=True)
+            os.utime(self._place)  # says when it was used last
         events.done(**{**json.loads((self._place / _READY).read_bytes()), **self._where(self._place)})
 
     def _where(self, place: Path) -> dict[str, object]:

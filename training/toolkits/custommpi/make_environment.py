@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -68,6 +70,8 @@ def make(cache: Path, events: Events, *, check: bool) -> None:
     if own:
         events.done(version=own, python="this machine", bin=[], library_path=[])
         return
+    with suppress(OSError):
+        os.utime(place)  # says when it was used last
     events.done(
         version=f"Open MPI {OPEN_MPI['version']}",
         python="PyPI",
