@@ -1,8 +1,9 @@
 """What the nodes of a job of several share: their temporary folder, and their doors to one another.
 
 It stands on the first node's disk, beside the node agent's tree: ``shared/<task id>/temp`` is what
-``AZ_BATCHAI_SHARED_JOB_TEMP`` shows; ``shared/<task id>/door`` holds a pipe for each node (``hosts/``), the
-pipe through which nodes say that they are prepared (``ready``), and the stand-in for ssh (``bin/``).
+``AZ_BATCHAI_SHARED_JOB_TEMP`` shows; ``shared/<task id>/door`` holds a pipe for each node (``hosts/``), a
+file of each node that is prepared (``prepared/``), the pipe that wakes the master then (``ready``), and the
+stand-in for ssh (``bin/``).
 """
 
 from __future__ import annotations
@@ -49,9 +50,10 @@ def _make(gang: Gang) -> None:
     if os.path.lexists(root / "door"):
         return
     draft = Path(tempfile.mkdtemp(prefix=".door-", dir=root))
-    for name in ("bin", "hosts", "requests"):
+    for name in ("bin", "hosts", "prepared", "requests"):
         (draft / name).mkdir()
-    (draft / "requests").chmod(0o1777)  # whoever the job becomes may knock
+    for name in ("prepared", "requests"):
+        (draft / name).chmod(0o1777)  # whoever the job becomes may knock
     for script in (_DOOR, _SSHD):
         shutil.copyfile(script, draft / script.name)
     for name in _PROGRAMS:

@@ -131,9 +131,15 @@ join() {
     if [ "$control" = /mnt/batch/tasks/control ]; then /bin/sh "$door/sshd.sh" "$door" </dev/null; fi
     if [ ! -p "$door/ready" ]; then finish 1 failed; fi
     exec 4<>"$door/ready"
-    [ -n "$others" ] || printf '\n' >&4
+    if [ -z "$others" ]; then
+        true >"$door/prepared/$address"
+        printf '\n' >&4
+    fi
+    # The files count, the pipe only wakes: what is in it goes with a node that ends before the master has come.
     while [ "${others:-0}" -gt 0 ] && [ -z "$stopping" ]; do
-        if read -r _ <&4; then others=$((others - 1)); fi
+        set -- "$door"/prepared/*
+        if [ -e "$1" ] && [ "$#" -ge "$others" ]; then break; fi
+        read -r _ <&4
     done
     [ -z "$stopping" ] || code=143
 }

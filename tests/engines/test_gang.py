@@ -32,7 +32,10 @@ class Pair:
         self.places = [lab.place, lab.engine.place_node(lab.cluster, SECOND)]
         self.tasks: tuple[NodeTask, ...] = ()
 
-    def start(self, command: str, preparation: str = "", **more: Any) -> tuple[NodeTask, ...]:
+    def start(
+        self, command: str, preparation: str = "", *, late: bool = False, **more: Any
+    ) -> tuple[NodeTask, ...]:
+        """Plan the tasks of a job on both nodes, and start them unless that comes later."""
         definition: dict[str, Any] = {
             "nodeCount": 2,
             "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/share",
@@ -58,15 +61,15 @@ class Pair:
                 slots=2,
             )
         ).tasks
-        threads = [
-            threading.Thread(target=self.lab.engine.start, args=(task, self.lab.announced.append))
-            for task in self.tasks
-        ]
-        for thread in threads:
+        threads = [threading.Thread(target=self.begin, args=(task,)) for task in self.tasks]
+        for thread in threads if not late else ():
             thread.start()
-        for thread in threads:
+        for thread in threads if not late else ():
             thread.join()
         return self.tasks
+
+    def begin(self, task: NodeTask) -> None:
+        self.lab.engine.start(task, self.lab.announced.append)
 
     def end(self) -> list[TaskEnd]:
         """Wait for the master, then end the other, as the cluster room does."""
@@ -114,6 +117,17 @@ def test_the_master_waits_until_every_node_is_prepared(pair: Pair) -> None:
     ends = pair.end()
     assert [(end.phase, end.exit_code, end.problem) for end in ends] == [("main", 0, None)] * 2
     assert pair.text() == "prepared\nprepared\n"
+
+
+def test_a_node_may_have_ended_before_the_master_has_come(pair: Pair) -> None:
+    """As a rank that has nothing to do on a quick node."""
+    settings = {"pythonScriptFilePath": "x", "pythonInterpreterPath": "true", "communicationBackend": "gloo"}
+    ranks = {**settings, "processCount": 2}
+    master, other = pair.start("", late=True, pyTorchSettings=ranks, customToolkitSettings=None)
+    pair.begin(other)
+    assert pair.lab.engine.wait(other.id).exit_code == 0
+    pair.begin(master)
+    assert pair.lab.engine.wait(master.id).exit_code == 0
 
 
 def test_nodes_reach_one_another_by_what_the_service_gave_them(pair: Pair) -> None:
