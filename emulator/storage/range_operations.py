@@ -240,12 +240,11 @@ def _commit(
         what = {"clear" if cleared else "range": [first, length]}
         fd = found.open(os.O_RDWR)
         try:
-            if not cleared:
-                punching.reserve(fd, first, length)
             with journal.noted(slot, call, found.path, found.stat, **what):
                 if cleared:
                     punching.clear(fd, first, length)
                 else:
+                    punching.reserve(fd, first, length)  # changes the file's time, too
                     copy_range(slot.draft, fd, first, length)
                 if kept_time is not None:
                     smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)
