@@ -261,10 +261,14 @@ def _text(command: str | bytes | None) -> str:
 
 
 def _own_key(file: Path) -> asyncssh.SSHKey:
-    with suppress(FileNotFoundError):
+    """Read the server's key; one that is not there, or damaged, is made."""
+    with suppress(FileNotFoundError, asyncssh.KeyImportError):
         return asyncssh.import_private_key(file.read_bytes())
     made = asyncssh.generate_private_key("ssh-ed25519")
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as written:
         written.write(made.export_private_key())
+    draft.replace(file)
     return made

@@ -244,7 +244,11 @@ def _commit(
                 if cleared:
                     punching.clear(fd, first, length)
                 else:
-                    punching.reserve(fd, first, length)  # changes the file's time, too
+                    try:
+                        punching.reserve(fd, first, length)  # changes the file's time, also where it fails
+                    except OSError:
+                        smb.set_last_write(f"/proc/self/fd/{found.fd}", found_time)
+                        raise
                     copy_range(slot.draft, fd, first, length)
                 if kept_time is not None:
                     smb.set_last_write(f"/proc/self/fd/{found.fd}", kept_time)

@@ -55,6 +55,14 @@ def test_a_node_that_cannot_be_entered_says_why(doors: Callable[..., SshDoor], t
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_damaged_key_is_made_anew(doors: Callable[..., SshDoor], tmp_path: Path) -> None:
+    (tmp_path / "key").touch()
+    port = doors().open(NODE, ACCOUNT, 0)
+    assert log_in(port, "visitor", "let-me-in-1")[0] == 255
+    assert asyncssh.import_private_key((tmp_path / "key").read_bytes())
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
+
+
 @pytest.mark.parametrize(
     ("user", "password", "options"),
     [

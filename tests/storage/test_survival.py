@@ -17,7 +17,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.fileshare import ShareClient
 
-from batchai_scenario.emulator.storage import journal
+from batchai_scenario.emulator.storage import journal, punching
 from batchai_scenario.emulator.storage.records import ShareRecord
 from tests.storage.serving import ACCOUNT, KEY, Serving, assemble
 
@@ -168,6 +168,26 @@ def test_a_noted_write_is_done_again_if_it_had_begun(tmp_path: Path, what: str, 
             assert found[1:] == b"0" * 2047 + middle + b"0" * 2048
             assert served.ask("HEAD", "/data/f").headers["x-ms-meta-kept"] == "yes"
         assert list((home / "storage" / ".staging").iterdir()) == []
+
+
+def test_room_for_a_range_is_made_only_when_its_write_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making room changes the file's time: a kill after it must find the note, or the metadata is lost."""
+    noted: list[bytes] = []
+    reserve = punching.reserve
+
+    def seen(fd: int, offset: int, length: int) -> None:
+        notes = (tmp_path / "home" / "storage" / ".staging").glob("note-*")
+        noted.extend(note.read_bytes()[:1] for note in notes)
+        reserve(fd, offset, length)
+
+    with Serving(assemble(tmp_path / "home")) as served:
+        served.shares.create(ACCOUNT, "data", ShareRecord())
+        served.make("/data/f", b"0" * 8192, {"x-ms-meta-kept": "yes"})
+        monkeypatch.setattr(punching, "reserve", seen)
+        assert served.put("/data/f", 2048, b"1" * 4096).status == 201
+    assert b"1" in noted
 
 
 def test_a_write_that_was_all_done_but_for_its_note_is_left_as_it_is(tmp_path: Path) -> None:
