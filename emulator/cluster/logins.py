@@ -17,7 +17,7 @@ from uuid import uuid4
 from batchai_scenario.emulator.cluster.model import LoginAccount, LoginNode, NodeState
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.engines.base import Need
-from batchai_scenario.emulator.engines.entering import BUSY, LOGIN, running_tasks
+from batchai_scenario.emulator.engines.entering import BUSY, LOGIN, tasks_on_node
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import mount_root
 
@@ -151,7 +151,7 @@ class Logins:
         moment = threading.Event()
         for tries in range(_TRIES, -1, -1):
             try:
-                tasks = running_tasks(self._home, where.guid, where.node)
+                tasks = tasks_on_node(self._home, where.guid, where.node)
                 task = next((task for task in tasks if not task.startswith(LOGIN)), holder.task)
                 if task not in tasks:
                     self._drop(engine, holder)
@@ -193,7 +193,7 @@ class Logins:
         """Wait until a task that was started is seen to run."""
         moment = threading.Event()
         for _ in range(_TRIES):
-            if task.id in running_tasks(self._home, task.cluster, task.node):
+            if task.id in tasks_on_node(self._home, task.cluster, task.node):
                 return
             moment.wait(_MOMENT)
         raise EngineError(Problem(BUSY, f"Node {task.node} did not answer in time."))

@@ -46,7 +46,7 @@ SHELL = (
 _BLOCK = 65536
 
 
-def running_tasks(home: Home, cluster: str, node: str) -> list[str]:
+def tasks_on_node(home: Home, cluster: str, node: str) -> list[str]:
     """List the tasks that run on a node, by their control folders."""
     control = home.nodes / cluster / node / "control"
     return sorted(
