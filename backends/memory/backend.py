@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.backends.base import BatchAIError, Capabilities, JobState, JobStatus, OutputFile
+from batchai_scenario.backends.base import Capabilities, JobState, JobStatus, OutputFile
 from batchai_scenario.backends.bodies import check_name
 from batchai_scenario.backends.errors import InvalidSpec, NotFound
 from batchai_scenario.backends.memory.clusters import MAX_NODES, MemoryClusters, path_of, workspace_of
 from batchai_scenario.backends.memory.reading import (
     MOUNT_ROOT,
     VALUES,
+    addresses_of,
     commands_of,
     folders_of,
+    given_variables,
     inputs_of,
     priority_of,
+    processes_of,
     read_body,
 )
+from batchai_scenario.backends.memory.roles import each_node, each_process
 from batchai_scenario.backends.memory.shares import level_of, rest_of
 from batchai_scenario.backends.memory.world import MemoryJob, MemoryWorld, ProgramCall, Result
 
@@ -145,15 +148,14 @@ class MemoryBackend(MemoryClusters):
         for command, where in commands:
             self._known(command, where)
         nodes = [f"node-{number}" for number in range(int(properties.get("nodeCount", 1)))]
-        entries = (*properties.get("environmentVariables", ()), *properties.get("secrets", ()))
         mounts = {share: f"{MOUNT_ROOT}/{mount}" for mount, share in cluster.shares.items()}
         outputs = {key: f"{mounts.get(share, '')}/{path}" for key, (share, path) in folders.items()}
         environment = {
             "AZ_BATCHAI_MOUNT_ROOT": MOUNT_ROOT,
-            "AZ_BATCH_HOST_LIST": ",".join(f"10.0.0.{number}" for number in range(4, 4 + len(nodes))),
+            "AZ_BATCH_HOST_LIST": ",".join(addresses_of(properties)),
             **{f"AZ_BATCHAI_INPUT_{key}": path for key, path in inputs_of(properties).items()},
             **{f"AZ_BATCHAI_OUTPUT_{key}": path for key, path in outputs.items() if key != "stdouterr"},
-            **{str(entry["name"]): str(entry.get("value", "")) for entry in entries},
+            **given_variables(properties),
         }
 
         def read(share: str, path: str) -> bytes:
@@ -169,14 +171,17 @@ class MemoryBackend(MemoryClusters):
             result = Result()
             shared: frozenset[str] = frozenset()
             for command, where in commands:
-                preparing = where.startswith("properties.jobPreparation")
-                for node in nodes if preparing else nodes[:1]:
-                    call = ProgramCall(name, command, environment, read, look, node, shared)
-                    result = self._programs[command](call)
-                    shared |= result.shared
-                    if preparing and result.exit_code:
-                        said = "Job preparation failed with non-zero exit code"
-                        return replace(result, problem=BatchAIError("JobPreparationFailed", said))
+                if not where.startswith("properties.jobPreparation"):
+                    return each_process(
+                        ProgramCall(name, command, environment, read, look, nodes[0], shared),
+                        processes_of(properties),
+                        self._programs[command],
+                    )
+                call = ProgramCall(name, command, environment, read, look)
+                result = each_node(call, nodes, self._programs[command])
+                shared = result.shared
+                if result.problem:
+                    break
             return result
 
         return run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.backends.base import BatchAIError, ClusterStatus
 from batchai_scenario.backends.bodies import check_name
 from batchai_scenario.backends.errors import InvalidSpec, NotFound, NotSupported
-from batchai_scenario.backends.memory.reading import disk_of, mounted_shares, read_body
+from batchai_scenario.backends.memory.reading import disk_of, given_variables, mounted_shares, read_body
 from batchai_scenario.backends.memory.shares import MemoryShares
 from batchai_scenario.backends.memory.world import MemoryCluster, ProgramCall
 from batchai_scenario.backends.powers import FileServerStatus, NodeLogin
@@ -72,8 +72,7 @@ class MemoryClusters(MemoryShares):
             return None
         command = str(task["commandLine"])
         self._known(command, "properties.nodeSetup.setupTask.commandLine")
-        entries = (*task.get("environmentVariables", ()), *task.get("secrets", ()))
-        environment = {str(entry["name"]): str(entry.get("value", "")) for entry in entries}
+        environment = given_variables(task)
 
         def read(share: str, path: str) -> bytes:
             return self.world.shares[share][path]

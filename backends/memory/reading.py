@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.bodies import check, filled
 from batchai_scenario.backends.errors import InvalidSpec, NotSupported
 from batchai_scenario.schema.layout import output_places, standard_output
 from batchai_scenario.schema.unsupported import unsupported
+from batchai_scenario.training.toolkits.base import JobNodes
 from batchai_scenario.training.toolkits.registry import delivered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from batchai_scenario.backends.memory.world import MemoryCluster
+    from batchai_scenario.training.toolkits.base import Process
 
 VALUES = {"ACCOUNT": "memory", "KEY": "bWVtb3J5", "URL": "memory://shares"}
 """What the placeholders stand for."""
@@ -52,6 +56,12 @@ def inputs_of(properties: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def given_variables(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Give the environment variables that a body sets, secrets included."""
+    entries = (*properties.get("environmentVariables", ()), *properties.get("secrets", ()))
+    return {str(entry["name"]): str(entry.get("value", "")) for entry in entries}
+
+
 def commands_of(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give the job's commands in order, each with the property that holds it."""
     if properties.get("jobPreparation"):
@@ -65,6 +75,25 @@ def commands_of(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"properties.{toolkit}.{key}"
             return
     raise InvalidSpec("names neither a command nor a script", field=f"properties.{toolkit}")
+
+
+def addresses_of(properties: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the addresses of the job's nodes."""
+    return tuple(f"10.0.0.{number}" for number in range(4, 4 + int(properties.get("nodeCount", 1))))
+
+
+def processes_of(properties: Mapping[str, Any]) -> Sequence[Process]:
+    """Give the job's processes, as its toolkit starts them with the settings that it fills in."""
+    toolkits = delivered()
+    name = next(name for name in toolkits.names if properties.get(name) is not None)
+    settings = {key: value for key, value in properties[name].items() if value is not None}
+    addresses = addresses_of(properties)
+    toolkits[name].complete(settings, len(addresses))
+    shared = PurePosixPath("/mnt/batch/tasks/shared/job")
+    nodes = JobNodes(addresses, shared / "hosts", shared)
+    common = toolkits[name].variables(settings, nodes)
+    found = toolkits[name].processes(settings, nodes)
+    return [replace(process, variables={**common, **process.variables}) for process in found]
 
 
 def folders_of(

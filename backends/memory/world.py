@@ -52,7 +52,8 @@ class Result:
     ``shared``: names that a preparation leaves in the folder that the job's nodes share. ``problem``: what
     the job failed of; without one a job fails of an exit code that is not 0. ``exit_code`` None: nothing
     ended, so there is a ``problem``. ``endless``: it runs until it is terminated or deleted. ``ends``: it
-    runs until this is true.
+    runs until this is true. ``streams``: texts by file name (``stdout-wk-0.txt``) of a job whose toolkit has
+    roles, in place of ``stdout`` and ``stderr``; the model makes them.
     """
 
     exit_code: int | None = 0
@@ -63,6 +64,12 @@ class Result:
     problem: BatchAIError | None = None
     endless: bool = False
     ends: Callable[[], bool] | None = None
+    streams: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """What it wrote to its standard streams, by the names of their files."""
+        return self.streams or {"stdout.txt": self.stdout, "stderr.txt": self.stderr}
 
 
 Program = "Callable[[ProgramCall], Result]"
@@ -213,7 +220,7 @@ class MemoryWorld:
         )
 
     def _write(self, job: MemoryJob, result: Result, *, whole: bool) -> None:
-        for name, text in (("stdout.txt", result.stdout), ("stderr.txt", result.stderr)):
+        for name, text in result.texts.items():
             self._put(job, "stdouterr", name, text[: len(text) if whole else len(text) // 2].encode())
         if whole:
             for key, content in result.outputs.items():

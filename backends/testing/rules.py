@@ -37,6 +37,7 @@ CHAPTERS = {
     "R": "Power: resizing",
     "G": "Power: GPUs",
     "N": "Power: several nodes",
+    "T": "Power: several nodes, toolkits' roles and ranks",
     "S": "Power: setup tasks",
     "A": "Power: automatic scaling",
     "V": "Power: file servers",
@@ -200,6 +201,13 @@ _RULES = (
         "Each node of a job prepares itself, all share a folder, and each has an address of its own.",
         "nodes",
     ),
+    Rule("T.1", "Each worker and server of TensorFlow has output files, named after its role.", "nodes"),
+    Rule(
+        "T.2", "Workers and servers of TensorFlow know their index and all hosts, also by TF_CONFIG.", "nodes"
+    ),
+    Rule("T.3", "Ranks of PyTorch are 0 to n-1, each once with a file of its own.", "nodes"),
+    Rule("T.4", "All ranks of PyTorch are told the same place to meet, and the backend.", "nodes"),
+    Rule("T.5", "A job that names no number of processes has one on each node.", "nodes"),
     Rule("S.1", "A setup task runs on every node before it is idle.", "setup"),
     Rule("S.2", "A node whose setup task failed is unusable, its cluster says so, and no job runs.", "setup"),
     Rule("A.1", "A cluster grows to what its jobs need, and not beyond its maximum.", "scaling"),

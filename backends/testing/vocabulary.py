@@ -26,6 +26,24 @@ MANY = 10_000
 BIG = 2 * 1024**3
 OUT = "$AZ_BATCHAI_OUTPUT_MODEL"
 
+ROLES = "roles.sh"
+"""A script in the place of a training script, for toolkits with roles."""
+
+TELLS = {
+    "index": "AZ_BATCHAI_TASK_INDEX",
+    "servers": "AZ_BATCHAI_PS_HOSTS",
+    "workers": "AZ_BATCHAI_WORKER_HOSTS",
+    "config": "TF_CONFIG",
+    "backend": "AZ_BATCHAI_PYTORCH_BACKEND",
+    "method": "AZ_BATCHAI_PYTORCH_INIT_METHOD",
+}
+"""The variables that it tells, each with a word on a line of its own."""
+
+PLACE = "place"
+"""The word for where the method's URL leads: a file's name with the number of its folder, or the URL itself.
+
+A folder that nodes share may have another path on each of them."""
+
 COMMANDS = {
     "succeed": "echo all is well; echo a word of warning >&2",
     "fail": "echo before the end; exit 3",
@@ -60,6 +78,15 @@ COMMANDS = {
         f'printf %s "$AZ_BATCHAI_NUM_GPUS" > "{OUT}/gpus"; '
         f'printf %s "${{CUDA_VISIBLE_DEVICES-unset}}" > "{OUT}/cuda"'
     ),
+    ROLES: "".join(f"printf '%s\\n' \"{word}=${name}\"\n" for word, name in TELLS.items())
+    + f"place=${TELLS['method']}; file=${{place#file://}}\n"
+    'if [ "$file" != "$place" ]; then place=$(cd "${file%/*}" && ls -di . | tr -dc 0-9)/${file##*/}; fi\n'
+    f"printf '%s\\n' \"{PLACE}=$place\"\n"
+    # A server is ended with the job: nobody ends before all servers have told.
+     + 'if [ "$1" = serve ]; then : > "$AZ_BATCHAI_SHARED_JOB_TEMP/told-$AZ_BATCHAI_TASK_INDEX"\n'
+    "while :; do sleep 1; done; fi\n"
+    'count=$(echo "$AZ_BATCHAI_PS_HOSTS" | tr , "\\n" | grep -c .)\n'
+    'until [ "$(ls "$AZ_BATCHAI_SHARED_JOB_TEMP" | grep -c ^told)" = "$count" ]; do sleep 0.1; done\n',
 }
 """The programs by name, as commands."""
 
@@ -100,6 +127,10 @@ _MODEL: Mapping[str, Callable[[ProgramCall], Result]] = {
             "MODEL/hosts": f"{len(set(call.environment['AZ_BATCH_HOST_LIST'].split(',')))}\n".encode(),
         }
     ),
+    ROLES: lambda call: Result(
+        stdout="".join(f"{word}={call.environment.get(name, '')}\n" for word, name in TELLS.items())
+        + f"{PLACE}={call.environment.get(TELLS['method'], '')}\n"
+    ),
     "setup": lambda call: Result(outputs={f"files/node.{call.node}": b""}),
     "variables": lambda call: Result(
         outputs={
@@ -109,5 +140,7 @@ _MODEL: Mapping[str, Callable[[ProgramCall], Result]] = {
     ),
 }
 
-PROGRAMS = {COMMANDS[name]: program for name, program in _MODEL.items()}
-"""The programs by command, for the backend ``memory``; those that need a real machine are not among them."""
+PROGRAMS = {name if name == ROLES else COMMANDS[name]: program for name, program in _MODEL.items()}
+"""The programs by command, or by a script's name, for the backend ``memory``.
+
+Those that need a real machine are not among them."""

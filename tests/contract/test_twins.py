@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,12 +13,15 @@ from batchai_scenario.backends.base import Backend
 from batchai_scenario.backends.testing.bench import BenchSetting, BenchTarget, make_bench
 from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.rules import CHAPTERS, RULES
-from batchai_scenario.backends.testing.runner import FAILED, run_checks
+from batchai_scenario.backends.testing.runner import FAILED, run_check, run_checks
 from tests.contract import twins
 from tests.lacking import needs_root
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from batchai_scenario.backends.testing.bench import Bench
 
 BROKEN = [
     (twins.LosesTheExitCode, "B4.3"),
@@ -44,6 +48,11 @@ BROKEN = [
     (twins.SpoilsAnUpload, "B2.2"),
     (twins.CountsGpusInWords, "G.1"),
     (twins.TellsOfMoreGpusThanCudaSees, "G.2"),
+    (twins.ForgetsAServersFiles, "T.1"),
+    (twins.CountsWorkersOnEachNode, "T.2"),
+    (twins.StartsARankTwice, "T.3"),
+    (twins.SendsARankElsewhere, "T.4"),
+    (twins.StartsOneProcessMore, "T.5"),
 ]
 
 
@@ -54,6 +63,27 @@ def test_a_broken_twin_fails_at_its_rule_and_only_there(
     bench = twins.broken(make_bench(BenchTarget("memory", {}), BenchSetting(tmp_path)), twin)
     failed = {outcome.rule: outcome.detail for outcome in run_checks(bench) if outcome.result == FAILED}
     assert set(failed) == {rule}, failed
+
+
+ROLES = [(twin, rule) for twin, rule in BROKEN if rule.startswith("T.")]
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Set up a backend whose nodes run processes."""
+    target = BenchTarget("local", {"engine": "process", "gpus": "none"})
+    bench = make_bench(target, BenchSetting(tmp_path_factory.mktemp("nodes")))
+    yield bench
+    bench.close()
+
+
+@pytest.mark.parametrize(("twin", "rule"), ROLES, ids=[twin.__name__ for twin, _ in ROLES])
+def test_a_twin_that_spoils_roles_fails_at_its_rule_on_real_nodes(
+    twin: type[twins.Twin], rule: str, nodes: Bench, exercise_process: None
+) -> None:
+    spoilt = twins.broken(replace(nodes, open=lambda _: nodes.main, _main=None), twin)
+    (check,) = (check for check in CHECKS.values() if check.rule.number == rule)
+    assert run_check(check, spoilt).result == FAILED
 
 
 @needs_root

@@ -55,7 +55,8 @@ class Twin:
 
 class TakesOneNodeOfTwo(Twin):
     def submit(self, spec: JobSpec) -> JobStatus:
-        wide = spec.properties.get("nodeCount") == 2 and "jobPreparation" not in spec.properties
+        plain = "customToolkitSettings" in spec.properties and "jobPreparation" not in spec.properties
+        wide = spec.properties.get("nodeCount") == 2 and plain
         given = {**spec.properties, "nodeCount": 1} if wide else spec.properties
         return super().submit(replace(spec, properties=given))
 
@@ -283,6 +284,39 @@ class CountsGpusInWords(Twin):
 
 class TellsOfMoreGpusThanCudaSees(CountsGpusInWords):
     SAID = b"2"
+
+
+class ForgetsAServersFiles(Twin):
+    def list_outputs(self, job_id: str, directory_id: str, path: str = "") -> list[OutputFile]:
+        found = self.inner.list_outputs(job_id, directory_id, path)
+        return [file for file in found if file.path != "stdout-ps-1.txt"]
+
+
+class SpoilsWhatIsTold(Twin):
+    FILE, OLD, NEW = "", b"", b""
+
+    def read_output(self, job_id: str, directory_id: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        content = b"".join(self.inner.read_output(job_id, directory_id, path, offset))
+        yield content.replace(self.OLD, self.NEW) if path == self.FILE else content
+
+
+class CountsWorkersOnEachNode(SpoilsWhatIsTold):
+    FILE, OLD, NEW = "stdout-wk-2.txt", b'"index": 2', b'"index": 0'
+
+
+class StartsARankTwice(SpoilsWhatIsTold):
+    FILE, OLD, NEW = "stdout-2.txt", b"index=2", b"index=1"
+
+
+class SendsARankElsewhere(SpoilsWhatIsTold):
+    FILE, OLD, NEW = "stdout-1.txt", b"place=", b"place=elsewhere"
+
+
+class StartsOneProcessMore(Twin):
+    def submit(self, spec: JobSpec) -> JobStatus:
+        settings = spec.properties.get("pyTorchSettings", {"processCount": 1})
+        more = {} if "processCount" in settings else {"pyTorchSettings": {**settings, "processCount": 3}}
+        return super().submit(replace(spec, properties={**spec.properties, **more}))
 
 
 class SpoilsAnUpload(Twin):

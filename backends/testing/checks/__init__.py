@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "Check"]
 
-_MODULES = ("opening", "shares", "jobs", "outputs", "ends", "views", "refusals", "powers", "clusters")
+_MODULES = (
+    *("opening", "shares", "jobs", "outputs", "ends"),
+    *("views", "refusals", "powers", "roles", "clusters"),
+)
 _NAME = re.compile(r"([a-z]\d*)_(\d+)_(\w+)")
 
 

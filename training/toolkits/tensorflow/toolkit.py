@@ -9,10 +9,18 @@ from pydantic import Field
 
 from batchai_scenario.schema.body import Body
 from batchai_scenario.schema.faults import Fault
-from batchai_scenario.training.toolkits.base import JobNodes, Process, Toolkit, script, spread
+from batchai_scenario.training.toolkits.base import (
+    JobNodes,
+    Process,
+    Toolkit,
+    names_a_python,
+    script,
+    spread,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _DISTRIBUTED = (
     "workerCommandLineArgs",
@@ -64,6 +72,10 @@ class TensorFlow(Toolkit):
             yield Fault(
                 "parameterServerCount", f"{node_count} nodes have at most {node_count}, not {servers}"
             )
+
+    def environment_for(self, settings: Mapping[str, Any]) -> Path | None:
+        """Give TensorFlow 1.8, unless the job names a Python of its own."""
+        return None if names_a_python(settings) else self.environment_program
 
     def processes(self, settings: Mapping[str, Any], nodes: JobNodes) -> Sequence[Process]:
         """Start parameter servers and workers; worker 0 is the master's process."""
