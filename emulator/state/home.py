@@ -119,6 +119,11 @@ class Home:
         """The user's own table of how many GPUs sizes of virtual machines have (YAML)."""
         return self.root / "sizes.yaml"
 
+    @property
+    def slurm_settings(self) -> Path:
+        """What the user says of a Slurm cluster (YAML)."""
+        return self.root / "slurm.yaml"
+
     def make(self) -> list[str]:
         """Create the folders that must exist, readable by their owner only; a line for each that was looser.
 

@@ -1,0 +1,1 @@
+"""Run launch plans on the nodes of a Slurm cluster."""
