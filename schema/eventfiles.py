@@ -45,6 +45,11 @@ class EventsReader:
         self._skipped = 0
         self._damaged = False
 
+    @property
+    def kept(self) -> int:
+        """Count the points that are kept."""
+        return self._measurements.kept
+
     def feed(self, data: bytes) -> None:
         """Take what was added to the file."""
         if self._damaged:

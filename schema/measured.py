@@ -26,6 +26,18 @@ MOST_POINTS = 5000
 MOST_NAMES = 500
 """Metrics of a file that are kept, the first ones."""
 
+MOST_KEPT = 50_000
+"""Points of all metrics of a file that are kept; when there are more each second one of every metric goes."""
+
+LONGEST_LINE = 1 << 20
+"""Bytes of a line that is read. Longer ones are passed over."""
+
+LONGEST_NAME = 200
+"""Characters of a metric's name. What has a longer one is passed over."""
+
+HIGHEST_STEP = 1 << 63
+"""Where no step stands any more: a number beyond is none."""
+
 _NOT_METRICS = ("step", "epoch", "time")
 
 MeasuredPoint = tuple[float, "str | None", "float | None"]
@@ -37,13 +49,16 @@ class Measurements:
 
     def __init__(self) -> None:
         self._series: dict[str, _Series] = {}
+        self.kept = 0
 
     def add(self, name: str, step: float, at: str | None, value: float) -> None:
         """Take a value."""
-        if name not in self._series and len(self._series) >= MOST_NAMES:
+        if len(name) > LONGEST_NAME or (name not in self._series and len(self._series) >= MOST_NAMES):
             return
         point = (step, at, value if _finite(value) else None)
-        self._series.setdefault(name, _Series()).add(point)
+        self.kept += self._series.setdefault(name, _Series()).add(point)
+        if self.kept > MOST_KEPT:
+            self.kept -= sum(series.thin() for series in self._series.values())
 
     def told(self, file: str) -> list[dict[str, Any]]:
         """Give ``name``, ``file``, ``unit`` (empty) and ``points`` of each metric."""
@@ -62,14 +77,22 @@ class _Series:
         self._seen = 0
         self._last: MeasuredPoint | None = None
 
-    def add(self, point: MeasuredPoint) -> None:
+    def add(self, point: MeasuredPoint) -> int:
+        """Take a point; give how many more are kept now."""
+        more = 0
         if self._seen % self._every == 0:
             self._points.append(point)
+            more = 1
         self._seen += 1
         self._last = point
-        if len(self._points) > MOST_POINTS:
-            self._points = self._points[::2]
-            self._every *= 2
+        return more - self.thin() if len(self._points) > MOST_POINTS else more
+
+    def thin(self) -> int:
+        """Let each second point go; give how many went."""
+        before = len(self._points)
+        self._points = self._points[::2]
+        self._every *= 2
+        return before - len(self._points)
 
     def points(self) -> list[list[Any]]:
         found = [list(point) for point in self._points]
@@ -85,18 +108,27 @@ class LinesReader:
         self._measurements = Measurements()
         self._lines = 0
         self._pending = b""
+        self._too_long = False
+
+    @property
+    def kept(self) -> int:
+        """Count the points that are kept."""
+        return self._measurements.kept
 
     def feed(self, data: bytes) -> None:
         """Take what was added to the file."""
         *lines, self._pending = (self._pending + data).split(b"\n")
         for line in lines:
             self._lines += 1
-            for name, point in _values(line, self._lines):
+            is_read, self._too_long = not self._too_long and len(line) <= LONGEST_LINE, False
+            for name, point in _values(line, self._lines) if is_read else ():
                 self._measurements.add(name, *point)
+        if len(self._pending) > LONGEST_LINE:
+            self._pending, self._too_long = b"", True
 
     def series(self, file: str) -> list[dict[str, Any]]:
         """Give the metrics; a last line may lack its end."""
-        if any(True for _ in _values(self._pending, 0)):
+        if not self._too_long and any(True for _ in _values(self._pending, 0)):
             self.feed(b"\n")
         return self._measurements.told(file)
 
@@ -121,7 +153,7 @@ def _object(line: bytes) -> dict[str, Any]:
 def _step(entry: dict[str, Any], number: int) -> float:
     for name in ("step", "epoch"):
         step = entry.get(name)
-        if isinstance(step, (int, float)) and not isinstance(step, bool) and _finite(step):
+        if isinstance(step, (int, float)) and not isinstance(step, bool) and abs(step) < HIGHEST_STEP:
             return step
     return number
 

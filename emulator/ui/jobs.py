@@ -8,7 +8,7 @@ from batchai_scenario.emulator.cluster.model import ProvisioningState
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.launch.environment import service_variables
 from batchai_scenario.emulator.launch.layout import JobLayout
-from batchai_scenario.emulator.ui.measuring import MeasuredFiles
+from batchai_scenario.emulator.ui.measuring import Allowance, MeasuredFiles
 from batchai_scenario.emulator.ui.views import (
     cluster_key,
     cluster_summary,
@@ -83,9 +83,10 @@ class Details:
         found = self._job_folder(id_, directory)
         return self._listed((found[0], found[1], _below(found[2], path)))
 
-    def metrics(self, id_: str) -> list[dict[str, Any]]:
-        """Read what a job wrote of its metrics into its output directories."""
+    def metrics(self, id_: str) -> tuple[list[dict[str, Any]], bool]:
+        """Read what a job wrote of its metrics into its output directories; tell if more is to come."""
         found: list[dict[str, Any]] = []
+        allowed = Allowance()
         for directory in (
             str(entry["id"]) for entry in self._job(id_).definition.get("outputDirectories") or ()
         ):
@@ -94,9 +95,9 @@ class Details:
                     fd = self.open_file(id_, directory, path)
                 except ServiceError:
                     continue  # it was removed meanwhile
-                series = self._measured.read(id_, f"{directory}/{path}", path, fd)
+                series = self._measured.read(id_, f"{directory}/{path}", path, fd, allowed)
                 found += [{**one, "job": directory} for one in series]
-        return found
+        return found, allowed.more
 
     def _metric_files(self, id_: str, directory: str) -> list[str]:
         """Find files of metrics in an output directory and the folders in it, a few levels deep."""

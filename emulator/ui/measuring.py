@@ -5,17 +5,31 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from batchai_scenario.schema.eventfiles import reader_of
-from batchai_scenario.schema.measured import MOST_BYTES
+from batchai_scenario.schema.measured import MOST_BYTES, LinesReader
 
 if TYPE_CHECKING:
     from batchai_scenario.schema.eventfiles import EventsReader
-    from batchai_scenario.schema.measured import LinesReader
 
-_KEPT = 64
-_BLOCK = 1 << 20
+_KEPT, _MOST_KEPT = 64, 500_000
+"""Files, and points of all of them, that are remembered."""
+
+_BLOCK = 1 << 16
+_AT_ONCE = 8 << 20
+_DEAR = 8  # times that a byte of an event file, with its checksums, costs one of a file of lines
+
+
+class Allowance:
+    """What may be read for one answer: files as a job may write them would keep the emulator for minutes.
+
+    ``more`` tells that something was left for the next answer.
+    """
+
+    def __init__(self) -> None:
+        self.left = _AT_ONCE
+        self.more = False
 
 
 class MeasuredFiles:
@@ -25,7 +39,7 @@ class MeasuredFiles:
         self._lock = threading.Lock()
         self._files: OrderedDict[tuple[str, str], _OpenFile] = OrderedDict()
 
-    def read(self, job: str, file: str, path: str, fd: int) -> list[dict[str, Any]]:
+    def read(self, job: str, file: str, path: str, fd: int, allowed: Allowance) -> list[dict[str, Any]]:
         """Give the metrics of a file.
 
         Args:
@@ -33,6 +47,7 @@ class MeasuredFiles:
             file: The file's name for people: ``MODEL/metrics.jsonl``.
             path: Its path in its output directory, which says what it is.
             fd: The open file, which is closed.
+            allowed: What may still be read for this answer.
         """
         with os.fdopen(fd, "rb") as stream, self._lock:
             status = os.fstat(stream.fileno())
@@ -42,14 +57,14 @@ class MeasuredFiles:
                 if reader is None:
                     return []
                 known = _OpenFile(status.st_ino, reader)
-            stream.seek(known.offset)
-            while known.offset < MOST_BYTES and (block := stream.read(_BLOCK)):
-                known.offset += len(block)
-                known.reader.feed(block)
+            known.read(stream, status.st_size, allowed)
             self._files[job, file] = known
-            while len(self._files) > _KEPT:
+            while len(self._files) > 1 and (len(self._files) > _KEPT or self._points() > _MOST_KEPT):
                 self._files.popitem(last=False)
             return known.reader.series(file)
+
+    def _points(self) -> int:
+        return sum(file.reader.kept for file in self._files.values())
 
 
 class _OpenFile:
@@ -57,3 +72,18 @@ class _OpenFile:
         self.inode = inode
         self.reader = reader
         self.offset = 0
+        self._cost = 1 if isinstance(reader, LinesReader) else _DEAR
+
+    def read(self, stream: BinaryIO, size: int, allowed: Allowance) -> None:
+        """Read on, as far as is allowed."""
+        stream.seek(self.offset)
+        while self.offset < (end := min(size, MOST_BYTES)):
+            if allowed.left <= 0:
+                allowed.more = True
+                return
+            block = stream.read(min(_BLOCK, end - self.offset))
+            if not block:
+                return
+            self.offset += len(block)
+            allowed.left -= len(block) * self._cost
+            self.reader.feed(block)

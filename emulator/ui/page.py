@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.ui.assets import Assets
@@ -166,12 +166,12 @@ class Page:
 
     async def _job_metrics(self, request: Request) -> Response:
         try:
-            found = await to_thread.run_sync(self._clusters().metrics, text_of(request, "id"))
+            found, more = await to_thread.run_sync(self._clusters().metrics, text_of(request, "id"))
         except ServiceError as error:
             if error.code != "JobNotFound":
                 raise
-            found = []  # it was deleted while a page watched it
-        return _json({"series": found})
+            found, more = [], False  # it was deleted while a page watched it
+        return _json({"series": found, "more": more})
 
     async def _job_file(self, request: Request) -> Response:
         id_, directory, path = (text_of(request, name) for name in ("id", "directory", "path"))
@@ -262,7 +262,8 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def _json(value: Any, status: int = 200) -> Response:  # noqa: ANN401 - any JSON value
-    return JSONResponse(_finite(value), status)
+    text = json.dumps(_finite(value), separators=(",", ":"))  # ASCII: jobs name things by halves of letters
+    return Response(text, status, media_type="application/json")
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value

@@ -52,19 +52,18 @@ def ticks(low: float, high: float, count: int) -> list[float]:
 
 def chart(title: str, curves: Sequence[DrawnCurve]) -> str:
     """Draw curves as HTML, names escaped; empty if no value is a number."""
-    xs = [x for curve in curves for x, value in curve.points if value is not None]
-    ys = [max(-_HUGE, min(_HUGE, value)) for curve in curves for value in curve.values]
+    xs = [_bounded(x) for curve in curves for x, value in curve.points if value is not None]
+    ys = [_bounded(value) for curve in curves for value in curve.values]
     if not ys:
         return ""
     x_low, x_high = _apart(min(xs), max(xs), 0.0)
     y_low, y_high = _apart(min(ys), max(ys), 0.04)
 
     def across(x: float) -> float:
-        return _LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (_bounded(x) - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT)
 
     def down(y: float) -> float:
-        y = max(-_HUGE, min(_HUGE, y))
-        return HEIGHT - _BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - _TOP - _BOTTOM)
+        return HEIGHT - _BOTTOM - (_bounded(y) - y_low) / (y_high - y_low) * (HEIGHT - _TOP - _BOTTOM)
 
     last = "; ".join(f"{curve.name}: {curve.values[-1]:g}" for curve in curves[:COLOURS] if curve.values)
     label = f"{escape(title)}, last values: {escape(last)}"
@@ -117,6 +116,10 @@ def _apart(low: float, high: float, more: float) -> tuple[float, float]:
         return low - by, high + by
     by = (high - low) * more
     return low - by, high + by
+
+
+def _bounded(number: float) -> float:
+    return max(-_HUGE, min(_HUGE, number))
 
 
 def _short(number: float) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchai_scenario.backends.errors import ScenarioError
@@ -17,7 +19,7 @@ from batchai_scenario.scenarios.run.files import STANDARD
 from batchai_scenario.scenarios.run.finish import files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batchai_scenario.backends.base import Backend
     from batchai_scenario.scenarios.record.model import JobPart, OutputRecord, RunRecord
@@ -32,6 +34,12 @@ MOST_LOGS = 24
 
 LAST_LINES = 40
 _LAST_BYTES = 64 * 1024
+
+MOST_FILES, MOST_HASHED = 1000, 4 << 30
+"""Output files of a job that are listed, and the bytes of all of them that are read for their hashes."""
+
+MOST_CHARTS = 100
+"""Metrics that are drawn, the first ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class RunFacts:
     """All about a run.
 
     ``charts``: (metric, unit) -> curves, of metrics with more than one value. ``problems``: what is missing,
-    and why.
+    and why. ``hide`` takes secrets out of a text, whoever wrote it.
     """
 
     record: RunRecord
@@ -77,6 +85,7 @@ class RunFacts:
     jobs: Sequence[JobFacts]
     charts: Mapping[tuple[str, str], Sequence[DrawnCurve]]
     problems: Sequence[str]
+    hide: Callable[[str], str] = str
 
 
 def gather(
@@ -88,7 +97,7 @@ def gather(
         run: The run.
         backend: Where the files of its jobs are; None if nobody can be asked.
         problems: What is known to be missing.
-        hide: Takes secrets out of a line of a log.
+        hide: Takes secrets out of a text.
     """
     record = run.record
     names = ranked(record)[:MOST_JOBS] if record.sweep else list(record.jobs)
@@ -96,7 +105,11 @@ def gather(
     if len(names) < len(record.jobs):
         found.append(f"logs and files are told of the best {len(names)} of {len(record.jobs)} jobs")
     jobs = [_job(record, name, backend, found, hide) for name in names]
-    return RunFacts(record, run.state, jobs, _charts(run, names), found)
+    charts = _charts(run, names, hide)
+    if len(charts) > MOST_CHARTS:
+        found.append(f"{MOST_CHARTS} of {len(charts)} metrics are drawn")
+    drawn = dict(islice(charts.items(), MOST_CHARTS))
+    return RunFacts(record, run.state, jobs, drawn, found, hide)
 
 
 def _job(
@@ -104,12 +117,18 @@ def _job(
 ) -> JobFacts:
     part = record.jobs[name]
     logs: dict[str, list[str]] = {}
-    files = [FileFacts(item.directory, item.path, item.size) for item in part.outputs]
+    outputs = part.outputs[:MOST_FILES]
+    if len(outputs) < len(part.outputs):
+        problems.append(f"job {name}: {len(outputs)} of {len(part.outputs)} output files are listed")
+    files = [FileFacts(item.directory, item.path, item.size) for item in outputs]
     if backend is not None and part.submitted:
         try:
             place = files_of(backend, part)
             logs = _logs(place, hide)
-            files = [_with_hash(place, item) for item in part.outputs]
+            hashing = _Hashing(place)
+            files = [hashing.facts(item) for item in outputs]
+            if hashing.skipped:
+                problems.append(f"job {name}: {hashing.skipped} output files are too large to be hashed here")
         except ScenarioError as error:
             problems.append(f"job {name}: its files could not be read: {error}")
     return JobFacts(name, part, list(expectations(record, name)), logs, files)
@@ -119,21 +138,45 @@ def _logs(files: JobFiles, hide: Callable[[str], str]) -> dict[str, list[str]]:
     found = {}
     for item in [item for item in files.list(STANDARD) if not item.is_directory][:MOST_LOGS]:
         start = max(0, (item.size or 0) - _LAST_BYTES)
-        text = b"".join(files.read(STANDARD, item.path, start)).decode("utf-8", "replace")
+        text = _last(files.read(STANDARD, item.path, start)).decode("utf-8", "replace")
         lines = text.splitlines()[1 if start else 0 :] or [text]
-        found[item.path] = [clean(hide(line)) for line in lines[-LAST_LINES:] if text]
+        found[item.path] = [hide(clean(hide(line))) for line in lines[-LAST_LINES:] if text]
     return found
 
 
-def _with_hash(files: JobFiles, item: OutputRecord) -> FileFacts:
-    digest, size = hashlib.sha256(), 0
-    try:
-        for block in files.read(item.directory, item.path):
-            digest.update(block)
-            size += len(block)
-    except ScenarioError:
+def _last(blocks: Iterable[bytes]) -> bytes:
+    """Read the end of a file that may have become larger meanwhile; no more than was there before."""
+    found = b""
+    for block in blocks:
+        found += block
+        if len(found) >= _LAST_BYTES:
+            break
+    return found[:_LAST_BYTES]
+
+
+class _Hashing:
+    """Hashes output files that are not too large together: a file of holes costs a job nothing."""
+
+    def __init__(self, files: JobFiles) -> None:
+        self._files = files
+        self._left = MOST_HASHED
+        self.skipped = 0
+
+    def facts(self, item: OutputRecord) -> FileFacts:
+        """Give what is to be said of a file."""
+        digest, size, left = hashlib.sha256(), 0, self._left
+        if item.size <= left:
+            with suppress(ScenarioError):
+                for block in self._files.read(item.directory, item.path):
+                    size += len(block)
+                    if size > left:
+                        break
+                    digest.update(block)
+                else:
+                    self._left = left - size
+                    return FileFacts(item.directory, item.path, size, digest.hexdigest())
+        self.skipped += max(size, item.size) > left
         return FileFacts(item.directory, item.path, item.size)
-    return FileFacts(item.directory, item.path, size, digest.hexdigest())
 
 
 def expectations(record: RunRecord, name: str) -> list[ExpectationFacts]:
@@ -159,7 +202,9 @@ def expectations(record: RunRecord, name: str) -> list[ExpectationFacts]:
     return found
 
 
-def _charts(run: Run, names: Sequence[str]) -> dict[tuple[str, str], list[DrawnCurve]]:
+def _charts(
+    run: Run, names: Sequence[str], hide: Callable[[str], str]
+) -> dict[tuple[str, str], list[DrawnCurve]]:
     record = run.record
     found: dict[tuple[str, str], list[DrawnCurve]] = {}
     order = {name: place for place, name in enumerate(names)}
@@ -169,5 +214,5 @@ def _charts(run: Run, names: Sequence[str]) -> dict[tuple[str, str], list[DrawnC
         label = job if record.sweep is None else f"{job} {values_text(record.jobs[job].parameters)}"
         label = f"{label} {one['file']}" if one.get("file") else label
         points = [(step, value) for step, _, value in one["points"]]
-        found.setdefault((one["name"], one["unit"]), []).append(DrawnCurve(label, points))
+        found.setdefault((hide(one["name"]), one["unit"]), []).append(DrawnCurve(hide(label), points))
     return {key: curves for key, curves in found.items() if any(len(curve.points) > 1 for curve in curves)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from batchai_scenario.schema.secrets import is_placeholder, split_secrets
 
@@ -21,7 +23,8 @@ _SHORTEST = 4
 
 def hiding(secrets: Iterable[str]) -> Callable[[str], str]:
     """Give what takes secrets, and signatures of links, out of a text."""
-    known = sorted({text for text in secrets if len(text) >= _SHORTEST}, key=len, reverse=True)
+    texts = {part for text in secrets for part in (text, *text.splitlines()) if len(part) >= _SHORTEST}
+    known = sorted({form for text in texts for form in _forms(text)}, key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, known))) if known else None
 
     def hide(text: str) -> str:
@@ -29,6 +32,11 @@ def hiding(secrets: Iterable[str]) -> Callable[[str], str]:
         return pattern.sub("<hidden>", text) if pattern else text
 
     return hide
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """Give a secret as programs write it: as it is, in addresses, and in JSON."""
+    return text, quote(text, safe=""), json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def known_secrets(

@@ -34,7 +34,14 @@ def render(facts: RunFacts, moment: datetime) -> str:
     made = Environment(
         loader=DictLoader({"document.html": template}), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    made.filters.update(clean=clean, size=size, duration=duration, day=_day, code=_code)
+    hide = facts.hide
+    made.filters.update(
+        clean=lambda text: hide(clean(hide(text))),  # once more: colours may have parted a secret
+        code=lambda value: hide(_code(value)),
+        size=size,
+        duration=duration,
+        day=_day,
+    )
     record = facts.record
     order = ranking(record) if record.sweep else None
     page = made.get_template("document.html").render(

@@ -117,9 +117,10 @@ class JobFiles:
 
     def lines(self, directory: str, path: str) -> Iterator[Piece]:
         """Give a text file's lines, very long ones in pieces."""
-        return pieces(self._blocks(directory, path))
+        return pieces(self.blocks(directory, path))
 
-    def _blocks(self, directory: str, path: str) -> Iterator[bytes]:
+    def blocks(self, directory: str, path: str) -> Iterator[bytes]:
+        """Read a whole file as ``read``, and check before each block."""
         for block in self.read(directory, path):
             self._check()
             yield block
@@ -135,7 +136,7 @@ class JobFiles:
         size = 0
         try:
             with draft.open("wb") as stream:
-                for block in self._blocks(directory, file.path):
+                for block in self.blocks(directory, file.path):
                     stream.write(block)
                     size += len(block)
             if size < (file.size or 0):

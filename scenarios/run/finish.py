@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import BackendError, NotFound, ScenarioError, UserError
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
     from batchai_scenario.scenarios.report.events import Event
     from batchai_scenario.scenarios.run.pieces import Piece
 
-MOST_MEASURED = 50
-"""Files of metrics of a job that are read."""
+MOST_MEASURED, MOST_MEASURED_BYTES, MOST_MEASURED_POINTS = 50, 2 * MOST_BYTES, 500_000
+"""Files of metrics of a job that are read, bytes of all of them, and points that are kept of all of them."""
 
 LONGEST_SEARCHED = 1_000_000
 """Bytes of a standard output up to which it is searched for variables."""
@@ -98,10 +97,11 @@ def collect(
         for directory in directory_ids(job.properties)
         for file in files.walk(directory)
     ]
-    keep_measured(run.folder, name, list(_measured(files, job.outputs)))
-    for directory, why in files.cut.items():
-        job.notices.append(f"output directory {directory} is not listed whole: {why}")
-        emit(Notice(name, job.notices[-1]))
+    measured, is_whole = _measured(files, job.outputs)
+    keep_measured(run.folder, name, measured)
+    for text in _cut_short(files, is_whole=is_whole):
+        job.notices.append(text)
+        emit(Notice(name, text))
     expected = record.expect.get(name) or ExpectSection()
     present = {(output.directory, output.path) for output in job.outputs}
 
@@ -129,19 +129,37 @@ def collect(
     return reasons
 
 
-def _measured(files: JobFiles, outputs: Iterable[OutputRecord]) -> Iterator[dict[str, Any]]:
-    """Read the files of metrics that a job wrote into its output directories."""
-    of_metrics = (it for it in outputs if it.directory != STANDARD and reader_of(it.path) is not None)
-    for output in islice(of_metrics, MOST_MEASURED):
-        reader, taken = reader_of(output.path), 0
+def _cut_short(files: JobFiles, *, is_whole: bool) -> Iterator[str]:
+    """Say what was not looked at whole: output directories, and files of metrics."""
+    if not is_whole:
+        yield "files of metrics: there are more, or larger ones, than are read"
+    for directory, why in files.cut.items():
+        yield f"output directory {directory} is not listed whole: {why}"
+
+
+def _measured(files: JobFiles, outputs: Iterable[OutputRecord]) -> tuple[list[dict[str, Any]], bool]:
+    """Read the files of metrics that a job wrote into its output directories; tell if that is all of them."""
+    found: list[dict[str, Any]] = []
+    left, points, is_whole = MOST_MEASURED_BYTES, 0, True
+    readers = [
+        (output, reader)
+        for output in outputs
+        if output.directory != STANDARD and (reader := reader_of(output.path)) is not None
+    ]
+    for output, reader in readers[:MOST_MEASURED]:
+        allowed, taken = min(MOST_BYTES, left), 0
+        if allowed <= 0 or points >= MOST_MEASURED_POINTS:
+            return found, False
         with suppress(NotFound):
-            for block in files.read(output.directory, output.path):
-                if reader is None or taken >= MOST_BYTES:
-                    break
-                reader.feed(block[: MOST_BYTES - taken])
+            for block in files.blocks(output.directory, output.path):
+                reader.feed(block[: allowed - taken])
                 taken += len(block)
-        if reader is not None:
-            yield from reader.series(f"{output.directory}/{output.path}")
+                if taken > allowed:
+                    is_whole = False
+                    break
+        left, points = left - taken, points + reader.kept
+        found += reader.series(f"{output.directory}/{output.path}")
+    return found, is_whole and len(readers) <= MOST_MEASURED
 
 
 def _printed_variables(files: JobFiles, outputs: Iterable[OutputRecord]) -> dict[str, str]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchai_scenario.backends.memory import MemoryBackend, ProgramCall, Result
 from batchai_scenario.scenarios.cli import main
+from batchai_scenario.scenarios.document import facts as facts_module
 from batchai_scenario.scenarios.document.drawing import DrawnCurve, chart, ticks
-from batchai_scenario.scenarios.document.facts import gather
+from batchai_scenario.scenarios.document.facts import MOST_CHARTS, MOST_FILES, gather
 from batchai_scenario.scenarios.document.hiding import hiding, known_secrets
 from batchai_scenario.scenarios.document.page import render
 from tests.scenarios.parsed import Parsed
 from tests.scenarios.worlds import World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batchai_scenario.backends.base import Backend
@@ -59,6 +62,75 @@ def test_what_a_job_wrote_is_text_and_its_secrets_are_hidden(world: World) -> No
     assert "not met" in page.text
 
 
+def leaks(_: ProgramCall) -> Result:
+    """Write secrets wherever a page may tell of it, as programs write them."""
+    lines = [
+        "AZ_BATCHAI_TOKEN=very-secret",
+        "very-\033[1msecret",
+        "x=a%2Fb%22c",
+        r'{"x": "a/b\"c"}',
+        "of-the",
+        "home",
+    ]
+    metric = b'{"very-secret": 1}\n{"very-secret": 2}\n'
+    outputs = {"MODEL/very-secret.dnn": b"x", "MODEL/metrics.jsonl": metric}
+    return Result(exit_code=0, stdout="\n".join(lines) + "\n", outputs=outputs)
+
+
+def test_no_secret_stands_anywhere_in_a_report(world: World) -> None:
+    world = World(world.home, world.file, {"train 2": leaks})
+    world.run()
+    hide = hiding(["very-secret", 'a/b"c', "of-the\nhome"])
+    page = render(gather(world.record, world.backend, [], hide), MOMENT)
+    for secret in ("very-secret", 'a/b"c', "a/b&#34;c", "a%2Fb", r"a/b\"c", "of-the", "\nhome"):
+        assert secret not in page
+    assert "AZ_BATCHAI_TOKEN" in page
+    assert "Curve of &lt;hidden&gt;" in page
+    assert "MODEL/&lt;hidden&gt;.dnn" in page
+
+
+def many(_: ProgramCall) -> Result:
+    """Write more files and metrics than anybody looks at."""
+    names = {f"m{number}": 1 for number in range(MOST_CHARTS + 1)}
+    lines = f"{json.dumps(names)}\n".encode() * 2
+    return Result(outputs={"MODEL/metrics.jsonl": lines, **{f"MODEL/{n}": b"" for n in range(MOST_FILES)}})
+
+
+def test_of_very_many_files_and_metrics_a_report_says_that_it_tells_some(world: World) -> None:
+    world = World(world.home, world.file, {"train 2": many})
+    world.run()
+    facts = gather(world.record, world.backend, [])
+    assert (len(facts.charts), len(facts.jobs[0].files)) == (MOST_CHARTS, MOST_FILES)
+    assert f"{MOST_CHARTS} of {MOST_CHARTS + 1} metrics are drawn" in facts.problems
+    assert f"job train: {MOST_FILES} of {MOST_FILES + 3} output files are listed" in facts.problems
+
+
+class Swelling:
+    """A backend whose files become larger than they were listed, without an end."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self.taken = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def read_share(self, *_: object) -> Iterator[bytes]:
+        while True:
+            self.taken += 1 << 20
+            yield bytes(1 << 20)
+
+
+def test_a_report_reads_no_file_without_an_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts_module, "MOST_HASHED", 10 << 20)
+    world.run()
+    swelling = Swelling(world.backend)
+    facts = gather(world.record, swelling, [])
+    assert swelling.taken <= 60 << 20
+    assert {file.sha256 for file in facts.jobs[0].files} == {""}
+    assert "job train: 4 output files are too large to be hashed here" in facts.problems
+
+
 def test_a_run_whose_backend_is_gone_is_told_without_its_files(world: World) -> None:
     world.run()
     page = document(world, None)
@@ -98,6 +170,13 @@ def test_a_metric_with_one_value_is_a_result_and_no_curve(sweeps: Sweeps) -> Non
 def test_an_axis_has_round_numbers() -> None:
     assert ticks(0.0, 1.0, 5) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
     assert ticks(93, 107, 5) == [95, 100, 105]
+
+
+@pytest.mark.parametrize("steps", [(-1e308, 1.7e308), (10**300, 5), (-(1 << 63), (1 << 63) - 1)])
+def test_any_steps_can_be_drawn(steps: tuple[float, float]) -> None:
+    drawn = chart("loss", [DrawnCurve("a", [(step, 1.0) for step in steps])])
+    assert "nan" not in drawn
+    assert "inf" not in drawn
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from batchai_scenario.schema.measured import MOST_POINTS, LinesReader
+import pytest
+
+from batchai_scenario.schema import measured
+from batchai_scenario.schema.measured import LONGEST_LINE, LONGEST_NAME, MOST_POINTS, LinesReader
 
 
 def points(*lines: str | bytes) -> dict[str, list[list[object]]]:
@@ -55,3 +58,25 @@ def test_very_many_are_thinned_and_the_last_stays() -> None:
     found = points(*(f'{{"a": {number}}}' for number in range(3 * MOST_POINTS)))
     assert len(found["a"]) <= MOST_POINTS + 1
     assert found["a"][-1][2] == 3 * MOST_POINTS - 1
+
+
+def test_a_file_of_any_form_is_held_in_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = LinesReader()
+    for _ in range(3):
+        reader.feed(b'{"a": "' + b"x" * LONGEST_LINE)
+    assert len(reader._pending) <= LONGEST_LINE
+    reader.feed(b'", "b": 1}\n{"a": 3, "%s": 1}\n' % (b"n" * (LONGEST_NAME + 1)))
+    assert [(one["name"], one["points"]) for one in reader.series("f")] == [("a", [[2, None, 3]])]
+    monkeypatch.setattr(measured, "MOST_KEPT", 300)
+    for _ in range(1000):
+        reader.feed(b'{"a": 1, "b": 2, "c": 3}\n')
+    assert reader.kept <= 300
+    told = {one["name"]: one["points"] for one in reader.series("f")}
+    assert [points[-1][0] for points in told.values()] == [1002] * 3
+
+
+@pytest.mark.parametrize(
+    "step", ["1e308", "-1e308", "9" * 300, "9" * 400, "NaN", "Infinity", "9223372036854775808"]
+)
+def test_where_no_step_can_be_lines_are_counted(step: str) -> None:
+    assert points(f'{{"a": 1, "step": {step}}}') == {"a": [[1, None, 1]]}

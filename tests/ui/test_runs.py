@@ -69,7 +69,7 @@ def test_a_job_may_write_its_metrics_into_a_file(ran: World) -> None:
         assert [point[::2] for point in lines["points"]] == [[1, 0.1], [2, 0.2], [3, 0.3], [4, 0.4], [5, 0.5]]
         assert events["file"] == "MODEL/logs/events.out.tfevents.1.vm"
         assert [point[::2] for point in events["points"]] == [[0, 2], [10, 1], [20, None], [30, 0.5]]
-    assert visitor.api("job/metrics", id=f"{job}-gone") == {"series": []}
+    assert visitor.api("job/metrics", id=f"{job}-gone") == {"series": [], "more": False}
 
 
 def test_the_terminal_watches_what_the_page_shows(ran: World, capsys: pytest.CaptureFixture[str]) -> None:

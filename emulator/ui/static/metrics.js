@@ -31,19 +31,23 @@ async function read(key) {
   if (!source || source.done) return;
   const ended = over(source.state);
   try {
-    source.series = source.kind === "run" ? await ofRun(source) : (await ask("job/metrics", { id: source.id })).series;
-    source.done = ended;
+    const { series, more } = source.kind === "run" ? await ofRun(source) : await ask("job/metrics", { id: source.id });
+    source.series = series;
+    source.done = ended && !more;
   } catch { source.done = ended; }
 }
 
 /** A run's own series; until its jobs are over, what they write into files is asked of these. */
 async function ofRun(source) {
   const found = (await ask("series", { run: source.id })).series, kept = new Set(found.filter((one) => one.file).map((one) => one.job));
+  let more = false;
   for (const [name, job] of Object.entries(source.jobs)) {
     if (kept.has(name) || over(source.state) || !board.jobs.has(job.id)) continue;
-    found.push(...(await ask("job/metrics", { id: job.id })).series.map((one) => ({ ...one, job: name })));
+    const told = await ask("job/metrics", { id: job.id });
+    found.push(...told.series.map((one) => ({ ...one, job: name })));
+    more ||= told.more;
   }
-  return found;
+  return { series: found, more };
 }
 
 function choices() {
