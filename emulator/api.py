@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.credentials import Credentials
     from batchai_scenario.emulator.engines.base import Engine, Lack
     from batchai_scenario.emulator.engines.choose import Engines
-    from batchai_scenario.emulator.engines.docker import DockerEngine
-    from batchai_scenario.emulator.engines.dockerapi import connect as connect_docker
+    from batchai_scenario.emulator.engines.docker.api import connect as connect_docker
+    from batchai_scenario.emulator.engines.docker.engine import DockerEngine
+    from batchai_scenario.emulator.engines.docker.substitutes import build_programs, built_reference
     from batchai_scenario.emulator.engines.gpu import machine_gpus as list_gpus
     from batchai_scenario.emulator.engines.needs import job_needs, toolkit_needs
-    from batchai_scenario.emulator.engines.process import ProcessEngine
-    from batchai_scenario.emulator.engines.substitutes import build_programs, built_reference
-    from batchai_scenario.emulator.engines.supervisors import running_tasks
+    from batchai_scenario.emulator.engines.process.engine import ProcessEngine
+    from batchai_scenario.emulator.engines.process.supervisors import running_tasks
     from batchai_scenario.emulator.errors import (
         CredentialsInvalid,
         EmulatorError,
@@ -55,7 +55,7 @@ _PLACES = {
     "Authority": ("gateway.authority", "Authority"),
     "Credentials": ("credentials", "Credentials"),
     "CredentialsInvalid": ("errors", "CredentialsInvalid"),
-    "DockerEngine": ("engines.docker", "DockerEngine"),
+    "DockerEngine": ("engines.docker.engine", "DockerEngine"),
     "EmulatorError": ("errors", "EmulatorError"),
     "EmulatorServer": ("server", "EmulatorServer"),
     "EmulatorSettings": ("settings", "EmulatorSettings"),
@@ -71,7 +71,7 @@ _PLACES = {
     "Lack": ("engines.base", "Lack"),
     "OwnCredentials": ("state.own", "OwnCredentials"),
     "PUBLISHED": ("identity.development", "PUBLISHED"),
-    "ProcessEngine": ("engines.process", "ProcessEngine"),
+    "ProcessEngine": ("engines.process.engine", "ProcessEngine"),
     "REMEDY": ("state.health", "REMEDY"),
     "ResourceRecords": ("cluster.keeping", "ResourceRecords"),
     "RunBook": ("ui.ports", "RunBook"),
@@ -80,10 +80,10 @@ _PLACES = {
     "Store": ("state.store", "Store"),
     "SystemClock": ("state.clock", "SystemClock"),
     "beneath": ("state.beneath", ""),
-    "build_programs": ("engines.substitutes", "build_programs"),
-    "built_reference": ("engines.substitutes", "built_reference"),
+    "build_programs": ("engines.docker.substitutes", "build_programs"),
+    "built_reference": ("engines.docker.substitutes", "built_reference"),
     "check_home": ("state.health", "check"),
-    "connect_docker": ("engines.dockerapi", "connect"),
+    "connect_docker": ("engines.docker.api", "connect"),
     "copy_tree": ("storage.snapshots", "copy_tree"),
     "development": ("identity.development", ""),
     "errors": ("errors", ""),
@@ -94,7 +94,7 @@ _PLACES = {
     "list_gpus": ("engines.gpu", "machine_gpus"),
     "read_address": ("serving", "read_address"),
     "repair_home": ("state.repair", "repair"),
-    "running_tasks": ("engines.supervisors", "running_tasks"),
+    "running_tasks": ("engines.process.supervisors", "running_tasks"),
     "toolkit_needs": ("engines.needs", "toolkit_needs"),
 }
 """Name -> module and name there; without a name, the module itself."""

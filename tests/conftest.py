@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from batchai_scenario.emulator.engines.dockerapi import connect
+from batchai_scenario.emulator.engines.docker.api import connect
 from batchai_scenario.emulator.errors import EngineUnavailable
 from tests.lacking import ENGINE, skip_for, summary
 

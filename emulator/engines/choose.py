@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.base import Engine
-    from batchai_scenario.emulator.engines.docker import DockerEngine
-    from batchai_scenario.emulator.engines.images import PullPolicy
-    from batchai_scenario.emulator.engines.process import ProcessEngine
+    from batchai_scenario.emulator.engines.docker.engine import DockerEngine
+    from batchai_scenario.emulator.engines.docker.images import PullPolicy
+    from batchai_scenario.emulator.engines.process.engine import ProcessEngine
     from batchai_scenario.emulator.state.home import Home
 
 ENGINE_NAMES = ("auto", "docker", "process")
@@ -94,11 +94,11 @@ class Engines:
     def _get(self, name: str) -> DockerEngine | ProcessEngine:
         if name not in self._made:
             if name == "docker":
-                from batchai_scenario.emulator.engines.docker import DockerEngine
+                from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 
                 self._made[name] = DockerEngine(self._home, training=self._training, pull=self._pull)
             else:
-                from batchai_scenario.emulator.engines.process import ProcessEngine
+                from batchai_scenario.emulator.engines.process.engine import ProcessEngine
 
                 self._made[name] = ProcessEngine(self._home, python=self._python)
         return self._made[name]

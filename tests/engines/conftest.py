@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.emulator.engines.docker import DockerEngine
-from batchai_scenario.emulator.engines.namespace import namespaces_missing
-from batchai_scenario.emulator.engines.process import ProcessEngine
+from batchai_scenario.emulator.engines.docker.engine import DockerEngine
+from batchai_scenario.emulator.engines.process.engine import ProcessEngine
+from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.emulator.state.home import Home
 from tests.lacking import NAMESPACES, skip_for
@@ -41,7 +41,8 @@ SOURCES = Path(__file__).parents[2] / "src"
 _STARTER = """
 import os, pathlib, pickle, signal, sys
 sys.path.insert(0, os.getcwd())
-from batchai_scenario.emulator.engines import docker, process
+from batchai_scenario.emulator.engines.docker import engine as docker
+from batchai_scenario.emulator.engines.process import engine as process
 from batchai_scenario.emulator.state.home import Home
 
 kind, root, file, before = sys.argv[1:]

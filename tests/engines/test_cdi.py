@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.emulator.engines.docker import DockerEngine
+from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 from tests.conftest import TEST_IMAGE, busybox_root

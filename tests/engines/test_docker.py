@@ -18,7 +18,7 @@ import pytest
 
 from batchai_scenario.emulator.engines.choose import Engines
 from batchai_scenario.emulator.engines.control import Owner
-from batchai_scenario.emulator.engines.docker import DockerEngine
+from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.errors import CleanupIncomplete, EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
 from batchai_scenario.emulator.state.home import Home
@@ -309,7 +309,7 @@ def test_sweep_takes_containers_of_homes_that_are_gone(
 def test_no_permission_is_told_apart_from_no_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = (
         "import docker, os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from batchai_scenario.emulator.engines.dockerapi import connect\n"
+        "from batchai_scenario.emulator.engines.docker.api import connect\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: connect()\n"
         "except Exception as error: print(type(error).__name__, error)\n"

@@ -27,7 +27,7 @@ from batchai_scenario.emulator.cluster.model import (
     JobKey,
     WorkspaceKey,
 )
-from batchai_scenario.emulator.engines.docker import DockerEngine
+from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.state.clock import SystemClock
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.emulator.engines.cuda import cuda_of, too_old
-from batchai_scenario.emulator.engines.dockerapi import read_facts
+from batchai_scenario.emulator.engines.docker.api import read_facts
+from batchai_scenario.emulator.engines.docker.cuda import cuda_of, too_old
+from batchai_scenario.emulator.engines.docker.gpuproofs import prove_gpus
+from batchai_scenario.emulator.engines.docker.gpuways import ways_of, why_none
 from batchai_scenario.emulator.engines.gpu import Gpu, Proof, decide_gpus, machine_gpus, read_gpus
 from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish, read_sizes, take
-from batchai_scenario.emulator.engines.gpuproofs import prove_gpus
-from batchai_scenario.emulator.engines.gpuways import ways_of, why_none
 from batchai_scenario.emulator.engines.nodes import make_disk, read_note
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.environment import gpu_variables

@@ -12,8 +12,8 @@ from typing import Any
 import docker
 import pytest
 
-from batchai_scenario.emulator.engines.dockerapi import container_name
-from batchai_scenario.emulator.engines.proc import marked
+from batchai_scenario.emulator.engines.docker.api import container_name
+from batchai_scenario.emulator.engines.process.proc import marked
 
 COMMAND = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.05; done; echo done"
 VICTIMS = ("supervisor", "everything", "starter", "nobody")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.emulator.engines.dockerapi import LABEL_CLUSTER, LABEL_HOME, LABEL_HOST, is_orphan
+from batchai_scenario.emulator.engines.docker.api import LABEL_CLUSTER, LABEL_HOME, LABEL_HOST, is_orphan
 from batchai_scenario.emulator.state.home import Home
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.emulator.engines.containers import ended_at, lost_reason
 from batchai_scenario.emulator.engines.control import lost_end
-from batchai_scenario.emulator.engines.dockerapi import read_facts
+from batchai_scenario.emulator.engines.docker.api import read_facts
+from batchai_scenario.emulator.engines.docker.containers import ended_at, lost_reason
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,8 @@ _PROGRAM = """
 import os, pathlib, pickle, resource, sys
 sys.path.insert(0, os.getcwd())
 from batchai_scenario.emulator.cluster.room import shortage
-from batchai_scenario.emulator.engines import docker, process
+from batchai_scenario.emulator.engines.docker import engine as docker
+from batchai_scenario.emulator.engines.process import engine as process
 from batchai_scenario.emulator.state.home import Home
 
 kind, root, file = sys.argv[1:]

@@ -11,7 +11,7 @@ import pytest
 
 from batchai_scenario.emulator.cluster.controller import Controller
 from batchai_scenario.emulator.cluster.model import ExecutionState
-from batchai_scenario.emulator.engines.process import ProcessEngine
+from batchai_scenario.emulator.engines.process.engine import ProcessEngine
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.identity.tokens import Tokens
 from batchai_scenario.emulator.state.clock import EvenClock, ManualClock, SystemClock

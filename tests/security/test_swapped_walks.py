@@ -17,8 +17,8 @@ from batchai_scenario.emulator.cluster.executionlog import ExecutionLog
 from batchai_scenario.emulator.cluster.records import LogPlace
 from batchai_scenario.emulator.cluster.servers import ServerDisks
 from batchai_scenario.emulator.engines.control import drop_control, log_tail, lost_end, recorded_end
-from batchai_scenario.emulator.engines.layer import layer_lines
 from batchai_scenario.emulator.engines.pinned import check_mounts
+from batchai_scenario.emulator.engines.process.layer import layer_lines
 from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.plan import Mount
 from batchai_scenario.emulator.state.clock import ManualClock

@@ -14,15 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.containers import run_briefly
+from batchai_scenario.emulator.engines.docker.containers import run_briefly
+from batchai_scenario.emulator.engines.docker.gpuways import ALL, REMEDY, ways_of, why_none
 from batchai_scenario.emulator.engines.gpu import LIST, Gpu, Proof, machine_gpus, read_gpus
-from batchai_scenario.emulator.engines.gpuways import ALL, REMEDY, ways_of, why_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchai_scenario.emulator.engines.dockerapi import Api, Facts
-    from batchai_scenario.emulator.engines.gpuways import GpuWay
+    from batchai_scenario.emulator.engines.docker.api import Api, Facts
+    from batchai_scenario.emulator.engines.docker.gpuways import GpuWay
     from batchai_scenario.emulator.state.home import Home
 
 _DRIVER = Path("/proc/driver/nvidia/version")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.containers import create_container
 from batchai_scenario.emulator.engines.control import (
     drop_control,
     give_back_command,
     open_command,
     write_control,
 )
-from batchai_scenario.emulator.engines.cuda import cuda_of, too_old
-from batchai_scenario.emulator.engines.dockerapi import labels
+from batchai_scenario.emulator.engines.docker.api import labels
+from batchai_scenario.emulator.engines.docker.containers import create_container
+from batchai_scenario.emulator.engines.docker.cuda import cuda_of, too_old
+from batchai_scenario.emulator.engines.docker.giveback import note_container
+from batchai_scenario.emulator.engines.docker.gpuproofs import prove_gpus
 from batchai_scenario.emulator.engines.gang import ready_gang
-from batchai_scenario.emulator.engines.giveback import note_container
 from batchai_scenario.emulator.engines.gpu import decide_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted
-from batchai_scenario.emulator.engines.gpuproofs import prove_gpus
 from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.nodes import read_note, ready_tree
 from batchai_scenario.emulator.engines.parts import (
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.control import Owner
-    from batchai_scenario.emulator.engines.dockerapi import Api, Facts
-    from batchai_scenario.emulator.engines.images import Images
+    from batchai_scenario.emulator.engines.docker.api import Api, Facts
+    from batchai_scenario.emulator.engines.docker.images import Images
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 

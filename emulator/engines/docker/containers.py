@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.dockerapi import (
+from batchai_scenario.emulator.engines.docker.api import (
     CONTROL,
     Facts,
     answers,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from docker.errors import APIError
 
-    from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.engines.docker.api import Api
     from batchai_scenario.emulator.engines.limits import Limits
     from batchai_scenario.emulator.state.home import Home
 

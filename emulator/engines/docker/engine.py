@@ -11,7 +11,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines import containers
 from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
 from batchai_scenario.emulator.engines.control import (
     Owner,
@@ -24,7 +23,8 @@ from batchai_scenario.emulator.engines.control import (
     lost_end,
     recorded_end,
 )
-from batchai_scenario.emulator.engines.dockerapi import (
+from batchai_scenario.emulator.engines.docker import containers
+from batchai_scenario.emulator.engines.docker.api import (
     LABEL_CLUSTER,
     LABEL_HOME,
     LABEL_IMAGE,
@@ -38,16 +38,16 @@ from batchai_scenario.emulator.engines.dockerapi import (
     translated,
     unavailable,
 )
-from batchai_scenario.emulator.engines.dockerentering import enter_container
-from batchai_scenario.emulator.engines.dockertask import create_for_task
+from batchai_scenario.emulator.engines.docker.entering import enter_container
+from batchai_scenario.emulator.engines.docker.giveback import give_back
+from batchai_scenario.emulator.engines.docker.gpuways import ways_of, why_none
+from batchai_scenario.emulator.engines.docker.images import Images, PullPolicy, failed_starting
+from batchai_scenario.emulator.engines.docker.networks import Networks
+from batchai_scenario.emulator.engines.docker.task import create_for_task
 from batchai_scenario.emulator.engines.entering import beside_no_login
-from batchai_scenario.emulator.engines.giveback import give_back
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
-from batchai_scenario.emulator.engines.gpuways import ways_of, why_none
-from batchai_scenario.emulator.engines.images import Images, PullPolicy, failed_starting
 from batchai_scenario.emulator.engines.limits import say_killed
-from batchai_scenario.emulator.engines.networks import Networks
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_disk,
@@ -63,9 +63,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
-    from batchai_scenario.emulator.engines.dockerapi import Api, Facts
+    from batchai_scenario.emulator.engines.docker.api import Api, Facts
+    from batchai_scenario.emulator.engines.docker.gpuways import GpuWay
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
-    from batchai_scenario.emulator.engines.gpuways import GpuWay
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import fcntl
 import signal
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.control import control_folders
-from batchai_scenario.emulator.engines.proc import family, marked, send
+from batchai_scenario.emulator.engines.process.proc import family, marked, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from batchai_scenario.emulator.state.home import Home
 
@@ -41,15 +40,6 @@ def is_gone(pid: int, home: str) -> bool:
         return False
     # In a node's layer a folder that is mounted there seems to stay, but its mount knows that it was deleted.
     return any(row[3].endswith("//deleted") and row[4].startswith(home) for row in rows)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file that is made on demand."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def is_free(folder: Path) -> bool:

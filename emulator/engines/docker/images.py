@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchai_scenario.emulator.engines.programs import (
-    SECONDS_BETWEEN_LINES,
-    Throttle,
-    run_program,
-    share_done,
-)
-from batchai_scenario.emulator.engines.substitutes import (
+from batchai_scenario.emulator.engines.docker.substitutes import (
     Candidate,
     build_programs,
     candidates_for,
     delivered_tables,
     plain_name,
+)
+from batchai_scenario.emulator.engines.programs import (
+    SECONDS_BETWEEN_LINES,
+    Throttle,
+    run_program,
+    share_done,
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.plan import ImageRequest
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.engines.docker.api import Api
     from batchai_scenario.emulator.state.home import Home
 
 PullPolicy = Literal["missing", "never"]

@@ -11,7 +11,6 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.containers import run_briefly
 from batchai_scenario.emulator.engines.control import (
     give_back_command,
     is_noted,
@@ -19,14 +18,15 @@ from batchai_scenario.emulator.engines.control import (
     read_noted,
     recorded_end,
 )
-from batchai_scenario.emulator.engines.dockerapi import CONTROL, labels
+from batchai_scenario.emulator.engines.docker.api import CONTROL, labels
+from batchai_scenario.emulator.engines.docker.containers import run_briefly
 from batchai_scenario.emulator.launch.plan import Mount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchai_scenario.emulator.engines.control import Owner
-    from batchai_scenario.emulator.engines.dockerapi import Api, Facts
+    from batchai_scenario.emulator.engines.docker.api import Api, Facts
     from batchai_scenario.emulator.state.home import Home
 
 _CONTAINER = "container"

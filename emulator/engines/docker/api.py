@@ -57,7 +57,7 @@ def connect() -> Api:
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         raise unavailable(error) from error
     if where.startswith("unix:"):
-        from batchai_scenario.emulator.engines.dockersocket import Adapter
+        from batchai_scenario.emulator.engines.docker.unixsocket import Adapter
 
         api.get_adapter(api.base_url).close()
         api._custom_adapter = Adapter(f"http+{where}", _SECONDS)  # noqa: SLF001 - it has no other way in

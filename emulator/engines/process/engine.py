@@ -33,22 +33,11 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
     write_control,
 )
-from batchai_scenario.emulator.engines.entering import BUSY, beside_no_login, enter_process
-from batchai_scenario.emulator.engines.environments import add_node_python, own_environment
+from batchai_scenario.emulator.engines.entering import BUSY, beside_no_login
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
-from batchai_scenario.emulator.engines.layer import layer_lines, layer_missing
-from batchai_scenario.emulator.engines.namespace import enter_command, namespaces_missing, write_mounts
-from batchai_scenario.emulator.engines.nodenets import (
-    LOOPBACK,
-    LOOPBACK_MPI,
-    NodeNetworks,
-    free_subnet,
-    host_files,
-    loopback_subnet,
-    seen_from_nodes,
-)
+from batchai_scenario.emulator.engines.locking import locked
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_dangling_links,
@@ -63,20 +52,34 @@ from batchai_scenario.emulator.engines.nodes import (
     ready_tree,
 )
 from batchai_scenario.emulator.engines.parts import held_to
-from batchai_scenario.emulator.engines.proc import MARKER, NETWORK, marked, send
-from batchai_scenario.emulator.engines.processtask import part_of_node, task_environment
-from batchai_scenario.emulator.engines.programs import run_program
-from batchai_scenario.emulator.engines.supervisors import (
+from batchai_scenario.emulator.engines.process.entering import enter_process
+from batchai_scenario.emulator.engines.process.environments import add_node_python, own_environment
+from batchai_scenario.emulator.engines.process.layer import layer_lines, layer_missing
+from batchai_scenario.emulator.engines.process.namespace import (
+    enter_command,
+    namespaces_missing,
+    write_mounts,
+)
+from batchai_scenario.emulator.engines.process.nodenets import (
+    LOOPBACK_MPI,
+    NodeNetworks,
+    host_files,
+    seen_from_nodes,
+)
+from batchai_scenario.emulator.engines.process.proc import MARKER, NETWORK, marked, send
+from batchai_scenario.emulator.engines.process.supervisors import (
     LAST_WORDS,
     await_that,
     is_free,
     is_gone,
     kill,
     kill_by_id,
-    locked,
     marker_of,
     signal_supervisor,
 )
+from batchai_scenario.emulator.engines.process.task import part_of_node, task_environment
+from batchai_scenario.emulator.engines.programs import run_program
+from batchai_scenario.emulator.engines.subnets import LOOPBACK, free_subnet, loopback_subnet
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_name
 from batchai_scenario.training.toolkits.base import FIRST_PORT

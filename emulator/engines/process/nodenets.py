@@ -9,7 +9,6 @@ refuses, nodes have loopback addresses of their own in this machine's network.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import os
 import re
@@ -21,12 +20,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.proc import NETWORK, end, marked
+from batchai_scenario.emulator.engines.process.proc import NETWORK, end, marked
+from batchai_scenario.emulator.engines.subnets import LOOPBACK, PREFERRED, gateway
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import host_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
@@ -35,12 +35,6 @@ _SCRIPT = Path(__file__).with_name("network.sh")
 _PROGRAMS = {"ip": "iproute2", "nsenter": "util-linux", "slirp4netns": "slirp4netns"}
 _OUTSIDE = "outside"
 _SECONDS = 20.0
-PREFERRED = "10.0.0.0/24"
-"""The service's own: published programs name its addresses."""
-
-LOOPBACK = "127."
-"""What subnets begin with whose nodes have no network of their own."""
-
 LOOPBACK_MPI = {
     "OMPI_MCA_pml": "ob1",
     "OMPI_MCA_btl_tcp_if_include": "lo",
@@ -53,41 +47,6 @@ It would take any interface that it finds instead, and hang when that goes, as b
 
 _LOOPBACK_SERVER = re.compile(r"(?m)^nameserver\s+(127\.\S+|::1)")
 _LOOPBACK_HOST = re.compile(r"(://(?:[^/@]*@)?)(?:localhost|127\.[0-9.]+|\[::1\])(:|/|$)")
-_OTHERS = [f"10.{number}.0.0/24" for number in (1, 2, 77, 177, 233)]
-
-
-def free_subnet() -> str:
-    """Choose the network of a cluster: the service's own unless this machine has routes into it."""
-    routes = list(_routes())
-    for text in (PREFERRED, *_OTHERS):
-        network = ipaddress.IPv4Network(text)
-        if not any(network.overlaps(route) for route in routes):
-            return text
-    return PREFERRED
-
-
-def _routes() -> Iterable[ipaddress.IPv4Network]:
-    """List this machine's routes, without the default one."""
-    try:
-        lines = Path("/proc/net/route").read_text().splitlines()[1:]
-    except OSError:
-        return
-    for line in lines:
-        fields = line.split()
-        network, mask = (ipaddress.IPv4Address(bytes.fromhex(fields[i])[::-1]) for i in (1, 7))
-        if int(mask):
-            yield ipaddress.IPv4Network(f"{network}/{mask}", strict=False)
-
-
-def loopback_subnet(cluster: str) -> str:
-    """Choose loopback addresses for a cluster's nodes that hardly another cluster has."""
-    digest = hashlib.sha256(cluster.encode()).digest()
-    return f"127.{1 + digest[0] % 254}.{digest[1]}.0/24"
-
-
-def gateway(subnet: str) -> str:
-    """Give the address at which nodes reach this machine's loopback, and everything else through it."""
-    return str(ipaddress.IPv4Network(subnet).network_address + 2)
 
 
 def host_files(task: NodeTask, known: Mapping[str, Any]) -> dict[str, str]:

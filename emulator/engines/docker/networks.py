@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.dockerapi import LABEL_HOME, is_orphan, labels, network_name
-from batchai_scenario.emulator.engines.nodenets import free_subnet
+from batchai_scenario.emulator.engines.docker.api import LABEL_HOME, is_orphan, labels, network_name
+from batchai_scenario.emulator.engines.subnets import free_subnet
 from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from docker.errors import APIError
 
     from batchai_scenario.emulator.engines.base import Swept
-    from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.engines.docker.api import Api
     from batchai_scenario.emulator.state.home import Home
 
 _FIXED = "scenario.subnet"

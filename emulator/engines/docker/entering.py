@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from batchai_scenario.emulator.engines.dockerapi import container_name, explain
+from batchai_scenario.emulator.engines.docker.api import container_name, explain
 from batchai_scenario.emulator.engines.entering import BUSY, MARK, SHELL
 from batchai_scenario.emulator.errors import EngineError, Problem
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batchai_scenario.emulator.engines.base import Entered, Terminal
-    from batchai_scenario.emulator.engines.dockerapi import Api
+    from batchai_scenario.emulator.engines.docker.api import Api
 
 _KILL = (
     'for folder in /proc/[0-9]*; do [ "${folder#/proc/}" = "$$" ] || '
