@@ -65,6 +65,10 @@ class _Visitor(asyncssh.SSHServer):
         self._connections.add(conn)
         ends = conn.get_extra_info("peername"), conn.get_extra_info("sockname")
         self._is_stranger = self._strangers(*ends)
+        if self._is_stranger:
+            asyncio.get_running_loop().call_soon(
+                conn.abort
+            )  # takes no descriptor while it asks for a password
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncssh's
         if self._connection is not None:

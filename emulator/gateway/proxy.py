@@ -27,6 +27,9 @@ _HTTPS, _LAST_PORT = 443, 65535
 _HEAD_LIMIT = 16 * 1024
 _HEAD_SECONDS = 30.0
 _HANDSHAKE_SECONDS = 30.0
+_LINGERING, _MOST_LINGERING = 2.0, 32
+"""Seconds in which a program that was refused may read why, and how many may at once."""
+
 _PORTS = {"http": 80, "https": 443}
 _HOP = frozenset({"host", "connection", "proxy-connection", "proxy-authorization", "keep-alive"})
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -43,7 +46,7 @@ class Interceptor:
     P3. This machine's own loopback is let through: some clients do not heed ``NO_PROXY`` (Node's ms-rest).
         Everything else is refused with 403 and a text, or let through if ``passthrough``.
     P4. Nothing is read of what is let through.
-    P5. Programs of other users get 401, whatever they ask for.
+    P5. Programs of other users get 401 before they ask for anything, and take no place of others.
     P6. No more connections than ``places`` that are not HTTP of ours: the next gets 503.
 
     ``serve_http`` makes the protocol that answers HTTP on a connection; ``report`` hears why TLS failed.
@@ -66,6 +69,7 @@ class Interceptor:
         self.passthrough = passthrough
         self.places = places
         self.open: set[asyncio.Transport] = set()
+        self.strangers: set[asyncio.Transport] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.AbstractServer | None = None
 
@@ -80,7 +84,7 @@ class Interceptor:
             self._server.close()
         for task in self._tasks:
             task.cancel()
-        for transport in tuple(self.open):
+        for transport in (*self.open, *self.strangers):
             transport.abort()
 
     def lets_through(self, host: str) -> bool:
@@ -113,6 +117,9 @@ class _Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if self._owner.peers.of(transport) is Peer.OTHER:
+            self._send_away(self._transport)
+            return
         if len(self._owner.open) >= self._owner.places:
             _refuse(self._transport, 503, "Service Unavailable", "There are too many connections.")
             return
@@ -122,6 +129,7 @@ class _Door(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         if self._transport is not None:
             self._owner.open.discard(self._transport)
+            self._owner.strangers.discard(self._transport)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -137,14 +145,23 @@ class _Door(asyncio.Protocol):
             self._timer.cancel()
         self._transport.pause_reading()
         head = _parse(raw)
-        if self._owner.peers.of(self._transport) is Peer.OTHER:
-            _refuse(self._transport, 401, "Unauthorized", NOT_YOURS)
-        elif head is None:
+        if head is None:
             _refuse(self._transport, 400, "Bad Request", "This is a proxy: HTTP/1.1 is spoken here.")
         elif head.method == "CONNECT":
             self._connect(self._transport, head.target, rest)
         else:
             self._forward(self._transport, head, rest)
+
+    def _send_away(self, transport: asyncio.Transport) -> None:
+        """Refuse a program of another user (P5)."""
+        transport.pause_reading()
+        if len(self._owner.strangers) >= _MOST_LINGERING:
+            transport.abort()
+            return
+        self._owner.strangers.add(transport)
+        transport.write(_refusal(401, "Unauthorized", NOT_YOURS))
+        # To close while something is unread would take the answer away again.
+        self._timer = asyncio.get_running_loop().call_later(_LINGERING, transport.close)
 
     def _connect(self, transport: asyncio.Transport, target: str, rest: bytes) -> None:
         """Open the way to a host (P1, P3)."""
@@ -282,10 +299,14 @@ def _refuse_host(transport: asyncio.Transport, host: str) -> None:
 
 def _refuse(transport: asyncio.Transport, status: int, reason: str, text: str) -> None:
     """Answer and close; ``text`` may hold anything that came from the client."""
+    transport.write(_refusal(status, reason, text))
+    transport.close()
+
+
+def _refusal(status: int, reason: str, text: str) -> bytes:
     body = (text + "\n").encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain; charset=utf-8\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
-    transport.write(head.encode() + body)
-    transport.close()
+    return head.encode() + body

@@ -69,7 +69,6 @@ def test_a_damaged_key_is_made_anew(doors: Callable[..., SshDoor], tmp_path: Pat
         ("visitor", "let-me-in-2", {}),
         ("visitor", "", {}),
         ("root", "let-me-in-1", {}),
-        ("visitor", "let-me-in-1", {"is_stranger": True}),
     ],
 )
 def test_others_are_not_let_in(
@@ -78,6 +77,12 @@ def test_others_are_not_let_in(
     port = doors(**options).open(NODE, ACCOUNT, 0)
     with pytest.raises(asyncssh.PermissionDenied):
         log_in(port, user, password)
+
+
+def test_a_program_of_another_user_is_not_even_asked_who_it_is(doors: Callable[..., SshDoor]) -> None:
+    port = doors(is_stranger=True).open(NODE, ACCOUNT, 0)
+    with pytest.raises((asyncssh.ConnectionLost, ConnectionError)):
+        log_in(port, "visitor", "let-me-in-1")
 
 
 def test_a_port_that_is_taken_is_not_fought_for(doors: Callable[..., SshDoor]) -> None:

@@ -10,9 +10,9 @@ import stat
 import subprocess
 import sys
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -20,13 +20,19 @@ import pytest
 from batchai_scenario.backends.errors import MachineError
 from batchai_scenario.backends.local.control import environment
 from batchai_scenario.backends.local.settings import own_credentials
+from batchai_scenario.emulator.cluster.model import ClusterKey, LoginNode
+from batchai_scenario.emulator.cluster.sshdoor import SshDoor
 from batchai_scenario.emulator.errors import HomeDamaged
+from batchai_scenario.emulator.gateway.connections import places
 from batchai_scenario.emulator.gateway.peers import Peer, Peers
 from batchai_scenario.emulator.identity import development
 from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings
+from batchai_scenario.emulator.services import _is_stranger
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.own import OwnCredentials
 from batchai_scenario.scenarios.cli import main
+from tests.cluster.conftest import WORKSPACE
+from tests.cluster.test_logins import ACCOUNT
 from tests.lacking import needs_root
 from tests.security import other_user
 
@@ -93,18 +99,88 @@ def test_another_user_gets_401_whatever_it_knows(home: Home, served: Address) ->
         "page": f"scenario-ui-{served.port}={served.page_token}",
     }
     ports = [str(served.proxy_port), str(served.passthrough_port)]
-    done = _as_nobody(told, served.url, served.blob_url, served.https_url, *ports)
-    assert set(done.values()) == {401}, done
-    assert len(done) == (25 + 16 if served.https_url else 25)
+    with _door(home) as door:
+        done = _as_nobody({**told, "doors": [door]}, served.url, served.blob_url, served.https_url, *ports)
+        assert {name: status for name, status in done.items() if status != 401} == {}
+        assert other_user.knocked(door) == 200
     # The same requests are answered when the owner sends them.
     mine = {
         name: other_user.ask(served.url, way) for name, way in other_user.ways(told).items() if name != "stop"
     }
-    assert {name for name, status in mine.items() if status != 200} == {"nothing", "arm change"}, mine
-    assert (mine["nothing"], mine["arm change"]) == (404, 201)
+    known = {
+        "nothing": 404,
+        "page by token": 303,
+        "page files": 404,
+        "page upload": 403,  # it does not say whose page asks
+        "page change": 403,
+        "arm change": 201,
+        "files anonymous": 401,
+        "files preflight": 403,
+        "host graph.windows.net": 401,  # that directory wants a token of its own
+        "host evil.example": 421,
+        "host [::1": 400,
+    }
+    assert {name: status for name, status in mine.items() if status != 200} == known
 
 
-def _as_nobody(told: dict[str, str], *arguments: str) -> dict[str, int]:
+def _nowhere(*_: object) -> NoReturn:
+    pytest.fail("somebody was let in")
+
+
+@contextmanager
+def _door(home: Home) -> Iterator[int]:
+    """Open a door for ssh, as an emulator does for a node."""
+    door = SshDoor(home.login_key, _nowhere, _nowhere, lambda _: True, _is_stranger)
+    try:
+        yield door.open(LoginNode(ClusterKey(WORKSPACE, "c"), "guid", "tvm-1"), ACCOUNT, 0)
+    finally:
+        door.close()
+
+
+@needs_root
+@pytest.mark.parametrize(("only", "host"), [("files", "127.0.0.1"), ("", "0.0.0.0")])
+def test_another_user_gets_401_however_the_emulator_is_served(home: Home, only: str, host: str) -> None:
+    own = own_credentials(home.root)
+    told = {
+        "token": "x",
+        "client": development.CLIENT,
+        "secret": own.secret,
+        "account": development.ACCOUNT,
+        "key": own.account_key,
+        "stop": "x",
+        "page": "x=y",
+    }
+    with closing(
+        EmulatorServer(EmulatorSettings(home.root, engine="process", only=only, host=host))
+    ) as server:
+        served = server.start()
+        told |= {"stop": served.stop_key, "page": f"scenario-ui-{served.port}={served.page_token}"}
+        urls = [served.url, served.blob_url, ""]
+        if host != "127.0.0.1":  # another address of this machine: containers reach such
+            urls = [url.replace("127.0.0.1", "127.0.0.2") for url in urls]
+        done = _as_nobody(told, *urls, str(served.proxy_port), str(served.passthrough_port))
+        assert {name: status for name, status in done.items() if status != 401} == {}
+        assert other_user.ask(urls[0], other_user.ways(told)["files"]) == 200
+        assert other_user.ask(urls[0], other_user.ways(told)["page itself"]) == 200
+
+
+@needs_root
+def test_a_crowd_of_another_user_takes_no_place_of_the_owner(home: Home) -> None:
+    number = min(places() // 6, 900)
+    with closing(EmulatorServer(EmulatorSettings(home.root, engine="process"))) as server:
+        served = server.start()
+        run = "import sys; exec(compile(sys.argv.pop(1), 'other_user', 'exec'))"
+        arguments = [sys.executable, "-c", run, PROGRAM.read_text(), "crowd"]
+        arguments += [str(served.proxy_port), str(number)]
+        with subprocess.Popen(arguments, stdin=-1, stdout=-1, text=True, cwd="/") as crowd:
+            assert crowd.stdout is not None
+            assert crowd.stdout.readline() == f"{number}\n"
+            head = "GET http://example.org/ HTTP/1.1\r\nHost: example.org\r\n\r\n"
+            assert other_user.through(served.proxy_port, head) == 403
+            crowd.communicate("go\n")
+
+
+def _as_nobody(told: dict[str, Any], *arguments: str) -> dict[str, int]:
     """Run the program, whose text goes along: the other user may not be able to read this folder."""
     run = "import sys; exec(compile(sys.argv.pop(1), 'other_user', 'exec'))"
     done = subprocess.run(
