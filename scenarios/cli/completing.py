@@ -21,14 +21,12 @@ def scenario_names(_ctx: click.Context, _param: click.Parameter, incomplete: str
 
 def run_ids(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Give the ids of runs that begin so, the newest first, and ``last``."""
-    from batchai_scenario.scenarios.record.home import home_folder, runs_folder
+    from batchai_scenario.scenarios.record.home import home_folder, run_folders
 
     with suppress(Exception):
-        root = ctx.find_root()
-        folder = runs_folder(home_folder(root.params.get("home"), os.environ))
-        files = sorted(folder.glob("*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+        folders = run_folders(home_folder(ctx.find_root().params.get("home"), os.environ))
         return [
-            name for name in ("last", *(file.parent.name for file in files)) if name.startswith(incomplete)
+            name for name in ("last", *(folder.name for folder in folders)) if name.startswith(incomplete)
         ]
     return []
 

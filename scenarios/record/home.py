@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,23 @@ def make_private(folder: Path) -> None:
 def runs_folder(home: Path) -> Path:
     """Give the folder of run records: one folder a run."""
     return home / "runs"
+
+
+def run_folders(home: Path) -> list[Path]:
+    """List the folders of runs, the newest first by the second that stands in their names; opens none."""
+    folder = runs_folder(home)
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in sorted(names, key=lambda name: (second_in(name), name), reverse=True)]
+
+
+def second_in(name: str) -> str:
+    """Give the second that stands in a run's id, as text that sorts by time; empty if the name is none."""
+    found = re.search(r"-(\d{8}-\d{6})-[0-9a-f]{4}$", name)
+    return found[1] if found else ""
 
 
 def cache_folder(home: Path) -> Path:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import itertools
-import json
 import os
 import re
 import secrets
@@ -19,9 +18,17 @@ import shutil
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from pydantic_core import from_json, to_json
+
 from batchai_scenario.backends.errors import MachineError, UserError
-from batchai_scenario.scenarios.record.home import make_private, runs_folder, unusable
-from batchai_scenario.scenarios.record.migrations import RecordTooNew, migrate
+from batchai_scenario.scenarios.record.home import (
+    make_private,
+    run_folders,
+    runs_folder,
+    second_in,
+    unusable,
+)
+from batchai_scenario.scenarios.record.migrations import FORMAT, RecordTooNew, migrate
 from batchai_scenario.scenarios.record.model import DETACHED, JobPart, RunRecord
 from batchai_scenario.scenarios.record.ranking import ranked
 from batchai_scenario.scenarios.report.text import did_you_mean
@@ -65,10 +72,15 @@ class Run:
     @classmethod
     def read(cls, folder: Path) -> Run:
         """Read what is there, of any format up to ours; OSError or ValueError if it cannot be."""
-        data = migrate(json.loads((folder / "run.json").read_bytes()))
-        for file in sorted((folder / "jobs").glob("[!.]*.json")):
-            data["jobs"][file.stem] = json.loads(file.read_bytes())
-        return cls(folder, RunRecord.model_validate_json(json.dumps(data)))
+        text = (folder / "run.json").read_bytes()
+        data = from_json(text)
+        jobs = _job_files(folder)
+        if not jobs and isinstance(data, dict) and data.get("format") == FORMAT:
+            return cls(folder, RunRecord.model_validate_json(text))  # nothing to bring to this format
+        data = migrate(data)
+        for file in jobs:
+            data["jobs"][file.stem] = from_json(file.read_bytes())
+        return cls(folder, RunRecord.model_validate_json(to_json(data)))
 
     def reload(self) -> None:
         """Read the record again, as another process may have written it."""
@@ -139,6 +151,15 @@ class Run:
         return DETACHED
 
 
+def _job_files(folder: Path) -> list[Path]:
+    """List the files of a sweep's jobs."""
+    try:
+        files = sorted((folder / "jobs").iterdir())
+    except FileNotFoundError:
+        return []
+    return [file for file in files if file.suffix == ".json" and not file.name.startswith(".")]
+
+
 def stem(scenario: str) -> str:
     """Make a short name of the service from a scenario's name."""
     return re.sub(r"[^a-z0-9]+", "-", scenario.lower()).strip("-")[:36].rstrip("-") or "run"
@@ -166,22 +187,25 @@ UNREADABLE = "unreadable"
 REMEDY = "Delete the run's folder, or keep it for its files: other runs do not need it."
 
 
-def read_runs(home: Path) -> tuple[list[Run], list[tuple[Path, str]]]:
-    """Read all records, each once.
+def read_runs(home: Path, newest: int | None = None) -> tuple[list[Run], list[tuple[Path, str]]]:
+    """Read records, each once: all, or those of the newest runs and no others.
 
     Returns:
         The runs, the oldest first, and the folders of those whose record cannot be read, each with why.
     """
     runs: list[Run] = []
     unreadable: list[tuple[Path, str]] = []
-    for folder in sorted(runs_folder(home).glob("*")):
-        if folder.is_dir():
+    for _, together in itertools.groupby(run_folders(home), key=lambda folder: second_in(folder.name)):
+        if newest is not None and len(runs) >= newest:
+            break
+        for folder in together:
             found = read_run(folder)
             if isinstance(found, Run):
                 runs.append(found)
             else:
                 unreadable.append((folder, found))
-    return sorted(runs, key=lambda run: (run.record.created_at, run.record.id)), unreadable
+    runs.sort(key=lambda run: (run.record.created_at, run.record.id))
+    return runs if newest is None else runs[len(runs) - newest :], unreadable[::-1]
 
 
 def owned_runs(home: Path) -> list[str]:
@@ -221,41 +245,41 @@ def find_run(home: Path, name: str | None) -> Run:
         UserError: There is none, or more than one.
         MachineError: Its record cannot be read.
     """
-    folders = [folder for folder in runs_folder(home).glob("*") if folder.is_dir()]
+    if name not in (None, "last", ".."):
+        whole = runs_folder(home) / str(name)
+        if whole.name == name and os.path.isdir(whole):  # noqa: PTH112 - Path.is_dir() raises for long names
+            return _readable(whole)
+    folders = run_folders(home)
     if not folders:
         raise UserError("there are no runs yet", "", "scenario run hello")
     if name in (None, "last"):
         return _newest(folders)
     name = str(name)
-    same = [folder for folder in folders if folder.name == name]
-    some = same or [f for f in folders if f.name.startswith(name) or f.name.endswith(name)]
-    some.sort(key=_second)
+    some = [folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)]
     if len(some) > 1:
-        listed = ", ".join(folder.name for folder in some[-4:])
+        listed = ", ".join(folder.name for folder in some[3::-1])
         raise UserError(f"{name!r} stands for {len(some)} runs", "RUN", f"the newest are {listed}")
     if not some:
-        newest = [folder.name for folder in sorted(folders, key=_second)[-8:]]
+        newest = [folder.name for folder in folders[7::-1]]
         raise UserError(f"there is no run {name!r}", "RUN", did_you_mean(name, newest))
-    found = read_run(some[0])
+    return _readable(some[0])
+
+
+def _readable(folder: Path) -> Run:
+    """Read a record; MachineError if it cannot be."""
+    found = read_run(folder)
     if isinstance(found, Run):
         return found
-    raise MachineError(f"{some[0] / 'run.json'}: {found}.", remedy=REMEDY)
+    raise MachineError(f"{folder / 'run.json'}: {found}.", remedy=REMEDY)
 
 
 def _newest(folders: list[Path]) -> Run:
     """Read the newest run that can be read, and of the others as few as that needs."""
-    folders.sort(key=_second, reverse=True)
-    for _, together in itertools.groupby(folders, key=_second):
+    for _, together in itertools.groupby(folders, key=lambda folder: second_in(folder.name)):
         runs = [found for folder in together if isinstance(found := read_run(folder), Run)]
         if runs:
             return max(runs, key=lambda run: (run.record.created_at, run.record.id))
     raise MachineError(f"no record of a run can be read: {folders[0].parent}.", remedy=REMEDY)
-
-
-def _second(folder: Path) -> str:
-    """Give the second that stands in a run's id, as text that sorts by time; empty if the name is none."""
-    found = re.search(r"-(\d{8}-\d{6})-[0-9a-f]{4}$", folder.name)
-    return found[1] if found else ""
 
 
 def timings(record: RunRecord) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchai_scenario.scenarios.cli.completing import run_ids
-from batchai_scenario.scenarios.cli.options import json_option
+from batchai_scenario.scenarios.cli.options import json_option, option, refuse_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", required=False, shell_complete=run_ids)
+@option("--newest", type=click.IntRange(min=1), metavar="N", help="List only the N newest runs.")
 @click.option("--stop", is_flag=True, help="End a run that has no process any more, or delete what one kept.")
 @json_option
 @click.pass_obj
-def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) -> int:
+def runs(shared: dict[str, Any], run: str | None, *, newest: int | None, stop: bool, as_json: bool) -> int:
     """List the runs, or show one. RUN is an id, the beginning or the end of one, or 'last'.
 
     A run whose process is gone is detached: if its job has ended meanwhile, its record is completed now.
@@ -36,10 +37,11 @@ def runs(shared: dict[str, Any], run: str | None, *, stop: bool, as_json: bool) 
     if run is None:
         if stop:
             raise click.UsageError("--stop needs a RUN")
-        everything, unreadable = read_runs(shared["home"])
+        everything, unreadable = read_runs(shared["home"], newest)
         settle_detached(everything, shared)
         _list(console, everything, unreadable)
         return _complain(unreadable)
+    refuse_beside("runs are listed where no RUN is named", "newest")
     one = find_run(shared["home"], run)
     if stop:
         return _stop(console, one, shared)
