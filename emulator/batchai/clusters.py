@@ -16,7 +16,7 @@ from batchai_scenario.emulator.batchai.answers import (
     not_found,
     page_of,
 )
-from batchai_scenario.emulator.batchai.fileservers import check_mounted_servers
+from batchai_scenario.emulator.batchai.fileservers import check_mounted_servers, subnet_of_mounts
 from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
 from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
@@ -78,6 +78,7 @@ class Clusters:
         definition, secrets = version.read_cluster(request.body)
         key = ClusterKey(workspace_key(workspace), name)
         old = self._clusters.get_cluster(key)
+        self._place(definition, key, old)
         if old is None:
             old = self._create(key, definition, secrets, request)
             if old is None:
@@ -94,6 +95,19 @@ class Clusters:
             raise conflict(f"The cluster {name} is being deleted")
         check_same(f"cluster {name}", old.definition, definition)
         return _entity(request, self._tagged(old, older_fields(definition).tags))
+
+    def _place(self, definition: dict[str, Any], key: ClusterKey, old: Cluster | None) -> None:
+        """Put a cluster that names no subnet into its file server's; one that is there stays where it is."""
+        volumes = (definition.get("nodeSetup") or {}).get("mountVolumes") or {}
+        if "subnet" in definition or not volumes.get("fileServers"):
+            return
+        found = (
+            subnet_of_mounts(self._tree, volumes, key.workspace)
+            if old is None
+            else old.definition.get("subnet")
+        )
+        if found:
+            definition["subnet"] = found
 
     def _create(
         self, key: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str], request: ArmRequest

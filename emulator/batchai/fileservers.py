@@ -137,6 +137,22 @@ def check_mounted_servers(tree: Tree, volumes: Mapping[str, Any] | None, path: s
     )
 
 
+def subnet_of_mounts(
+    tree: Tree, volumes: Mapping[str, Any] | None, workspace: WorkspaceKey
+) -> dict[str, str] | None:
+    """Give the subnet of the first file server of ``mountVolumes``, for a cluster was put there (recorded).
+
+    ``workspace``: the cluster's, where servers of flat ids are.
+    """
+    for item in (volumes or {}).get("fileServers") or ():
+        subscription, group, place, name = server_names(item["fileServer"]["id"]) or ("", "", "", "")
+        key = ClusterKey(WorkspaceKey(subscription, group, place or workspace.workspace), name)
+        found = tree.look(FILE_SERVER, file_server_id(key))
+        if found is not None:
+            return {"id": _server(found).subnet}
+    return None
+
+
 def _check_mount(tree: Tree, item: Mapping[str, Any], where: str) -> None:
     server = item["fileServer"]["id"]
     if server_names(server) is None:

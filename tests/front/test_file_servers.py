@@ -43,6 +43,23 @@ def test_a_cluster_mounts_a_server_that_is_there(populated: Front) -> None:
     assert shown["fileServers"] == [{**mount, "relativeMountPath": "nfs"}]
 
 
+def test_a_cluster_stands_in_the_subnet_of_the_first_server_that_it_mounts(populated: Front) -> None:
+    server, _ = made(populated)
+    subnet = body(populated.ask("GET", f"{WS}/fileServers/Data"))["properties"]["subnet"]
+    path, wanted = f"{WS}/clusters/with", cluster_with(fileServer={"id": server})
+    for _ in range(2):
+        assert populated.ask("PUT", path, wanted).status in (200, 202)
+        assert body(populated.ask("GET", path))["properties"]["subnet"] == subnet
+    populated.ask("DELETE", f"{WS}/fileServers/Data")
+    assert populated.ask("PUT", path, wanted).status == 200
+    own = f"{subnet['id'].rpartition('/')[0]}/own"
+    wanted["properties"]["subnet"] = {"id": own}
+    assert populated.refused("PUT", path, wanted).target == "properties.subnet"
+    del wanted["properties"]["nodeSetup"], wanted["properties"]["subnet"]
+    populated.ask("PUT", f"{WS}/clusters/without", wanted)
+    assert "subnet" not in body(populated.ask("GET", f"{WS}/clusters/without"))["properties"]
+
+
 @pytest.mark.parametrize(
     ("change", "target"),
     [

@@ -322,11 +322,14 @@ def test_volumes_are_read_and_shown_as_the_first_sdk_wrote_them(old: Front, vers
         return
     for _ in range(2):
         assert old.ask("PUT", path, content, version=version).status in (200, 202)
-    shown = body(old.ask("GET", path, version=version))["properties"]["nodeSetup"]["mountVolumes"]
+    whole = body(old.ask("GET", path, version=version))["properties"]
+    assert (whole["subnet"], whole["lastModified"]) == ({}, whole["creationTime"])
+    shown = whole["nodeSetup"]["mountVolumes"]
     assert shown["azureFileShares"][0].items() >= {**share, "credentialsInfo": {}}.items()
     assert "credentials" not in shown["azureFileShares"][0]
-    newer = body(old.ask("GET", f"{HOME}/clusters/first"))["properties"]["nodeSetup"]["mountVolumes"]
-    assert newer["azureFileShares"][0]["credentials"] == {}
+    later = body(old.ask("GET", f"{HOME}/clusters/first"))["properties"]
+    assert not {"subnet", "lastModified"} & set(later)
+    assert later["nodeSetup"]["mountVolumes"]["azureFileShares"][0]["credentials"] == {}
     key = old.clusters.secrets[f"{HERE}/workspaces/migrated-eastus/clusters/first".lower()]
     assert share["credentialsInfo"]["accountKey"] in key.values()
     vault = {"sourceVault": {"id": "/vault"}, "secretUrl": "https://vault/secret"}
@@ -488,6 +491,12 @@ def test_file_servers(old: Front, version: str) -> None:
     assert "pass word" not in str(old.store.list("file server"))
     assert old.ask("PUT", path, SERVER, version=version).status == 200
     assert names(old.ask("GET", f"{AI}/fileServers", version=version)) == ["f"]
+    mounting = cluster()
+    mount = {"fileServer": {"id": read["id"]}, "relativeMountPath": "nfs"}
+    mounting["properties"]["nodeSetup"] = {"mountVolumes": {"fileServers": [mount]}}
+    old.ask("PUT", f"{AI}/clusters/mounting", mounting, version=version)
+    there = body(old.ask("GET", f"{AI}/clusters/mounting", version=version))["properties"]["subnet"]
+    assert there == {"id": subnet}
     newer = body(old.ask("GET", f"{HOME}/fileServers/f"))
     assert newer["type"] == "Microsoft.BatchAI/workspaces/fileservers"
     assert newer["id"].endswith("/workspaces/migrated-eastus/fileservers/f")

@@ -83,13 +83,6 @@ DIFFERENCES = (
         version="2018-.*",
     ),
     Known(
-        "`subnet` of clusters",
-        "The service made a virtual network if none was given, and told so of clusters with a file server. "
-        "The emulator tells it of file servers only.",
-        r"(value\[\]\.)?properties\.subnet",
-        "is in the example only",
-    ),
-    Known(
         "`fileSystemType` and `raidLevel` of file servers in 2017-09-01-preview",
         "The service sent both (recorded traffic of October 2017).",
         r"(value\[\]\.)?properties\.dataDisks\.(fileSystemType|raidLevel)",
@@ -104,9 +97,10 @@ DIFFERENCES = (
         version="2018-05-01",
     ),
     Known(
-        "Mounts of file servers in lists of clusters and after a PATCH",
-        "A mount is given back as it was asked for; in these examples the cluster has none.",
-        r"(value\[\]\.)?properties\.nodeSetup\.mountVolumes\.fileServers",
+        "Mounts of file servers, and `subnet`, in lists of clusters and after a PATCH",
+        "A mount is given back as it was asked for, and the cluster is in its server's subnet (recorded "
+        "traffic); in these examples the cluster has none.",
+        r"(value\[\]\.)?properties\.(nodeSetup\.mountVolumes\.fileServers|subnet)",
         "is not in the example",
         operation="Clusters_(List.*|Update)",
     ),

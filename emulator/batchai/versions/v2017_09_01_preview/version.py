@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.batchai.refusals import invalid_value
 from batchai_scenario.emulator.batchai.versions.v2018_03_01 import version as newer
 from batchai_scenario.emulator.batchai.versions.v2018_05_01 import version as newest
+from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.schema.layout import Layout
 from batchai_scenario.schema.older import older_fields, with_older
 
@@ -89,11 +90,15 @@ def read_file_server(body: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def write_cluster(cluster: Cluster) -> dict[str, Any]:
-    """Write a cluster as GET gives it; it does not say where a setup task's files are."""
+    """Write a cluster as GET gives it; it does not say where a setup task's files are.
+
+    In the first weeks it said when the cluster was changed, and had a ``subnet``, if an empty one (recorded).
+    """
     body = newer.write_cluster(cluster)
     body["properties"].get("nodeSetup", {}).get("setupTask", {}).pop("stdOutErrPathSuffix", None)
     if older_fields(cluster.definition).first_weeks:
-        body["properties"] = _renamed(body["properties"], _SINCE, _FIRST)
+        properties = {"subnet": {}, "lastModified": wire_time(cluster.changed_at), **body["properties"]}
+        body["properties"] = _renamed(properties, _SINCE, _FIRST)
     return body
 
 
