@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.needs import job_needs, toolkit_needs
     from batchai_scenario.emulator.engines.process.engine import ProcessEngine
     from batchai_scenario.emulator.engines.process.supervisors import running_tasks
+    from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
     from batchai_scenario.emulator.errors import (
         CredentialsInvalid,
         EmulatorError,
@@ -95,6 +96,7 @@ _PLACES = {
     "read_address": ("serving", "read_address"),
     "repair_home": ("state.repair", "repair"),
     "running_tasks": ("engines.process.supervisors", "running_tasks"),
+    "slurm_sandbox": ("engines.slurm.sandbox", "slurm_sandbox"),
     "toolkit_needs": ("engines.needs", "toolkit_needs"),
 }
 """Name -> module and name there; without a name, the module itself."""
@@ -144,6 +146,7 @@ __all__ = [
     "read_address",
     "repair_home",
     "running_tasks",
+    "slurm_sandbox",
     "toolkit_needs",
 ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.emulator.engines.control import find_control_folder
-from batchai_scenario.emulator.engines.process.proc import NETWORK, end, marked
+from batchai_scenario.emulator.engines.proc import NETWORK, end, marked
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from tests.lacking import skip_for
 

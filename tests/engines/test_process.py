@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchai_scenario.emulator.engines.proc import marked
 from batchai_scenario.emulator.engines.process.engine import ProcessEngine
-from batchai_scenario.emulator.engines.process.proc import marked
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 from batchai_scenario.emulator.state.home import Home
 from tests.lacking import needs_root

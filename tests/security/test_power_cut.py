@@ -26,7 +26,7 @@ import pytest
 from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
 from batchai_scenario.backends.errors import BackendError
 from batchai_scenario.backends.local import open_backend
-from batchai_scenario.emulator.engines.process.proc import NETWORK, marked
+from batchai_scenario.emulator.engines.proc import NETWORK, marked
 from batchai_scenario.emulator.gateway.authority import Authority
 from batchai_scenario.emulator.state.clock import SystemClock
 from batchai_scenario.emulator.state.copies import copies, keep_copies

@@ -52,6 +52,7 @@ from batchai_scenario.emulator.engines.nodes import (
     ready_tree,
 )
 from batchai_scenario.emulator.engines.parts import held_to
+from batchai_scenario.emulator.engines.proc import MARKER, NETWORK, marked, send
 from batchai_scenario.emulator.engines.process.entering import enter_process
 from batchai_scenario.emulator.engines.process.environments import add_node_python, own_environment
 from batchai_scenario.emulator.engines.process.layer import layer_lines, layer_missing
@@ -66,7 +67,6 @@ from batchai_scenario.emulator.engines.process.nodenets import (
     host_files,
     seen_from_nodes,
 )
-from batchai_scenario.emulator.engines.process.proc import MARKER, NETWORK, marked, send
 from batchai_scenario.emulator.engines.process.supervisors import (
     LAST_WORDS,
     await_that,

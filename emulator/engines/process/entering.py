@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from batchai_scenario.emulator.engines.entering import BUSY, MARK, SHELL
 from batchai_scenario.emulator.engines.parts import held_to
-from batchai_scenario.emulator.engines.process.proc import marked, send
+from batchai_scenario.emulator.engines.proc import marked, send
 from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.process.proc import NETWORK, end, marked
+from batchai_scenario.emulator.engines.proc import NETWORK, end, marked
 from batchai_scenario.emulator.engines.subnets import LOOPBACK, PREFERRED, gateway
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import host_name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.control import control_folders
-from batchai_scenario.emulator.engines.process.proc import family, marked, send
+from batchai_scenario.emulator.engines.proc import family, marked, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable

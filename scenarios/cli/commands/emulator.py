@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batchai_scenario.scenarios.cli.commands.home import gc, repair, reset, salvage
+from batchai_scenario.scenarios.cli.commands.slurm import slurm_sandbox
 from batchai_scenario.scenarios.cli.options import credential_options, json_option, option, refuse_beside
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def emulator() -> None:
     """Serve, look at, stop and clean the emulator of Batch AI that keeps its state in the home folder."""
 
 
-for _command in (gc, repair, reset, salvage):
+for _command in (gc, repair, reset, salvage, slurm_sandbox):
     emulator.add_command(_command)
 
 

@@ -7,6 +7,7 @@ closes: so also when whoever opened the sandbox is killed. Nothing needs root, a
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import secrets
 import shutil
@@ -20,10 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
+from batchai_scenario.emulator.engines.proc import RunningProcess, end, marked, named
+from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+MARKER = "SCENARIO_SLURM_SANDBOX"
+"""Environment variable of every daemon of a sandbox: its folder."""
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "sinfo", "squeue")
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -61,66 +66,99 @@ class Sandbox:
 
 
 @contextmanager
-def slurm_sandbox(nodes: int = 2) -> Iterator[Sandbox]:
+def slurm_sandbox(nodes: int = 2, settings: Path | None = None) -> Iterator[Sandbox]:
     """Start a cluster, all of whose nodes are idle; afterwards nothing of it and its jobs is left.
 
+    Args:
+        nodes: how many.
+        settings: a home's ``slurm.yaml``, which is written for the time of the sandbox.
+
     Raises:
-        RuntimeError: a daemon did not start, with what its log says.
+        EngineUnavailable: programs are missing, the home has such a file already, or a daemon did not start,
+            with what its log says.
     """
+    lacking = missing()
+    if lacking:
+        raise EngineUnavailable(
+            Problem("SlurmUnavailable", f"A Slurm cluster cannot be started here: {lacking}."),
+            "Install them (Debian, Ubuntu: apt-get install slurm-wlm munge); their services need not run.",
+        )
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     try:
+        if settings is not None:
+            _write_settings(settings, folder)
         with subprocess.Popen(
-            [sys.executable, "-m", __name__, str(folder), str(nodes)],
+            [sys.executable, "-m", __name__, str(folder), str(nodes), str(settings or "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[2],
+            cwd="/",
             text=True,
             start_new_session=True,
         ) as guard:
-            assert guard.stdin is not None
-            assert guard.stdout is not None
+            assert guard.stdin is not None  # noqa: S101 - it is a pipe
+            assert guard.stdout is not None  # noqa: S101
             said = guard.stdout.readline().strip()
             if said != "ready":
-                message = f"the Slurm sandbox did not start: {said}{guard.stdout.read()}"
-                raise RuntimeError(message)
+                text = f"The Slurm sandbox did not start: {said}{guard.stdout.read()}"
+                raise EngineUnavailable(Problem("SlurmUnavailable", text.strip()))
             try:
                 yield Sandbox(folder, guard.pid)
             finally:
                 guard.stdin.close()
                 guard.wait()
     finally:
-        take_away(folder)  # the guard may have been killed
+        take_away(folder, settings)  # the guard may have been killed
 
 
-def processes(folder: Path) -> Iterator[psutil.Process]:
-    """Find the daemons of a sandbox and what runs on it, by the configuration that they were told.
+def _write_settings(file: Path, folder: Path) -> None:
+    """Write a home's settings for the sandbox in a folder; EngineUnavailable if it has some."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lines = [
+        f"# for the sandbox in {folder}, and gone with it",
+        f"shared_folder: {json.dumps(str(file.parent))}",
+        f"slurm_conf: {json.dumps(str(folder / 'slurm.conf'))}",
+        'sizes: {"*": {partition: all}}',
+    ]
+    try:
+        with file.open("x") as written:
+            written.write("".join(f"{line}\n" for line in lines))
+    except FileExistsError:
+        raise EngineUnavailable(
+            Problem("InvalidSlurmSettings", f"{file} is there already, for a cluster of your own."),
+            "Name another home for the sandbox with SCENARIO_HOME.",
+        ) from None
 
-    A slurmstepd overwrites its variables, but keeps the log of its slurmd open.
+
+def processes(folder: Path) -> list[RunningProcess]:
+    """Find the daemons of a sandbox and what runs on it; whoever only speaks to it is none of these.
+
+    A slurmstepd overwrites its variables, but keeps the log of its slurmd open; what a job starts has the
+    variables of Slurm's jobs and the sandbox's configuration.
     """
-    marker = str(folder / "slurm.conf")
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if process.name() == "slurmstepd":
-                ours = any(name.startswith(f"{folder}/") for name in _opened(process.pid))
-            else:
-                ours = process.environ().get("SLURM_CONF") == marker
-            if ours and process.pid != os.getpid():
-                yield process
+    jobs = {process.pid for process in marked(variable="SLURM_JOB_ID")}
+    found = [each for each in marked(str(folder / "slurm.conf"), "SLURM_CONF") if each.pid in jobs]
+    found += marked(str(folder), MARKER)
+    found += [each for each in named("slurmstepd") if _has_open(each.pid, folder)]
+    return list({each.pid: each for each in found}.values())
 
 
-def _opened(pid: int) -> Iterator[str]:
-    for file in Path(f"/proc/{pid}/fd").iterdir():
+def _has_open(pid: int, folder: Path) -> bool:
+    with suppress(OSError):
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(file.readlink()).startswith(f"{folder}/"):
+                    return True
+    return False
+
+
+def take_away(folder: Path, settings: Path | None = None) -> None:
+    """Kill what belongs to a sandbox until nothing does, then delete its folder and the settings for it."""
+    while found := processes(folder):
+        end(found, 1.0)
+    if settings is not None:
         with suppress(OSError):
-            yield str(file.readlink())
-
-
-def take_away(folder: Path) -> None:
-    """Kill what belongs to a sandbox until nothing does, then delete its folder."""
-    while found := list(processes(folder)):
-        for process in found:
-            with suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(found, timeout=1)
+            if str(folder) in settings.read_text():
+                settings.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -166,7 +204,7 @@ def _write_configuration(folder: Path, nodes: int) -> None:
 def _start(folder: Path, nodes: int) -> str:
     """Start the daemons; give why that failed, empty: all nodes are idle."""
     _write_configuration(folder, nodes)
-    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), MARKER: str(folder)}
     munge = ["--force", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.socket"]
     munge += [f"--{what}-file={folder}/munge.{what}" for what in ("pid", "log", "seed")]
     commands: list[Sequence[str]] = [["munged", "--foreground", *munge], ["slurmctld", "-D", "-c"]]
@@ -195,8 +233,8 @@ def _alive(daemons: list[subprocess.Popen[bytes]], deadline: float) -> bool:
     return time.monotonic() < deadline and all(daemon.poll() is None for daemon in daemons)
 
 
-def keep(folder: Path, nodes: int) -> None:
-    """Keep a sandbox until standard input closes."""
+def keep(folder: Path, nodes: int, settings: Path | None) -> None:
+    """Keep a sandbox until standard input closes; ``settings`` go with it."""
     for name in ("state", *(f"spool-n{i}" for i in range(1, nodes + 1))):
         (folder / name).mkdir()
     key = os.open(folder / "munge.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -211,8 +249,8 @@ def keep(folder: Path, nodes: int) -> None:
         if not why:
             sys.stdin.read()
     finally:
-        take_away(folder)
+        take_away(folder, settings)
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]), int(sys.argv[2]))
+    keep(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3] else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +52,17 @@ def marked(marker: str = "", variable: str = MARKER) -> list[RunningProcess]:
         if status is not None:
             name = entry[len(key) :].decode("utf-8", "surrogateescape")
             found.append(RunningProcess(pid, name, *status, _command(pid)))
+    return found
+
+
+def named(name: str) -> list[RunningProcess]:
+    """List processes by the kernel's name of their program, at most 15 letters; they have no marker."""
+    found = []
+    for pid in _pids():
+        status = _status(pid)
+        with suppress(OSError):
+            if status is not None and Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                found.append(RunningProcess(pid, "", *status, _command(pid)))
     return found
 
 
