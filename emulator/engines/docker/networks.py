@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _FIXED = "scenario.subnet"
 
+_CHOICES = 10
+"""How often the engine chooses a subnet before its refusal is told."""
+
 
 class Networks:
     """Makes and removes networks; a network's name says whose it is, so any process finds it.
@@ -53,11 +56,7 @@ class Networks:
             if not subnet and (preferred := self._create_preferred(cluster)):
                 return preferred
             if not subnet:
-                # Only a subnet that was named lets containers have addresses of our choice, and only the
-                # engine knows which are free: it chooses, then the network is made again with its choice.
-                self._create(cluster)
-                subnet = _subnet(self._find(cluster) or {})
-                self.drop(cluster)
+                return self._create_chosen(cluster)
             self._create(cluster, subnet)
         except APIError as error:
             message = f"The cluster's network cannot be made: {error.explanation or error}"
@@ -73,6 +72,28 @@ class Networks:
             self._create(cluster, subnet)
         except APIError:
             return ""  # another network of the engine has it
+        return subnet
+
+    def _create_chosen(self, cluster: str) -> str:
+        """Make the network with a subnet that the engine chooses.
+
+        Only a subnet that was named lets containers have addresses of our choice, and only the engine knows
+        which are free: it chooses, then the network is made again with its choice. In between somebody else
+        may have been given the same: then it chooses once more.
+        """
+        from docker.errors import APIError
+
+        for left in reversed(range(_CHOICES)):
+            self._create(cluster)
+            subnet = _subnet(self._find(cluster) or {})
+            self.drop(cluster)
+            try:
+                self._create(cluster, subnet)
+            except APIError:
+                if not left:
+                    raise
+            else:
+                break
         return subnet
 
     def _create(self, cluster: str, subnet: str = "") -> None:
