@@ -53,6 +53,7 @@ class Tokens:
             "nbf": int(now.timestamp()),
             "exp": int(expires.timestamp()),
             "appid": client,
+            "oid": client,  # a service principal has no other id here
             "tid": tenant,
             "idtyp": "app",
             "ver": "1.0",

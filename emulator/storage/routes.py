@@ -12,6 +12,7 @@ from batchai_scenario.emulator.storage import service_operations as service
 from batchai_scenario.emulator.storage import share_operations as shares
 from batchai_scenario.emulator.storage.errors import bad_query, failure, not_built
 from batchai_scenario.emulator.storage.lookup import look_up
+from batchai_scenario.emulator.storage.premium import may_ask
 from batchai_scenario.emulator.storage.share_listing import list_shares
 
 if TYPE_CHECKING:
@@ -103,9 +104,9 @@ _NOT_BUILT_HEADERS = {
     "x-ms-enable-snapshot-virtual-directory-access": "NFS shares (their snapshot directories)",
     "x-ms-share-provisioned-iops": "provisioned shares (x-ms-share-provisioned-iops)",
     "x-ms-share-provisioned-bandwidth-mibps": "provisioned shares (x-ms-share-provisioned-bandwidth-mibps)",
-    "x-ms-share-paid-bursting-enabled": "premium shares (x-ms-share-paid-bursting-enabled)",
-    "x-ms-share-paid-bursting-max-iops": "premium shares (x-ms-share-paid-bursting-max-iops)",
-    "x-ms-share-paid-bursting-max-bandwidth-mibps": "premium shares (their paid bursting)",
+    "x-ms-share-paid-bursting-enabled": "bursting of other accounts (x-ms-share-paid-bursting-enabled)",
+    "x-ms-share-paid-bursting-max-iops": "bursting of other accounts (x-ms-share-paid-bursting-max-iops)",
+    "x-ms-share-paid-bursting-max-bandwidth-mibps": "paid bursting of other accounts (its bandwidth)",
 }
 _NAMED_HEADERS = frozenset(_NOT_BUILT_HEADERS)
 
@@ -151,6 +152,7 @@ def _refuse_unbuilt(call: Call, kind: str) -> None:
     if what is None and call.headers.get("x-ms-enabled-protocols", "SMB").upper() != "SMB":
         what = "NFS shares (x-ms-enabled-protocols)"
     if what is None and not _NAMED_HEADERS.isdisjoint(call.headers):
-        what = next(_NOT_BUILT_HEADERS[name] for name in call.headers if name in _NOT_BUILT_HEADERS)
+        named = (name for name in call.headers if name in _NOT_BUILT_HEADERS)
+        what = next((_NOT_BUILT_HEADERS[name] for name in named if not may_ask(call, kind, name)), None)
     if what is not None:
         raise not_built(what)

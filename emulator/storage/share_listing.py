@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchai_scenario.emulator.storage import premium
 from batchai_scenario.emulator.storage.call import XML, document, element
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query
 from batchai_scenario.emulator.storage.paging import (
@@ -113,8 +114,9 @@ def _properties(context: Context, call: Call, row: _Row, record: ShareRecord, st
     )
     if call.version < _TOLD_SINCE:
         return properties
-    tier = record.properties.get("x-ms-access-tier", "TransactionOptimized")
-    properties += element("AccessTier", tier) + element("EnabledProtocols", "SMB")
+    told = premium.told(call.account, record)
+    properties += "".join(element(tag, told[name]) for name, tag in premium.ELEMENTS.items() if name in told)
+    properties += element("EnabledProtocols", "SMB")
     if row.deleted is not None:
         return properties
     at = f"@{row.snapshot}" if row.snapshot else ""

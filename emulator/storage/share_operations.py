@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.storage import premium
 from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
-from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
 from batchai_scenario.emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
 
 if TYPE_CHECKING:
@@ -24,14 +25,14 @@ MAX_QUOTA = 102_400
 _TOLD_SINCE = "2019-12-12"
 """From this version on answers tell a share's tier, protocols and lease (service)."""
 
-_TIERS = ("TransactionOptimized", "Hot", "Cool")
-_KEPT = ("x-ms-access-tier", "x-ms-enable-smb-directory-lease")
-"""Headers that are kept and told, and do nothing: there is one disk, and nobody speaks SMB."""
+_DIRECTORY_LEASE = "x-ms-enable-smb-directory-lease"
+"""Kept and told, and does nothing: nobody speaks SMB."""
 
 
 async def create_share(context: Context, call: Call) -> Response:
     """Make a share: 201, or 409 ShareAlreadyExists."""
     record = ShareRecord(_quota(call) or DEFAULT_QUOTA, call.metadata(), properties=_properties(call))
+    premium.note_quota(call, record, 0, context.clock.now())
     context.shares.create(call.account.name, call.share, record)
     return call.answer(201, _stamps(*context.shares.read(call.account.name, call.share)))
 
@@ -47,7 +48,7 @@ async def get_share(context: Context, call: Call) -> Response:
     headers = _stamps(record, status) | metadata_headers(record.metadata)
     headers["x-ms-share-quota"] = str(record.quota)
     if call.version >= _TOLD_SINCE:
-        headers |= {"x-ms-access-tier": _TIERS[0], "x-ms-enabled-protocols": "SMB"} | record.properties
+        headers |= {"x-ms-enabled-protocols": "SMB"} | premium.told(call.account, record)
         headers |= context.leases.headers(call, call.share_key)
     return call.answer(200, headers)
 
@@ -75,8 +76,9 @@ async def set_share_properties(context: Context, call: Call) -> Response:
     quota, properties = _quota(call), _properties(call)
     if quota is None and not properties:
         raise failure("MissingRequiredHeader", HeaderName="x-ms-share-quota")
-    record.quota = quota or record.quota
+    before, record.quota = record.quota, quota or record.quota
     record.properties |= properties
+    premium.note_quota(call, record, before, context.clock.now())
     context.shares.records.save_share(call.share_key, record)
     return call.answer(200, _stamps(record, status))
 
@@ -152,14 +154,8 @@ def _quota(call: Call) -> int | None:
 
 def _properties(call: Call) -> dict[str, str]:
     """Read what newer versions keep about a share."""
-    tier = call.headers.get("x-ms-access-tier")
-    if tier is not None and tier not in _TIERS:
-        raise (
-            not_built("premium shares (x-ms-access-tier)")
-            if tier == "Premium"
-            else bad_header("x-ms-access-tier", tier)
-        )
-    return {name: call.headers[name] for name in _KEPT if call.headers.get(name)}
+    kept = {"x-ms-access-tier": premium.read_tier(call), _DIRECTORY_LEASE: call.headers.get(_DIRECTORY_LEASE)}
+    return {name: text for name, text in kept.items() if text} | premium.read_bursting(call)
 
 
 def _stamps(record: ShareRecord, status: os.stat_result) -> dict[str, str]:
