@@ -298,3 +298,25 @@ def test_a_job_waits_for_an_engine_that_is_not_there(world: World) -> None:
     world.own.start()
     end = world.ended(job)
     assert (end.execution_state, end.exit_code) == (SUCCEEDED, 0)
+
+
+STANDSTILL = 70.0
+"""Seconds: longer than Docker's client waits for an answer."""
+
+
+@pytest.mark.endurance
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("length", [20, 100], ids=["ends-meanwhile", "outlives-it"])
+def test_jobs_go_on_while_the_engine_stands_still_for_more_than_a_minute(world: World, length: int) -> None:
+    job = world.submit(f"echo begun; sleep {length}; exit 7")
+    world.begun(job)
+    world.own.send(signal.SIGSTOP)
+    late = world.submit("echo begun; exit 5")
+    stands_until = time.monotonic() + STANDSTILL
+    until(lambda: time.monotonic() > stands_until, 2 * STANDSTILL)
+    assert world.recorded(job) == (length < STANDSTILL)
+    world.own.send(signal.SIGCONT)
+    for key, code in ((job, 7), (late, 5)):
+        end = world.ended(key, 2 * STANDSTILL)
+        assert (end.execution_state, end.exit_code) == (FAILED, code)
+        assert world.output(key) == "begun\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchai_scenario.backends.local.cleaning import _removed
 from batchai_scenario.emulator.engines.control import control_folder, lost_end, recorded_end
 from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
 from batchai_scenario.emulator.engines.proc import marked
@@ -49,6 +50,19 @@ def test_a_folder_that_a_job_swapped_for_a_link_is_made_anew(lab: Any, swapped: 
     assert snapshot(outside) == before
     lab.engine.remove_node(lab.cluster, lab.place.node)
     assert snapshot(outside) == before
+
+
+def test_what_a_job_shut_goes_with_its_node_and_its_share(lab: Any) -> None:
+    make = "mkdir -p $F/d/e && echo x >$F/d/e/f && ln -s / $F/d/l; chmod 0 $F/d/e/f $F/d/e $F/d; "
+    own = "$AZ_BATCHAI_JOB_TEMP $AZ_BATCHAI_OUTPUT_OUT"
+    shut = f"cd $AZ_BATCHAI_MOUNT_ROOT/share; for F in {ROOT} . {own}; do {make} done; "
+    task = lab.task(f"{shut} chmod 0 {own} {ROOT} .; exec sleep 600")
+    lab.start(task)
+    assert await_that(lambda: not lab.share.stat().st_mode & 0o777, time.monotonic() + 60)
+    lab.engine.remove_node(lab.cluster, lab.place.node)
+    assert not lab.place.disk.exists()
+    assert _removed(lab.home.storage)
+    assert not lab.home.storage.exists()
 
 
 @pytest.mark.parametrize("work", ["ready", "drop"])
