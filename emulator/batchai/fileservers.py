@@ -166,7 +166,7 @@ def _check_folder(servers: ServerDisks, server: str, directory: str, path: str) 
     try:
         servers.find(server, directory)
     except EngineError as error:
-        raise invalid_value(path, dict(error.problem.details)["Info"]) from error
+        raise invalid_value(path, dict(error.problem.details)["Info"].removesuffix(".")) from error
 
 
 def file_server_id(key: ClusterKey) -> str:

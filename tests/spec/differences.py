@@ -149,6 +149,62 @@ REFUSED = {
 }
 """Properties that the service knew and the emulator refuses by name, by the last of their names."""
 
+KEPT_ONLY = (
+    (
+        "`subnet`",
+        ("subnet.id",),
+        "A virtual network of Azure's. Nodes have a network of their own on this machine.",
+    ),
+    (
+        "`publisher`, `version` and `virtualMachineImageId` of `imageReference`",
+        ("imageReference.publisher", "imageReference.version", "virtualMachineImageId"),
+        "No virtual machine is started: `offer` and `sku` choose what stands for its image.",
+    ),
+    (
+        "`performanceCountersSettings`",
+        ("appInsightsReference.component.id", "instrumentationKey"),
+        "Counters went to Application Insights, a service of Azure's own; none are sent.",
+    ),
+    (
+        "`runElevated` of `setupTask`",
+        ("runElevated",),
+        "A setup task is root in its container whatever it says, and what you are with the process engine.",
+    ),
+    (
+        "`fileMode` and `directoryMode` of `azureFileShares`",
+        ("fileMode", "directoryMode"),
+        "Shares are folders of this machine, open to every user of a job, as the service's default was.",
+    ),
+    (
+        "`mountOptions`",
+        ("mountOptions",),
+        "Options of mount commands that are not run: folders are mounted to be read and written.",
+    ),
+    (
+        "`type` of `outputDirectories`",
+        ("outputDirectories[*].type",),
+        "A label, on the service too.",
+    ),
+    (
+        "All of a file server but `subnet`",
+        (
+            "FileServer.properties.vmSize",
+            "FileServer.location",
+            "FileServer.tags",
+            "publicIPsToAllow",
+            "sshConfiguration.userAccountSettings.adminUserName",
+            "sshConfiguration.userAccountSettings.adminUserPassword",
+            "sshConfiguration.userAccountSettings.adminUserSshPublicKey",
+            "diskSizeInGB",
+            "diskCount",
+            "storageAccountType",
+            "cachingType",
+        ),
+        "No machine is started: its disk is a folder, as large as this machine's, and nobody logs in to it.",
+    ),
+)
+"""Properties that are checked, kept and given back, and change nothing here: title, ends of paths, reason."""
+
 _HEAD = """# Differences from the published descriptions
 
 Made by `python -m tests.spec.differences > docs/differences.md`: do not edit. This is all in which answers
@@ -166,8 +222,18 @@ To check again: `SCENARIO_SPEC=FOLDER pytest tests/spec`, where FOLDER holds
 _REFUSED_HEAD = """
 ## Properties that are refused
 
-All other properties of clusters, file servers and jobs are read in all three versions. These are refused by
-name with 400 `PropertyNotSupported`, wherever they stand, and nothing is made:
+All other properties of clusters, file servers and jobs (toolkits aside) are taken and given back in all three
+versions, and do what they say or stand in the list below: `tests/spec/test_whole.py` goes through each. These
+are refused by name with 400 `PropertyNotSupported`, wherever they stand, and nothing is made:
+
+| property | why |
+|---|---|
+"""
+
+_KEPT_HEAD = """
+## Properties that are kept and change nothing
+
+They are checked and given back:
 
 | property | why |
 |---|---|
@@ -178,7 +244,8 @@ def page() -> str:
     """Write the page."""
     differences = "".join(f"| {known.title} | {known.reason} |\n" for known in DIFFERENCES)
     refused = "".join(f"| `{name}` | {reason} |\n" for name, reason in REFUSED.items())
-    return _HEAD + differences + _REFUSED_HEAD + refused
+    kept = "".join(f"| {title} | {reason} |\n" for title, _, reason in KEPT_ONLY)
+    return _HEAD + differences + _REFUSED_HEAD + refused + _KEPT_HEAD + kept
 
 
 if __name__ == "__main__":
