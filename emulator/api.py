@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.needs import job_needs, toolkit_needs
     from batchai_scenario.emulator.engines.process.engine import ProcessEngine
     from batchai_scenario.emulator.engines.process.supervisors import running_tasks
+    from batchai_scenario.emulator.engines.slurm.checks import SlurmCheck
+    from batchai_scenario.emulator.engines.slurm.checks import checks as slurm_checks
     from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
     from batchai_scenario.emulator.errors import (
         CredentialsInvalid,
@@ -78,6 +80,7 @@ _PLACES = {
     "RunBook": ("ui.ports", "RunBook"),
     "Seal": ("state.seal", "Seal"),
     "Shares": ("storage.shares", "Shares"),
+    "SlurmCheck": ("engines.slurm.checks", "SlurmCheck"),
     "Store": ("state.store", "Store"),
     "SystemClock": ("state.clock", "SystemClock"),
     "beneath": ("state.beneath", ""),
@@ -96,6 +99,7 @@ _PLACES = {
     "read_address": ("serving", "read_address"),
     "repair_home": ("state.repair", "repair"),
     "running_tasks": ("engines.process.supervisors", "running_tasks"),
+    "slurm_checks": ("engines.slurm.checks", "checks"),
     "slurm_sandbox": ("engines.slurm.sandbox", "slurm_sandbox"),
     "toolkit_needs": ("engines.needs", "toolkit_needs"),
 }
@@ -128,6 +132,7 @@ __all__ = [
     "RunBook",
     "Seal",
     "Shares",
+    "SlurmCheck",
     "Store",
     "SystemClock",
     "beneath",
@@ -146,6 +151,7 @@ __all__ = [
     "read_address",
     "repair_home",
     "running_tasks",
+    "slurm_checks",
     "slurm_sandbox",
     "toolkit_needs",
 ]

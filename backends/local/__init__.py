@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         salvage,
     )
     from batchai_scenario.backends.local.readying import framework_of_jobs, toolkit_lacks, toolkits
-    from batchai_scenario.backends.local.sandboxes import slurm_sandbox
+    from batchai_scenario.backends.local.sandboxes import slurm_checks, slurm_sandbox
     from batchai_scenario.backends.local.settings import own_secrets
     from batchai_scenario.backends.local.tools import (
         EngineProbe,
@@ -77,6 +77,7 @@ _PLACES = {
     "preempt": "control",
     "reset": "cleaning",
     "serve": "control",
+    "slurm_checks": "sandboxes",
     "slurm_sandbox": "sandboxes",
     "ServeOptions": "host",
     "status": "control",
@@ -133,6 +134,7 @@ __all__ = [
     "reset",
     "salvage",
     "serve",
+    "slurm_checks",
     "slurm_sandbox",
     "status",
     "stop",

@@ -1,4 +1,4 @@
-"""A Slurm cluster of this machine alone, for a home to try the engine ``slurm`` on."""
+"""Slurm for a home: what is there, and a cluster of this machine alone to try the engine ``slurm`` on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from batchai_scenario.backends.errors import MachineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from batchai_scenario.emulator.api import SlurmCheck
 
 
 @contextmanager
@@ -27,3 +29,11 @@ def slurm_sandbox(home: Path, nodes: int) -> Iterator[Path]:
             yield found.folder
     except EngineUnavailable as error:
         raise MachineError(error.problem.message, remedy=error.remedy) from None
+
+
+def slurm_checks(home: Path) -> Iterator[SlurmCheck]:
+    """Look at the Slurm cluster that a home has settings for; nothing if it has none."""
+    from batchai_scenario.emulator.api import Home
+    from batchai_scenario.emulator.api import slurm_checks as checks
+
+    yield from checks(Home(home))

@@ -81,6 +81,7 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(f"engine {engine.name}", ok=True, text=f"{engine.version}{notes}")
         else:
             yield Finding(f"engine {engine.name}", None if some else False, engine.problem, engine.remedy)
+    yield from (Finding(**asdict(check)) for check in local.slurm_checks(home))
     yield from _gpus(engines)
     if some:
         yield from _toolkits(home)
