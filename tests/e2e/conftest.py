@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.lacking import ROOT, skip_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,10 +25,11 @@ NO_ENGINE = "unix:///nonexistent/docker.sock"
 
 @dataclass
 class Command:
-    """Runs ``scenario`` with one home folder."""
+    """Runs ``scenario`` with one home folder; ``user``: as whom, for ``Popen`` (empty: as we are)."""
 
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    user: Mapping[str, Any] = field(default_factory=dict)
 
     def variables(self) -> dict[str, str]:
         """Give the environment of the command: ours without anything that could steer it."""
@@ -42,6 +48,7 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             cwd=self.home,
+            **self.user,
             **options,
         )
 
@@ -75,6 +82,31 @@ def scenario(tmp_path: Path) -> Iterator[Command]:
     yield command
     command("emulator", "stop", code=None)
     command("emulator", "gc", code=None)
+
+
+@pytest.fixture
+def plain_scenario() -> Iterator[Command]:
+    """Give the command of a plain user who may use Docker: ``nobody``, in the group of Docker's socket."""
+    socket = Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+    if os.geteuid() != 0 or not socket.is_socket():
+        skip_for(ROOT, "only root can become a plain user in the group docker")
+    entry = pwd.getpwnam("nobody")
+    user: dict[str, Any] = {
+        "user": entry.pw_uid,
+        "group": entry.pw_gid,
+        "extra_groups": [socket.stat().st_gid],
+    }
+    home = Path(tempfile.mkdtemp(prefix="scenario-plain-", dir="/var/tmp"))
+    os.chown(home, entry.pw_uid, entry.pw_gid)
+    command = Command(home, {"HOME": str(home)}, user)
+    if subprocess.run(
+        [sys.executable, "-c", "import batchai_scenario"], cwd=home, check=False, **user
+    ).returncode:
+        skip_for("a Python for everybody", f"nobody may run {sys.executable}")
+    yield command
+    command("emulator", "stop", code=None)
+    command("emulator", "gc", code=None)
+    shutil.rmtree(home)
 
 
 @pytest.fixture(

@@ -84,3 +84,12 @@ def test_two_nodes_reach_the_accuracy_of_one_with_less_work_each(cntk_home: Path
     cores = os.cpu_count() or 1
     work = (one["metrics"]["epoch_seconds"] * cores, two["metrics"]["epoch_seconds"] * max(cores // 2, 1))
     assert work[1] < work[0], f"seconds of compute of one node alone, and of each of two: {work}"
+
+
+@pytest.mark.docker
+@pytest.mark.endurance
+def test_two_nodes_of_a_plain_user_learn_in_containers(plain_scenario: Command) -> None:
+    options = ("--engine", "docker", "--set", "nodes=2", "--set", "digits=10048", "--set", "epochs=1")
+    finished = plain_scenario.events("run", "mnist", *options, timeout=1400)[-1]
+    assert (finished["state"], finished["exitCode"]) == ("succeeded", 0)
+    assert 0 < finished["metrics"]["test_error_percent"] < 15

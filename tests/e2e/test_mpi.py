@@ -53,6 +53,16 @@ def test_containers_find_pi_together(scenario: Command) -> None:
     _found(scenario, 4, "docker")
 
 
+@pytest.mark.docker
+@pytest.mark.network
+@pytest.mark.timeout(1200)
+def test_containers_of_a_plain_user_find_pi_together(plain_scenario: Command) -> None:
+    _found(plain_scenario, 4, "docker")
+    owner = plain_scenario.home.stat().st_uid
+    written = [path for path in plain_scenario.home.rglob("*") if path.lstat().st_uid != owner]
+    assert written == [], "files of another user are left in the home"
+
+
 SSH = """
 summary: Two nodes that log in to one another with ssh itself.
 cluster:
