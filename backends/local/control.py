@@ -14,6 +14,7 @@ from batchai_scenario.backends.local.host import (
     AS_IT_COMES,
     LOOK_SECONDS,
     is_served,
+    other_version,
     start_emulator,
 )
 
@@ -33,8 +34,8 @@ class EmulatorStatus:
 
     ``running_jobs``: names of the jobs that are not final, read from the home's state whether or not an
     emulator serves it. ``problem`` says why that state cannot be read, ``remedy`` what helps.
-    ``notices``: what was not right with the home and was mended at the start. ``page``: the address that
-    opens its page, with the token in it.
+    ``notices``: what was not right with the home and was mended at the start, or that it is
+    another version that serves it. ``page``: the address that opens its page, with the token in it.
     """
 
     home: Path
@@ -122,6 +123,7 @@ def _described(home: Path, found: Address | None) -> EmulatorStatus:
         pid=found.pid,
         started_at=found.started_at,
         version=found.version,
+        notices=other_version(found.version),
         page=found.page_url,
     )
 

@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.local.asking import health
-from batchai_scenario.backends.local.host import AS_IT_COMES, LOOK_SECONDS, READY_SECONDS, HomeTakenError
+from batchai_scenario.backends.local.host import (
+    AS_IT_COMES,
+    LOOK_SECONDS,
+    READY_SECONDS,
+    HomeTakenError,
+    other_version,
+)
 from batchai_scenario.backends.local.interception import REMOVED, interception
 
 if TYPE_CHECKING:
@@ -68,9 +74,11 @@ def execute(
     except HomeDamaged as error:
         raise MachineError(f"{error.path}: {error.reason}.", remedy=error.remedy) from None
     for notice in notices:
-        print(notice, file=sys.stderr)  # noqa: T201 - the program that follows speaks to the same terminal
+        _tell(notice)
     lock = _use(Home(home).users_file)
     address = _serving(home, lock, options)
+    for notice in other_version(address.version):
+        _tell(notice)
     chosen = {
         name: value for name, value in (("engine", options.engine), ("gpus", options.gpus)) if value != "auto"
     }
@@ -80,6 +88,10 @@ def execute(
     kept = {name: value for name, value in environment.items() if name not in REMOVED}
     variables = interception(home, address, environment, passthrough=passthrough)
     _become(command, {**kept, **variables})
+
+
+def _tell(notice: str) -> None:
+    print(notice, file=sys.stderr)  # noqa: T201 - the program that follows speaks to the same terminal
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from batchai_scenario import __version__
 from batchai_scenario.backends.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -169,11 +170,22 @@ def locked(root: Path) -> Iterator[None]:
         lock.release()
 
 
+def other_version(version: str) -> tuple[str, ...]:
+    """Say that an emulator runs on after an upgrade, as what it was; nothing if it is of this version."""
+    if version == __version__:
+        return ()
+    text = (
+        f"the emulator that serves this home is version {version}, started before {__version__} was "
+        "installed: end it with 'scenario emulator stop', and the next run starts the new one"
+    )
+    return (text,)
+
+
 class Host:
     """Sees to it that an emulator serves the home as long as this is open.
 
     ``start`` starts one in this process, on a port (0: any). ``url`` is where it answers; ``notices`` say
-    what was not right with the home when it was started here.
+    what was not right with the home when it was started here, or that it is another version that serves it.
     """
 
     def __init__(self, root: Path, start: Callable[[int], Started]) -> None:
@@ -203,7 +215,7 @@ class Host:
         while True:
             found = read_address(Home(self._root))
             if found is not None:
-                self.url = found.url
+                self.url, self.notices = found.url, other_version(found.version)
                 break
             if self._take(0):
                 return self.url

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -69,6 +70,26 @@ def test_a_second_client_connects_and_takes_over_on_the_same_port(home: Path, ho
     assert local.status(home).url == first.url
     host.close()
     assert not is_served(home)
+
+
+def test_an_emulator_that_an_upgrade_left_running_is_named_with_the_way_to_the_new_one(
+    home: Path, host: Host, served: subprocess.Popen[bytes]
+) -> None:
+    assert (host.open(), host.notices, local.status(home).notices) == (host.url, (), ())
+    note = Home(home).address_file
+    note.write_text(json.dumps({**json.loads(note.read_text()), "version": "0.0.9"}))
+    late = Host(home, lambda port: start_emulator(home, ServeOptions(port=port)))
+    late.open()
+    late.close()
+    (notice,) = late.notices
+    assert "version 0.0.9" in notice
+    assert "'scenario emulator stop'" in notice
+    assert local.status(home).notices == late.notices
+    run = [sys.executable, "-m", "batchai_scenario.scenarios", "emulator", "exec", "--", "true"]
+    around = {**os.environ, "SCENARIO_HOME": str(home)}
+    told = subprocess.run(run, env=around, capture_output=True, text=True, check=True)
+    assert told.stderr == f"{notice}\n"
+    assert served.poll() is None, "it was not told to end"
 
 
 def test_a_killed_emulator_is_taken_over_and_requests_go_on(

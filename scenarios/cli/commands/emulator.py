@@ -140,11 +140,14 @@ def status(shared: dict[str, Any], *, as_json: bool) -> int:
     console = Console(as_json=as_json)
     found = local.status(shared["home"])
     if as_json:
-        console.json({**_as_json(found), "problem": found.problem, "remedy": found.remedy})
+        more = {"notices": list(found.notices), "problem": found.problem, "remedy": found.remedy}
+        console.json({**_as_json(found), **more})
         return 3 if found.problem else 0
     if found.serving:
         console.line(f"serving {found.home} at {found.url}", "green")
         console.line(f"  process {found.pid}, since {found.started_at}, version {found.version}")
+        for notice in found.notices:
+            console.line(f"  {notice}", "yellow")
     else:
         console.line(f"no emulator serves {found.home}")
     if found.problem:
