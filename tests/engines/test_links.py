@@ -14,13 +14,15 @@ from batchai_scenario.backends.local.cleaning import _removed
 from batchai_scenario.emulator.engines.control import control_folder, lost_end, recorded_end
 from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
 from batchai_scenario.emulator.engines.proc import marked
-from batchai_scenario.emulator.engines.process.supervisors import await_that
+from batchai_scenario.emulator.engines.process.supervisors import await_that, running_tasks
 from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.layout import NODE_TREE
 from batchai_scenario.emulator.launch.plan import Mount
+from batchai_scenario.emulator.state.home import Home
 from tests.state.swapping import Swapping, moves, snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from batchai_scenario.emulator.launch.plan import NodeTask
@@ -50,6 +52,25 @@ def test_a_folder_that_a_job_swapped_for_a_link_is_made_anew(lab: Any, swapped: 
     assert snapshot(outside) == before
     lab.engine.remove_node(lab.cluster, lab.place.node)
     assert snapshot(outside) == before
+
+
+PLANTED: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "link": lambda path: path.symlink_to("/dev/tty"),
+    "folder": lambda path: path.mkdir(),
+    "shut": lambda path: path.touch(mode=0),
+    "nothing": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_what_a_job_in_a_container_puts_for_a_lock_holds_nobody_up(tmp_path: Path, planted: str) -> None:
+    """Looking for tasks that run, as ``scenario cache prune`` does, waited for somebody to write."""
+    home = Home(tmp_path / "home")
+    control = home.nodes / "cluster" / "node" / "control" / "task-0"
+    control.mkdir(parents=True)
+    PLANTED[planted](control / "alive")
+    assert running_tasks(home) == []
 
 
 def test_what_a_job_shut_goes_with_its_node_and_its_share(lab: Any) -> None:

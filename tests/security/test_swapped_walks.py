@@ -19,6 +19,7 @@ from batchai_scenario.emulator.cluster.servers import ServerDisks
 from batchai_scenario.emulator.engines.control import drop_control, log_tail, lost_end, recorded_end
 from batchai_scenario.emulator.engines.pinned import check_mounts
 from batchai_scenario.emulator.engines.process.layer import layer_lines
+from batchai_scenario.emulator.engines.process.supervisors import is_free
 from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.plan import Mount
 from batchai_scenario.emulator.state.clock import ManualClock
@@ -52,7 +53,7 @@ class Place:
         for top in (self.share, self.disk / "system", self.control, self.server):
             for below in (top, top / "a", top / "a" / "b"):
                 below.mkdir(parents=True, exist_ok=True)
-                for name in ("precious", "log", "phase", "status", "begun"):
+                for name in ("precious", "log", "phase", "status", "begun", "alive"):
                     (below / name).write_text("theirs")
 
     def victims(self) -> Sequence[Path]:
@@ -93,6 +94,10 @@ def read_end(place: Place) -> None:
     assert SECRET not in end.problem.message + log_tail(place.control)
 
 
+def look_for_lock(place: Place) -> None:
+    assert is_free(place.control)
+
+
 def drop(place: Place) -> None:
     drop_control(place.control)
 
@@ -109,7 +114,7 @@ def reset(place: Place) -> None:
         _removed(folder)
 
 
-WORK = [append, add_up, find, forget, lay, read_end, drop, save, reset]
+WORK = [append, add_up, find, forget, lay, read_end, look_for_lock, drop, save, reset]
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from batchai_scenario.emulator.engines.control import control_folders
 from batchai_scenario.emulator.engines.proc import family, marked, send
+from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,15 +46,26 @@ def is_gone(pid: int, home: str) -> bool:
 
 
 def is_free(folder: Path) -> bool:
-    """Tell whether no supervisor holds the task's lock."""
+    """Tell whether no supervisor holds the task's lock; what a job in a container put there is none."""
     try:
-        with (folder / "alive").open("rb") as alive:
+        with lock_of(folder) as alive:
             fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return True
     except BlockingIOError:
         return False
+    except OSError as error:
+        if error.errno not in (*beneath.NO_FOLDER, errno.EACCES):
+            raise
     return True
+
+
+def lock_of(folder: Path) -> BinaryIO:
+    """Open the lock of a task that its supervisor holds as long as it lives.
+
+    Raises:
+        FileNotFoundError: there is none, or no regular file.
+    """
+    with beneath.opened(folder.parent, (folder.name,)) as fd:
+        return os.fdopen(beneath.open_file("alive", fd, os.O_RDONLY | os.O_NONBLOCK), "rb")
 
 
 def running_tasks(home: Home) -> list[str]:
