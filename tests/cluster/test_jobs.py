@@ -335,47 +335,6 @@ def test_the_next_job_gets_the_node(world: World) -> None:
     assert order == ["a", "c", "b"]
 
 
-def test_a_job_on_two_nodes_starts_on_both_and_ends_with_the_master(world: World) -> None:
-    cluster = world.cluster(target=2)
-    job = world.job(nodeCount=2)
-    task = world.started(job)
-    assert len(world.engine.running) == 2
-    world.engine.end(task, 0)
-    done = world.job_in(job, SUCCEEDED)  # the other was stopped with 143, after the master's end
-    assert done.exit_code == 0
-    world.cluster_when(cluster, lambda c: [node.state for node in c.nodes] == [NodeState.IDLE] * 2)
-    world.nothing_left()
-
-
-def test_a_job_on_two_nodes_fails_with_the_node_that_failed_first(world: World) -> None:
-    world.cluster(target=2)
-    job = world.job(nodeCount=2)
-    master = world.started(job)
-    stop = world.engine.stop
-
-    def stop_later(task_id: str, grace: float = 5.0) -> None:
-        world.clock.advance(seconds=1)
-        stop(task_id)
-
-    world.engine.stop = stop_later  # type: ignore[method-assign]
-    world.engine.end(f"{master[:-2]}-1", 9, "preparation")
-    failed = world.job_in(job, FAILED)
-    assert (failed.exit_code, failed.errors[0].code) == (9, "JobPreparationFailed")
-    assert failed.errors[0].details == (("Node", failed.nodes[1]),)
-
-
-def test_a_job_on_two_nodes_has_a_log_for_each(world: World) -> None:
-    world.cluster(target=2)
-    job = world.job(nodeCount=2)
-    world.engine.end(world.started(job), 0)
-    nodes = world.job_in(job, SUCCEEDED).nodes
-    world.nothing_left()
-    texts = [log_of(world, job, f"execution-{node}.log") for node in nodes]
-    assert all("the job succeeded with exit code 0" in text for text in texts)
-    assert [text.count("image: none for") for text in texts] == [1, 1]
-    assert [text.count("main ended with exit code") for text in texts] == [1, 1]
-
-
 def test_file_folders(world: World) -> None:
     world.cluster()
     key = world.job()
