@@ -6,11 +6,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
+from azure.storage.fileshare import ShareClient
 
 from tests.clients.conftest import PROGRAMS, ROOT, missing
 
@@ -122,6 +125,38 @@ def test_the_fixture(tmp_path: Path) -> None:
     plugin = ["-p", "batchai_scenario.backends.pytest_batchai"] if not _is_installed() else []
     out = _run([*command, *plugin], "", tmp_path, PYTHONPATH=str(ROOT / "src"))
     assert "1 passed" in out
+
+
+def test_github_actions(tmp_path: Path) -> None:
+    """The step of the workflow that starts the emulator, as a runner does it."""
+    (step,) = [
+        step["run"]
+        for step in yaml.safe_load(example("yaml"))["jobs"]["tests"]["steps"]
+        if "serve" in str(step)
+    ]
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "python").symlink_to(sys.executable)
+    (tools / "scenario").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -m batchai_scenario.scenarios "$@"\n'
+    )
+    (tools / "scenario").chmod(0o755)
+    passed_on = tmp_path / "github.env"
+    variables = _environment(
+        PATH=f"{tools}{os.pathsep}{os.environ['PATH']}",
+        PYTHONPATH=str(ROOT / "src"),
+        GITHUB_ENV=str(passed_on),
+    )
+    subprocess.run(["bash", "-e", "-c", step], env=variables, cwd=tmp_path, timeout=120, check=True)
+    told = json.loads((tmp_path / "emulator.json").read_text().splitlines()[0])
+    try:
+        name, _, text = passed_on.read_text().strip().partition("=")
+        assert name == "AZURE_STORAGE_CONNECTION_STRING"
+        with ShareClient.from_connection_string(text, "actions") as share:
+            share.create_share()
+            assert share.get_share_properties().name == "actions"
+    finally:
+        os.kill(told["pid"], signal.SIGTERM)
 
 
 def _is_installed() -> bool:
