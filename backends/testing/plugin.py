@@ -26,47 +26,51 @@ KEY = "scenario-contract"
 EXPECTED_RULES = pytest.StashKey[dict[str, str]]()
 """Where the reasons of expected failures are kept, by rule."""
 
-_BACKEND: dict[str, Any] = {
-    "action": "append",
-    "default": [],
-    "metavar": "NAME[:option=value,...]",
-    "dest": "contract_backends",
-    "help": "check this backend with 'pytest --pyargs batchai_scenario.backends.testing'; may be repeated",
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "backend": {
+        "action": "append",
+        "default": [],
+        "metavar": "NAME[:option=value,...]",
+        "dest": "contract_backends",
+        "help": "check this backend, with --pyargs batchai_scenario.backends.testing; may be repeated",
+    },
+    "expected-failures": {
+        "metavar": "FILE",
+        "dest": "contract_expected",
+        "help": "rules that the backend is known to break, 'RULE: reason' on each line; strict",
+    },
+    "conformance-report": {
+        "metavar": "DIR",
+        "dest": "contract_report",
+        "help": "write each rule's result to DIR, as JSON and as a page",
+    },
+    "job-image": {
+        "default": "",
+        "metavar": "IMAGE",
+        "dest": "contract_image",
+        "help": "run the checks' jobs in this image",
+    },
 }
+"""The suite's options: each is ``--scenario-NAME``, and ``--NAME`` where nobody else has that."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the suite's options."""
+    """Add the suite's options under names that are ours."""
     group = parser.getgroup("scenario-contract", "the contract of scenario backends")
-    group.addoption("--scenario-backend", **_BACKEND)
-    group.addoption(
-        "--expected-failures",
-        metavar="FILE",
-        dest="contract_expected",
-        help="rules that the backend is known to break, 'RULE: reason' on each line; strict",
-    )
-    group.addoption(
-        "--conformance-report",
-        metavar="DIR",
-        dest="contract_report",
-        help="write each rule's result to DIR, as JSON and as a page",
-    )
-    group.addoption(
-        "--job-image",
-        default="",
-        metavar="IMAGE",
-        dest="contract_image",
-        help="run the checks' jobs in this image",
-    )
+    for name, about in _OPTIONS.items():
+        group.addoption(f"--scenario-{name}", **about)
 
 
-@pytest.hookimpl(wrapper=True)
+# In pluggy's older way of wrapping: one older than 1.2, which pytest 7 may have, knows no other.
+@pytest.hookimpl(hookwrapper=True)
 def pytest_load_initial_conftests(parser: pytest.Parser) -> Iterator[None]:
-    """Offer ``--backend`` too, unless a plugin or a ``conftest.py`` of the user's has such an option."""
+    """Offer short names, too, unless a plugin or a ``conftest.py`` of the user's has such an option."""
     yield
-    with suppress(pytest.UsageError):  # one that is there wants its value
-        if "--backend" in parser.parse_known_and_unknown_args(["--backend"])[1]:
-            parser.getgroup("scenario-contract").addoption("--backend", **_BACKEND)
+    group = parser.getgroup("scenario-contract")
+    for name, about in _OPTIONS.items():
+        with suppress(pytest.UsageError):  # one that is there wants its value
+            if f"--{name}" in parser.parse_known_and_unknown_args([f"--{name}"])[1]:
+                group.addoption(f"--{name}", **about)
 
 
 def pytest_configure(config: pytest.Config) -> None:

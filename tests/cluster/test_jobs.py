@@ -76,10 +76,10 @@ def test_a_command_that_fails_fails_the_job_with_its_exit_code_k4(
 
 
 def test_a_problem_of_the_machine_keeps_its_code(world: World) -> None:
+    lost = Problem("FailedStartingContainer", "unable to start docker container", (("imageName", "x"),))
+    world.engine.refuse_start = EngineError(lost)  # before there is a job, which might start at once
     world.cluster()
     job = world.job()
-    lost = Problem("FailedStartingContainer", "unable to start docker container", (("imageName", "x"),))
-    world.engine.refuse_start = EngineError(lost)
     failed = world.job_in(job, FAILED)
     assert (failed.exit_code, failed.errors) == (-1, (lost,))
     assert "unable to start docker container" in log_of(world, job)

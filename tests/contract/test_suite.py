@@ -12,6 +12,7 @@ import pytest
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.memory import MemoryBackend
 from batchai_scenario.backends.memory import MemoryWorld as Model
+from batchai_scenario.backends.testing import plugin
 from batchai_scenario.backends.testing.bench import Bench, BenchSetting, BenchTarget, make_bench
 from batchai_scenario.backends.testing.checks import CHECKS
 from batchai_scenario.backends.testing.expected import read_expected
@@ -87,6 +88,14 @@ def test_an_expected_failure_is_told_with_its_reason(tmp_path: Path) -> None:
     ((_, noted),) = node.user_properties
     assert noted["outcome"]["result"] == "expected failure"
     assert noted["backend"]["name"] == "memory"
+
+
+def test_the_plugin_wraps_hooks_as_the_oldest_pytest_can() -> None:
+    for name, hook in vars(plugin).items():
+        if name.startswith("pytest_"):
+            marks = getattr(hook, "pytest_impl", {})
+            assert not marks.get("wrapper"), f"{name}: pluggy before 1.2 knows 'hookwrapper' alone"
+    assert plugin.pytest_load_initial_conftests.pytest_impl["hookwrapper"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("text", ["local:engine", ":engine=process", "local:=docker"])

@@ -26,7 +26,8 @@ import batchai_scenario
 
 
 def test_theirs_are_theirs_and_ours_is_found(batchai, pytestconfig):
-    assert pytestconfig.getoption("--backend") == "theirs"
+    for option in ("--backend", "--expected-failures", "--conformance-report", "--job-image"):
+        assert pytestconfig.getoption(option) == "theirs", option
     for package in (backends, emulator, scenarios, schema, training):
         assert package.OWNER == "the project", package.__file__
     assert batchai_scenario.__file__.startswith(os.environ["WHEELS_PLACE"])
@@ -36,7 +37,8 @@ def test_theirs_are_theirs_and_ours_is_found(batchai, pytestconfig):
 
 OPTIONS = """
 def pytest_addoption(parser):
-    parser.addoption("--backend", default="theirs")
+    for option in ("--backend", "--expected-failures", "--conformance-report", "--job-image"):
+        parser.addoption(option, default="theirs")
 """
 
 
