@@ -326,17 +326,18 @@ class Controller:
         return empty
 
     def remote_logins(self, cluster: ClusterKey, job: JobKey | None = None) -> list[RemoteLogin]:
-        """List how to log in to a cluster's nodes, or to those that run the job.
+        """List how to log in to a cluster's nodes, or to those that run the job or ran it and are there.
 
         As recorded: one public address for all, ports from 50000, or any that is free. Who asks opens them.
         """
         found = self.get_cluster(cluster)
         if found is None:
             return []
+        its = None if job is None else self.get_job(job)
         return [
             RemoteLogin(node.id, PUBLIC_ADDRESS, self._port(found, node, FIRST_PORT + number))
             for number, node in enumerate(found.nodes)
-            if job is None or node.job == job.id
+            if job is None or (its is not None and node.id in its.nodes)
         ]
 
     def _port(self, cluster: Cluster, node: Node, preferred: int) -> int:

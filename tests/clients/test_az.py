@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.clients, pytest.mark.network, pytest.mark.timeout(600)
 MOUNTED = "$AZ_BATCHAI_JOB_MOUNT_ROOT/afs"
 JOB = {
     "properties": {
-        "nodeCount": 1,
+        "nodeCount": 2,
         "customToolkitSettings": {
             "commandLine": "sh $AZ_BATCHAI_INPUT_LESSON/lesson.sh $AZ_BATCHAI_OUTPUT_MODEL"
         },
@@ -105,9 +105,9 @@ def test_from_login_to_the_last_delete(az: Az) -> None:
     assert az("batchai", "workspace", "create", "-g", "learning", "-n", "space")["location"] == "eastus"
     experiment = az("batchai", "experiment", "create", *space, "-n", "tries")
     assert experiment["provisioningState"] == "succeeded"
-    size = ("-s", "Standard_NC6", "-t", "1", "-u", "ada", "-p", "Lovelace-1")
+    size = ("-s", "Standard_NC6", "-t", "2", "-u", "ada", "-p", "Lovelace-1")
     cluster = az("batchai", "cluster", "create", *space, "-n", "nodes", *size)
-    assert (cluster["vmSize"], cluster["scaleSettings"]["manual"]["targetNodeCount"]) == ("STANDARD_NC6", 1)
+    assert (cluster["vmSize"], cluster["scaleSettings"]["manual"]["targetNodeCount"]) == ("STANDARD_NC6", 2)
     assert az("batchai", "cluster", "show", *space, "-n", "nodes")["name"] == "nodes"
 
     tries = (*space, "-e", "tries")
@@ -117,6 +117,14 @@ def test_from_login_to_the_last_delete(az: Az) -> None:
         "seen 3 lines\n"
     )
     az.text("batchai", "job", "wait", *tries, "-n", "lesson")
+    nodes = az("batchai", "cluster", "node", "list", *space, "-c", "nodes")
+    assert nodes == az("batchai", "job", "node", "list", *tries, "-j", "lesson")
+    assert len({(node["nodeId"], node["ipAddress"], node["port"]) for node in nodes}) == 2
+    second = ("-c", "nodes", "-n", nodes[1]["nodeId"], "-p", "Lovelace-1")
+    there = az.text(
+        "batchai", "cluster", "node", "exec", *space, *second, "--exec", "echo $((6 * 7)); hostname"
+    )
+    assert there == f"42\n{nodes[1]['nodeId'].replace('_', '-')}\n"
     (model,) = az("batchai", "job", "file", "list", *tries, "-j", "lesson", "-d", "MODEL")
     assert (model["name"], model["fileType"], model["contentLength"]) == ("model.txt", "file", 19)
     clusters = az("batchai", "list-usages", "-l", "eastus")[0]

@@ -300,8 +300,14 @@ def test_remote_logins_share_an_address_and_count_ports(world: World) -> None:
     key = world.cluster(target=2)
     world.cluster_when(key, lambda c: [n.state for n in c.nodes] == [NodeState.IDLE] * 2)
     job = world.job()
-    world.started(job)
+    task = world.started(job)
     logins = world.controller.remote_logins(key)
     assert [login.port for login in logins] == [50000, 50001]
     assert len({login.address for login in logins}) == 1
     assert [login.port for login in world.controller.remote_logins(key, job)] == [50000]
+    world.engine.end(task)
+    world.job_in(job, ExecutionState.SUCCEEDED)
+    assert [login.port for login in world.controller.remote_logins(key, job)] == [50000], "it ran there"
+    world.scale(key, {"manual": {"targetNodeCount": 0}})
+    world.cluster_when(key, lambda c: not c.nodes)
+    assert world.controller.remote_logins(key, job) == []
