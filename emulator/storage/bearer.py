@@ -10,7 +10,8 @@ from batchai_scenario.emulator.clouds import CLOUDS, SERVICES, login_url
 from batchai_scenario.emulator.storage.call import XML, document, element
 from batchai_scenario.emulator.storage.errors import failure
 from batchai_scenario.emulator.storage.parsing import parse_xml
-from batchai_scenario.emulator.storage.sas import KEY_FIELDS, TOKEN
+from batchai_scenario.emulator.storage.sas import TOKEN
+from batchai_scenario.emulator.storage.signing import KEY_FIELDS
 from batchai_scenario.emulator.storage.times import parse_sas_time, sas_time
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 from xml.sax.saxutils import escape
 
-from starlette.responses import Response
-
+from batchai_scenario.emulator.storage.answers import ShortAnswer, header_name
 from batchai_scenario.emulator.storage.errors import bad_header, bad_query, failure
 from batchai_scenario.emulator.storage.names import decode_path, split_path, trim_dots
 from batchai_scenario.emulator.storage.numbers import is_number, read_number
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from batchai_scenario.emulator.storage.accounts import Account
     from batchai_scenario.emulator.storage.errors import StorageError
@@ -227,7 +227,7 @@ class Call:
         self, status: int, headers: Mapping[str, str], body: bytes = b"", *, content_type: str = ""
     ) -> Response:
         """Make an answer with the headers that every answer has."""
-        raw = [(_header_name(name), value.encode("latin-1")) for name, value in headers.items()]
+        raw = [(header_name(name), value.encode("latin-1")) for name, value in headers.items()]
         raw += self.common_headers()
         if content_type:
             raw.append((b"content-type", content_type.encode()))
@@ -252,38 +252,12 @@ class Call:
         return raw
 
 
-class ShortAnswer(Response):
-    """A short answer: like Starlette's, but its headers stand there from the start."""
-
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        self.status_code = status
-        self.raw_headers = headers
-        self.body = body
-        self.background = None
-
-
 @lru_cache(maxsize=128)
 def _parse_query(text: bytes) -> Mapping[str, str]:
     pairs: dict[str, list[str]] = {}
     for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True):
         pairs.setdefault(name.lower(), []).append(value)
     return MappingProxyType({name: ",".join(sorted(values)) for name, values in pairs.items()})
-
-
-class Spelled(bytes):
-    """The name of a header that keeps its case: uvicorn sends all names in what ``lower`` makes of them."""
-
-    __slots__ = ()
-
-    def lower(self) -> Spelled:
-        """Give itself."""
-        return self
-
-
-@lru_cache(maxsize=512)
-def _header_name(name: str) -> bytes:
-    encoded = name.encode("latin-1")
-    return encoded if encoded.islower() else Spelled(encoded)
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,7 @@ from batchai_scenario.emulator.storage.names import check_new_name, split_path
 from batchai_scenario.emulator.storage.pending import Copies
 from batchai_scenario.emulator.storage.remembered import FolderNames
 from batchai_scenario.emulator.storage.routes import find_operation
-from batchai_scenario.emulator.storage.sas import FILES, file_link
+from batchai_scenario.emulator.storage.signing import FILES, file_link
 from batchai_scenario.emulator.storage.times import moment
 from batchai_scenario.emulator.storage.uploads import Drafts
 

@@ -13,8 +13,9 @@ from batchai_scenario.emulator.storage.accounts import Account
 from batchai_scenario.emulator.storage.bearer import challenge, check_bearer, check_user, secret_of_key
 from batchai_scenario.emulator.storage.call import Call, error_answer, is_version
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
-from batchai_scenario.emulator.storage.sas import EVERYTHING, FILES, check_sas
+from batchai_scenario.emulator.storage.sas import EVERYTHING, check_sas
 from batchai_scenario.emulator.storage.sharedkey import check_shared_key
+from batchai_scenario.emulator.storage.signing import FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.cors import CorsRule
     from batchai_scenario.emulator.storage.properties import ServiceProperties
-    from batchai_scenario.emulator.storage.sas import Dialect
+    from batchai_scenario.emulator.storage.signing import Dialect
 
 CallT = TypeVar("CallT", bound=Call)
 

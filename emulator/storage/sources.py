@@ -10,7 +10,8 @@ from batchai_scenario.emulator.storage import tree
 from batchai_scenario.emulator.storage.bearer import check_token, secret_of_key
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
 from batchai_scenario.emulator.storage.names import decode_path, split_path, trim_dots
-from batchai_scenario.emulator.storage.sas import BLOBS, EVERYTHING, FILES, TOKEN, check_sas
+from batchai_scenario.emulator.storage.sas import EVERYTHING, TOKEN, check_sas
+from batchai_scenario.emulator.storage.signing import BLOBS, FILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.bearer import TokenReader
     from batchai_scenario.emulator.storage.call import Call
     from batchai_scenario.emulator.storage.context import Context
-    from batchai_scenario.emulator.storage.sas import Dialect
+    from batchai_scenario.emulator.storage.signing import Dialect
     from batchai_scenario.emulator.storage.tree import Found
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -10,7 +10,7 @@ import pytest
 import requests
 from azure.storage.blob import generate_blob_sas
 
-from batchai_scenario.emulator.storage.sas import BLOBS, sign_service
+from batchai_scenario.emulator.storage.signing import BLOBS, sign_service
 from batchai_scenario.emulator.storage.times import sas_time
 from tests.storage.serving import ACCOUNT, KEY
 

@@ -27,9 +27,9 @@ from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
 from batchai_scenario.emulator.storage.accounts import Accounts
 from batchai_scenario.emulator.storage.files import FilesService
-from batchai_scenario.emulator.storage.sas import file_link
 from batchai_scenario.emulator.storage.sharedkey import string_to_sign
 from batchai_scenario.emulator.storage.shares import Shares
+from batchai_scenario.emulator.storage.signing import file_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from batchai_scenario.emulator.state.clock import ManualClock
-from batchai_scenario.emulator.storage.sas import file_link
 from batchai_scenario.emulator.storage.sharedkey import lite_string_to_sign
+from batchai_scenario.emulator.storage.signing import file_link
 from tests.storage.serving import ACCOUNT, KEY, VERSION
 
 if TYPE_CHECKING:

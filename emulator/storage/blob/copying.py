@@ -25,7 +25,7 @@ from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
 from batchai_scenario.emulator.storage.conditions import check_source_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
-from batchai_scenario.emulator.storage.sas import BLOBS
+from batchai_scenario.emulator.storage.signing import BLOBS
 from batchai_scenario.emulator.storage.snapshots import copy_content
 from batchai_scenario.emulator.storage.sources import check_source, read_source, unverified
 from batchai_scenario.emulator.storage.times import http_date

@@ -24,7 +24,7 @@ from batchai_scenario.emulator.storage.files import Entry
 from batchai_scenario.emulator.storage.front import Front
 from batchai_scenario.emulator.storage.names import split_path
 from batchai_scenario.emulator.storage.remembered import FolderNames
-from batchai_scenario.emulator.storage.sas import BLOBS, blob_link
+from batchai_scenario.emulator.storage.signing import BLOBS, blob_link
 from batchai_scenario.emulator.storage.times import moment
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol
 
-from batchai_scenario.emulator.arm.bodies import read_all, together
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.emulator.storage.errors import StorageError, failure
-from batchai_scenario.emulator.storage.records import DEFAULT_QUOTA, ShareRecord, entity_tag
+from batchai_scenario.emulator.storage.records import ShareRecord, entity_tag
 
 if TYPE_CHECKING:
     import os
@@ -19,11 +18,9 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.storage.deleted import DeletedShares
+    from batchai_scenario.emulator.storage.management.kinds import Kind
     from batchai_scenario.emulator.storage.shares import Shares
 
-_TIER = "x-ms-access-tier"
-_TIERS = ("TransactionOptimized", "Hot", "Cool", "Premium")
-_MOST_QUOTA = 102400
 _PAGE = 5000
 _PAGING = ("$maxpagesize", "$skiptoken")
 
@@ -54,19 +51,6 @@ class HeldFolders(Protocol):
     def discard(self, folder: str) -> None:
         """Remove what was moved aside."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What differs between the two services: their type names, and the properties of what they hold.
-
-    ``read`` puts a body's properties into a record, ``write`` tells them.
-    """
-
-    service: str
-    item: str
-    read: Callable[[ShareRecord, dict[str, Any]], None]
-    write: Callable[[ShareRecord], dict[str, Any]]
 
 
 class Settings(Protocol):
@@ -292,89 +276,5 @@ def _check_asked(request: ArmRequest, known: tuple[str, ...], *, expand: bool) -
         raise ServiceError(400, "InvalidHeaderValue", reason, "x-ms-snapshot")
 
 
-def _metadata(record: ShareRecord, properties: dict[str, Any]) -> None:
-    metadata = properties.pop("metadata", None)
-    if metadata is not None:
-        if not isinstance(metadata, dict):
-            raise _wrong("metadata", "it is an object of texts")
-        record.metadata = {str(name): str(text) for name, text in metadata.items()}
-
-
-def _read_share(record: ShareRecord, properties: dict[str, Any]) -> None:
-    read_all(
-        lambda: _metadata(record, properties),
-        lambda: _quota(record, properties.pop("shareQuota", None)),
-        lambda: _tier(record, properties.pop("accessTier", None)),
-        lambda: _protocol(properties.pop("enabledProtocols", None)),
-        lambda: _nothing_more(properties),
-    )
-
-
-def _quota(record: ShareRecord, quota: object) -> None:
-    if quota is not None:
-        if not isinstance(quota, int) or isinstance(quota, bool) or not 1 <= quota <= _MOST_QUOTA:
-            raise _wrong("shareQuota", f"it is a number of GiB from 1 to {_MOST_QUOTA}")
-        record.quota = quota
-
-
-def _tier(record: ShareRecord, tier: object) -> None:
-    if tier is not None:
-        if tier not in _TIERS:
-            raise _wrong("accessTier", f"it is one of {', '.join(_TIERS)}")
-        record.properties[_TIER] = str(tier)
-
-
-def _protocol(protocol: object) -> None:
-    if protocol not in (None, "SMB"):
-        raise _wrong("enabledProtocols", "the emulator's shares are SMB")
-
-
-def _write_share(record: ShareRecord) -> dict[str, Any]:
-    return {
-        "shareQuota": record.quota or DEFAULT_QUOTA,
-        "accessTier": record.properties.get(_TIER, _TIERS[0]),
-        "enabledProtocols": "SMB",
-    }
-
-
-def _read_container(record: ShareRecord, properties: dict[str, Any]) -> None:
-    read_all(
-        lambda: _metadata(record, properties),
-        lambda: _private(properties.pop("publicAccess", None)),
-        lambda: _nothing_more(properties),
-    )
-
-
-def _private(access: object) -> None:
-    if access not in (None, "None"):
-        text = "Public access is not permitted on this storage account."
-        raise ServiceError(409, "PublicAccessNotPermitted", text, "properties.publicAccess")
-
-
-def _write_container(_: ShareRecord) -> dict[str, Any]:
-    return {
-        "publicAccess": "None",
-        "leaseStatus": "Unlocked",
-        "leaseState": "Available",
-        "hasImmutabilityPolicy": False,
-        "hasLegalHold": False,
-    }
-
-
-def _nothing_more(properties: Mapping[str, Any]) -> None:
-    wrong = [_wrong(name, "it is not emulated") for name, value in properties.items() if value is not None]
-    if wrong:
-        raise together(wrong)
-
-
-def _wrong(name: str, why: str) -> ServiceError:
-    target = f"properties.{name}"
-    return ServiceError(400, "InvalidValuesForRequestParameters", f"{target}: {why}.", target)
-
-
 def _refused(what: str) -> ServiceError:
     return ServiceError(404, "InvalidResourceType", f"'{what}' is not emulated in Microsoft.Storage.")
-
-
-SHARES = Kind("fileServices", "shares", _read_share, _write_share)
-CONTAINERS = Kind("blobServices", "containers", _read_container, _write_container)

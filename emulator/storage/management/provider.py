@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from batchai_scenario.emulator.arm.bodies import invalid_content, read_all, read_location, read_tags
+from batchai_scenario.emulator.arm.bodies import read_all, read_location, read_tags
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
-from batchai_scenario.emulator.clouds import place_of, storage_url
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.state.clock import wire_time
 from batchai_scenario.emulator.storage.accounts import KEY_NAMES, AccountExists
-from batchai_scenario.emulator.storage.management.catalogue import KINDS, SKUS, skus, usages
-from batchai_scenario.emulator.storage.management.items import (
-    CONTAINERS,
-    SHARES,
-    Managed,
-    ManagedShares,
-    answer,
+from batchai_scenario.emulator.storage.management.accounts import (
+    DEFAULT_SKU,
+    account_body,
+    account_id,
+    kind_of,
+    merged_definition,
+    sku_of,
 )
+from batchai_scenario.emulator.storage.management.catalogue import skus, usages
+from batchai_scenario.emulator.storage.management.items import Managed, ManagedShares, answer
+from batchai_scenario.emulator.storage.management.kinds import CONTAINERS, SHARES
 from batchai_scenario.emulator.storage.management.settings import BlobSettings, FileSettings
 from batchai_scenario.emulator.storage.management.signatures import account_sas, service_sas
 from batchai_scenario.emulator.storage.names import is_account_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.state.clock import Clock
@@ -46,7 +47,6 @@ _INVALID_NAME = (
     "length and use numbers and lower-case letters only."
 )
 _TAKEN = "The storage account named {} is already taken."
-_DEFAULT_SKU = "Standard_LRS"
 
 
 class StorageProvider:
@@ -134,7 +134,7 @@ class StorageProvider:
             service = self._services.get(request.types[1][0])
             if service is None:
                 raise _not_emulated("resource type", "/".join(kind for kind, _ in request.types))
-            return answer(request, service, account.name, _id(account))
+            return answer(request, service, account.name, account_id(account))
         if request.action:
             return self._act(request, self._find(request, name))
         if request.method == "PUT":
@@ -143,8 +143,8 @@ class StorageProvider:
             return self._delete(request, name)
         account = self._find(request, name)
         if request.method == "PATCH":
-            account = self._accounts.update(account.name, self._merged(account, request.body or {}))
-        return ArmResponse(200, self._body(account, request.base_url))
+            account = self._accounts.update(account.name, merged_definition(account, request.body or {}))
+        return ArmResponse(200, self._body(account, request))
 
     def delete_group(self, subscription: str, group: str) -> bool:
         """Delete a resource group's accounts with all their files; done when it returns."""
@@ -165,27 +165,27 @@ class StorageProvider:
 
     def _list(self, request: ArmRequest) -> ArmResponse:
         accounts = self._accounts.list(_scope(request))
-        return ArmResponse(200, {"value": [self._body(account, request.base_url) for account in accounts]})
+        return ArmResponse(200, {"value": [self._body(account, request) for account in accounts]})
 
     def _put(self, request: ArmRequest, name: str) -> ArmResponse:
         body = request.body or {}
         account = self._accounts.get(name)
         if account is not None and account.scope == _scope(request):
-            account = self._accounts.update(name, self._merged(account, body))
-            return ArmResponse(200, self._body(account, request.base_url))
+            account = self._accounts.update(name, merged_definition(account, body))
+            return ArmResponse(200, self._body(account, request))
         _, location, tags, sku, kind = read_all(
             lambda: _check_name(name),
             lambda: read_location(body),
             lambda: read_tags(body),
-            lambda: _sku(body),
-            lambda: _kind(body),
+            lambda: sku_of(body),
+            lambda: kind_of(body),
         )
         definition = {
             "subscription": request.subscription,
             "group": request.group,
             "location": normal_region(location),
             "tags": tags or {},
-            "sku": sku or _DEFAULT_SKU,
+            "sku": sku or DEFAULT_SKU,
             "kind": kind or "Storage",
             "created": wire_time(self._clock.now()),
             "operation": str(uuid.uuid4()),
@@ -205,7 +205,7 @@ class StorageProvider:
         operation = request.types[1][1]
         for account in self._accounts.list(request.subscription.lower()):
             if account.definition["operation"] == operation:
-                return ArmResponse(200, self._body(account, request.base_url))
+                return ArmResponse(200, self._body(account, request))
         raise ServiceError(404, "ResourceNotFound", f"The operation '{operation}' was not found.")
 
     def _delete(self, request: ArmRequest, name: str) -> ArmResponse:
@@ -250,46 +250,8 @@ class StorageProvider:
             return ArmResponse(200, {"nameAvailable": True})
         return ArmResponse(200, {"nameAvailable": False, "reason": reason, "message": message})
 
-    def _body(self, account: Account, base_url: str) -> dict[str, Any]:
-        kept = account.definition
-        sku = kept["sku"]
-        enabled = {"enabled": True, "lastEnabledTime": kept["created"]}
-        return {
-            "sku": {"name": sku, "tier": sku.partition("_")[0]},
-            "kind": kept["kind"],
-            "id": _id(account),
-            "name": account.name,
-            "type": "Microsoft.Storage/storageAccounts",
-            "location": kept["location"],
-            "tags": kept["tags"],
-            "properties": {
-                "creationTime": kept["created"],
-                "encryption": {
-                    "keySource": "Microsoft.Storage",
-                    "services": {"blob": dict(enabled), "file": dict(enabled)},
-                },
-                "networkAcls": {
-                    "bypass": "AzureServices",
-                    "defaultAction": "Allow",
-                    "ipRules": [],
-                    "virtualNetworkRules": [],
-                },
-                "primaryEndpoints": _endpoints(account.name, base_url, self._blob_url),
-                "primaryLocation": kept["location"],
-                "provisioningState": "Succeeded",
-                "statusOfPrimary": "available",
-                "supportsHttpsTrafficOnly": False,
-            },
-        }
-
-    @staticmethod
-    def _merged(account: Account, body: Mapping[str, Any]) -> dict[str, Any]:
-        definition = dict(account.definition)
-        tags, sku = read_all(lambda: read_tags(body), lambda: _sku(body))
-        if "tags" in body:
-            definition["tags"] = tags or {}
-        definition["sku"] = sku or definition["sku"]
-        return definition
+    def _body(self, account: Account, request: ArmRequest) -> dict[str, Any]:
+        return account_body(account, request.base_url, self._blob_url)
 
 
 def _not_emulated(what: str, name: str) -> ServiceError:
@@ -305,52 +267,3 @@ def _scope(request: ArmRequest) -> str:
 def _check_name(name: str) -> None:
     if not is_account_name(name):
         raise ServiceError(400, "AccountNameInvalid", _INVALID_NAME.format(name))
-
-
-def _sku(body: Mapping[str, Any]) -> str:
-    """Read ``sku.name``; empty if it is not said."""
-    sku = body.get("sku")
-    if sku is not None and not isinstance(sku, dict):
-        raise invalid_content("sku must be an object. Path 'sku'", "sku")
-    return _one_of((sku or {}).get("name"), SKUS, "sku.name")
-
-
-def _kind(body: Mapping[str, Any]) -> str:
-    """Read ``kind``; empty if it is not said."""
-    return _one_of(body.get("kind"), KINDS, "kind")
-
-
-def _one_of(value: object, known: Iterable[str], path: str) -> str:
-    """Give a value as the service writes it, from any case; empty for none."""
-    if value is None or value == "":
-        return ""
-    found = {name.lower(): name for name in known}.get(str(value).lower())
-    if found is None:
-        text = f"The value '{value}' of '{path}' is not allowed; it is one of {', '.join(known)}."
-        raise ServiceError(400, "InvalidRequestPropertyValue", text, path)
-    return found
-
-
-def _id(account: Account) -> str:
-    kept = account.definition
-    return (
-        f"/subscriptions/{kept['subscription']}/resourceGroups/{kept['group']}"
-        f"/providers/Microsoft.Storage/storageAccounts/{account.name}"
-    )
-
-
-def _endpoints(account: str, base_url: str, blob_url: str) -> dict[str, str]:
-    """Give the URLs of an account's services; those of queues and tables lead nowhere here."""
-    file, blob = storage_url(base_url, account), storage_url(base_url, account, "blob")
-    if blob_url and place_of(urlsplit(base_url).netloc) is None:
-        host, port = urlsplit(base_url).hostname or "", urlsplit(blob_url).port
-        blob = f"http://{f'[{host}]' if ':' in host else host}:{port}/{account}"
-    named = {"blob": blob, "file": file}
-    for service in ("queue", "table"):
-        hosted = f"//{account}.file."
-        named[service] = (
-            file.replace(hosted, f"//{account}.{service}.")
-            if hosted in file
-            else f"{base_url.rstrip('/')}/{service}/{account}"
-        )
-    return {service: f"{url}/" for service, url in sorted(named.items())}

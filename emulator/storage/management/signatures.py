@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.storage.accounts import KEY_NAMES
-from batchai_scenario.emulator.storage.sas import BLOBS, FILES, sign_account, sign_service
+from batchai_scenario.emulator.storage.signing import BLOBS, FILES, sign_account, sign_service
 from batchai_scenario.emulator.storage.times import parse_sas_time, sas_time
 
 if TYPE_CHECKING:
