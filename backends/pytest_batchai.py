@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.local.doors import Doors
     from batchai_scenario.backends.settings import AzureSettings
 
-ENGINES = ("auto", "docker", "process")
+ENGINES = ("auto", "docker", "process", "slurm")
 SCOPES = ("function", "class", "module", "package", "session")
 
 

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.gpu import machine_gpus as list_gpus
     from batchai_scenario.emulator.engines.needs import job_needs, toolkit_needs
     from batchai_scenario.emulator.engines.process.engine import ProcessEngine
-    from batchai_scenario.emulator.engines.process.supervisors import running_tasks
     from batchai_scenario.emulator.engines.slurm.checks import SlurmCheck
     from batchai_scenario.emulator.engines.slurm.checks import checks as slurm_checks
+    from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
     from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
+    from batchai_scenario.emulator.engines.supervisors import running_tasks
     from batchai_scenario.emulator.errors import (
         CredentialsInvalid,
         EmulatorError,
@@ -80,6 +81,7 @@ _PLACES = {
     "RunBook": ("ui.ports", "RunBook"),
     "Seal": ("state.seal", "Seal"),
     "Shares": ("storage.shares", "Shares"),
+    "SlurmEngine": ("engines.slurm.engine", "SlurmEngine"),
     "SlurmCheck": ("engines.slurm.checks", "SlurmCheck"),
     "Store": ("state.store", "Store"),
     "SystemClock": ("state.clock", "SystemClock"),
@@ -98,7 +100,7 @@ _PLACES = {
     "list_gpus": ("engines.gpu", "machine_gpus"),
     "read_address": ("serving", "read_address"),
     "repair_home": ("state.repair", "repair"),
-    "running_tasks": ("engines.process.supervisors", "running_tasks"),
+    "running_tasks": ("engines.supervisors", "running_tasks"),
     "slurm_checks": ("engines.slurm.checks", "checks"),
     "slurm_sandbox": ("engines.slurm.sandbox", "slurm_sandbox"),
     "toolkit_needs": ("engines.needs", "toolkit_needs"),
@@ -133,6 +135,7 @@ __all__ = [
     "Seal",
     "Shares",
     "SlurmCheck",
+    "SlurmEngine",
     "Store",
     "SystemClock",
     "beneath",

@@ -69,11 +69,13 @@ class EngineError(EmulatorError):
 class EngineUnavailable(EngineError):
     """The machine lacks the engine, or the right to use it; ``remedy`` says how to get it.
 
-    ``silent``: nobody answers where the engine should; it may only be being restarted.
+    ``silent``: nobody answers where the engine should; it may only be being restarted. ``asked``: what was
+    asked for may yet come, to whoever asks again for the same.
     """
 
     remedy: str = ""
     silent: bool = False
+    asked: bool = False
 
     def __str__(self) -> str:
         """Give the problem and the remedy."""

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class EmulatorSettings:
     """How to serve a home.
 
-    ``port`` 0: the previous one if it is free, else any. ``engine``: ``auto``, ``docker`` or ``process``;
-    ``gpus``: ``auto``, ``none``, ``required`` or ``shared``; both can be chosen anew for each cluster.
+    ``port`` 0: the previous one if it is free, else any. ``engine``: ``auto``, ``docker``, ``process`` or
+    ``slurm``; ``gpus``: ``auto``, ``none``, ``required`` or ``shared``; both can be chosen anew for each
+    cluster.
     ``strict``: keep the service's pace (``Retry-After: 15``). ``training``: folder of training programs, by
     default the installed one. ``python``: the interpreter that CNTK environments are made from, empty: found.
     ``pull``: Docker images that are missing, ``missing`` or ``never``. ``credentials``: what is known

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.api import OwnCredentials
 
 OPTIONS = (
-    Option("engine", "What runs jobs (local).", ("auto", "docker", "process"), "auto"),
+    Option("engine", "What runs jobs (local).", ("auto", "docker", "process", "slurm"), "auto"),
     Option("gpus", "Whether jobs get GPUs (local).", ("auto", "none", "required", "shared"), "auto"),
 )
 CHOICES = {option.name: option.choices for option in OPTIONS}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.api import Engine
 
-ENGINES = ("docker", "process")
+ENGINES = ("docker", "process", "slurm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,10 @@ def build_engine(home: Path, name: str) -> Engine:
         from batchai_scenario.emulator.api import DockerEngine
 
         return DockerEngine(Home(home), training=training_folder())
+    if name == "slurm":
+        from batchai_scenario.emulator.api import SlurmEngine
+
+        return SlurmEngine(Home(home))
     from batchai_scenario.emulator.api import ProcessEngine
 
     return ProcessEngine(Home(home))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.ports import ClusterService
     from batchai_scenario.emulator.launch.plan import GpuMode
 
-_ENGINES = ("auto", "docker", "process")
+_ENGINES = ("auto", "docker", "process", "slurm")
 _GPUS = ("auto", "none", "required", "shared")
 
 

@@ -13,6 +13,7 @@ from batchai_scenario.emulator.cluster.preparation import Preparation, forget_se
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import ALLOCATION, AllocationEvent, NodeEvent
+from batchai_scenario.emulator.engines.base import AsksAhead
 from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish
 from batchai_scenario.emulator.errors import EngineUnavailable, NothingToTake
 
@@ -154,6 +155,8 @@ class Allocation:
                 engine = room.engines(cluster.engine)
                 # Written before anything is placed: a restart must ask the same engine.
                 room.loop.ask(lambda: self._choose_engine(key, cluster.guid, engine.name))
+                if isinstance(engine, AsksAhead):
+                    engine.ask_for(cluster.guid, ids, wish)
                 for node in ids:
                     places.append(engine.place_node(cluster.guid, node, wish))  # noqa: PERF401 - kept on errors
             except LoopClosed:
@@ -176,7 +179,8 @@ class Allocation:
         nodes = [Node(place.node, NodeState.PREPARING, place.address) for place in places]
         # What failed here left nothing. What an earlier emulator began may be on the engine: keep its name.
         placed = {place.node for place in places}
-        maybe = () if fresh else tuple(node for node in record.placing if node not in placed)
+        asked = isinstance(error, EngineUnavailable) and error.asked
+        maybe = () if fresh and not asked else tuple(node for node in record.placing if node not in placed)
         record = record.but(placing=maybe, errors=())
         self._fresh.discard(record.cluster.guid)
         self._starved.discard(key)

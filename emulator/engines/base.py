@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from batchai_scenario.emulator.errors import CleanupIncomplete, EngineError, EngineUnavailable, Problem
 from batchai_scenario.training.toolkits.base import FIRST_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path, PurePosixPath
 
@@ -152,6 +152,15 @@ class Entered(Protocol):
 
     def end(self) -> int:
         """End what still runs of it, and give the exit code; after the last ``read`` it ended by itself."""
+        ...
+
+
+@runtime_checkable
+class AsksAhead(Protocol):
+    """The power of an engine that has to ask somebody else for nodes, to ask for several at once."""
+
+    def ask_for(self, cluster: str, nodes: Sequence[str], gpus: GpuWish) -> None:
+        """Ask for nodes; ``place_node`` of each then waits for it (E1)."""
         ...
 
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.docker.engine import DockerEngine
     from batchai_scenario.emulator.engines.docker.images import PullPolicy
     from batchai_scenario.emulator.engines.process.engine import ProcessEngine
+    from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
     from batchai_scenario.emulator.state.home import Home
 
-ENGINE_NAMES = ("auto", "docker", "process")
+ENGINE_NAMES = ("auto", "docker", "process", "slurm")
 
 
 class Engines:
@@ -25,7 +26,7 @@ class Engines:
     Args:
         home: whose nodes they run.
         training: the folder of programs and tables that images are made with.
-        default: what an empty name means, ``auto``, ``docker`` or ``process``; unless it is ``auto``, new
+        default: what an empty name means, one of ENGINE_NAMES; unless it is ``auto``, new
             clusters get no other. Those that are there keep theirs.
         pull: Docker's policy for images that it does not have.
         python: the interpreter that toolkit environments of the process engine are made from.
@@ -46,7 +47,7 @@ class Engines:
         self._pull: PullPolicy = pull
         self._python = python
         self._lock = threading.Lock()
-        self._made: dict[str, DockerEngine | ProcessEngine] = {}
+        self._made: dict[str, DockerEngine | ProcessEngine | SlurmEngine] = {}
         self._chosen = ""
         self.notes: tuple[str, ...] = ()
         """Why ``auto`` did not choose Docker; empty if it did, or was not asked yet."""
@@ -91,12 +92,16 @@ class Engines:
                 self._chosen = "docker"
         return self._chosen
 
-    def _get(self, name: str) -> DockerEngine | ProcessEngine:
+    def _get(self, name: str) -> DockerEngine | ProcessEngine | SlurmEngine:
         if name not in self._made:
             if name == "docker":
                 from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 
                 self._made[name] = DockerEngine(self._home, training=self._training, pull=self._pull)
+            elif name == "slurm":
+                from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
+
+                self._made[name] = SlurmEngine(self._home)
             else:
                 from batchai_scenario.emulator.engines.process.engine import ProcessEngine
 

@@ -47,6 +47,11 @@ def make_disk(home: Home, cluster: str, node: str, note: dict[str, Any]) -> Path
     return disk
 
 
+def is_plain(path: Path) -> bool:
+    """Tell whether job scripts can use a path without quotes."""
+    return not _NOT_PLAIN.search(str(path))
+
+
 def plain_path(disk: Path) -> Path:
     """Give a path to a disk that job scripts can use without quotes, as they could on the service.
 
@@ -56,7 +61,7 @@ def plain_path(disk: Path) -> Path:
     Raises:
         EngineError: somebody else's file has the link's name.
     """
-    if not _NOT_PLAIN.search(str(disk)):
+    if is_plain(disk):
         return disk
     link = _link(disk)
     with contextlib.suppress(FileExistsError):

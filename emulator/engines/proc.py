@@ -66,6 +66,24 @@ def named(name: str) -> list[RunningProcess]:
     return found
 
 
+def with_descendants(ancestors: Sequence[RunningProcess]) -> list[RunningProcess]:
+    """Give processes and all that descend from them, whatever their environment."""
+    children: dict[int, list[int]] = {}
+    for pid in _pids():
+        with suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(pid)
+    found = {each.pid: each for each in ancestors}
+    waiting = list(found)
+    while waiting:
+        for pid in children.get(waiting.pop(), ()):
+            status = _status(pid)
+            if status is not None and pid not in found:
+                found[pid] = RunningProcess(pid, "", *status, _command(pid))
+                waiting.append(pid)
+    return list(found.values())
+
+
 def _environments() -> Iterator[tuple[int, list[bytes]]]:
     """Read every process's environment. One that is being replaced (exec) shows none: it is read again."""
     pids = list(_pids())

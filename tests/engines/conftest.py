@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,9 +19,11 @@ import pytest
 from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.engines.process.engine import ProcessEngine
 from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
+from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
+from batchai_scenario.emulator.engines.slurm.sandbox import missing, slurm_sandbox
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.emulator.state.home import Home
-from tests.lacking import NAMESPACES, skip_for
+from tests.lacking import NAMESPACES, SLURM, skip_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,8 +36,10 @@ ENGINES = [
     "process-plain",
     pytest.param("docker", marks=pytest.mark.docker),
 ]
+WITH_SLURM = [*ENGINES, pytest.param("slurm", marks=pytest.mark.slurm)]
 SHARE = "$AZ_BATCHAI_MOUNT_ROOT/share"
 NODE = "tvm-1_1-20180606t120000z"
+_NUMBERS = itertools.count(1)
 
 
 SOURCES = Path(__file__).parents[2] / "src"
@@ -43,6 +48,7 @@ import os, pathlib, pickle, signal, sys
 sys.path.insert(0, os.getcwd())
 from batchai_scenario.emulator.engines.docker import engine as docker
 from batchai_scenario.emulator.engines.process import engine as process
+from batchai_scenario.emulator.engines.slurm import engine as slurm
 from batchai_scenario.emulator.state.home import Home
 
 kind, root, file, before = sys.argv[1:]
@@ -53,7 +59,8 @@ if kind == "docker":
     if before:
         setattr(engine._api, before, die)
 else:
-    engine = process.ProcessEngine(home, namespaces=kind == "process")
+    plain = slurm.SlurmEngine(home) if kind == "slurm" else None
+    engine = plain or process.ProcessEngine(home, namespaces=kind == "process")
     if before:
         setattr(engine, before, die)
 engine.start(pickle.loads(pathlib.Path(file).read_bytes()), print)
@@ -83,7 +90,6 @@ class Lab:
     cluster: str
     place: NodePlace
     announced: list[str] = field(default_factory=list)
-    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def share(self) -> Path:
@@ -103,7 +109,7 @@ class Lab:
         prefix: str = SHARE,
         **more: Any,
     ) -> NodeTask:
-        guid = f"{os.getpid()}-{next(self._numbers)}"
+        guid = f"{os.getpid()}-{next(_NUMBERS)}"
         definition: dict[str, Any] = {
             "stdOutErrPathPrefix": prefix,
             "outputDirectories": [{"id": "OUT", "pathPrefix": prefix, "pathSuffix": "results"}],
@@ -136,7 +142,7 @@ class Lab:
     def start(self, task: NodeTask) -> None:
         self.engine.start(task, self.announced.append)
 
-    def another(self) -> ProcessEngine | DockerEngine:
+    def another(self) -> ProcessEngine | DockerEngine | SlurmEngine:
         """Make a second engine of the same home, as another process has it."""
         return make_engine(self.kind, self.home)
 
@@ -159,10 +165,39 @@ class Lab:
         return self.finish(task)
 
 
-def make_engine(kind: str, home: Home, **more: Any) -> ProcessEngine | DockerEngine:
+def make_engine(kind: str, home: Home, **more: Any) -> ProcessEngine | DockerEngine | SlurmEngine:
     if kind == "docker":
         return DockerEngine(home, training=home.root / "training", pull="never", **more)
+    if kind == "slurm":
+        return SlurmEngine(home, **more)
     return ProcessEngine(home, namespaces=kind == "process", **more)
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[Path]:
+    """A Slurm cluster of this machine; gives the path of its configuration."""
+    if reason := missing():
+        skip_for(SLURM, reason)
+    with slurm_sandbox(2) as sandbox:
+        yield sandbox.folder / "slurm.conf"
+
+
+@pytest.fixture(scope="session")
+def slurm_home(slurm_cluster: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home with a Slurm cluster, whose one node all tests share: to have one takes a second."""
+    home = Home(tmp_path_factory.mktemp("slurm") / "home")
+    home.make()
+    write_slurm_settings(home, slurm_cluster)
+    yield home
+    SlurmEngine(home).sweep(frozenset())
+    assert not list(home.nodes.glob("*/*"))
+
+
+def write_slurm_settings(home: Home, configuration: Path) -> None:
+    """Say in a home that it has a Slurm cluster."""
+    home.slurm_settings.write_text(
+        f'shared_folder: "{home.root}"\nslurm_conf: {configuration}\nsizes: {{"*": {{partition: all}}}}\n'
+    )
 
 
 @pytest.fixture
@@ -175,28 +210,36 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def lab_of(home: Home, request: pytest.FixtureRequest) -> Iterator[Callable[..., Lab]]:
     """Make a laboratory with the engine of that kind; afterwards nothing of it is left."""
-    labs: list[tuple[Lab, ProcessEngine | DockerEngine]] = []
+    labs: list[tuple[Lab, ProcessEngine | DockerEngine | SlurmEngine]] = []
 
     def make(kind: str, **more: Any) -> Lab:
         image = request.getfixturevalue("docker_image") if kind == "docker" else ""
-        if kind != "docker":
+        own = request.getfixturevalue("slurm_home") if kind == "slurm" else home
+        if kind == "slurm":
+            request.node.user_properties.append(("engine", "slurm"))
+        elif kind != "docker":
             request.getfixturevalue("exercise_process")
         if kind == "process" and (reason := namespaces_missing()):
             skip_for(NAMESPACES, reason)
-        engine = make_engine(kind, home, **more)
-        cluster = f"test-{os.getpid()}-{len(labs)}"
+        engine = make_engine(kind, own, **more)
+        cluster = f"test-{os.getpid()}-{'slurm' if kind == 'slurm' else len(labs)}"
         place = engine.place_node(cluster, NODE)
-        lab = Lab(kind, engine, home, image, cluster, place)
+        lab = Lab(kind, engine, own, image, cluster, place)
         lab.share.mkdir(parents=True, exist_ok=True)
         labs.append((lab, engine))
         return lab
 
     yield make
     for lab, engine in labs:
+        if lab.kind == "slurm":  # its node is for the next test, too
+            for task in engine.tasks():
+                engine.remove(task)
+            shutil.rmtree(lab.share)
+            continue
         engine.remove_node(lab.cluster, NODE)
         engine.sweep(frozenset())
         assert engine.tasks() == []
-        assert not (home.nodes / lab.cluster).exists()
+        assert not (lab.home.nodes / lab.cluster).exists()
         engine.close()
 
 

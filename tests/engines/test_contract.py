@@ -11,9 +11,16 @@ import pytest
 from batchai_scenario.emulator.engines.base import EngineInfo, Terminal
 from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
+from tests.engines.conftest import WITH_SLURM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+@pytest.fixture(params=WITH_SLURM)
+def lab(request: pytest.FixtureRequest, lab_of: Callable[..., Any]) -> Any:
+    """A laboratory for each engine."""
+    return lab_of(request.param)
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -117,7 +124,7 @@ def test_streams_arrive_whole(lab: Any) -> None:
 
 def test_a_hundred_fast_failures_are_a_hundred_failures(lab: Any) -> None:
     kinds = [("exit 3", "", 3), ("kill -9 $$", "", 137), ("missing-x", "", 127), ("true", "exit 5", 5)]
-    for number in range(100 if lab.engine.name == "process" else 24):
+    for number in range({"process": 100, "docker": 24, "slurm": 8}[lab.engine.name]):
         command, preparation, code = kinds[number % 4]
         end = lab.run(command, preparation=preparation).end
         assert (end.exit_code, end.problem) == (code, None), number
@@ -304,6 +311,8 @@ def test_an_engine_describes_itself(lab: Any) -> None:
 
 
 def test_a_command_enters_beside_a_task_and_ends_with_it(lab: Any) -> None:
+    if lab.kind == "slurm":
+        pytest.skip("nobody logs in to Slurm's nodes through the emulator")
     task = lab.task("until [ -e $AZ_BATCHAI_OUTPUT_OUT/go ]; do sleep 0.1; done", secrets={"TOKEN": "hidden"})
     lab.start(task)
     until((lab.logs(task) / "stdout.txt").exists)

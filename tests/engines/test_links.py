@@ -14,7 +14,7 @@ from batchai_scenario.backends.local.cleaning import _removed
 from batchai_scenario.emulator.engines.control import control_folder, lost_end, recorded_end
 from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
 from batchai_scenario.emulator.engines.proc import marked
-from batchai_scenario.emulator.engines.process.supervisors import await_that, running_tasks
+from batchai_scenario.emulator.engines.supervisors import await_that, running_tasks
 from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.layout import NODE_TREE
 from batchai_scenario.emulator.launch.plan import Mount

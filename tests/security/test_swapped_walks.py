@@ -19,7 +19,7 @@ from batchai_scenario.emulator.cluster.servers import ServerDisks
 from batchai_scenario.emulator.engines.control import drop_control, log_tail, lost_end, recorded_end
 from batchai_scenario.emulator.engines.pinned import check_mounts
 from batchai_scenario.emulator.engines.process.layer import layer_lines
-from batchai_scenario.emulator.engines.process.supervisors import is_free
+from batchai_scenario.emulator.engines.supervisors import is_free
 from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.plan import Mount
 from batchai_scenario.emulator.state.clock import ManualClock

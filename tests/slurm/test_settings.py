@@ -101,6 +101,10 @@ def test_the_shared_folder_must_be_there_and_hold_the_home(tmp_path: Path) -> No
     file, home = _write(tmp_path, f"shared_folder: SHARED/none\n{ROW}")
     with pytest.raises(EngineUnavailable, match=r"shared_folder: there is no folder .*/none on this machine"):
         read_settings(file, home)
+    odd = home / "a b"
+    odd.mkdir()
     file.write_text(f"shared_folder: {home}\n{ROW}")
+    with pytest.raises(EngineUnavailable, match="characters that mean something to a shell"):
+        read_settings(file, odd)
     with pytest.raises(EngineUnavailable, match=r"the home .* is not in .* SCENARIO_HOME="):
         read_settings(file, tmp_path)

@@ -34,6 +34,7 @@ from batchai_scenario.emulator.engines.control import (
     write_control,
 )
 from batchai_scenario.emulator.engines.entering import BUSY, beside_no_login
+from batchai_scenario.emulator.engines.environments import add_node_python, own_environment
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
@@ -54,7 +55,6 @@ from batchai_scenario.emulator.engines.nodes import (
 from batchai_scenario.emulator.engines.parts import held_to
 from batchai_scenario.emulator.engines.proc import MARKER, NETWORK, marked, send
 from batchai_scenario.emulator.engines.process.entering import enter_process
-from batchai_scenario.emulator.engines.process.environments import add_node_python, own_environment
 from batchai_scenario.emulator.engines.process.layer import layer_lines, layer_missing
 from batchai_scenario.emulator.engines.process.namespace import (
     enter_command,
@@ -67,7 +67,10 @@ from batchai_scenario.emulator.engines.process.nodenets import (
     host_files,
     seen_from_nodes,
 )
-from batchai_scenario.emulator.engines.process.supervisors import (
+from batchai_scenario.emulator.engines.process.task import part_of_node, task_environment
+from batchai_scenario.emulator.engines.programs import run_program
+from batchai_scenario.emulator.engines.subnets import LOOPBACK, free_subnet, loopback_subnet
+from batchai_scenario.emulator.engines.supervisors import (
     LAST_WORDS,
     await_that,
     is_free,
@@ -77,9 +80,6 @@ from batchai_scenario.emulator.engines.process.supervisors import (
     marker_of,
     signal_supervisor,
 )
-from batchai_scenario.emulator.engines.process.task import part_of_node, task_environment
-from batchai_scenario.emulator.engines.programs import run_program
-from batchai_scenario.emulator.engines.subnets import LOOPBACK, free_subnet, loopback_subnet
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_name
 from batchai_scenario.training.toolkits.base import FIRST_PORT

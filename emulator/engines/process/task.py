@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.engines.environments import (
+    add_node_python,
+    add_toolkit,
+    lacking_programs,
+)
 from batchai_scenario.emulator.engines.gpu import Proof, decide_gpus, machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted
 from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.nodes import read_note
 from batchai_scenario.emulator.engines.parts import describe, part_of, place_among, thread_variables
-from batchai_scenario.emulator.engines.process.environments import (
-    add_node_python,
-    add_toolkit,
-    lacking_programs,
-)
 from batchai_scenario.emulator.launch.environment import gpu_variables
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.proc import RunningProcess, end, marked, named
+from batchai_scenario.emulator.engines.proc import RunningProcess, end, marked, named, with_descendants
 from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def processes(folder: Path) -> list[RunningProcess]:
     found = [each for each in marked(str(folder / "slurm.conf"), "SLURM_CONF") if each.pid in jobs]
     found += marked(str(folder), MARKER)
     found += [each for each in named("slurmstepd") if _has_open(each.pid, folder)]
-    return list({each.pid: each for each in found}.values())
+    return with_descendants(found)
 
 
 def _has_open(pid: int, folder: Path) -> bool:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
+from batchai_scenario.emulator.engines.nodes import is_plain
 from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
@@ -140,6 +141,9 @@ def read_settings(file: Path, home: Path) -> SlurmSettings:
     if not shared.is_dir():
         text = f"shared_folder: there is no folder {shared} on this machine"
         raise _wrong(file, text, "Mount it, or name one that this machine and all nodes have.")
+    if not is_plain(home):
+        text = f"the home {home} has characters that mean something to a shell, and jobs see its path"
+        raise _wrong(file, text, f"Name another: SCENARIO_HOME={shared / 'home'}, with this file in it.")
     if not home.resolve().is_relative_to(shared.resolve()):
         text = f"shared_folder: the home {home} is not in {shared}, so nodes would not see what jobs need"
         raise _wrong(file, text, f"Name a home there: SCENARIO_HOME={shared / 'home'}, with this file in it.")

@@ -39,7 +39,12 @@ for _command in (gc, repair, reset, salvage, slurm_sandbox):
     default=0,
     help="Port; 0 takes a free one, the last one if it is free.",
 )
-@option("--engine", type=click.Choice(["auto", "docker", "process"]), default="auto", help="What runs jobs.")
+@option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "process", "slurm"]),
+    default="auto",
+    help="What runs jobs.",
+)
 @option(
     "--gpus",
     type=click.Choice(["auto", "none", "required", "shared"]),
@@ -266,7 +271,7 @@ def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct:
 @click.option("--passthrough", is_flag=True, help="Let hosts that are not Azure's through.")
 @option(
     "--engine",
-    type=click.Choice(["auto", "docker", "process"]),
+    type=click.Choice(["auto", "docker", "process", "slurm"]),
     default="auto",
     help="What runs jobs; an emulator that serves already must have been given the same.",
 )

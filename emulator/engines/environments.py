@@ -1,4 +1,4 @@
-"""The programs of a process engine's job: its toolkit's environment, and a Python of the node's own.
+"""The programs of a job without a container: its toolkit's environment, and a Python of the node's own.
 
 A job's ``python`` and ``pip`` are an environment on the node's disk, laid over the Python that is active
 here: what is there can be imported, and what a job installs lands on its node and goes with it. So no job

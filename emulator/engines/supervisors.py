@@ -1,4 +1,4 @@
-"""Supervisors of the process engine, seen from outside: whose they are, whether they live, what ends them."""
+"""Supervisors outside of containers, seen from outside: whose they are, whether they live, what ends them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,352 @@
+"""Runs node tasks on the nodes of a Slurm cluster, each as a step in its node's allocation.
+
+A step's ``srun`` runs in a session of its own, so it outlives the emulator, and holds a lock (flock) on
+``CONTROL/alive`` of this machine: whoever waits for the task waits for that lock. What happened is read
+from the status file that the task's supervisor writes on the shared folder; Slurm says the rest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import shlex
+import signal
+import time
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
+from batchai_scenario.emulator.engines.control import (
+    ask_to_stop,
+    control_folder,
+    control_folders,
+    drop_control,
+    find_control_folder,
+    has_begun,
+    is_noted,
+    lost_end,
+    note,
+    noticed,
+    read_noted,
+    recorded_end,
+    write_control,
+)
+from batchai_scenario.emulator.engines.entering import beside_no_login
+from batchai_scenario.emulator.engines.gang import ready_gang
+from batchai_scenario.emulator.engines.locking import locked
+from batchai_scenario.emulator.engines.nodes import (
+    disks,
+    drop_disk,
+    free_ports,
+    link_volume,
+    make_disk,
+    read_note,
+    ready_tree,
+)
+from batchai_scenario.emulator.engines.programs import run_program
+from batchai_scenario.emulator.engines.slurm.allocations import Allocations
+from batchai_scenario.emulator.engines.slurm.commands import SlurmCommands
+from batchai_scenario.emulator.engines.slurm.settings import no_row, read_settings
+from batchai_scenario.emulator.engines.slurm.steps import Steps
+from batchai_scenario.emulator.engines.slurm.task import node_variables, task_environment
+from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, await_that, is_free
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
+from batchai_scenario.emulator.launch.layout import NODE_TREE
+from batchai_scenario.training.toolkits.base import FIRST_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
+    from batchai_scenario.emulator.engines.gpunodes import GpuWish
+    from batchai_scenario.emulator.engines.slurm.settings import SlurmSettings
+    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.state.home import Home
+
+PATIENCE = 10.0
+"""Seconds for which a node is waited for before it is told why it waits."""
+
+_LOOPBACK = "127."
+_GPUS = re.compile(r"(?:^|,)gpu(?::[\w.-]+)??(?::(\d+))?(?=,|$|\()")
+_LOST = "lost"
+
+
+class SlurmEngine:
+    """An Engine (E1-E9) of Slurm's steps; nobody logs in to its nodes through the emulator.
+
+    Args:
+        home: whose nodes and tasks these are; it must be in the folder that all nodes share.
+        environment: what Slurm's commands inherit; None: this process's.
+        patience: seconds for which a node is waited for before it is told why it waits.
+    """
+
+    name = "slurm"
+
+    def __init__(
+        self, home: Home, *, environment: Mapping[str, str] | None = None, patience: float = PATIENCE
+    ) -> None:
+        self._home = home
+        self._given = environment
+        self._patience = patience
+
+    @cached_property
+    def _commands(self) -> SlurmCommands:
+        conf = None
+        with suppress(EngineUnavailable):  # what was begun is ended without settings, too
+            conf = self._settings().slurm_conf
+        return SlurmCommands(conf, self._given)
+
+    @cached_property
+    def _allocations(self) -> Allocations:
+        return Allocations(self._home, self._commands)
+
+    @cached_property
+    def _steps(self) -> Steps:
+        return Steps(self._home, self._commands)
+
+    def _settings(self) -> SlurmSettings:
+        return read_settings(self._home.slurm_settings, self._home.root)
+
+    def info(self) -> EngineInfo:
+        """Describe the engine; EngineUnavailable if Slurm does not answer, or nobody said what is there."""
+        settings = self._settings()
+        version = self._commands.version()
+        partitions = self._commands.partitions()
+        gpus = any(row.gres and _GPUS.search(row.gres) for row in settings.sizes.values())
+        return EngineInfo(
+            self.name,
+            version,
+            gpus,
+            f"{self._home.nodes}/.../mounts",
+            (f"partitions {', '.join(sorted(partitions))}", f"launcher {settings.launcher}"),
+            gpu_note="those that the gres of a row asks for"
+            if gpus
+            else "no row of sizes asks for a gres of gpu",
+        )
+
+    # E1 ------------------------------------------------------------------------------------------------
+
+    def ask_for(self, cluster: str, nodes: Sequence[str], gpus: GpuWish) -> None:
+        """Ask Slurm for several nodes at once; ``place_node`` of each waits for it."""
+        settings = self._settings()
+        pattern = self._pattern(settings, gpus.size)
+        missing = [node for node in nodes if "host" not in read_note(self._home.nodes / cluster / node)]
+        self._allocations.submit(cluster, missing, settings, pattern)
+
+    def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
+        """Have Slurm give a node, and make its disk on the shared folder (E1).
+
+        Raises:
+            EngineUnavailable: the node still waits; whoever asks again for the same waits on.
+        """
+        disk = self._home.nodes / cluster / node
+        known = read_note(disk)
+        if "host" not in known:
+            settings = self._settings()
+            pattern = self._pattern(settings, gpus.size if gpus else None)
+            row = settings.sizes[pattern]
+            self._allocations.submit(cluster, [node], settings, pattern)
+            found = self._allocations.await_node(cluster, node, self._patience, settings, pattern)
+            address = self._allocations.address(found.host)
+            count = _gpus(row.gres) if gpus is None or gpus.mode != "none" else 0
+            port = free_ports(self._home, cluster, node) if address.startswith(_LOOPBACK) else FIRST_PORT
+            known = {"engine": self.name, "job": found.job, "host": found.host, "address": address}
+            known |= {"port": port, "gpus": [str(index) for index in range(count)]}
+            make_disk(self._home, cluster, node, known)
+        root = PurePosixPath(disk / NODE_TREE)
+        return NodePlace(cluster, node, known["address"], disk, root, tuple(known["gpus"]), known["port"])
+
+    def _pattern(self, settings: SlurmSettings, size: str | None) -> str:
+        found = settings.row(size) if size is not None else next(iter(settings.sizes.items()))
+        if found is None:
+            problem = Problem("InvalidPropertyValue", f"properties.vmSize: {no_row(settings, str(size))}.")
+            raise EngineError(problem)
+        return found[0]
+
+    def remove_node(self, cluster: str, node: str) -> None:
+        """End what still runs on the node, give it back to Slurm and delete its disk (E1)."""
+        disk = self._home.nodes / cluster / node
+        for folder in (disk / "control").glob("[!.]*"):
+            if not is_free(folder):
+                self.stop(folder.name, 0.0)
+        found = self._allocations.find(cluster, node)
+        if found is not None:
+            self._allocations.cancel([found.job])
+        drop_disk(disk)
+
+    # E2 ------------------------------------------------------------------------------------------------
+
+    def start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
+        """Start a task's supervisor as a step in the allocation of its node (E2)."""
+        folder = control_folder(self._home, task.cluster, task.node, task.id)
+        with beside_no_login(self, self._home, task), locked(folder.parent / f".{task.id}.lock"):
+            if has_begun(folder) or (folder.exists() and not is_free(folder)):
+                return
+            drop_control(folder)
+            try:
+                self._write(folder, task, announce)
+                self._launch(folder)
+            except BaseException as error:
+                self._steps.kill(folder)
+                drop_control(folder)
+                if isinstance(error, OSError):
+                    message = f"The task could not be started: {error}"
+                    raise EngineError(Problem("InternalError", message)) from error
+                raise
+
+    def _write(self, folder: Path, task: NodeTask, announce: Callable[[str], None]) -> None:
+        disk = folder.parent.parent
+        settings = self._settings()
+        known = read_note(disk)
+        announce(f"node: {known['host']}, Slurm's job {known['job']}")
+        values = task_environment(task, known, self._arguments(), announce)
+        ready_tree(disk, task)
+        ready_gang(disk, task)
+        write_control(folder, task, values, "", "session")
+        variables = node_variables(disk, settings.python)
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        (folder / "node").write_text("".join(f"{line}\n" for line in lines))
+        (folder / "step").touch()
+        root, *volumes = task.mounts
+        for mount in volumes:
+            link_volume(disk, mount.target.relative_to(root.target), mount.source)
+
+    def _launch(self, folder: Path) -> None:
+        self._steps.launch(folder, str(read_note(folder.parent.parent)["job"]))
+
+    def _arguments(self, *more: str) -> list[str]:
+        """Give the command line of a program that makes an environment."""
+        return ["--cache", str(self._home.cache), "--json", *more]
+
+    # E3 ------------------------------------------------------------------------------------------------
+
+    def wait(self, task_id: str) -> TaskEnd:
+        """Wait until the step's ``srun`` ended, then read what its supervisor recorded (E3)."""
+        folder = find_control_folder(self._home, task_id)
+        if folder is None or not (folder / "alive").exists():
+            return lost_end(folder, None, f"The engine knows of no task {task_id}.")
+        with (folder / "alive").open("rb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_SH)
+        end = None if is_noted(folder, _LOST) else recorded_end(folder)
+        if end is not None:
+            return end
+        if not is_noted(folder, _LOST):
+            end = self._after_srun(folder)
+            if end is not None:
+                return end
+        return lost_end(
+            folder, 128 + signal.SIGKILL, read_noted(folder, _LOST), noticed(folder, f"{_LOST}-at")
+        )
+
+    def _after_srun(self, folder: Path) -> TaskEnd | None:
+        """Look after a step that recorded no end: None if it is lost, for which the reason is noted then.
+
+        While Slurm does not answer nothing is decided.
+        """
+        known = read_note(folder.parent.parent)
+        job, host = str(known.get("job")), known.get("host")
+        while True:
+            try:
+                runs = folder.name in self._allocations.steps(job)
+                state = self._allocations.state(job)
+            except EngineUnavailable:
+                runs, state = True, ""
+            end = recorded_end(folder)
+            if end is not None or not runs:
+                break
+            time.sleep(1.0)
+        if end is None:
+            begun = "was killed before it could record the end" if has_begun(folder) else "could not start"
+            became = (
+                "" if state in ("", "RUNNING") else f"; Slurm's job {job}, which had the node, is {state}"
+            )
+            note(folder, _LOST, f"The task's supervisor on node {host} {begun}{became}.")
+        return end
+
+    # E4 ------------------------------------------------------------------------------------------------
+
+    def stop(self, task_id: str, grace: float = 5.0) -> None:
+        """Send TERM, then have the supervisor kill the rest, then kill it too (E4)."""
+        folder = find_control_folder(self._home, task_id)
+        if folder is None or is_free(folder):
+            return
+        ask_to_stop(folder)
+        for name, seconds in (("TERM", grace), ("USR1", LAST_WORDS)):
+            self._steps.tell(folder, "signal", name)
+            if await_that(lambda: is_free(folder), time.monotonic() + seconds):
+                return
+        self._steps.kill(folder)
+
+    # E9 ------------------------------------------------------------------------------------------------
+
+    def lacks(self, need: Need) -> Lack | None:
+        """Say what the toolkit's environment has to be made from (E9)."""
+        if need.environment_program is None:
+            return None
+        what = f"environment of toolkit {need.toolkit}"
+        found = run_program(need.environment_program, self._arguments("--check"), what, lambda _: None)
+        if not found.get("room"):
+            return None
+        return Lack(str(found.get("what") or what), int(found.get("fetch") or 0))
+
+    def obtain(
+        self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
+    ) -> None:
+        """Make the toolkit's environment, in the home's cache, which nodes share (E9)."""
+        if need.environment_program is not None:
+            what = f"environment of toolkit {need.toolkit}"
+            run_program(need.environment_program, self._arguments(), what, announce, progress)
+
+    # E10 -----------------------------------------------------------------------------------------------
+
+    def enter(self, cluster: str, task_id: str, command: str, terminal: Terminal | None) -> Entered:  # noqa: ARG002 - the protocol's
+        """Refuse, and say how Slurm lets one in."""
+        folder = find_control_folder(self._home, task_id)
+        job = read_note(folder.parent.parent).get("job") if folder else "JOB"
+        text = f"Nobody logs in to Slurm's nodes here; use srun --jobid={job} --overlap --pty bash."
+        raise EngineError(Problem("NodeBusy", text))
+
+    # E5, E7, E8 ----------------------------------------------------------------------------------------
+
+    def remove(self, task_id: str) -> None:
+        """Delete the control folder, after ending whatever runs (E5)."""
+        self.stop(task_id, 0.0)
+        folder = find_control_folder(self._home, task_id)
+        if folder is not None:
+            drop_control(folder)
+            (folder.parent / f".{task_id}.lock").unlink(missing_ok=True)
+
+    def tasks(self) -> list[str]:
+        """List tasks that were started and not removed (E7)."""
+        return sorted(folder.name for folder in control_folders(self._home) if self._started(folder))
+
+    def _started(self, folder: Path) -> bool:
+        ours = read_note(folder.parent.parent).get("engine") == self.name
+        return ours and (has_begun(folder) or not is_free(folder))
+
+    def sweep(self, keep: frozenset[str]) -> list[str]:
+        """Remove nodes of clusters not in ``keep``, and allocations of homes that are gone (E8)."""
+        swept = Swept()
+        own = [disk for disk in sorted(disks(self._home)) if read_note(disk).get("engine") == self.name]
+        if not own and not self._home.slurm_settings.exists():
+            return swept.close()  # nothing was ever asked of Slurm
+        for disk in own:
+            if disk.parent.name not in keep:
+                with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
+                    self.remove_node(disk.parent.name, disk.name)
+        left = [each for each, cluster in self._allocations.of_home() if cluster not in keep]
+        for each in [*left, *self._allocations.of_homes_that_are_gone()]:
+            with swept.trying(f"Slurm's job {each.job}"):
+                self._allocations.cancel([each.job])
+        return swept.close()
+
+    def close(self) -> None:
+        """Do nothing: tasks go on, and nothing is held."""
+
+
+def _gpus(gres: str | None) -> int:
+    """Count the GPUs in a gres: ``gpu:2`` and ``gpu:v100:2`` are two, ``gpu`` is one."""
+    found = _GPUS.search(gres or "")
+    return int(found[1] or 1) if found else 0
