@@ -13,7 +13,7 @@ from batchai_scenario.emulator.cluster.autoscale import first_size
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.keeping import ResourceRecords
 from batchai_scenario.emulator.cluster.lasting import Unseen
-from batchai_scenario.emulator.cluster.logins import Logins
+from batchai_scenario.emulator.cluster.logins import Logins, remote_logins
 from batchai_scenario.emulator.cluster.loop import Loop
 from batchai_scenario.emulator.cluster.making import new_cluster, new_job
 from batchai_scenario.emulator.cluster.model import (
@@ -21,7 +21,6 @@ from batchai_scenario.emulator.cluster.model import (
     ClusterKey,
     Job,
     JobKey,
-    NodeState,
     ProvisioningState,
     RemoteLogin,
 )
@@ -34,7 +33,7 @@ from batchai_scenario.emulator.errors import NothingToTake
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from batchai_scenario.emulator.cluster.model import ExperimentKey, Node, WorkspaceKey
+    from batchai_scenario.emulator.cluster.model import ExperimentKey, WorkspaceKey
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.engines.base import Engine
     from batchai_scenario.emulator.launch.plan import GpuMode
@@ -45,12 +44,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-
-FIRST_PORT = 50000
-"""Port of a cluster's first node (recorded traffic), where it is free."""
-
-PUBLIC_ADDRESS = "127.0.0.1"
-"""The address that all nodes of a cluster share, as they do on the service."""
 
 _PAGE = 100
 """Jobs that are begun to be deleted in one step."""
@@ -331,19 +324,9 @@ class Controller:
         As recorded: one public address for all, ports from 50000, or any that is free. Who asks opens them.
         """
         found = self.get_cluster(cluster)
-        if found is None:
-            return []
         its = None if job is None else self.get_job(job)
-        return [
-            RemoteLogin(node.id, PUBLIC_ADDRESS, self._port(found, node, FIRST_PORT + number))
-            for number, node in enumerate(found.nodes)
-            if job is None or (its is not None and node.id in its.nodes)
-        ]
-
-    def _port(self, cluster: Cluster, node: Node, preferred: int) -> int:
-        if self._logins is None or node.state is NodeState.LEAVING:
-            return preferred
-        return self._logins.port(cluster, node.id, preferred)
+        wanted = None if job is None else () if its is None else its.nodes
+        return [] if found is None else remote_logins(found, wanted, self._logins)
 
     def file_folder(self, job: Job, directory: str) -> tuple[str, str, str] | None:
         """Find (account, share, path in the share) of an output directory id or ``stdouterr``.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from batchai_scenario.emulator.cluster.model import LoginAccount, LoginNode, NodeState
+from batchai_scenario.emulator.cluster.model import LoginAccount, LoginNode, NodeState, RemoteLogin
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.engines.base import Need
 from batchai_scenario.emulator.engines.entering import BUSY, LOGIN, tasks_on_node
@@ -22,14 +22,20 @@ from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import mount_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
-    from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey
+    from batchai_scenario.emulator.cluster.model import Cluster, ClusterKey, Node
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.cluster.sshdoor import SshDoor
     from batchai_scenario.emulator.engines.base import Engine, Entered, Terminal
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
+
+FIRST_PORT = 50000
+"""Port of a cluster's first node (recorded traffic), where it is free."""
+
+PUBLIC_ADDRESS = "127.0.0.1"
+"""The address that all nodes of a cluster share, as they do on the service."""
 
 _TRIES, _MOMENT = 100, 0.1
 
@@ -211,3 +217,23 @@ class Logins:
         definition = {**cluster.definition, "nodeSetup": {"setupTask": setup}}
         task = plan_setup(place, definition, {}, suffix="login", mounts=mounted, gpus="none")
         return dataclasses.replace(task, id=f"{LOGIN}{uuid4().hex[:16]}")
+
+
+def remote_logins(
+    cluster: Cluster, wanted: Collection[str] | None, logins: Logins | None
+) -> list[RemoteLogin]:
+    """List how to log in to nodes of a cluster, and open what is listed.
+
+    ``wanted``: ids of nodes, None: all; ``logins`` None: nobody listens.
+    """
+
+    def port(node: Node, preferred: int) -> int:
+        if logins is None or node.state is NodeState.LEAVING:
+            return preferred
+        return logins.port(cluster, node.id, preferred)
+
+    return [
+        RemoteLogin(node.id, PUBLIC_ADDRESS, port(node, FIRST_PORT + number))
+        for number, node in enumerate(cluster.nodes)
+        if wanted is None or node.id in wanted
+    ]

@@ -20,14 +20,11 @@ from batchai_scenario.emulator.engines.control import (
     drop_control,
     find_control_folder,
     has_begun,
-    lost_end,
-    recorded_end,
 )
 from batchai_scenario.emulator.engines.docker import containers
 from batchai_scenario.emulator.engines.docker.api import (
     LABEL_CLUSTER,
     LABEL_HOME,
-    LABEL_IMAGE,
     LABEL_NODE,
     LABEL_TASK,
     connect,
@@ -38,6 +35,7 @@ from batchai_scenario.emulator.engines.docker.api import (
     translated,
     unavailable,
 )
+from batchai_scenario.emulator.engines.docker.ending import end_of
 from batchai_scenario.emulator.engines.docker.entering import enter_container
 from batchai_scenario.emulator.engines.docker.giveback import give_back
 from batchai_scenario.emulator.engines.docker.gpuways import ways_of, why_none
@@ -47,7 +45,6 @@ from batchai_scenario.emulator.engines.docker.task import create_for_task
 from batchai_scenario.emulator.engines.entering import beside_no_login
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
-from batchai_scenario.emulator.engines.limits import say_killed
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_disk,
@@ -263,29 +260,7 @@ class DockerEngine:
     def wait(self, task_id: str) -> TaskEnd:
         """Wait for the container's end, then read what its supervisor recorded (E3)."""
         state = containers.await_end(self._api, task_id, None)
-        end = self._end(task_id, state)
-        if state is None or not state.get("OOMKilled"):
-            return end
-        inspected = self._api.inspect_container(container_name(task_id))
-        return say_killed(end, inspected, self._home.limits_table)
-
-    def _end(self, task_id: str, state: dict[str, Any] | None) -> TaskEnd:
-        folder = find_control_folder(self._home, task_id)
-        recorded = recorded_end(folder) if folder is not None else None
-        if recorded is not None:
-            return recorded
-        if folder is not None:
-            self._settle(folder)
-        if state is None:
-            return lost_end(folder, None, f"The engine has no container of task {task_id}.")
-        if state["Status"] == "created":
-            return lost_end(folder, None, f"The container of task {task_id} was never started.")
-        code = int(state.get("ExitCode") or 0)
-        reason, ended = containers.lost_reason(state), containers.ended_at(state)
-        if folder is None or has_begun(folder):
-            return lost_end(folder, code, reason, ended)
-        image = self._api.inspect_container(container_name(task_id))["Config"]["Labels"].get(LABEL_IMAGE, "")
-        return lost_end(folder, None, reason, ended, problem=failed_starting(image, reason).problem)
+        return end_of(self._api, self._home, task_id, state, self._settle)
 
     def _settle(self, control: Path) -> None:
         """Give back the files of a task that has ended, if its supervisor could not."""

@@ -11,7 +11,6 @@ import fcntl
 import os
 import platform
 import signal
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -29,13 +28,10 @@ from batchai_scenario.emulator.engines.control import (
     has_begun,
     lost_end,
     noticed,
-    open_command,
     recorded_end,
-    write_control,
 )
 from batchai_scenario.emulator.engines.entering import BUSY, beside_no_login
 from batchai_scenario.emulator.engines.environments import add_node_python, own_environment
-from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
 from batchai_scenario.emulator.engines.locking import locked
@@ -46,28 +42,21 @@ from batchai_scenario.emulator.engines.nodes import (
     drop_plain_path,
     free_address,
     free_ports,
-    link_volume,
     make_disk,
     plain_path,
     read_note,
-    ready_tree,
 )
-from batchai_scenario.emulator.engines.parts import held_to
 from batchai_scenario.emulator.engines.proc import MARKER, NETWORK, marked, send
 from batchai_scenario.emulator.engines.process.entering import enter_process
-from batchai_scenario.emulator.engines.process.layer import layer_lines, layer_missing
-from batchai_scenario.emulator.engines.process.namespace import (
-    enter_command,
-    namespaces_missing,
-    write_mounts,
-)
+from batchai_scenario.emulator.engines.process.launching import launch, prepare
+from batchai_scenario.emulator.engines.process.layer import layer_missing
+from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
 from batchai_scenario.emulator.engines.process.nodenets import (
     LOOPBACK_MPI,
     NodeNetworks,
-    host_files,
     seen_from_nodes,
 )
-from batchai_scenario.emulator.engines.process.task import part_of_node, task_environment
+from batchai_scenario.emulator.engines.process.task import task_environment
 from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.engines.subnets import LOOPBACK, free_subnet, loopback_subnet
 from batchai_scenario.emulator.engines.supervisors import (
@@ -81,11 +70,11 @@ from batchai_scenario.emulator.engines.supervisors import (
     signal_supervisor,
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
-from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE, host_name
+from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
 from batchai_scenario.training.toolkits.base import FIRST_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
@@ -204,7 +193,8 @@ class ProcessEngine:
                 values = task_environment(self._home, task, self._arguments(), self._no_layer, announce)
                 if self._no_network:
                     values = {**LOOPBACK_MPI, **values}
-                self._write(folder, task, values)
+                layer = os.geteuid() == 0 and not self._no_layer
+                prepare(self._home, folder, task, values, namespaces=not self._no_namespaces, layer=layer)
                 self._launch(folder, task)
             except BaseException as error:
                 drop_control(folder)
@@ -213,47 +203,13 @@ class ProcessEngine:
                     raise EngineError(Problem("InternalError", message)) from error
                 raise
 
+    def _launch(self, folder: Path, task: NodeTask) -> None:
+        launch(self._home, folder, task, self._networks, namespaces=not self._no_namespaces)
+
     def _arguments(self, *more: str) -> list[str]:
         """Give the command line of a program that makes an environment."""
         named = ["--python", self._python] if self._python else []
         return ["--cache", str(self._home.cache), "--json", *named, *more]
-
-    def _write(self, folder: Path, task: NodeTask, environment: Mapping[str, str]) -> None:
-        disk = folder.parent.parent
-        ready_tree(disk, task)
-        ready_gang(disk, task)
-        ending = open_command([mount.target for mount in task.mounts]) if os.geteuid() else ""
-        write_control(folder, task, environment, ending, "session" if self._no_namespaces else "alone")
-        if not self._no_namespaces:
-            files = host_files(task, read_note(disk))
-            layer: list[str] = []
-            if os.geteuid() == 0 and not self._no_layer:
-                real = (self._home.nodes, self._home.storage, *(mount.source for mount in task.mounts))
-                layer = layer_lines(disk, real)
-            write_mounts(folder, task.mounts, host_name(task.node), files, layer)
-            return
-        root, *volumes = task.mounts
-        for mount in volumes:
-            link_volume(disk, mount.target.relative_to(root.target), mount.source)
-
-    def _launch(self, folder: Path, task: NodeTask) -> None:
-        subnet = str(read_note(folder.parent.parent)["subnet"])
-        alone = not subnet.startswith(LOOPBACK)
-        network = self._networks.enter(task.cluster, task.node) if alone else []
-        if self._no_namespaces:
-            command = ["/bin/sh", str(folder / "supervisor.sh"), str(folder)]
-        else:
-            command = enter_command(folder, network)
-        command = [*held_to(part_of_node(self._home, task)), *command]
-        base = own_environment(folder.parent.parent / "home", lambda proxy: seen_from_nodes(proxy, subnet))
-        base[MARKER] = marker_of(self._home, task.cluster, task.id)
-        with (folder / "alive").open("wb") as alive, (folder / "log").open("ab") as log:
-            fcntl.flock(alive, fcntl.LOCK_EX)
-            # The lock travels as the supervisor's standard input; nobody else gets it.
-            process = subprocess.Popen(
-                command, stdin=alive, stdout=log, stderr=log, cwd="/", env=base, start_new_session=True
-            )
-        threading.Thread(target=process.wait, name=f"reap {task.id}", daemon=True).start()
 
     # E3 ------------------------------------------------------------------------------------------------
 
