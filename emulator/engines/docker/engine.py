@@ -151,7 +151,9 @@ class DockerEngine:
         with self._placing:
             own = take(self._home, cluster, node, gpus, self._gpus)
             known = read_note(self._home.nodes / cluster / node)
-            subnet = self._networks.make(cluster, str(known.get("subnet") or ""))
+            subnet = str(known.get("subnet") or "")
+            if not subnet or gpus is not None:  # else it was placed before, and ``start`` sees to the network
+                subnet = self._networks.make(cluster, subnet)
             address = free_address(self._home, cluster, node, subnet)
             known = {"engine": self.name, "address": address, "subnet": subnet, **own}
             disk = make_disk(self._home, cluster, node, known)

@@ -61,8 +61,9 @@ def layer_lines(disk: Path, real: Iterable[Path]) -> list[str]:
         for name in ("upper", "work", "root"):
             os.close(beneath.put_folders(os.dup(fd), (FOLDER, name)))
     lines = [f"layer {shlex.quote(str(folder))}"]
-    shown = [*_mount_points(), *(str(path.resolve()) for path in real)]
-    lines += [f"show {shlex.quote(path)}" for path in dict.fromkeys(shown)]
+    shown = dict.fromkeys([*map(Path, _mount_points()), *(path.resolve() for path in real)])
+    outermost = [path for path in shown if not any(parent in shown for parent in path.parents)]
+    lines += [f"show {shlex.quote(str(path))}" for path in outermost]  # with all that is mounted inside
     return [*lines, "enter"]
 
 
