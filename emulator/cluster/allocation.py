@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.cluster.autoscale import AutoScaler, bounds
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.loop import LoopClosed
+from batchai_scenario.emulator.cluster.losing import LostNodes
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
 from batchai_scenario.emulator.cluster.preparation import Preparation, forget_setup
 from batchai_scenario.emulator.cluster.records import Ending
@@ -53,6 +54,7 @@ class Allocation:
         self._fresh: set[str] = set()
         self._retrying: set[str] = set()
         self._starved: set[str] = set()
+        self.losses = LostNodes(room, self.resize)
 
     def reconcile(self, cluster: str) -> None:
         """Begin what is missing for a cluster (by id)."""
@@ -65,6 +67,7 @@ class Allocation:
             self._resize(record)
         self._preparation.reconcile(self._room.records.clusters[cluster])
         self._take_away(self._room.records.clusters[cluster])
+        self.losses.watch(self._room.records.clusters[cluster])
 
     def resize(self, record: ClusterRecord) -> ClusterRecord:
         """Give the record of a cluster that is about to grow, shrink, or try again."""

@@ -13,6 +13,7 @@ from batchai_scenario.emulator.cluster.mounts import file_folder
 from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
+from batchai_scenario.emulator.engines.base import NODE_TAKEN
 from batchai_scenario.emulator.errors import EngineUnavailable
 from batchai_scenario.schema.layout import STDOUTERR, output_places
 
@@ -191,6 +192,9 @@ class JobRunner:
             return
         self._ends.setdefault(guid, {})[task] = outcome
         node = record.job.nodes[record.tasks.index(task)]
+        if outcome.problem is not None and outcome.problem.code == NODE_TAKEN:
+            self._room.lose(record.job.cluster.lower(), [node])
+            record = self._room.records.jobs[key]
         journal = ExecutionLog(record.log, self._room.clock, node)
         journal.info(f"{outcome.phase} ended with exit code {outcome.exit_code}")
         if outcome.problem is not None:

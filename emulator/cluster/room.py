@@ -34,7 +34,8 @@ class Room:
     """The world of the cluster room.
 
     ``settle`` looks at a cluster (by id): its size, its nodes, and what could start on them; ``look`` at a
-    job (by id). Both do what is due, and nothing about anything else.
+    job (by id). Both do what is due, and nothing about anything else. ``lose`` lets nodes of a cluster (by
+    id) leave that the engine has no more.
     """
 
     records: ResourceRecords
@@ -45,6 +46,7 @@ class Room:
     shares: FileShares
     settle: Callable[[str], None]
     look: Callable[[str], None]
+    lose: Callable[[str, list[str]], None]
     unseen: Unseen
 
     def move_nodes(self, cluster: str, moves: Mapping[str, NodeEvent], job: str | None = None) -> None:

@@ -56,11 +56,15 @@ class Settler:
             shares=shares,
             settle=self.settle,
             look=self.look,
+            lose=self._lose,
             unseen=unseen,
         )
         self.allocation = Allocation(self.room)
         self.jobs = JobRunner(self.room)
         self._due = Due(loop)
+
+    def _lose(self, cluster: str, nodes: list[str]) -> None:
+        self.allocation.losses.lose(cluster, nodes)
 
     def resized(self, record: ClusterRecord) -> None:
         """See to a cluster that is new or was changed, but not before somebody saw that it resizes."""

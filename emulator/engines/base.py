@@ -164,6 +164,19 @@ class AsksAhead(Protocol):
         ...
 
 
+NODE_TAKEN = "NodeTakenAway"
+"""Code of a task's problem that says that its node was taken away by somebody else."""
+
+
+@runtime_checkable
+class LosesNodes(Protocol):
+    """The nature of an engine whose nodes somebody else may take away."""
+
+    def lost_nodes(self, cluster: str) -> list[str]:
+        """List the nodes that were placed and are the cluster's no more; EngineUnavailable: nobody knows."""
+        ...
+
+
 class Engine(Protocol):
     """Runs node tasks; holds no state of its own that a restart would lose.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import re
 import shlex
-import signal
 import time
 from contextlib import suppress
 from functools import cached_property
@@ -25,12 +24,7 @@ from batchai_scenario.emulator.engines.control import (
     drop_control,
     find_control_folder,
     has_begun,
-    is_noted,
     lost_end,
-    note,
-    noticed,
-    read_noted,
-    recorded_end,
     write_control,
 )
 from batchai_scenario.emulator.engines.entering import beside_no_login
@@ -48,6 +42,7 @@ from batchai_scenario.emulator.engines.nodes import (
 from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.engines.slurm.allocations import Allocations
 from batchai_scenario.emulator.engines.slurm.commands import SlurmCommands
+from batchai_scenario.emulator.engines.slurm.ends import end_of
 from batchai_scenario.emulator.engines.slurm.settings import no_row, read_settings
 from batchai_scenario.emulator.engines.slurm.steps import Steps
 from batchai_scenario.emulator.engines.slurm.task import node_variables, task_environment
@@ -70,7 +65,6 @@ PATIENCE = 10.0
 
 _LOOPBACK = "127."
 _GPUS = re.compile(r"(?:^|,)gpu(?::[\w.-]+)??(?::(\d+))?(?=,|$|\()")
-_LOST = "lost"
 
 
 class SlurmEngine:
@@ -229,41 +223,16 @@ class SlurmEngine:
             return lost_end(folder, None, f"The engine knows of no task {task_id}.")
         with (folder / "alive").open("rb") as alive:
             fcntl.flock(alive, fcntl.LOCK_SH)
-        end = None if is_noted(folder, _LOST) else recorded_end(folder)
-        if end is not None:
-            return end
-        if not is_noted(folder, _LOST):
-            end = self._after_srun(folder)
-            if end is not None:
-                return end
-        return lost_end(
-            folder, 128 + signal.SIGKILL, read_noted(folder, _LOST), noticed(folder, f"{_LOST}-at")
-        )
+        return end_of(folder, self._allocations)
 
-    def _after_srun(self, folder: Path) -> TaskEnd | None:
-        """Look after a step that recorded no end: None if it is lost, for which the reason is noted then.
-
-        While Slurm does not answer nothing is decided.
-        """
-        known = read_note(folder.parent.parent)
-        job, host = str(known.get("job")), known.get("host")
-        while True:
-            try:
-                runs = folder.name in self._allocations.steps(job)
-                state = self._allocations.state(job)
-            except EngineUnavailable:
-                runs, state = True, ""
-            end = recorded_end(folder)
-            if end is not None or not runs:
-                break
-            time.sleep(1.0)
-        if end is None:
-            begun = "was killed before it could record the end" if has_begun(folder) else "could not start"
-            became = (
-                "" if state in ("", "RUNNING") else f"; Slurm's job {job}, which had the node, is {state}"
-            )
-            note(folder, _LOST, f"The task's supervisor on node {host} {begun}{became}.")
-        return end
+    def lost_nodes(self, cluster: str) -> list[str]:
+        """List the nodes of a cluster that were placed, and have no allocation any more."""
+        noted = {disk.name: read_note(disk) for disk in disks(self._home, cluster)}
+        placed = [node for node, known in noted.items() if known.get("engine") == self.name]
+        if not placed:
+            return []
+        held = {each.mark for each, _ in self._allocations.of_home()}
+        return [node for node in placed if self._allocations.mark(cluster, node) not in held]
 
     # E4 ------------------------------------------------------------------------------------------------
 
