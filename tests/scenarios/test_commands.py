@@ -174,8 +174,30 @@ def test_a_plan_sends_nothing_and_holds_no_secret(command: Command) -> None:
 def test_backends_and_doctor_answer(command: Command) -> None:
     names = {item["name"]: item["error"] for item in command.json("backends")}
     assert names["local"] is names["azure"] is None
-    findings = {item["what"] for item in command.json("doctor")["findings"]}
-    assert {"python", "home", "engine docker", "engine process", "toolkit cntk"} <= findings
+    log = command.home / "emulator" / "emulator.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(f"line {number}\n" for number in range(300)))
+    crash = command.home / "crashes" / "20200101-000000-0.txt"
+    crash.parent.mkdir()
+    crash.write_text("ValueError: hunter2")
+    file = command.home.parent / "report.txt"
+    findings = {
+        item["what"]: item["text"] for item in command.json("doctor", "--report", str(file))["findings"]
+    }
+    assert {"python", "home", "engine docker", "engine process", "toolkit cntk"} <= set(findings)
+    report = file.read_text()
+    for part in (f"scenario {__version__}, Python", "  pydantic 2.", f"python: {findings['python']}"):
+        assert part in report, part
+    assert "  line 299\n" in report
+    assert "  line 100\n" in report
+    assert "  line 99\n" not in report
+    assert str(crash) in report
+    assert "hunter2" not in report
+
+
+def test_a_report_of_doctor_that_cannot_be_written_is_told_before_it_looks(command: Command) -> None:
+    nowhere = command.home.parent / "nowhere" / "report.txt"
+    assert "there is no folder" in command("doctor", "--report", str(nowhere), code=2)[1]
 
 
 def test_doctor_says_what_each_toolkit_would_fetch_and_is_not_ready_for_what_would_fail(

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from collections import deque
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from batchai_scenario.scenarios.cli.options import json_option
+from batchai_scenario import __version__
+from batchai_scenario.scenarios.cli.options import json_option, option
 from batchai_scenario.scenarios.record.record import REMEDY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from batchai_scenario.backends.local import EngineProbe
 
 _ROOM = 2_000_000_000
 """Bytes that a data set, a toolkit's environment and some outputs need."""
+
+_LOG_LINES = 200
+_CRASHES = 5
 
 _NEEDED = ("custom", "cntk")
 """Toolkits of hello and mnist: a machine that lacks what another one needs is ready for these."""
@@ -37,18 +42,27 @@ class Finding:
 
 
 @click.command()
+@option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write what a bug report needs.")
 @json_option
 @click.pass_obj
-def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
+def doctor(shared: dict[str, Any], *, report: Path | None, as_json: bool) -> int:
     """Look at what this machine has and lacks, and say what would help.
+
+    --report writes that to a text file, with the versions of all packages that count and the end of the
+    emulator's log. It has no secret in it, but names of this machine's folders: read it before you send it.
 
     Exit code 3 if something is missing without which some jobs cannot run.
     """
     from batchai_scenario.scenarios.cli.console import Console
+    from batchai_scenario.scenarios.cli.saving import check_target, save_to
 
     console = Console(as_json=as_json)
+    if report is not None:
+        check_target(report, "--report", "scenario-report.txt")
     findings = list(_look(shared))
     ready = not any(finding.ok is False for finding in findings)
+    if report is not None:
+        save_to(_report(findings, shared["home"]), report, "--report")
     if as_json:
         console.json({"ready": ready, "findings": [asdict(finding) for finding in findings]})
         return 0 if ready else 3
@@ -60,6 +74,35 @@ def doctor(shared: dict[str, Any], *, as_json: bool) -> int:
     console.line()
     console.line("ready: try 'scenario run hello'" if ready else "not ready: see what is MISSING", "bold")
     return 0 if ready else 3
+
+
+def _report(findings: Sequence[Finding], home: Path) -> str:
+    """Write what a bug report needs: versions, findings, the end of the emulator's log, names of crashes."""
+    from batchai_scenario.backends import local
+
+    lines = [f"scenario {__version__}, Python {platform.python_version()}, {platform.platform()}"]
+    lines += ["", "packages:", *(f"  {name} {found}" for name, found in _packages())]
+    words = {True: "ok", False: "MISSING", None: "-"}
+    lines += ["", "doctor:", *(f"  {words[it.ok]:8} {it.what}: {it.text}" for it in findings)]
+    log = deque(local.emulator_log(home), maxlen=_LOG_LINES)
+    lines += ["", f"emulator's log, its last {len(log)} lines:", *(f"  {line}" for line in log)]
+    crashes = sorted((home / "crashes").glob("*.txt"))[-_CRASHES:]
+    lines += ["", "crashes (not shown here, as the text of an error may quote what it was about):"]
+    lines += [f"  {file}" for file in crashes] or ["  none"]
+    return "\n".join(lines) + "\n"
+
+
+def _packages() -> Iterator[tuple[str, str]]:
+    """Give the versions of this package and of what it depends on."""
+    import re
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    for text in sorted(requires("batchai-scenario") or ()):
+        name = re.split(r"[^-\w.]", text)[0]
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "is not installed"
 
 
 def _look(shared: dict[str, Any]) -> Iterator[Finding]:

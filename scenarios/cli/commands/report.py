@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,30 +29,22 @@ def report(shared: dict[str, Any], run: str | None, *, output: Path | None, as_j
     It holds parameters, environment, states, curves, the ends of logs, output files with sizes and hashes,
     and what came of each expectation. It opens without a network, and has no secret in it.
     """
-    from batchai_scenario.backends.errors import UserError
     from batchai_scenario.scenarios.cli.console import Console, complain
     from batchai_scenario.scenarios.cli.reattach import settle_detached
-    from batchai_scenario.scenarios.document.page import now, render, save
+    from batchai_scenario.scenarios.cli.saving import check_target, save_to
+    from batchai_scenario.scenarios.document.page import now, render
     from batchai_scenario.scenarios.record.record import find_run
-    from batchai_scenario.scenarios.report.text import is_utf8, size
+    from batchai_scenario.scenarios.report.text import size
 
     console = Console(as_json=as_json)
     one = find_run(shared["home"], run)
     target = output or Path(f"{one.record.id}.html")
-    if not is_utf8(str(target)):
-        raise UserError("its name is not UTF-8", "--output")
-    if os.path.isdir(target):  # noqa: PTH112 - Path.is_dir() raises where a name is too long
-        raise UserError(f"{target} is a folder", "--output", f"name a file: {target / one.record.id}.html")
-    if not os.path.isdir(target.absolute().parent):  # noqa: PTH112 - likewise
-        raise UserError(f"there is no folder {target.parent}", "--output", "make it first")
+    check_target(target, "--output", f"{one.record.id}.html")
     settle_detached([one], shared)
     one = find_run(shared["home"], one.record.id)
     facts = _gathered(one, shared)
     text = render(facts, now())
-    try:
-        save(text, target)
-    except OSError as error:
-        raise UserError(f"{target} cannot be written: {error.strerror}", "--output") from None
+    save_to(text, target, "--output")
     for problem in facts.problems:
         complain(problem)
     if as_json:
