@@ -37,7 +37,7 @@ from batchai_scenario.emulator.engines.docker.api import (
 )
 from batchai_scenario.emulator.engines.docker.ending import end_of
 from batchai_scenario.emulator.engines.docker.entering import enter_container
-from batchai_scenario.emulator.engines.docker.giveback import give_back
+from batchai_scenario.emulator.engines.docker.giveback import give_back, owner_of_files
 from batchai_scenario.emulator.engines.docker.gpuways import ways_of, why_none
 from batchai_scenario.emulator.engines.docker.images import Images, PullPolicy, failed_starting
 from batchai_scenario.emulator.engines.docker.networks import Networks
@@ -112,13 +112,7 @@ class DockerEngine:
     @cached_property
     def _files_owner(self) -> Owner | None:
         """Whom files are to be given back to; None if root's are the caller's own."""
-        import os
-
-        if self._owner is not None:
-            return self._owner
-        if self._facts.rootless or os.geteuid() == 0:
-            return None
-        return Owner(os.geteuid(), os.getegid())
+        return self._owner or owner_of_files(self._facts)
 
     def info(self) -> EngineInfo:
         """Describe the engine; EngineUnavailable if it does not answer."""

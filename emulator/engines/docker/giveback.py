@@ -8,10 +8,12 @@ somebody may remove that one at any moment.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.control import (
+    Owner,
     give_back_command,
     is_noted,
     note,
@@ -25,7 +27,6 @@ from batchai_scenario.emulator.launch.plan import Mount
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchai_scenario.emulator.engines.control import Owner
     from batchai_scenario.emulator.engines.docker.api import Api, Facts
     from batchai_scenario.emulator.state.home import Home
 
@@ -63,3 +64,10 @@ def give_back(api: Api, facts: Facts, home: Home, control: Path, owner: Owner) -
         return
     if code == 0:
         note(control, _GIVEN_BACK)
+
+
+def owner_of_files(facts: Facts) -> Owner | None:
+    """Tell whom files of root's are to be given to: whoever runs this; None if they are that user's own."""
+    if facts.rootless or os.geteuid() == 0:
+        return None
+    return Owner(os.geteuid(), os.getegid())
