@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BROKEN = [
     (twins.LosesTheExitCode, "B4.3"),
+    (twins.RunsOneJobAtATime, "N.1"),
     (twins.TakesOneNodeOfTwo, "N.2"),
     (twins.BlamesTheMachineForWideJobs, "N.3"),
     (twins.PreparesOneNodeOfTwo, "N.4"),

@@ -53,6 +53,24 @@ class Twin:
         return [self.seen(job) for job in self.inner.list_jobs(place)]
 
 
+class RunsOneJobAtATime(Twin):
+    """Puts a job back when the next one runs."""
+
+    def get_job(self, job_id: str) -> JobStatus:
+        job = self.inner.get_job(job_id)
+        if job.state is not JobState.RUNNING:
+            return job
+        latest = self.kept.get("latest", job_id)
+        if latest != job_id and self.inner.get_job(latest).state is JobState.RUNNING and job_id in self.kept:
+            return replace(job, state=JobState.QUEUED, started_at=None)
+        self.kept["latest"] = self.kept[job_id] = job_id
+        return job
+
+    def delete_place(self, place: Place) -> None:
+        self.inner.delete_place(place)
+        self.kept.clear()
+
+
 class TakesOneNodeOfTwo(Twin):
     def submit(self, spec: JobSpec) -> JobStatus:
         plain = "customToolkitSettings" in spec.properties and "jobPreparation" not in spec.properties
