@@ -18,6 +18,16 @@ LOOPBACK = "127."
 
 _OTHERS = [f"10.{number}.0.0/24" for number in (1, 2, 77, 177, 233)]
 
+LOOPBACK_MPI = {
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl_tcp_if_include": "lo",
+    "OMPI_MCA_oob_tcp_if_include": "lo",
+}
+"""Keeps Open MPI to the loopback where nodes share the machine's network.
+
+It would take any interface that it finds instead, and hang when that goes, as bridges of containers do.
+"""
+
 
 def free_subnet() -> str:
     """Choose the network of a cluster: the service's own unless this machine has routes into it."""

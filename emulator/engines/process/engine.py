@@ -52,13 +52,12 @@ from batchai_scenario.emulator.engines.process.launching import launch, prepare
 from batchai_scenario.emulator.engines.process.layer import layer_missing
 from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
 from batchai_scenario.emulator.engines.process.nodenets import (
-    LOOPBACK_MPI,
     NodeNetworks,
     seen_from_nodes,
 )
 from batchai_scenario.emulator.engines.process.task import task_environment
 from batchai_scenario.emulator.engines.programs import run_program
-from batchai_scenario.emulator.engines.subnets import LOOPBACK, free_subnet, loopback_subnet
+from batchai_scenario.emulator.engines.subnets import LOOPBACK, LOOPBACK_MPI, free_subnet, loopback_subnet
 from batchai_scenario.emulator.engines.supervisors import (
     LAST_WORDS,
     await_that,

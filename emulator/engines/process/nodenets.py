@@ -35,16 +35,6 @@ _SCRIPT = Path(__file__).with_name("network.sh")
 _PROGRAMS = {"ip": "iproute2", "nsenter": "util-linux", "slirp4netns": "slirp4netns"}
 _OUTSIDE = "outside"
 _SECONDS = 20.0
-LOOPBACK_MPI = {
-    "OMPI_MCA_pml": "ob1",
-    "OMPI_MCA_btl_tcp_if_include": "lo",
-    "OMPI_MCA_oob_tcp_if_include": "lo",
-}
-"""Keeps Open MPI to the loopback where nodes share the machine's network.
-
-It would take any interface that it finds instead, and hang when that goes, as bridges of containers do.
-"""
-
 _LOOPBACK_SERVER = re.compile(r"(?m)^nameserver\s+(127\.\S+|::1)")
 _LOOPBACK_HOST = re.compile(r"(://(?:[^/@]*@)?)(?:localhost|127\.[0-9.]+|\[::1\])(:|/|$)")
 

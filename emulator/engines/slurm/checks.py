@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import shlex
 import shutil
@@ -29,14 +30,12 @@ WAIT = 15
 CLOCK = 1.0
 """Seconds by which a node's clock may differ."""
 
-_UNTRIED = ("docker", "podman", "apptainer")
 _STEP = """
 echo "node $SLURMD_NODENAME"
 echo "clock $(date +%s)"
 echo "read $(cat {asked} 2>/dev/null)"
 cat {asked} 2>/dev/null >{answer}
 echo "python $({python} -c 'import sys; print(*sys.version_info[:3], sep=".")' 2>/dev/null)"
-echo "launcher $(command -v {launcher} 2>/dev/null)"
 """
 
 
@@ -112,12 +111,12 @@ def _on_a_node(
     try:
         asked, answer, word = folder / "asked", folder / "answer", secrets.token_hex(8)
         asked.write_text(word)
+        yield from _locks(asked, settings)
         answer.touch()
         script = _STEP.format(
             asked=shlex.quote(str(asked)),
             answer=shlex.quote(str(answer)),
             python=shlex.quote(settings.python),
-            launcher=settings.launcher,
         )
         began = clock()
         try:
@@ -131,6 +130,17 @@ def _on_a_node(
         yield from _findings(what, said, settings, (began, clock()), word, answer)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locks(file: Path, settings: SlurmSettings) -> Iterator[SlurmCheck]:
+    """Say if files of the shared folder cannot be locked, as the home's are; nothing if they can."""
+    with file.open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            text = f"files below {settings.shared} cannot be locked: {error.strerror}"
+            remedy = "Mount it with locks (Lustre: -o flock; NFS: version 4)."
+            yield SlurmCheck("slurm shared folder", ok=False, text=text, remedy=remedy)
 
 
 def _srun(commands: SlurmCommands, row: SizeRow, script: str) -> str:
@@ -183,10 +193,6 @@ def _findings(  # noqa: PLR0917 - what was said, and what it is held to
         yield SlurmCheck(where, ok=False, text=text, remedy=remedy)
     else:
         yield SlurmCheck(where, ok=True, text=f"Python {said['python']}")
-    if settings.launcher in _UNTRIED and not said.get("launcher"):
-        text = f"launcher: there is no program {settings.launcher}"
-        remedy = f"Install it on nodes, or choose another with 'launcher' in {settings.file}."
-        yield SlurmCheck(where, ok=False, text=text, remedy=remedy)
 
 
 def _apart(clock: str, span: tuple[float, float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from contextlib import suppress
@@ -40,6 +41,8 @@ def end_of(folder: Path, allocations: Allocations) -> TaskEnd:
     While Slurm does not answer nothing is decided: this waits for it.
     """
     if not is_noted(folder, _DECIDED):
+        with suppress(OSError):
+            os.listdir(folder)  # noqa: PTH208 - a network file system then forgets which files there were not
         end = recorded_end(folder)
         if end is not None and end.problem is None:
             return end

@@ -46,6 +46,7 @@ from batchai_scenario.emulator.engines.slurm.ends import end_of
 from batchai_scenario.emulator.engines.slurm.settings import no_row, read_settings
 from batchai_scenario.emulator.engines.slurm.steps import Steps
 from batchai_scenario.emulator.engines.slurm.task import node_variables, task_environment
+from batchai_scenario.emulator.engines.subnets import LOOPBACK
 from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, await_that, is_free
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 from batchai_scenario.emulator.launch.layout import NODE_TREE
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds for which a node is waited for before it is told why it waits."""
 
-_LOOPBACK = "127."
 _GPUS = re.compile(r"(?:^|,)gpu(?::[\w.-]+)??(?::(\d+))?(?=,|$|\()")
 
 
@@ -145,7 +145,7 @@ class SlurmEngine:
             found = self._allocations.await_node(cluster, node, self._patience, settings, pattern)
             address = self._allocations.address(found.host)
             count = _gpus(row.gres) if gpus is None or gpus.mode != "none" else 0
-            port = free_ports(self._home, cluster, node) if address.startswith(_LOOPBACK) else FIRST_PORT
+            port = free_ports(self._home, cluster, node) if address.startswith(LOOPBACK) else FIRST_PORT
             known = {"engine": self.name, "job": found.job, "host": found.host, "address": address}
             known |= {"port": port, "gpus": [str(index) for index in range(count)]}
             make_disk(self._home, cluster, node, known)
@@ -194,6 +194,7 @@ class SlurmEngine:
         disk = folder.parent.parent
         settings = self._settings()
         known = read_note(disk)
+        self._together(task)
         announce(f"node: {known['host']}, Slurm's job {known['job']}")
         values = task_environment(task, known, self._arguments(), announce)
         ready_tree(disk, task)
@@ -206,6 +207,14 @@ class SlurmEngine:
         root, *volumes = task.mounts
         for mount in volumes:
             link_volume(disk, mount.target.relative_to(root.target), mount.source)
+
+    def _together(self, task: NodeTask) -> None:
+        """Refuse a job whose nodes are several machines: what they share are pipes, which end at each."""
+        members = task.gang.members if task.gang else ()
+        hosts = {read_note(self._home.nodes / task.cluster / each.node).get("host") for each in members}
+        if len(hosts) > 1 and not all(each.address.startswith(LOOPBACK) for each in members):
+            text = f"Jobs of several nodes do not run on several machines yet ({', '.join(map(str, hosts))})."
+            raise EngineError(Problem("JobNotSupported", f"properties.nodeCount: {text}"))
 
     def _launch(self, folder: Path) -> None:
         self._steps.launch(folder, str(read_note(folder.parent.parent)["job"]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines.environments import add_toolkit, own_environment
 from batchai_scenario.emulator.engines.gpu import Gpu, Proof, decide_gpus
+from batchai_scenario.emulator.engines.subnets import LOOPBACK, LOOPBACK_MPI
 from batchai_scenario.emulator.launch.environment import gpu_variables
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def task_environment(
         for name in ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"):
             if name not in task.environment:
                 del values[name]
+    if str(known.get("address")).startswith(LOOPBACK):  # several nodes on one machine
+        values = {**LOOPBACK_MPI, **values}
     values.setdefault("PIP_USER", "1")
     if task.environment_program is not None:
         add_toolkit(values, task.toolkit, task.environment_program, arguments, announce)
