@@ -128,3 +128,43 @@ def test_links_on_a_servers_disk_lead_nowhere_else(tmp_path: Path) -> None:
     with pytest.raises(EngineError) as caught:
         disks.find(server, "out")
     assert "it has no folder 'out'" in caught.value.problem.details[0][1]
+
+
+def test_what_is_put_is_read_and_goes(populated: Front) -> None:
+    where = f"{WS}/fileServers/f"
+    account = {"adminUserName": "demo", "adminUserSshPublicKey": "ssh-rsa AAAA"}
+    properties = {
+        "vmSize": "STANDARD_D2",
+        "sshConfiguration": {"publicIPsToAllow": ["1.2.3.4"], "userAccountSettings": account},
+        "dataDisks": {"diskSizeInGB": 10, "diskCount": 1, "storageAccountType": "Premium_LRS"},
+    }
+    assert done(populated, populated.ask("PUT", where, {"properties": properties}))
+    read = body(populated.ask("GET", where))
+    assert read["properties"].pop("subnet")["id"].endswith("/subnets/Subnet-1")
+    assert read["properties"] == {
+        **properties,
+        "dataDisks": {**properties["dataDisks"], "cachingType": "none"},  # type: ignore[dict-item]
+        "creationTime": "2018-06-06T12:00:00Z",
+        "provisioningState": "succeeded",
+        "provisioningStateTransitionTime": "2018-06-06T12:00:00Z",
+        "mountSettings": {
+            "mountPoint": "/data",
+            "fileServerPublicIP": "127.0.0.1",
+            "fileServerInternalIP": "10.0.0.4",
+        },
+    }
+    assert [one["name"] for one in body(populated.ask("GET", f"{WS}/fileServers"))["value"]] == ["f"]
+    changed = {"properties": {**properties, "vmSize": "STANDARD_D3"}}
+    assert populated.refused("PUT", where, changed).target == "properties.vmSize"
+    for wrong, target in (
+        ({**properties, "subnet": {"id": "x"}}, "properties.subnet.id"),
+        ({**properties, "dataDisks": {}}, "properties.dataDisks.diskSizeInGB"),
+        (
+            {**properties, "sshConfiguration": {"userAccountSettings": {"adminUserName": "a"}}},
+            "properties.sshConfiguration.userAccountSettings",
+        ),
+    ):
+        assert populated.refused("PUT", f"{WS}/fileServers/g", {"properties": wrong}).target == target
+    assert done(populated, populated.ask("DELETE", where))
+    assert populated.refused("GET", where).code == "FileServerNotFound"
+    assert populated.ask("DELETE", where).status == 204

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.emulator.errors import Problem
-from tests.front.conftest import AI, BASE, CLUSTER, JOB, RG, SUBSCRIPTION, FakeEntry
+from tests.front.conftest import AI, BASE, CLUSTER, JOB, RG, SUBSCRIPTION
+from tests.front.fakes import FakeEntry
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.messages import ArmResponse

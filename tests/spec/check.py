@@ -28,7 +28,8 @@ from batchai_scenario.emulator.state.clock import ManualClock
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
-from tests.front.conftest import FakeClusters, FakeFiles, Front
+from tests.front.conftest import Front
+from tests.front.fakes import FakeClusters, FakeFiles
 from tests.spec.differences import DIFFERENCES
 from tests.spec.world import Specified
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.front.conftest import FakeEntry, Front
+from tests.front.fakes import FakeEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchai_scenario.emulator.arm.messages import ArmResponse
+    from tests.front.conftest import Front
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 NAMES = {
