@@ -53,6 +53,7 @@ class EmulatorServer:
         self._settings = settings
         self._home = Home(settings.home)
         self._held: ExitStack | None = None
+        self._ending = False  # somebody wants it to end, be it in the middle of its start
         self._guard = threading.Lock()
         self._closed = threading.Event()
         self.notices: tuple[str, ...] = ()
@@ -71,6 +72,7 @@ class EmulatorServer:
         from batchai_scenario.emulator.state.health import REMEDY
         from batchai_scenario.emulator.state.store import unusable
 
+        self._ending = False
         with ExitStack() as held:
             try:
                 address = self._start(held)
@@ -79,20 +81,24 @@ class EmulatorServer:
             except (KeyError, TypeError, ValueError) as error:  # a document that is JSON, and makes no sense
                 text = f"it holds what cannot be read ({type(error).__name__}: {error})"
                 raise HomeDamaged(str(self._home.database), text, REMEDY) from error
-            self._held = held.pop_all()
+            with self._guard:
+                self._held = held.pop_all()
+            if self._ending:
+                self.close()
         return address
 
     def close(self) -> None:
-        """Stop serving; nothing if it was done before."""
+        """Stop serving; nothing if it was done before. One that is just starting ends when it has started."""
         with self._guard:
+            self._ending = True
             held, self._held = self._held, None
             if held is not None:
                 held.close()
                 self._closed.set()
 
     def serve_forever(self) -> None:
-        """Wait until ``close`` was called, or the stop request came; starts first if need be."""
-        if self._held is None:
+        """Wait until ``close`` was called, or the stop request came; starts first if it never did."""
+        if self._held is None and not self._ending:
             self.start()
         try:
             self._closed.wait()

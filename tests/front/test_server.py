@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
 import pytest
@@ -19,6 +20,11 @@ from batchai_scenario.emulator.errors import AddressInUse, HomeInUse
 from batchai_scenario.emulator.server import EmulatorServer, EmulatorSettings, read_address
 from batchai_scenario.emulator.serving import write_address
 from batchai_scenario.emulator.state.home import Home
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from batchai_scenario.emulator.serving import Address
 
 
 def settings(home: Path, port: int = 0) -> EmulatorSettings:
@@ -118,11 +124,7 @@ def test_an_address_that_now_is_somebody_elses_is_no_answer(tmp_path: Path) -> N
         assert read_address(other) is None
 
 
-def test_it_stops_over_http_with_the_key(tmp_path: Path) -> None:
-    server = EmulatorServer(settings(tmp_path))
-    address = server.start()
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
+def ask_to_stop(address: Address) -> None:
     request = Request(
         f"{address.url}/.emulator/stop",
         method="POST",
@@ -130,8 +132,44 @@ def test_it_stops_over_http_with_the_key(tmp_path: Path) -> None:
     )
     with urlopen(request, timeout=10) as answer:
         assert answer.status == 202
+
+
+def test_it_stops_over_http_with_the_key(tmp_path: Path) -> None:
+    server = EmulatorServer(settings(tmp_path))
+    address = server.start()
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    ask_to_stop(address)
     serving.join(timeout=10)
     assert not serving.is_alive()
+    assert read_address(Home(tmp_path)) is None
+
+
+class StoppedAtOnce(EmulatorServer):
+    """Is closed as soon as it answers, as a request to stop does it, and before its start has returned."""
+
+    def _start(self, held: ExitStack) -> Address:
+        address = super()._start(held)
+        closing = threading.Thread(target=self.close)
+        closing.start()
+        closing.join()
+        return address
+
+
+def test_a_request_to_stop_in_the_middle_of_the_start_is_not_lost(tmp_path: Path) -> None:
+    server = StoppedAtOnce(settings(tmp_path))
+    server.start()
+    server.serve_forever()
+    assert read_address(Home(tmp_path)) is None
+    with EmulatorServer(settings(tmp_path)):
+        pass
+
+
+def test_one_that_was_stopped_before_anybody_waited_for_its_end_does_not_start_again(tmp_path: Path) -> None:
+    server = EmulatorServer(settings(tmp_path))
+    server.start()
+    server.close()
+    server.serve_forever()
     assert read_address(Home(tmp_path)) is None
 
 
