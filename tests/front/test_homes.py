@@ -82,7 +82,7 @@ def test_each_version_of_the_store_has_a_home_here(tmp_path: Path) -> None:
         unpacked(archived, home)
         with closing(sqlite3.connect(state(home))) as db:
             found.add(db.execute("PRAGMA user_version").fetchone()[0])
-    assert found == set(range(1, FORMAT + 1))
+    assert found == set(range(1, FORMAT + 1)), "make one: tests/front/make_home.py"
 
 
 def test_a_newer_home_is_refused_whole_and_left_as_it_is(tmp_path: Path) -> None:
