@@ -79,7 +79,7 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
         MachineError: it cannot be started.
     """
     from batchai_scenario.backends.azure.backend import SERVICE, AzureBackend
-    from batchai_scenario.backends.azure.clients import Clients, Patience
+    from batchai_scenario.backends.azure.clients import Clients, Retries
     from batchai_scenario.backends.local.host import ServeOptions, start_emulator
     from batchai_scenario.backends.local.settings import local_settings, own_credentials
 
@@ -88,7 +88,7 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
         started = start_emulator(home, ServeOptions(engine=engine, gpus=gpus))
         held.callback(started.server.close)
         settings = local_settings(started.url, own_credentials(home))
-        clients = Clients(settings, Patience())
+        clients = Clients(settings, Retries())
         held.callback(clients.close)
         backend = AzureBackend(
             settings,

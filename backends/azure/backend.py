@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.backends.azure.clients import FIRST_LOOK, Clients, Patience
+from batchai_scenario.backends.azure.clients import FIRST_LOOK, Clients, Retries
 from batchai_scenario.backends.azure.errors import MISSING, service_errors, status_of
 from batchai_scenario.backends.azure.files import CONNECTIONS, AzureShares
 from batchai_scenario.backends.azure.ids import JobId
@@ -70,7 +70,7 @@ class AzureBackend:
         *,
         name: str = "azure",
         capabilities: Capabilities | None = None,
-        patience: Patience | None = None,
+        retries: Retries | None = None,
         cluster_headers: Mapping[str, str] | None = None,
         adapter: BaseAdapter | None = None,
         credential: TokenCredential | None = None,
@@ -82,7 +82,7 @@ class AzureBackend:
         self._capabilities = capabilities or SERVICE
         self._cluster_headers = dict(cluster_headers or {})
         self._pause = pause
-        self._clients = Clients(settings, patience or Patience(), adapter=adapter, credential=credential)
+        self._clients = Clients(settings, retries or Retries(), adapter=adapter, credential=credential)
         self._shares = AzureShares(self._clients, connections)
         self._outputs = Outputs(self._clients, pause)
 

@@ -31,7 +31,7 @@ CONNECTIONS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Retries:
     """How often, and after how many seconds, a request is sent again that found nobody or a busy service."""
 
     tries: int = 5
@@ -39,7 +39,7 @@ class Patience:
 
 
 class Clients:
-    """The three SDK clients and a plain session for links, sharing settings and patience.
+    """The three SDK clients and a plain session for links, sharing settings and retries.
 
     ``adapter`` carries every request instead of the network (for plans and tests); ``credential``
     likewise replaces the sign-in.
@@ -48,13 +48,13 @@ class Clients:
     def __init__(
         self,
         settings: AzureSettings,
-        patience: Patience,
+        retries: Retries,
         *,
         adapter: BaseAdapter | None = None,
         credential: TokenCredential | None = None,
     ) -> None:
         self.settings = settings
-        self.patience = patience
+        self.retries = retries
         self._adapter = adapter
         self._wrap: Callable[[BaseAdapter], BaseAdapter] = lambda inner: inner
         self._credential = credential
@@ -130,7 +130,7 @@ class Clients:
 
         from batchai_scenario.backends.azure.credentials import LoopbackBearerPolicy, credential_for
 
-        settings, patience = self.settings, self.patience
+        settings, retries = self.settings, self.retries
         credential = self._once(
             "credential", lambda: self._credential or credential_for(settings, self._session())
         )
@@ -147,11 +147,11 @@ class Clients:
                 session=self._session(), session_owner=False, use_env_settings=not settings.on_loopback
             ),
             "retry_policy": RetryPolicy(
-                retry_total=patience.tries,
-                retry_connect=patience.tries,
-                retry_read=patience.tries,
-                retry_status=patience.tries,
-                retry_backoff_factor=patience.pause,
+                retry_total=retries.tries,
+                retry_connect=retries.tries,
+                retry_read=retries.tries,
+                retry_status=retries.tries,
+                retry_backoff_factor=retries.pause,
                 retry_mode=RetryMode.Fixed,
             ),
         }
@@ -160,7 +160,7 @@ class Clients:
         from azure.storage.common.retry import LinearRetry
         from azure.storage.file import FileService
 
-        settings, patience = self.settings, self.patience
+        settings, retries = self.settings, self.retries
         session = self._session()
         session.hooks["response"].append(_name_error)
         service = FileService(
@@ -172,7 +172,7 @@ class Clients:
         )
         service.socket_timeout = (10.0, 120.0)
         # Its own first pause is a quarter of a minute.
-        service.retry = LinearRetry(patience.pause, patience.tries, random_jitter_range=0).retry
+        service.retry = LinearRetry(retries.pause, retries.tries, random_jitter_range=0).retry
         return service
 
 

@@ -82,14 +82,14 @@ class Outputs:
         Raises:
             NotFound: no such job, directory id or file; raised when the first bytes are asked for.
         """
-        tries = self._clients.patience.tries
+        tries = self._clients.retries.tries
         fresh = False
         while True:
             link = self._link(job, directory_id, path, fresh=fresh)
             try:
                 for block in self._get(link, path, offset):
                     offset += len(block)
-                    tries = self._clients.patience.tries
+                    tries = self._clients.retries.tries
                     yield block
             except _LinkRefusedError:
                 if fresh:
@@ -99,7 +99,7 @@ class Outputs:
                 tries -= 1
                 if tries <= 0:
                     raise _unread(path, error) from None
-                self._pause(self._clients.patience.pause)
+                self._pause(self._clients.retries.pause)
             else:
                 return
 

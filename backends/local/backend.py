@@ -55,7 +55,7 @@ def open_backend(options: BackendOptions) -> Backend:
 
 def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
     from batchai_scenario.backends.azure.backend import SERVICE, AzureBackend
-    from batchai_scenario.backends.azure.clients import Patience
+    from batchai_scenario.backends.azure.clients import Retries
     from batchai_scenario.backends.local.asking import health
     from batchai_scenario.backends.local.control import preempt
     from batchai_scenario.backends.local.readying import lacks, ready
@@ -108,6 +108,6 @@ def _client(home: Path, host: Host, choices: LocalChoices) -> Backend:
         local_settings(host.url, own_credentials(home)),
         name="local",
         capabilities=replace(SERVICE, engines=CHOICES["engine"], readies=True, preempts=True),
-        patience=Patience(TRIES, PAUSE),
+        retries=Retries(TRIES, PAUSE),
         cluster_headers=choices.headers(),
     )

@@ -11,7 +11,7 @@ from batchai_scenario.scenarios.definition.scenario import Scenario
 from batchai_scenario.scenarios.record.record import Run, find_run
 from batchai_scenario.scenarios.run.launch import Target, launch, new_record
 from batchai_scenario.scenarios.run.waiting import Waiting
-from batchai_scenario.scenarios.sweep.plan import Asked, SweepPlan, plan_sweep
+from batchai_scenario.scenarios.sweep.plan import SweepPlan, SweepRequest, plan_sweep
 from batchai_scenario.scenarios.sweep.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _plan_again(record: RunRecord) -> SweepPlan:
         hint = f"'scenario runs {record.id}' shows what came of it"
         raise UserError("the sweep has ended", "--resume", hint)
     scenario = Scenario(Path(record.file), record.scenario)
-    plan = plan_sweep(scenario, record.parameters, Asked.of(record.sweep))
+    plan = plan_sweep(scenario, record.parameters, SweepRequest.of(record.sweep))
     plan.part.planned = record.sweep.planned
     return plan
 

@@ -29,7 +29,7 @@ _NAME = 59
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SweepRequest:
     """What a sweep is asked for; a record's part of it makes the same sweep again."""
 
     over: Sequence[str]
@@ -43,7 +43,7 @@ class Asked:
     maximize: str = ""
 
     @classmethod
-    def of(cls, part: SweepPart) -> Asked:
+    def of(cls, part: SweepPart) -> SweepRequest:
         """Ask for what a record says."""
         return cls(
             over=part.over,
@@ -87,32 +87,32 @@ class SweepPlan:
         return _body(resolved.jobs[self.job], point), resolved.expect.get(self.job)
 
 
-def plan_sweep(scenario: Scenario, settings: Mapping[str, Value], asked: Asked) -> SweepPlan:
+def plan_sweep(scenario: Scenario, settings: Mapping[str, Value], request: SweepRequest) -> SweepPlan:
     """Plan a sweep.
 
     Raises:
         UserError: names the flag and what is wrong with it; nothing was made.
     """
-    axes = parse_over(asked.over, scenario.parameters)
-    swept = {axis.name for axis in axes} | {asked.hyperband.partition("=")[0].strip()} - {""}
+    axes = parse_over(request.over, scenario.parameters)
+    swept = {axis.name for axis in axes} | {request.hyperband.partition("=")[0].strip()} - {""}
     for name in swept & set(settings):
         raise UserError("the sweep gives it its values", f"--set {name}", "leave it out")
-    search = _search(scenario, axes, asked)
+    search = _search(scenario, axes, request)
     points = search.first()
-    base = _resolved(scenario, settings, points[0], asked.nodes)
+    base = _resolved(scenario, settings, points[0], request.nodes)
     if len(base.jobs) > 1:
         names = ", ".join(base.jobs)
         raise UserError(f"the scenario has the jobs {names}; a sweep is of a scenario with one job", "NAME")
     job = next(iter(base.jobs))
-    metric, goal = _metric(base.expect.get(job), asked)
-    at_once = asked.at_once or AT_ONCE * max(1, _nodes(base.cluster) // base.nodes)
+    metric, goal = _metric(base.expect.get(job), request)
+    at_once = request.at_once or AT_ONCE * max(1, _nodes(base.cluster) // base.nodes)
     part = SweepPart(
-        over=list(asked.over),
-        random=asked.random,
-        seed=asked.seed,
-        hyperband=asked.hyperband,
-        eta=asked.eta,
-        nodes=asked.nodes,
+        over=list(request.over),
+        random=request.random,
+        seed=request.seed,
+        hyperband=request.hyperband,
+        eta=request.eta,
+        nodes=request.nodes,
         at_once=at_once,
         metric=metric,
         goal=goal,
@@ -120,7 +120,7 @@ def plan_sweep(scenario: Scenario, settings: Mapping[str, Value], asked: Asked) 
     shared = {name: value for name, value in base.parameters.items() if name not in swept}
     jobs, expect = {}, {}
     for number, point in enumerate(points, 1):
-        resolved = _resolved(scenario, settings, point, asked.nodes)
+        resolved = _resolved(scenario, settings, point, request.nodes)
         _check_same(base, resolved, point)
         name = _job_name(job, number)
         jobs[name] = _body(resolved.jobs[job], point)
@@ -130,13 +130,13 @@ def plan_sweep(scenario: Scenario, settings: Mapping[str, Value], asked: Asked) 
     return SweepPlan(scenario, settings, part, search, job, base)
 
 
-def _search(scenario: Scenario, axes: list[Axis], asked: Asked) -> Search:
+def _search(scenario: Scenario, axes: list[Axis], request: SweepRequest) -> Search:
     if not axes:
         raise UserError(
             "a sweep goes over the values of a parameter", "--over", "add --over NAME=VALUE,VALUE"
         )
-    if asked.hyperband:
-        found = hyperband(axes, asked.hyperband, asked.eta, asked.seed)
+    if request.hyperband:
+        found = hyperband(axes, request.hyperband, request.eta, request.seed)
         parameter = scenario.parameters.get(found.resource)
         flag = f"--hyperband {found.resource}"
         if parameter is None:
@@ -150,7 +150,7 @@ def _search(scenario: Scenario, axes: list[Axis], asked: Asked) -> Search:
         except ValueError as error:
             raise UserError(str(error), flag, parameter.describe()) from None
         return found
-    return every(axes) if asked.random is None else some(axes, asked.random, asked.seed)
+    return every(axes) if request.random is None else some(axes, request.random, request.seed)
 
 
 def _resolved(scenario: Scenario, settings: Mapping[str, Value], point: Point, nodes: int | None) -> Resolved:
@@ -188,11 +188,11 @@ def _body(body: Mapping[str, Any], point: Point) -> dict[str, Any]:
     return {**body, "environmentVariables": [*own, *added]}
 
 
-def _metric(expected: ExpectSection | None, asked: Asked) -> tuple[str, Any]:
+def _metric(expected: ExpectSection | None, request: SweepRequest) -> tuple[str, Any]:
     """Choose what points are ranked by: what was asked for, else the first metric with a limit."""
     metrics = expected.metrics if expected else {}
-    wanted = asked.minimize or asked.maximize
-    flag = "--minimize" if asked.minimize else "--maximize"
+    wanted = request.minimize or request.maximize
+    flag = "--minimize" if request.minimize else "--maximize"
     if wanted:
         if wanted not in metrics:
             raise UserError(f"the job has no metric {wanted!r}", flag, did_you_mean(wanted, metrics))
@@ -203,7 +203,7 @@ def _metric(expected: ExpectSection | None, asked: Asked) -> tuple[str, Any]:
             return name, "min"
         if any(limit.above is not None for limit in limits):
             return name, "max"
-    if asked.hyperband:
+    if request.hyperband:
         raise UserError(
             "no metric of the job has a limit that says which value is better",
             "--hyperband",

@@ -13,7 +13,7 @@ from azure.core.credentials import AccessToken
 from requests.adapters import BaseAdapter
 
 from batchai_scenario.backends.azure.backend import AzureBackend
-from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.azure.clients import Retries
 from batchai_scenario.backends.base import BackendOptions, Place
 from batchai_scenario.backends.settings import AzureSettings
 
@@ -93,7 +93,7 @@ def scripted(settings: AzureSettings) -> Callable[..., tuple[AzureBackend, Scrip
             settings,
             adapter=script,
             credential=Token(),
-            patience=Patience(2, 0.0),
+            retries=Retries(2, 0.0),
             pause=lambda _: None,
             connections=1,
         )

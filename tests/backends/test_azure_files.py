@@ -11,7 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from batchai_scenario.backends.azure.backend import AzureBackend
-from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.azure.clients import Retries
 from batchai_scenario.backends.base import BackendOptions, Upload
 from batchai_scenario.backends.errors import Unreachable, UserError
 from batchai_scenario.backends.local import open_backend
@@ -56,7 +56,7 @@ def broken_client(local: Backend, breaks: Callable[[requests.PreparedRequest], b
     return AzureBackend(
         local._settings,
         adapter=Breaking(breaks),
-        patience=Patience(0, 0.0),
+        retries=Retries(0, 0.0),
     )
 
 

@@ -14,7 +14,7 @@ import requests
 import responses
 
 from batchai_scenario.backends.azure.backend import SERVICE, AzureBackend
-from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.azure.clients import Retries
 from batchai_scenario.backends.base import BackendOptions
 from batchai_scenario.backends.settings import AzureSettings
 from batchai_scenario.backends.testing.bench import Bench
@@ -69,10 +69,8 @@ def answering(folder: Path, token_seconds: int = TOKEN_SECONDS) -> Iterator[tupl
 
     def opens(more: Mapping[str, str]) -> Backend:
         settings = AzureSettings.read(BackendOptions(folder, more, ENVIRONMENT))
-        patience = Patience(tries=4, pause=0.001)
-        return AzureBackend(
-            settings, capabilities=can, patience=patience, connections=1, pause=lambda _: None
-        )
+        retries = Retries(tries=4, pause=0.001)
+        return AzureBackend(settings, capabilities=can, retries=retries, connections=1, pause=lambda _: None)
 
     bench = Bench(
         "azure (a), simulated answers",

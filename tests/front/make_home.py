@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from batchai_scenario.backends.azure.clients import Clients, Patience
+from batchai_scenario.backends.azure.clients import Clients, Retries
 from batchai_scenario.backends.local.cleaning import reset
 from batchai_scenario.backends.local.host import ServeOptions, start_emulator
 from batchai_scenario.backends.local.settings import local_settings, own_credentials
@@ -91,7 +91,7 @@ def make_home(file: Path) -> None:
         options = ServeOptions(engine="process", gpus="none", development_credentials=True)
         started = start_emulator(home, options)
         settings = local_settings(started.url, own_credentials(home))
-        clients = Clients(settings, Patience())
+        clients = Clients(settings, Retries())
         try:
             fill(clients, settings)
             clients.close()

@@ -10,7 +10,7 @@ import pytest
 import responses
 
 from batchai_scenario.backends.azure.backend import AzureBackend
-from batchai_scenario.backends.azure.clients import Patience
+from batchai_scenario.backends.azure.clients import Retries
 from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place, Upload
 from batchai_scenario.backends.errors import (
     BackendError,
@@ -64,7 +64,7 @@ def azure(service: Service, tmp_path: Path, tries: int = 3) -> Iterator[AzureBac
     settings = AzureSettings.read(BackendOptions(tmp_path, {}, ENVIRONMENT))
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         service.mount(mock)
-        backend = AzureBackend(settings, patience=Patience(tries, 0.001), connections=1, pause=lambda _: None)
+        backend = AzureBackend(settings, retries=Retries(tries, 0.001), connections=1, pause=lambda _: None)
         try:
             yield backend
         finally:

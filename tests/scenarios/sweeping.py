@@ -17,7 +17,7 @@ from batchai_scenario.scenarios.run.launch import Target
 from batchai_scenario.scenarios.run.stage import RunOptions
 from batchai_scenario.scenarios.run.waiting import Waiting
 from batchai_scenario.scenarios.sweep.launch import resume_sweep, run_sweep, take_up
-from batchai_scenario.scenarios.sweep.plan import Asked, plan_sweep
+from batchai_scenario.scenarios.sweep.plan import SweepRequest, plan_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ class Sweeps:
 
     def begin(self, *over: str, keep: bool = False, **asked: Any) -> e.Finished:
         """Run a sweep."""
-        plan = plan_sweep(Scenario(self.file), {}, Asked(over, **asked))
+        plan = plan_sweep(Scenario(self.file), {}, SweepRequest(over, **asked))
         return run_sweep(
             plan,
             Target("memory", self.home),

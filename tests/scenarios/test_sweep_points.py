@@ -10,13 +10,15 @@ import pytest
 from batchai_scenario.backends.errors import UserError
 from batchai_scenario.scenarios.definition.scenario import Scenario
 from batchai_scenario.scenarios.report import events as e
-from batchai_scenario.scenarios.sweep.plan import Asked, plan_sweep
+from batchai_scenario.scenarios.sweep.plan import SweepRequest, plan_sweep
 from tests.scenarios.sweeping import LEARNS, Sweeps, empty
 
 
 def test_random_points_differ_and_are_the_same_for_the_same_seed(sweeps: Sweeps) -> None:
     def points(seed: int) -> list[Any]:
-        plan = plan_sweep(Scenario(sweeps.file), {}, Asked(["rate=0.001:1:log", "epochs=1:9"], 20, seed))
+        plan = plan_sweep(
+            Scenario(sweeps.file), {}, SweepRequest(["rate=0.001:1:log", "epochs=1:9"], 20, seed)
+        )
         return [tuple(point.items()) for point in plan.search.first()]
 
     assert points(1) == points(1) != points(2)

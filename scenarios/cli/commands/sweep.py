@@ -159,10 +159,10 @@ def _begin(
     from batchai_scenario.scenarios.definition.parameters import parse_settings
     from batchai_scenario.scenarios.run.launch import Target
     from batchai_scenario.scenarios.sweep.launch import run_sweep
-    from batchai_scenario.scenarios.sweep.plan import Asked, plan_sweep
+    from batchai_scenario.scenarios.sweep.plan import SweepRequest, plan_sweep
 
     names = ("over", "random", "seed", "hyperband", "eta", "nodes", "minimize", "maximize")
-    asked = Asked(at_once=flags["jobs"], **{key: flags[key] for key in names})
+    asked = SweepRequest(at_once=flags["jobs"], **{key: flags[key] for key in names})
     values = backend_values(click.get_current_context(), flags["options"])
     plan = plan_sweep(find(name), parse_settings(flags["settings"]), asked)
     target = Target(flags["backend"], shared["home"], values, shared["environment"])
