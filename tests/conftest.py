@@ -32,7 +32,8 @@ _exercised: set[str] = set()
 _left: list[str] = []
 
 
-def _required() -> set[str]:
+def required_engines() -> set[str]:
+    """Give the engines that must be exercised here, as in CI."""
     return set(os.environ.get("SCENARIO_REQUIRE_ENGINES", "").replace(",", " ").split())
 
 
@@ -58,7 +59,7 @@ def _need_docker(request: pytest.FixtureRequest) -> None:
     reason: str = request.getfixturevalue("docker_reason")
     if not reason:
         request.node.user_properties.append(("engine", "docker"))
-    elif "docker" in _required():
+    elif "docker" in required_engines():
         pytest.fail(f"a Docker engine is required here: {reason}")
     else:
         skip_for(ENGINE, reason)

@@ -191,6 +191,9 @@ _RULES = (
     Rule("R.1", "A cluster is resized to no nodes and back, and keeps its id.", "resize"),
     Rule("G.1", "A job is told how many GPUs it has.", "gpus"),
     Rule("G.2", "Where a job is told which GPUs CUDA may use, they are as many as it has.", "gpus"),
+    Rule(
+        "G.3", "No two nodes of a cluster have one GPU: each GPU that a job has is of its own node.", "gpus"
+    ),
     Rule("N.1", "Two nodes run two jobs at the same time.", "nodes"),
     Rule(
         "N.2", "A job of two nodes has both while it runs: another one waits, and starts after it.", "nodes"

@@ -78,6 +78,13 @@ COMMANDS = {
         f'printf %s "$AZ_BATCHAI_NUM_GPUS" > "{OUT}/gpus"; '
         f'printf %s "${{CUDA_VISIBLE_DEVICES-unset}}" > "{OUT}/cuda"'
     ),
+    "devices": (
+        f'printf %s "$AZ_BATCHAI_NUM_GPUS" > "{OUT}/has"; '
+        "nvidia-smi --query-gpu=uuid --format=csv,noheader 2>/dev/null | { number=0; while read -r gpu; do "
+        'case ",${CUDA_VISIBLE_DEVICES-$number}," in *",$number,"*|*",$gpu,"*) echo "$gpu";; esac; '
+        f'number=$((number + 1)); done; }} > "{OUT}/own"; '
+        'until [ -f "$AZ_BATCHAI_INPUT_DATA/go" ]; do sleep 0.1; done'
+    ),
     ROLES: "".join(f"printf '%s\\n' \"{word}=${name}\"\n" for word, name in TELLS.items())
     + f"place=${TELLS['method']}; file=${{place#file://}}\n"
     'if [ "$file" != "$place" ]; then place=$(cd "${file%/*}" && ls -di . | tr -dc 0-9)/${file##*/}; fi\n'
@@ -116,6 +123,7 @@ _MODEL: Mapping[str, Callable[[ProgramCall], Result]] = {
     ),
     "many": lambda _: Result(outputs={f"MODEL/file-{index}": b"" for index in range(MANY)}),
     "gpus": lambda _: Result(outputs={"MODEL/gpus": b"0", "MODEL/cuda": b""}),
+    "devices": lambda call: Result(outputs={"MODEL/has": b"0", "MODEL/own": b""}, ends=lambda: _gone(call)),
     "copy": lambda call: Result(
         outputs={"MODEL/copy.txt": call.look(call.environment["AZ_BATCHAI_INPUT_DATA"] + "/one.txt")}
     ),

@@ -119,10 +119,25 @@ class World:
 
     def cluster(self, nodes: int = 1) -> ClusterStatus:
         """Make a cluster with the share mounted, and wait until its nodes are idle."""
+        self._make_cluster(nodes)
+        return self.idle(nodes)
+
+    def _make_cluster(self, nodes: int) -> None:
         self.backend.ensure_place(self.place)
         self.backend.ensure_share(self.share)
         self.backend.create_cluster(ClusterSpec(self.place, CLUSTER, self.cluster_body(nodes)))
-        return self.idle(nodes)
+
+    def some_nodes(self, wanted: int) -> int:
+        """Make a cluster of so many nodes, or of fewer if there are no more; gives how many are idle."""
+        wanted = min(wanted, self.backend.capabilities().max_nodes)
+        self._make_cluster(wanted)
+
+        def ready() -> int:
+            status = self.backend.get_cluster(self.place, CLUSTER)
+            done = status.allocation == "steady" and status.nodes["idle"] == status.current
+            return status.current if done and (status.errors or status.current == wanted) else 0
+
+        return self.until("idle nodes", ready)
 
     def idle(self, nodes: int = 1) -> ClusterStatus:
         """Wait until the cluster is steady with as many idle nodes."""

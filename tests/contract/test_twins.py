@@ -49,6 +49,7 @@ BROKEN = [
     (twins.SpoilsAnUpload, "B2.2"),
     (twins.CountsGpusInWords, "G.1"),
     (twins.TellsOfMoreGpusThanCudaSees, "G.2"),
+    (twins.GivesOneGpuToAllNodes, "G.3"),
     (twins.ForgetsAServersFiles, "T.1"),
     (twins.CountsWorkersOnEachNode, "T.2"),
     (twins.StartsARankTwice, "T.3"),

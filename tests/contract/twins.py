@@ -304,6 +304,13 @@ class TellsOfMoreGpusThanCudaSees(CountsGpusInWords):
     SAID = b"2"
 
 
+class GivesOneGpuToAllNodes(CountsGpusInWords):
+    def read_output(self, job_id: str, directory_id: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        told = {"has": b"1", "own": b"GPU-1\n", "gpus": b"0"}
+        whole = self.inner.read_output(job_id, directory_id, path, offset)
+        yield told[path] if path in told else b"".join(whole)
+
+
 class ForgetsAServersFiles(Twin):
     def list_outputs(self, job_id: str, directory_id: str, path: str = "") -> list[OutputFile]:
         found = self.inner.list_outputs(job_id, directory_id, path)

@@ -1,23 +1,23 @@
-"""A sweep on the emulator: sixteen jobs on four nodes, and kill -9 at random moments."""
+"""A sweep on the emulator: many jobs on four nodes, kill -9 at random moments, and other sweeps beside it."""
 
 from __future__ import annotations
 
 import json
 import random
 import signal
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.conftest import Command
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tests.e2e.conftest import Command
-
 NODES = 4
-POINTS = range(1, 17)
-OVER = f"rate={','.join(map(str, reversed(POINTS)))}"
 COUNTS = """
 summary: Counts how often it ran at each point.
 parameters:
@@ -50,12 +50,20 @@ def counts(scenario: Command, engine: str, request: pytest.FixtureRequest) -> Pa
     return folder
 
 
+def over(points: int) -> str:
+    """Give the flag's value for so many points, the best last."""
+    return f"rate={','.join(map(str, range(points, 0, -1)))}"
+
+
 def killed_after(scenario: Command, events: int, *arguments: str) -> bool:
     """Start the command and kill it when it has told so many events; False if it ended before."""
     process = scenario.start("sweep", *arguments, "--json")
     assert process.stdout is not None
-    for number, line in enumerate(process.stdout, 1):
-        if number >= events and json.loads(line)["event"] != "finished":
+    told = 0
+    for line in process.stdout:
+        event = json.loads(line)["event"]
+        told += event != "pointPlanned"
+        if told >= events and event != "finished":
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=60)
             return True
@@ -69,63 +77,96 @@ def ran(scenario: Command) -> dict[str, str]:
     return {file.name.removeprefix("ran-"): file.read_text() for file in found}
 
 
-def survives(scenario: Command, begun: Sequence[str], kills: int, seed: int) -> None:
-    """Kill a sweep of sixteen points again and again, and resume it; each point must have run once."""
+def survives(scenario: Command, begun: Sequence[str], *, points: int, kills: int, most: int) -> int:
+    """Kill a sweep again and again after up to ``most`` events, resume it, and hold it to what is right.
+
+    Gives how often it was killed.
+    """
+    seed = random.SystemRandom().randrange(1_000_000)
     dice = random.Random(seed)
-    first = dice.randint(26, 60)
-    later = [dice.randint(26, 60) for _ in range(kills - 1)]
-    print(f"killed after {first} and {later} events (seed {seed})")  # noqa: T201 - says what to repeat
-    assert killed_after(scenario, first, *begun, "--over", OVER)
-    for events in later:
-        if not killed_after(scenario, events, "--resume", "last"):
-            break
+    after = [dice.randint(1, most) for _ in range(kills)]
+    print(f"to be killed after {after} events (seed {seed})")  # noqa: T201 - says what to repeat
+    done = 0
+    while done < kills and killed_after(
+        scenario, after[done], *(("--resume", "last") if done else (*begun, "--over", over(points)))
+    ):
+        done += 1
     (run,) = json.loads(scenario("runs", "--json").stdout)
     if run["state"] == "detached":
-        told = scenario.events("sweep", "--resume", "last")
+        told = scenario.events("sweep", "--resume", "last", timeout=600)
         (ranked,) = (event for event in told if event["event"] == "ranked")
-        assert [point["value"] for point in ranked["points"]] == list(POINTS)
+        assert [point["value"] for point in ranked["points"]] == list(range(1, points + 1))
         assert (told[-1]["state"], told[-1]["metrics"]) == ("succeeded", {"loss": 1})
-    ended_right(scenario)
+    ended_right(scenario, points)
+    return done
 
 
-def ended_right(scenario: Command) -> None:
-    """Check that every point ran once, four at a time, and what the record says of them."""
+def ended_right(scenario: Command, points: int) -> int:
+    """Check that every point ran once, and what the record says; gives how many ran at once at most."""
     (run,) = json.loads(scenario("runs", "--json").stdout)
     assert run["state"] == "succeeded"
     jobs = list(run["jobs"].values())
-    assert [job["metrics"]["loss"] for job in jobs] == list(reversed(POINTS))
-    assert ran(scenario) == {str(point): "ran\n" for point in POINTS}
-    spans = [(job["startedAt"], job["endedAt"]) for job in jobs]
-    at_once = [sum(begin <= moment < end for begin, end in spans) for moment, _ in spans]
-    assert 2 <= max(at_once) <= NODES
-    outputs = json.loads(scenario("outputs", "last", "--job", "train-0016", "--json").stdout)
+    assert [job["metrics"]["loss"] for job in jobs] == list(range(points, 0, -1))
+    assert ran(scenario) == {str(point): "ran\n" for point in range(1, points + 1)}
+    last = f"train-{points:04}"
+    outputs = json.loads(scenario("outputs", "last", "--job", last, "--json").stdout)
     (file,) = (entry for entry in outputs if entry["path"] == "stdout.txt")
-    assert (file["job"], file["size"]) == ("train-0016", len("loss 1\n"))
+    assert (file["job"], file["size"]) == (last, len("loss 1\n"))
+    spans = [(job["startedAt"], job["endedAt"]) for job in jobs]
+    at_once: int = max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans)
+    assert at_once <= NODES
+    return at_once
 
 
-def test_a_sweep_of_sixteen_jobs_on_four_nodes_survives_kill_9(
-    scenario: Command, exercise_process: None, tmp_path: Path
-) -> None:
+@contextmanager
+def others_sweep(folder: Path, engine: str) -> Iterator[None]:
+    """Let another home run sweeps and remove leftovers all the while; each must end well."""
+    other = Command(folder / "other")
+    other.home.mkdir()
+    ended = threading.Event()
+    said: list[str] = []
+
+    def go() -> None:
+        arguments = ["sweep", str(folder / "counts"), "--over", over(NODES), "--engine", engine]
+        while not ended.is_set():
+            for words in (arguments, ["emulator", "gc"]):
+                done = other(*words, code=None, timeout=600)
+                if done.returncode:
+                    said.append(done.stdout + done.stderr)
+
+    thread = threading.Thread(target=go)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        other("emulator", "gc", code=None)
+    assert said == []
+
+
+def test_a_sweep_survives_kill_9(scenario: Command, exercise_process: None, tmp_path: Path) -> None:
     file = tmp_path / "counts" / "scenario.yaml"
     file.parent.mkdir()
     file.write_text(COUNTS.replace("IMAGE", "ubuntu:16.04"))
-    seed = random.SystemRandom().randrange(1000)
-    survives(scenario, [str(file.parent), "--engine", "process"], kills=2, seed=seed)
+    survives(scenario, [str(file.parent), "--engine", "process"], points=12, kills=2, most=30)
 
 
 @pytest.mark.endurance
-@pytest.mark.parametrize("seed", range(3))
-def test_a_sweep_survives_kill_9_at_ten_random_moments(
-    scenario: Command, counts: Path, engine: str, seed: int
+@pytest.mark.timeout(3600)
+def test_two_hundred_points_survive_kill_9_at_ten_random_moments_while_others_sweep(
+    scenario: Command, counts: Path, engine: str
 ) -> None:
-    survives(scenario, [str(counts), "--engine", engine], kills=10, seed=seed)
+    with others_sweep(counts.parent, engine):
+        begun = [str(counts), "--engine", engine]
+        assert survives(scenario, begun, points=200, kills=10, most=90) == 10
 
 
 @pytest.mark.endurance
 def test_sixteen_jobs_on_four_nodes_run_at_once_and_end_right(
     scenario: Command, counts: Path, engine: str
 ) -> None:
-    events = scenario.events("sweep", str(counts), "--over", OVER, "--engine", engine)
+    events = scenario.events("sweep", str(counts), "--over", over(16), "--engine", engine)
     assert events[-1]["state"] == "succeeded"
-    ended_right(scenario)
+    assert ended_right(scenario, 16) >= 2
     assert "loss 1" in scenario("logs", "last", "--job", "train-0016").stdout

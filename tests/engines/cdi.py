@@ -1,7 +1,8 @@
 """A Docker engine of our own that knows CDI, with a made-up GPU specification: GPUs without a GPU.
 
-The engine is this machine's, if it is new enough, else Debian 13's, unpacked beside it; it has its own data
-folder and socket, and touches no network of the machine's. Its two "GPUs" are /dev/zero and /dev/null.
+The engine is this machine's, if it is new enough, else Debian 13's, unpacked beside it, with this machine's
+containerd and runc; it has its own data folder and socket, and touches no network of the machine's. Its two
+"GPUs" are /dev/zero and /dev/null.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIRROR = "http://deb.debian.org/debian"
-PACKAGES = ("docker.io", "containerd")
+PACKAGE = "docker.io"
 SMI = """#!/bin/sh
 number=0
 for device in /dev/nvidia[0-9]*; do
@@ -45,39 +46,51 @@ def knows_cdi(program: str) -> bool:
     return bool(found and int(found[1]) >= 25)
 
 
+class CannotServeError(Exception):
+    """There is no engine that knows CDI, or this machine does not let it run; says why."""
+
+
 def programs(cache: Path, *, fetch: bool) -> str | None:
-    """Give a PATH with a dockerd that knows CDI; None if there is none, and none may be fetched."""
+    """Give a PATH with a dockerd that knows CDI; None if there is none, and none may be fetched.
+
+    Raises:
+        CannotServeError: it was to be fetched, and could not be.
+    """
     path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
     here = shutil.which("dockerd", path=path)
     if here and knows_cdi(here):
         return path
     root = cache / "docker-of-trixie"
     if not root.exists():
-        if not fetch or shutil.which("dpkg") is None:
+        if not fetch or not (shutil.which("dpkg") and shutil.which("containerd", path=path)):
             return None
         _unpack(root)
-    return f"{root}/usr/bin:{root}/usr/sbin:{path}"
+    return f"{root}/usr/sbin:{path}"
 
 
 def _unpack(root: Path) -> None:
     mirror = os.environ.get("SCENARIO_DEBIAN_MIRROR", MIRROR).split()[0]
-    index = lzma.decompress(_read(f"{mirror}/dists/trixie/main/binary-amd64/Packages.xz")).decode()
+    index = lzma.decompress(_read(f"{mirror}/dists/trixie/main/binary-amd64/Packages.xz"))
+    begin = index.index(f"\nPackage: {PACKAGE}\n".encode())
+    entry = index[begin : index.index(b"\n\n", begin)].decode()
+    fields = dict(re.findall(r"^(Filename|SHA256): (.*)$", entry, re.MULTILINE))
+    data = _read(f"{mirror}/{fields['Filename']}")
+    if hashlib.sha256(data).hexdigest() != fields["SHA256"]:
+        raise CannotServeError(f"{fields['Filename']} is not what the index says")
     draft = root.with_name(f"{root.name}.part")
-    draft.mkdir(parents=True, exist_ok=True)
-    for name in PACKAGES:
-        entry = next(part for part in index.split("\n\n") if part.startswith(f"Package: {name}\n"))
-        fields = dict(re.findall(r"^(Filename|SHA256): (.*)$", entry, re.MULTILINE))
-        data = _read(f"{mirror}/{fields['Filename']}")
-        assert hashlib.sha256(data).hexdigest() == fields["SHA256"]
-        (draft / "package.deb").write_bytes(data)
-        subprocess.run(["dpkg", "-x", draft / "package.deb", draft], check=True)
+    draft.mkdir(parents=True)
+    (draft / "package.deb").write_bytes(data)
+    subprocess.run(["dpkg", "-x", draft / "package.deb", draft], check=True)
     (draft / "package.deb").unlink()
     draft.rename(root)
 
 
 def _read(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=120) as answer:
-        return bytes(answer.read())
+    try:
+        with urllib.request.urlopen(url, timeout=120) as answer:
+            return bytes(answer.read())
+    except OSError as error:
+        raise CannotServeError(f"{url}: {error}") from error
 
 
 def specify(folder: Path) -> None:
@@ -126,7 +139,9 @@ def serving(folder: Path, path: str) -> Iterator[str]:
         for _ in range(600):
             if (folder / "socket").exists() and "API listen" in (folder / "log").read_text():
                 break
-            assert engine.poll() is None, (folder / "log").read_text()[-2000:]
+            if engine.poll() is not None:
+                last = (folder / "log").read_text().splitlines()[-1:]
+                raise CannotServeError(f"the second engine did not start: {' '.join(last)}")
             time.sleep(0.1)
         yield f"unix://{folder}/socket"
     finally:

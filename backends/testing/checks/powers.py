@@ -39,6 +39,19 @@ def g_2_cuda_sees_as_many_gpus_as_a_job_has(world: World) -> None:
         same(len([name for name in cuda.split(",") if name]), int(told), "GPUs in CUDA_VISIBLE_DEVICES")
 
 
+def g_3_no_two_nodes_have_one_gpu(world: World) -> None:
+    """Let a job on each node tell which GPUs it has, all at the same time."""
+    nodes = world.some_nodes(2)
+    jobs = [world.running("devices", f"node-{number}") for number in range(nodes)]
+    world.put("data/go")
+    seen: list[str] = []
+    for job in map(world.end, jobs):
+        has, own = (world.text(job, name, "MODEL") for name in ("has", "own"))
+        same(len(own.splitlines()), int(has or 0), "GPUs that nvidia-smi lists for the job")
+        seen += own.splitlines()
+    same(sorted(seen), sorted(set(seen)), f"GPUs of {nodes} nodes, each once")
+
+
 def n_1_two_nodes_run_two_jobs(world: World) -> None:
     """Start two jobs that do not end on two nodes."""
     world.cluster(2)
