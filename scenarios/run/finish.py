@@ -92,11 +92,7 @@ def collect(
         job.notices = list(_notices(files))
     about = [text for text in job.notices if text.startswith("image: ")]  # the last one says what was taken
     job.image = about[-1] if about else image_of(job.properties)
-    job.outputs = [
-        OutputRecord(directory=directory, path=file.path, size=file.size or 0)
-        for directory in directory_ids(job.properties)
-        for file in files.walk(directory)
-    ]
+    job.outputs = _outputs(files, job)
     measured, is_whole = _measured(files, job.outputs)
     keep_measured(run.folder, name, measured)
     for text in _cut_short(files, is_whole=is_whole):
@@ -127,6 +123,15 @@ def collect(
     job.reasons = reasons
     run.save(name)
     return reasons
+
+
+def _outputs(files: JobFiles, job: JobPart) -> list[OutputRecord]:
+    """List all files in a job's output directories."""
+    return [
+        OutputRecord(directory=directory, path=file.path, size=file.size or 0)
+        for directory in directory_ids(job.properties)
+        for file in files.walk(directory)
+    ]
 
 
 def _cut_short(files: JobFiles, *, is_whole: bool) -> Iterator[str]:
