@@ -266,6 +266,7 @@ class _Builder:
             operations,
             self.volumes,
             resolve_engine=lambda name: _answering(clusters.engines.for_new(name)),
+            refusal=clusters.engines.refusal,
             gpus=cast("GpuMode", self._settings.gpus),
             servers=self._servers,
         )

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         salvage,
     )
     from batchai_scenario.backends.local.readying import framework_of_jobs, toolkit_lacks, toolkits
-    from batchai_scenario.backends.local.sandboxes import slurm_checks, slurm_sandbox
+    from batchai_scenario.backends.local.sandboxes import has_slurm_settings, slurm_checks, slurm_sandbox
     from batchai_scenario.backends.local.settings import own_secrets
     from batchai_scenario.backends.local.tools import (
         EngineProbe,
@@ -77,6 +77,7 @@ _PLACES = {
     "preempt": "control",
     "reset": "cleaning",
     "serve": "control",
+    "has_slurm_settings": "sandboxes",
     "slurm_checks": "sandboxes",
     "slurm_sandbox": "sandboxes",
     "ServeOptions": "host",
@@ -119,6 +120,7 @@ __all__ = [
     "found_address",
     "framework_of_jobs",
     "gc",
+    "has_slurm_settings",
     "home_in_memory",
     "interception",
     "last_copy",

@@ -37,3 +37,10 @@ def slurm_checks(home: Path) -> Iterator[SlurmCheck]:
     from batchai_scenario.emulator.api import slurm_checks as checks
 
     yield from checks(Home(home))
+
+
+def has_slurm_settings(home: Path) -> bool:
+    """Tell whether somebody said in a home that there is a Slurm cluster."""
+    from batchai_scenario.emulator.api import Home
+
+    return Home(home).slurm_settings.exists()

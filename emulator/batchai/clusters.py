@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +18,7 @@ from batchai_scenario.emulator.batchai.answers import (
     page_of,
 )
 from batchai_scenario.emulator.batchai.fileservers import check_mounted_servers, subnet_of_mounts
+from batchai_scenario.emulator.batchai.refusals import invalid_value
 from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
 from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
@@ -24,7 +26,7 @@ from batchai_scenario.emulator.errors import EngineUnavailable, ServiceError
 from batchai_scenario.schema.older import older_fields, with_older
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.model import Cluster, RemoteLogin
     from batchai_scenario.emulator.cluster.ports import ClusterService
     from batchai_scenario.emulator.launch.plan import GpuMode
+
+Admission = Callable[[str, str, int], "tuple[str, str] | None"]
+"""From an engine's name, a ``vmSize`` and a number of nodes: the property that is wrong, and why."""
 
 _ENGINES = ("auto", "docker", "process", "slurm")
 _GPUS = ("auto", "none", "required", "shared")
@@ -46,12 +51,15 @@ class Clusters:
         clusters: ClusterService,
         operations: Operations,
         resolve_engine: Callable[[str], str],
+        *,
+        refusal: Admission,
         gpus: GpuMode,
     ) -> None:
         self._tree = tree
         self._clusters = clusters
         self._operations = operations
         self._resolve_engine = resolve_engine
+        self._refusal = refusal
         self._gpus = gpus
         operations.define("cluster stored", lambda _: True)
         operations.define("cluster gone", self._gone)
@@ -122,8 +130,18 @@ class Clusters:
         except EngineUnavailable as error:
             # 400 and not 503, which clients would take for a passing thing and try again.
             raise ServiceError(400, "EngineUnavailable", str(error), "x-scenario-engine") from error
+        self._admit(name, definition)
         cluster, created = self._clusters.create_cluster(key, definition, secrets, engine=name, gpus=gpus)
         return None if created else cluster
+
+    def _admit(self, engine: str, definition: Mapping[str, Any]) -> None:
+        """Refuse what the engine can know beforehand that it cannot do."""
+        scale = definition.get("scaleSettings") or {}
+        manual, auto = scale.get("manual") or {}, scale.get("autoScale") or {}
+        nodes = int(manual.get("targetNodeCount") or auto.get("maximumNodeCount") or 0)
+        found = self._refusal(engine, str(definition.get("vmSize") or ""), nodes) if engine else None
+        if found is not None:
+            raise invalid_value(*found)
 
     def _get(self, request: ArmRequest) -> ArmResponse:
         found = self._find(request)
@@ -137,6 +155,7 @@ class Clusters:
         changes = version_of(request).read_cluster_update(request.body)
         cluster = self._tagged(cluster, changes.pop("tags", None))
         if changes:
+            self._admit(cluster.engine, {**cluster.definition, **changes})
             changed = self._clusters.update_cluster(cluster.key, changes)
             if changed is None:
                 raise not_found("Cluster", cluster.key.name)

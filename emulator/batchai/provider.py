@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
+    from batchai_scenario.emulator.batchai.clusters import Admission
     from batchai_scenario.emulator.batchai.ports import OutputFiles
     from batchai_scenario.emulator.cluster.ports import ClusterService
     from batchai_scenario.emulator.cluster.servers import ServerDisks
@@ -68,6 +69,7 @@ class BatchAIProvider:
         files: OutputFiles,
         *,
         resolve_engine: Callable[[str], str] = str,
+        refusal: Admission = lambda *_: None,
         gpus: GpuMode = "auto",
         servers: ServerDisks | None = None,
     ) -> None:
@@ -81,6 +83,7 @@ class BatchAIProvider:
             files: reads output directories.
             resolve_engine: turns what a caller chose (or nothing) into an engine's name that a new cluster
                 keeps; EngineUnavailable if the machine lacks it.
+            refusal: says which property an engine (by name) cannot fulfil, and why.
             gpus: what a cluster whose creator did not choose gets.
             servers: the disks of file servers; None: they have none.
         """
@@ -101,7 +104,9 @@ class BatchAIProvider:
         self._handlers |= {
             "workspaces": workspaces.handle,
             "workspaces/experiments": experiments.handle,
-            "workspaces/clusters": Clusters(self._tree, clusters, operations, resolve_engine, gpus).handle,
+            "workspaces/clusters": Clusters(
+                self._tree, clusters, operations, resolve_engine, refusal=refusal, gpus=gpus
+            ).handle,
             "workspaces/experiments/jobs": jobs.handle,
             "workspaces/fileservers": file_servers.handle,
             **dict.fromkeys(KINDS, flat.handle),

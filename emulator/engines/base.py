@@ -164,6 +164,15 @@ class AsksAhead(Protocol):
         ...
 
 
+@runtime_checkable
+class Admits(Protocol):
+    """The power of an engine to say beforehand that a cluster cannot be."""
+
+    def refusal(self, size: str, nodes: int) -> tuple[str, str] | None:
+        """Say which property of a cluster's body is wrong, and why; None: it may be tried."""
+        ...
+
+
 NODE_TAKEN = "NodeTakenAway"
 """Code of a task's problem that says that its node was taken away by somebody else."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.engines.base import Admits
 from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
@@ -79,6 +80,14 @@ class Engines:
             Problem("EngineRefused", text),
             f"Ask for '{self._default}' or for none, or start the emulator with --engine auto.",
         )
+
+    def refusal(self, name: str, size: str, nodes: int) -> tuple[str, str] | None:
+        """Say which property of a cluster's body an engine cannot fulfil, and why; None: it may be tried."""
+        engine = self(name)
+        try:
+            return engine.refusal(size, nodes) if isinstance(engine, Admits) else None
+        except EngineUnavailable:
+            return None  # the cluster's errors tell that
 
     def _choose(self) -> str:
         if not self._chosen:

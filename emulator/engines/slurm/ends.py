@@ -62,7 +62,7 @@ def _decide(folder: Path, allocations: Allocations) -> str:
         with suppress(EngineUnavailable):
             runs = folder.name in allocations.steps(job)
             state = allocations.state(job)
-            if not runs:
+            if not runs and state != "COMPLETING":  # of what, is said when it is over
                 break
         time.sleep(_AGAIN)
     if state in _TAKEN and not is_noted(folder, "asked"):

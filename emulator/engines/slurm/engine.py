@@ -120,6 +120,24 @@ class SlurmEngine:
             else "no row of sizes asks for a gres of gpu",
         )
 
+    def refusal(self, size: str, nodes: int) -> tuple[str, str] | None:
+        """Say why a cluster of so many nodes of a ``vmSize`` cannot be, with the property; None: it may."""
+        settings = self._settings()
+        row = settings.row(size)
+        if row is None:
+            return "properties.vmSize", no_row(settings, size)
+        partitions = self._commands.partitions()
+        name = row[1].partition
+        if name not in partitions:
+            known = ", ".join(sorted(partitions))
+            said = f"sizes.{row[0]} in {settings.file}"
+            why = f"Slurm has no partition {name}, which {said} names (it has {known})"
+            return "properties.vmSize", why
+        if nodes > partitions[name].nodes:
+            why = f"Slurm's partition {name} has {partitions[name].nodes} nodes, and {nodes} are asked for"
+            return "properties.scaleSettings", why
+        return None
+
     # E1 ------------------------------------------------------------------------------------------------
 
     def ask_for(self, cluster: str, nodes: Sequence[str], gpus: GpuWish) -> None:

@@ -122,6 +122,8 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
         if engine.available:
             notes = "".join(f"; {note}" for note in engine.notes)
             yield Finding(f"engine {engine.name}", ok=True, text=f"{engine.version}{notes}")
+        elif engine.name == "slurm" and not local.has_slurm_settings(home):
+            yield Finding("engine slurm", None, "not set; docs/slurm.md tells how")
         else:
             yield Finding(f"engine {engine.name}", None if some else False, engine.problem, engine.remedy)
     yield from (Finding(**asdict(check)) for check in local.slurm_checks(home))

@@ -1,0 +1,204 @@
+"""The engine on a Slurm cluster of this machine: nodes that wait, are refused, and are taken away."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from batchai_scenario.emulator.engines.base import NODE_TAKEN
+from batchai_scenario.emulator.engines.gpunodes import GpuWish
+from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
+from batchai_scenario.emulator.engines.slurm.sandbox import missing, slurm_sandbox
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
+from batchai_scenario.emulator.state.home import Home
+from batchai_scenario.scenarios.cli.app import scenario
+from tests.lacking import SLURM, skip_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchai_scenario.emulator.engines.base import NodePlace
+    from batchai_scenario.emulator.engines.slurm.sandbox import Sandbox
+    from batchai_scenario.emulator.launch.plan import NodeTask
+
+pytestmark = pytest.mark.slurm
+
+D2 = GpuWish("auto", "STANDARD_D2")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Sandbox]]:
+    if reason := missing():
+        skip_for(SLURM, reason)
+    home = Home(tmp_path_factory.mktemp("shared") / "home")
+    home.make()
+    with slurm_sandbox(2, home.slurm_settings) as sandbox:
+        yield home, sandbox
+
+
+@pytest.fixture
+def home(cluster: tuple[Home, Sandbox]) -> Iterator[Home]:
+    home, _ = cluster
+    text = home.slurm_settings.read_text()
+    yield home
+    home.slurm_settings.write_text(text)
+    SlurmEngine(home).sweep(frozenset())
+    assert _queue(cluster[1]) == []
+    assert not list(home.nodes.glob("*/*"))
+
+
+@pytest.fixture
+def engine(home: Home) -> SlurmEngine:
+    return SlurmEngine(home, patience=0.0)
+
+
+def _queue(sandbox: Sandbox) -> list[str]:
+    return sandbox.run("squeue", "--noheader", "--format=%i", "--states=PENDING,RUNNING").split()
+
+
+def _placed(engine: SlurmEngine, node: str, wish: GpuWish = D2) -> NodePlace:
+    """Ask for a node until it is there, as the cluster room does."""
+    for _ in range(60):  # each asks Slurm, at most twice a second
+        with suppress(EngineUnavailable):
+            return engine.place_node("guid", node, wish)
+    pytest.fail(f"node {node} did not come")
+
+
+def _task(home: Home, place: NodePlace, command: str) -> NodeTask:
+    share = home.storage / "account" / "share"
+    share.mkdir(parents=True, exist_ok=True)
+    prefix = "$AZ_BATCHAI_MOUNT_ROOT/share"
+    definition: dict[str, Any] = {
+        "stdOutErrPathPrefix": prefix,
+        "customToolkitSettings": {"commandLine": command},
+    }
+    plan = plan_job(
+        JobToPlan(
+            job_guid="job",
+            workspace="ws",
+            experiment="exp",
+            job="job",
+            segment="segment",
+            definition=definition,
+            secrets={},
+            nodes=[place],
+            cluster_mounts=[("share", share)],
+            job_mounts=[],
+            gpus="none",
+        )
+    )
+    return plan.tasks[0]
+
+
+def test_a_node_that_waits_says_why_and_keeps_its_place(
+    cluster: tuple[Home, Sandbox], engine: SlurmEngine
+) -> None:
+    engine.ask_for("guid", ["a", "b", "c"], D2)
+    _placed(engine, "a")
+    _placed(engine, "b")
+    queued = _queue(cluster[1])
+    with pytest.raises(EngineUnavailable, match=r"Slurm lets the nodes wait: \w+") as raised:
+        engine.place_node("guid", "c", D2)
+    assert raised.value.asked
+    assert _queue(cluster[1]) == queued
+    engine.remove_node("guid", "a")
+    assert _placed(engine, "c").address in {"127.0.1.1", "127.0.1.2"}
+    assert len(_queue(cluster[1])) == 2
+
+
+def test_a_refusal_is_slurms_own_and_leaves_nothing(
+    cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine
+) -> None:
+    text = home.slurm_settings.read_text()
+    home.slurm_settings.write_text(text.replace("partition: all", "partition: all, constraint: fast"))
+    with pytest.raises(EngineError, match=r"feature specification\. It comes from sizes\.\*\.constraint in"):
+        engine.place_node("guid", "a", D2)
+    assert _queue(cluster[1]) == []
+
+
+@pytest.mark.parametrize("taken", ["idle", "with a task"])
+def test_a_node_that_is_taken_away_is_missed(
+    cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine, taken: str
+) -> None:
+    place = _placed(engine, "a")
+    assert engine.lost_nodes("guid") == []
+    task = _task(home, place, "sleep 600")
+    if taken == "with a task":
+        engine.start(task, lambda _: None)
+    cluster[1].run("scancel", *_queue(cluster[1]))
+    if taken == "with a task":
+        end = engine.wait(task.id)
+        assert end.problem is not None
+        assert end.problem.code == NODE_TAKEN
+        assert "Slurm took node n1 away" in end.problem.message or "node n2" in end.problem.message
+        assert engine.wait(task.id) == end
+    for _ in range(60):  # each asks Slurm, at most twice a second
+        if lost := engine.lost_nodes("guid"):
+            break
+    assert lost == ["a"]
+
+
+def test_a_task_that_somebody_cancels_has_failed(
+    cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine
+) -> None:
+    task = _task(home, _placed(engine, "a"), "sleep 600")
+    engine.start(task, lambda _: None)
+    cluster[1].run("scancel", f"{_queue(cluster[1])[0]}.0")
+    end = engine.wait(task.id)
+    assert end.problem is not None
+    assert end.problem.code == "InternalError"
+    assert engine.lost_nodes("guid") == []
+
+
+def test_a_controller_that_is_silent_decides_nothing(
+    cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine
+) -> None:
+    task = _task(home, _placed(engine, "a"), "exit 3")
+    text = home.slurm_settings.read_text()
+    elsewhere = cluster[1].folder / "nobody.conf"
+    conf = (cluster[1].folder / "slurm.conf").read_text()
+    elsewhere.write_text(conf.replace("SlurmctldPort=", "MessageTimeout=1\nSlurmctldPort=1\n#"))
+    engine.start(task, lambda _: None)
+    home.slurm_settings.write_text(text.replace("/slurm.conf", "/nobody.conf"))
+    apart = SlurmEngine(home)
+    assert apart.wait(task.id).exit_code == 3
+    with pytest.raises(EngineUnavailable) as raised:
+        apart.lost_nodes("guid")
+    assert raised.value.silent
+    assert len(_queue(cluster[1])) == 1
+
+
+def test_what_cannot_be_is_known_beforehand(home: Home) -> None:
+    def refusal(sizes: str) -> tuple[str, str]:
+        kept = [line for line in home.slurm_settings.read_text().splitlines() if "sizes" not in line]
+        home.slurm_settings.write_text("\n".join([*kept, f"sizes: {{{sizes}}}"]))
+        found = SlurmEngine(home).refusal("STANDARD_D2", 3)
+        assert found is not None
+        return found
+
+    assert refusal('"*": {partition: all}') == (
+        "properties.scaleSettings",
+        "Slurm's partition all has 2 nodes, and 3 are asked for",
+    )
+    path, why = refusal("STANDARD_D9: {partition: all}")
+    assert path == "properties.vmSize"
+    assert why.startswith(f"no row of sizes in {home.slurm_settings} is for STANDARD_D2")
+    path, why = refusal('"*": {partition: none}')
+    assert path == "properties.vmSize"
+    assert why.startswith("Slurm has no partition none, which sizes.* in")
+
+
+def test_what_cannot_be_is_refused_at_the_door(cluster: tuple[Home, Sandbox], tmp_path: Path) -> None:
+    other = Home(tmp_path / "home")
+    other.make()
+    text = f"shared_folder: {tmp_path}\nslurm_conf: {cluster[1].folder}/slurm.conf\n"
+    other.slurm_settings.write_text(f"{text}sizes: {{STANDARD_D9: {{partition: all}}}}\n")
+    arguments = ["--home", str(other.root), "run", "hello", "--backend", "local", "--engine", "slurm"]
+    done = CliRunner().invoke(scenario, arguments)
+    assert "no row of sizes in" in " ".join(done.output.split())
+    assert not list(other.nodes.glob("*/*"))
