@@ -4,8 +4,9 @@
     python benchmarks/files.py --peers /tmp/peers
 
 Each does the same with requests that are signed as it demands (moto checks no signature): a GET of 1 KiB on
-one connection, a PUT of 1 KiB, 100 MiB up in steps of 4 MiB and down, from Files at once, from the others in
-the objects that the steps made. Peers that are not installed are left out.
+one connection and on 64 at once, a PUT of 1 KiB, 100 MiB up in steps of 4 MiB and down, from Files at once,
+from the others in the objects that the steps made. Peers that are not installed are left out. Beside the
+100 MiB stands a plain copy: the same steps into a file, and their MD5, in one process.
 
 The floor is the same web server as ours with twenty lines behind it, which check and keep nothing but the
 bytes: what it reaches is what this program, or wrk, can measure here.
@@ -17,6 +18,7 @@ look at the load average before you believe them. CPU is that of the server, so 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -35,6 +37,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.common import load
 from benchmarks.peers import LARGE, MIB, SMALL, STEP, Peer, install, peers
 
+CONNECTIONS = 64
+
 
 class Wire:
     """One connection that is kept, if the server keeps it (moto's does not)."""
@@ -51,10 +55,18 @@ class Wire:
 
     def ask(self, request: bytes) -> int:
         """Send a request and read its answer away; gives the bytes of its body."""
+        self.send(request)
+        return self.receive(request)
+
+    def send(self, request: bytes) -> None:
+        """Send a request; ``receive`` reads the answer."""
         if self._closed:
             self._socket.close()
             self._socket = self._open()
         self._socket.sendall(request)
+
+    def receive(self, request: bytes) -> int:
+        """Read the answer to a request away; gives the bytes of its body."""
         data = self._socket.recv(MIB)
         while b"\r\n\r\n" not in data:
             data += self._more()
@@ -71,6 +83,10 @@ class Wire:
         while got < size:
             got += len(self._more())
         return got
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
 
     def _more(self) -> bytes:
         data = self._socket.recv(MIB)
@@ -96,6 +112,7 @@ def measure(peer: Peer, rounds: int) -> dict[str, float]:
                 result[f"{title} 1 KiB, /s"] = count / (time.perf_counter() - begun)
                 result[f"{title} 1 KiB p50, ms"] = statistics.median(times) * 1000
                 result[f"{title} 1 KiB, ms of CPU"] = (_cpu(process.pid) - used) / count * 1000
+            result[f"GET 1 KiB on {CONNECTIONS} connections, /s"] = _crowd(peer, get, rounds)
             result |= _with_wrk(peer, get)
             wire = _connect(peer.port)  # no server keeps an idle connection for ever
             before = _peak(process.pid)
@@ -104,6 +121,43 @@ def measure(peer: Peer, rounds: int) -> dict[str, float]:
             return result
         finally:
             process.terminate()
+
+
+def _crowd(peer: Peer, request: bytes, rounds: int) -> float:
+    """Ask on many connections at once; gives the requests a second of all together."""
+    wires = [_connect(peer.port) for _ in range(CONNECTIONS)]
+    for wire in wires:
+        wire.ask(request)
+    turns = max(rounds // CONNECTIONS, 1)
+    begun = time.perf_counter()
+    for _ in range(turns):
+        for wire in wires:
+            wire.send(request)
+        for wire in wires:
+            wire.receive(request)
+    took = time.perf_counter() - begun
+    for wire in wires:
+        wire.close()
+    return turns * CONNECTIONS / took
+
+
+def copy_plainly(folder: Path) -> dict[str, float]:
+    """Write what the peers are sent into a file, and take its MD5; and read it again."""
+    step, place = bytes(STEP), folder / "plain"
+    begun = time.perf_counter()
+    with place.open("wb", buffering=0) as file:
+        for _ in range(0, LARGE, STEP):
+            hashlib.md5(step, usedforsecurity=False).digest()
+            file.write(step)
+    up = time.perf_counter() - begun
+    begun = time.perf_counter()
+    with place.open("rb", buffering=0) as file:
+        while file.read(MIB):
+            pass
+    return {
+        "100 MiB up, MB/s": LARGE / up / 1e6,
+        "100 MiB down, MB/s": LARGE / (time.perf_counter() - begun) / 1e6,
+    }
 
 
 def _seconds(wire: Wire, request: bytes) -> float:
@@ -184,6 +238,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as work:
             for peer in peers(chosen.peers, Path(work)):
                 turns.setdefault(peer.name, []).append(measure(peer, chosen.rounds))
+            turns.setdefault("plain copy, with its MD5", []).append(copy_plainly(Path(work)))
         loads.append(load())
     results = {name: _medians(measured) for name, measured in turns.items()}
     if chosen.as_json:
