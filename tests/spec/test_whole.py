@@ -92,8 +92,9 @@ def test_every_property_that_is_carried_changes_what_is_run_or_is_listed(
 
 def test_what_is_done_elsewhere_is_shown_by_a_test_that_there_is() -> None:
     for name in ELSEWHERE.values():
-        room, module, test = name.split(".")
-        assert f"\ndef {test}(" in (HERE.parent / room / f"{module}.py").read_text(), name
+        module, _, test = name.rpartition(".")
+        file = HERE.parent / f"{module.replace('.', '/')}.py"
+        assert f"\ndef {test}(" in file.read_text(), name
 
 
 def test_nothing_is_listed_that_no_version_has() -> None:

@@ -99,8 +99,8 @@ VALUES: Mapping[str, tuple[Any, Any]] = {
 """End of a property's path -> a value, and another one; of several ends the longest says it."""
 
 ELSEWHERE: Mapping[str, str] = {
-    "location": "front.test_flat.test_older_clients_see_nothing_of_other_workspaces",
-    "tags": "front.test_flat.test_location_and_tags_are_read_in_any_case",
+    "location": "front.flat.test_clusters.test_older_clients_see_nothing_of_other_workspaces",
+    "tags": "front.flat.test_clusters.test_location_and_tags_are_read_in_any_case",
     "properties.vmPriority": "cluster.test_clusters.test_low_priority_nodes_are_named_so",
     "properties.scaleSettings.manual.targetNodeCount": "cluster.test_clusters.test_growing_and_shrinking",
     "properties.scaleSettings.manual.nodeDeallocationOption": (
@@ -118,7 +118,7 @@ ELSEWHERE: Mapping[str, str] = {
     "properties.cluster.id": (
         "cluster.test_clusters.test_a_job_on_a_cluster_that_is_not_there_fails_and_says_so"
     ),
-    "properties.experimentName": "front.test_flat.test_lists_are_filtered_selected_and_paged",
+    "properties.experimentName": "front.flat.test_clusters.test_lists_are_filtered_selected_and_paged",
     "properties.priority": "cluster.test_jobs.test_a_flat_version_gives_a_job_its_own_layout_and_order",
     "properties.schedulingPriority": "cluster.test_scheduler.test_priority_then_age",
     "properties.constraints.maxWallClockTime": (

@@ -2,78 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.emulator.errors import Problem
-from tests.front.conftest import AI, BASE, CLUSTER, JOB, RG, SUBSCRIPTION
-from tests.front.fakes import FakeEntry
+from tests.front.conftest import AI, CLUSTER, JOB, RG, SUBSCRIPTION
+from tests.front.flat.conftest import HERE, HOME, MARCH, MAY, PREVIEW, SERVER, body, cluster, job, names
 
 if TYPE_CHECKING:
-    from batchai_scenario.emulator.arm.messages import ArmResponse
     from tests.front.conftest import Front
-
-PREVIEW, MARCH, MAY = "2017-09-01-preview", "2018-03-01", "2018-05-01"
-HERE = f"/subscriptions/{SUBSCRIPTION}/{AI}"
-HOME = f"{AI}/workspaces/migrated-eastus"
-DISKS = {"diskSizeInGB": 10, "diskCount": 2, "storageAccountType": "Standard_LRS"}
-SERVER = {
-    "location": "eastus",
-    "tags": {"a": "b"},
-    "properties": {
-        "vmSize": "Standard_DS14",
-        "sshConfiguration": {
-            "userAccountSettings": {"adminUserName": "demo", "adminUserPassword": "pass word"}
-        },
-        "dataDisks": DISKS,
-    },
-}
-
-
-def body(answer: ArmResponse) -> dict[str, Any]:
-    assert answer.body is not None
-    return dict(answer.body)
-
-
-def names(answer: ArmResponse) -> list[str]:
-    return [one["name"] for one in body(answer)["value"]]
-
-
-def cluster(**more: Any) -> dict[str, Any]:
-    properties = copy.deepcopy(CLUSTER)
-    properties["userAccountSettings"]["adminUserSSHPublicKey"] = "ssh-rsa AAAA"  # type: ignore[index]
-    return {"location": "East US", "properties": properties, **more}
-
-
-def job(location: str = "eastus", **more: Any) -> dict[str, Any]:
-    properties = {**JOB, "cluster": {"id": f"{HERE}/clusters/c"}, **more}
-    return {"location": location, "properties": properties}
-
-
-@pytest.fixture(params=[PREVIEW, MARCH])
-def version(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def old(front: Front, version: str) -> Front:
-    """Group ``rg`` with the flat cluster ``c`` and job ``j``."""
-    front.ask("PUT", RG, {"location": "eastus"})
-    for path, content in ((f"{AI}/clusters/c", cluster(tags={"a": "b"})), (f"{AI}/jobs/j", job())):
-        made = front.ask("PUT", path, content, version=version)
-        assert (made.status, made.body) == (202, None)
-        operation = made.headers["Azure-AsyncOperation"]
-        assert operation.endswith(f"?api-version={version}")
-        assert "/locations/eastus/operationresults/" in operation
-        # The preview had one URL for both (recorded).
-        same = operation if version == PREVIEW else operation.replace("results", "statuses")
-        assert made.headers["Location"] == same
-        status = body(front.ask("GET", operation))
-        assert status["properties"] == {"resourceId": f"{SUBSCRIPTION}$rg${path[-1]}"}
-    return front
 
 
 def test_a_cluster_stands_in_its_group_with_location_and_tags(old: Front, version: str) -> None:
@@ -127,78 +64,6 @@ def test_older_clients_see_nothing_of_other_workspaces(old: Front, version: str)
     old.ask("PUT", f"{HOME}/experiments/elsewhere/jobs/unseen", mine)
     old.ask("PUT", f"{HOME}/experiments/migrated/jobs/high", mine)
     assert names(old.ask("GET", f"{AI}/jobs", version=version)) == ["j", "high"]
-
-
-def test_a_job_as_it_is_read(old: Front, version: str) -> None:
-    content = job(
-        priority=-7,
-        experimentName="ours",
-        outputDirectories=[
-            {"id": "A", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs"},
-            {"id": "B", "pathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs", "type": "Model", "createNew": False},
-        ],
-    )
-    old.ask("PUT", f"{AI}/jobs/k", content, version=version)
-    read = body(old.ask("GET", f"{AI}/jobs/k", version=version))
-    properties = read.pop("properties")
-    assert read == {"id": f"{HERE}/jobs/k", "name": "k", "type": "Microsoft.BatchAI/Jobs"}
-    assert (properties["priority"], properties["experimentName"]) == (-7, "ours")
-    assert properties["cluster"] == {"id": f"{HERE}/clusters/c"}
-    assert properties["toolType"] == "custom"
-    prefix = "$AZ_BATCHAI_MOUNT_ROOT/afs"
-    assert properties["outputDirectories"] == [
-        {"id": "A", "pathPrefix": prefix, "type": "custom", "createNew": True},
-        {"id": "B", "pathPrefix": prefix, "type": "model", "createNew": False},
-    ]
-    retries = {"maxRetryCount": 0} if version == PREVIEW else {}
-    assert properties["constraints"] == {"maxWallClockTime": "P7D", **retries}
-    assert ("jobOutputDirectoryPathSegment" in properties) == (version == MARCH)
-    assert not {"schedulingPriority", "older"} & set(properties)
-    newer = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/k"))["properties"]
-    assert newer["schedulingPriority"] == "low"
-    assert newer["outputDirectories"][1] == {"id": "B", "pathPrefix": prefix}
-    assert newer["constraints"] == {"maxWallClockTime": "P7D"}
-    again = old.ask("PUT", f"{AI}/jobs/k", content, version=version)
-    assert (again.status, body(again)["name"]) == (200, "k")
-
-
-@pytest.mark.parametrize(
-    ("code", "codes"),
-    [
-        ("JobFailed", {PREVIEW: "JobFailed", MARCH: "JobFailed"}),
-        ("JobPreparationFailed", {PREVIEW: "JobNodePreparationFailed", MARCH: "JobPreparationFailed"}),
-        ("JobTerminated", {PREVIEW: "JobTerminate", MARCH: "JobTerminate"}),
-    ],
-)
-def test_codes_of_failures(old: Front, version: str, code: str, codes: dict[str, str]) -> None:
-    text = "Job failed with non-zero exit code"
-    old.clusters.finish("j", 1, Problem(code, text))
-    found = body(old.ask("GET", f"{AI}/jobs/j", version=version))["properties"]["executionInfo"]
-    assert found["exitCode"] == 1
-    told = text if version == MARCH else " job failed with non-zero exit code"
-    assert found["errors"] == [{"code": codes[version], "message": told}]
-    newer = body(old.ask("GET", f"{HOME}/experiments/migrated/jobs/j"))["properties"]["executionInfo"]
-    assert "totalJobNodeHours" not in found
-    assert newer["errors"] == [{"code": code, "message": text, "category": "UserError"}]
-
-
-@pytest.mark.parametrize(
-    ("changed", "where"),
-    [
-        (
-            {"containerSettings": {"imageSourceRegistry": {"image": "x/y", "serverUrl": "127.0.0.1:5057"}}},
-            "containerSettings.imageSourceRegistry.image",
-        ),
-        ({"environmentVariables": [{"name": "A", "value": "x" * 131_072}]}, "environmentVariables[0].value"),
-        ({"customToolkitSettings": {"commandLine": "x" * 131_072}}, "customToolkitSettings.commandLine"),
-    ],
-)
-def test_what_no_engine_can_start_is_refused_by_name(
-    old: Front, version: str, changed: dict[str, Any], where: str
-) -> None:
-    error = old.refused("PUT", f"{AI}/jobs/x", job(**changed), version=version)
-    assert (error.status, error.target) == (400, f"properties.{where}")
-    assert old.ask("DELETE", f"{AI}/jobs/x", version=version).status == 204
 
 
 def test_what_is_not_there_is_told_by_the_resource_manager(old: Front, version: str) -> None:
@@ -377,57 +242,6 @@ def test_a_workspace_that_is_in_the_way(front: Front, version: str) -> None:
     assert (error.status, error.target) == (409, "location")
 
 
-def test_terminate_and_delete(old: Front, version: str) -> None:
-    ended = old.ask("POST", f"{AI}/jobs/j/terminate", version=version)
-    assert ended.status == 202
-    old.clusters.finish("j", 0)
-    assert body(old.ask("GET", ended.headers["Azure-AsyncOperation"]))["status"] == "Succeeded"
-    assert old.ask("POST", f"{AI}/jobs/j/terminate", version=version).status == 200
-    for path in ("jobs/j", "clusters/c"):
-        going = old.ask("DELETE", f"{AI}/{path}", version=version)
-        assert going.status == 202
-        old.clusters.bury()
-        assert body(old.ask("GET", going.headers["Azure-AsyncOperation"]))["status"] == "Succeeded"
-        assert old.refused("GET", f"{AI}/{path}", version=version).code == "ResourceNotFound"
-
-
-def test_remote_logins(old: Front, version: str) -> None:
-    for path in ("clusters/c", "jobs/j"):
-        found = body(old.ask("POST", f"{AI}/{path}/listRemoteLoginInformation", version=version))["value"]
-        assert found == [{"nodeId": "tvm-1_1-20180606t120000z", "ipAddress": "127.0.0.1", "port": 50000}]
-
-
-def test_output_files(old: Front, version: str) -> None:
-    old.clusters.folders = {"stdouterr": ("acct", "share", "some")}
-    old.files.entries["acct/share/some"] = [FakeEntry("sub", is_directory=True), FakeEntry("x.txt", size=3)]
-    path = f"{AI}/jobs/j/listOutputFiles"
-    listed = body(old.ask("POST", path, version=version, outputdirectoryid="stdouterr"))["value"]
-    file = {
-        "name": "x.txt",
-        "downloadUrl": f"{BASE}/acct/share/some/x.txt?sig=x",
-        "properties": {"lastModified": "2018-06-06T12:30:15Z", "contentLength": 3},
-    }
-    if version == PREVIEW:
-        assert listed == [file]
-        error = old.refused("POST", path, version=version, outputdirectoryid="stdouterr", directory="sub")
-        assert error.target == "directory"
-    else:
-        assert listed == [{"name": "sub", "isDirectory": True}, file | {"isDirectory": False}]
-
-
-def test_a_folder_of_a_container_is_listed_once(old: Front, version: str) -> None:
-    """As a folder, or where there are no folders as an empty file; since 2018-05-01 twice (recorded)."""
-    old.clusters.folders = {"stdouterr": ("acct", "_blob/c", "")}
-    folders = [FakeEntry(name, is_directory=True) for name in ("sub", "x")]
-    old.files.entries["acct/_blob/c/"] = [FakeEntry("sub"), FakeEntry("x", size=3), *folders]
-    answer = old.ask("POST", f"{AI}/jobs/j/listOutputFiles", version=version, outputdirectoryid="stdouterr")
-    kinds = [(one["name"], one.get("isDirectory", False)) for one in body(answer)["value"]]
-    files = [("sub", False), ("x", False)]
-    assert sorted(kinds) == ([("sub", True), ("x", False), ("x", True)] if version == MARCH else files)
-    path = f"{HOME}/experiments/migrated/jobs/j/listOutputFiles"
-    assert names(old.ask("POST", path, outputdirectoryid="stdouterr")) == ["sub", "sub", "x", "x"]
-
-
 def test_lists_are_filtered_selected_and_paged(old: Front, version: str) -> None:
     for number, name in enumerate(("k", "l", "m")):
         old.clock.advance(milliseconds=500)
@@ -461,49 +275,6 @@ def test_lists_are_filtered_selected_and_paged(old: Front, version: str) -> None
     assert (refused.code, refused.target) == ("InvalidFilterInQueryString", "$filter")
     newer = old.refused("GET", f"{HOME}/experiments/migrated/jobs", **{"$filter": "name eq 'j'"})
     assert newer.target == "$filter"
-
-
-def test_file_servers(old: Front, version: str) -> None:
-    path = f"{AI}/fileServers/f"
-    assert old.ask("PUT", path, SERVER, version=version).status == 202
-    read = body(old.ask("GET", path, version=version))
-    properties = read.pop("properties")
-    assert read == {
-        "id": f"{HERE}/fileservers/f",
-        "name": "f",
-        "type": "Microsoft.BatchAI/FileServers",
-        "location": "eastus",
-        "tags": {"a": "b"},
-    }
-    assert properties["vmSize"] == "STANDARD_DS14"
-    more = {"fileSystemType": "BRTFS", "raidLevel": "NoRaid"} if version == PREVIEW else {}
-    assert properties["dataDisks"] == {**DISKS, "cachingType": "none", **more}
-    subnet = properties["subnet"]["id"]
-    assert re.fullmatch(
-        r"/subscriptions/[^/]+/resourceGroups/fileserverrg-(.{36})/providers/Microsoft\.Network"
-        r"/virtualNetworks/\1vnet/subnets/Subnet-1",
-        subnet,
-    )
-    assert body(old.ask("GET", path, version=version))["properties"]["subnet"]["id"] == subnet
-    assert properties["sshConfiguration"] == {"userAccountSettings": {"adminUserName": "demo"}}
-    settings = properties["mountSettings"]
-    assert settings["fileServerType"] == "nfs"
-    assert settings["mountPoint"] == ("/mnt/data" if version == PREVIEW else "/data")
-    assert "pass word" not in str(old.store.list("file server"))
-    assert old.ask("PUT", path, SERVER, version=version).status == 200
-    assert names(old.ask("GET", f"{AI}/fileServers", version=version)) == ["f"]
-    mounting = cluster()
-    mount = {"fileServer": {"id": read["id"]}, "relativeMountPath": "nfs"}
-    mounting["properties"]["nodeSetup"] = {"mountVolumes": {"fileServers": [mount]}}
-    old.ask("PUT", f"{AI}/clusters/mounting", mounting, version=version)
-    there = body(old.ask("GET", f"{AI}/clusters/mounting", version=version))["properties"]["subnet"]
-    assert there == {"id": subnet}
-    newer = body(old.ask("GET", f"{HOME}/fileServers/f"))
-    assert newer["type"] == "Microsoft.BatchAI/workspaces/fileservers"
-    assert newer["id"].endswith("/workspaces/migrated-eastus/fileservers/f")
-    assert "fileServerType" not in newer["properties"]["mountSettings"]
-    assert old.ask("DELETE", path, version=version).status == 202
-    assert old.refused("GET", path, version=version).code == "ResourceNotFound"
 
 
 def test_operations_and_usages(front: Front, version: str) -> None:
