@@ -22,10 +22,11 @@ from pathlib import Path
 
 from common import load
 
+from batchai_scenario.emulator.engines.parts import THREADS
 from batchai_scenario.training.installed import training_folder
 
 SCENARIO = str(Path(sys.executable).with_name("scenario"))
-MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none"]
+MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe"]
 EPOCH = re.compile(r"^Epoch \d+ of \d+: .* in (\d+\.\d+) s", re.MULTILINE)
 
 
@@ -51,7 +52,9 @@ def bare(home: Path, nodes: int, digits: int) -> list[float]:
     )
     done = json.loads(made.stdout.splitlines()[-1])
     threads = max((os.cpu_count() or 1) // nodes, 1)
-    ranks = [] if nodes == 1 else [*MPIRUN, "-n", str(nodes), "-x", "OMP_NUM_THREADS", "-x", "PATH"]
+    # As a node's processes have: a part of the cores, and as many threads.
+    part = ["--map-by", f"slot:PE={threads}", "--bind-to", "core"]
+    ranks = [] if nodes == 1 else [*MPIRUN, *part, "-n", str(nodes)]
     (data,) = (home / "storage").glob("*/batchaiquickstart/mnistcntksample")
     options = ["--epochs", "2", "--digits", str(digits)]
     with tempfile.TemporaryDirectory() as models:
@@ -59,7 +62,7 @@ def bare(home: Path, nodes: int, digits: int) -> list[float]:
             [*ranks, done["python"], training / "cntk/ConvNet_MNIST.py", data, models, *options],
             env={
                 **os.environ,
-                **({} if nodes == 1 else {"OMP_NUM_THREADS": str(threads)}),
+                **({} if nodes == 1 else dict.fromkeys(THREADS, str(threads))),
                 "PATH": os.pathsep.join([*done["bin"], os.environ["PATH"]]),
                 "PYTHONUNBUFFERED": "1",
             },

@@ -1,9 +1,13 @@
-"""`hello` on 1, 2, 4 and 8 nodes, submit to finished, against the bare cycle of as many containers.
+"""`hello` on 1, 2, 4 and 8 nodes against the bare cycle of as many containers, and 16 jobs on 4 nodes.
 
     python benchmarks/nodes.py [--rounds 5] [--engine docker] [--engine process] [--image IMAGE]
 
-The cluster is there before. The floor with Docker is create, start, wait and remove of as many containers at
-the same time; without, as many shells. Target: each doubling costs at most 150 ms more over the floor.
+Submit to finished; the cluster is there before. The floor with Docker is create, start, wait and remove of as
+many containers at the same time; without, as many shells. Target: each doubling costs at most 150 ms more
+over the floor.
+
+Then 16 jobs of a second each on 4 nodes: how long a node stands idle from the end of a job's command to the
+beginning of the next one's. Target: 300 ms (process), 600 ms (Docker).
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common import load, timed
+from common import load, spread, timed
 from hello import bare_container, bare_process
 
 from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, Place
@@ -54,9 +58,26 @@ def hello(backend: Backend, name: str, nodes: int, image: str) -> float:
     return time.perf_counter() - begun
 
 
-def idle(backend: Backend) -> None:
+def gaps(backend: Backend, image: str) -> list[float]:
+    """Run 16 jobs one after another on 4 nodes; gives the seconds that nodes stood idle between."""
+    now = "cut -d' ' -f1 /proc/uptime"
+    body = {
+        "nodeCount": 1,
+        "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/files",
+        "containerSettings": {"imageSourceRegistry": {"image": image}},
+        "customToolkitSettings": {"commandLine": f"{now}; sleep 1; {now}"},
+    }
+    jobs = [backend.submit(JobSpec(PLACE, f"turn-{number}", "bench", body)).id for number in range(16)]
+    while not all(backend.get_job(job).state.final for job in jobs):
+        time.sleep(0.2)
+    said = [b"".join(backend.read_output(job, "stdouterr", "stdout.txt")).split() for job in jobs]
+    begun, ended = (sorted(float(times[place]) for times in said) for place in (0, 1))
+    return [start - end for start, end in zip(begun[4:], ended, strict=False)]
+
+
+def idle(backend: Backend, nodes: int = MOST) -> None:
     """Wait until every node is idle."""
-    while backend.get_cluster(PLACE, "bench").nodes.get("idle") != MOST:
+    while backend.get_cluster(PLACE, "bench").nodes.get("idle") != nodes:
         time.sleep(0.02)
 
 
@@ -93,6 +114,10 @@ def measure(engine: str, image: str, rounds: int) -> None:
                     f"over it {(taken - bound) * 1000:6.0f} ms"
                 )
             idle(backend)
+            backend.resize_cluster(PLACE, "bench", 4)
+            idle(backend, 4)
+            between = gaps(backend, image)
+            print(f"{engine:8} 16 jobs on 4 nodes, idle between two: {spread(between)}")
             backend.delete_cluster(PLACE, "bench")
             time.sleep(1)
         finally:
