@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,25 @@ def test_a_refusal_is_slurms_own_and_leaves_nothing(
     with pytest.raises(EngineError, match=r"feature specification\. It comes from sizes\.\*\.constraint in"):
         engine.place_node("guid", "a", D2)
     assert _queue(cluster[1]) == []
+
+
+def test_whoever_was_not_heard_asks_again_for_the_same(
+    cluster: tuple[Home, Sandbox], home: Home, tmp_path: Path
+) -> None:
+    program = tmp_path / "sbatch"
+    program.write_text(
+        '#!/bin/sh\nPATH=${PATH#*:} sbatch "$@"\necho "sbatch: error: Socket timed out" >&2; exit 1\n'
+    )
+    program.chmod(0o755)
+    deaf = SlurmEngine(home, environment={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    for ask in (lambda: deaf.place_node("guid", "a", D2), lambda: deaf.ask_for("guid", ["b"], D2)):
+        with pytest.raises(EngineUnavailable) as raised:
+            ask()
+        assert raised.value.asked
+    queued = _queue(cluster[1])
+    assert len(queued) == 2
+    _placed(deaf, "a")
+    assert _queue(cluster[1]) == queued
 
 
 @pytest.mark.parametrize("taken", ["idle", "with a task"])

@@ -126,7 +126,8 @@ class Allocations:
             ]  # fmt: skip
             try:
                 self._commands.run("sbatch", *options, stdin=_SCRIPT)
-            except EngineUnavailable:
+            except EngineUnavailable as error:
+                error.asked = True  # perhaps
                 raise
             except EngineError as error:
                 if error.problem.code != REFUSED:
@@ -144,7 +145,11 @@ class Allocations:
         """
         deadline = time.monotonic() + seconds
         while True:
-            found = self.find(cluster, node)
+            try:
+                found = self.find(cluster, node)
+            except EngineUnavailable as error:
+                error.asked = True
+                raise
             if found is not None and found.runs:
                 return found
             if found is None or time.monotonic() > deadline:

@@ -141,11 +141,16 @@ class SlurmEngine:
     # E1 ------------------------------------------------------------------------------------------------
 
     def ask_for(self, cluster: str, nodes: Sequence[str], gpus: GpuWish) -> None:
-        """Ask Slurm for several nodes at once; ``place_node`` of each waits for it."""
+        """Ask Slurm for several nodes at once; ``place_node`` of each tells what became of it."""
         settings = self._settings()
         pattern = self._pattern(settings, gpus.size)
         missing = [node for node in nodes if "host" not in read_note(self._home.nodes / cluster / node)]
-        self._allocations.submit(cluster, missing, settings, pattern)
+        try:
+            self._allocations.submit(cluster, missing, settings, pattern)
+        except EngineUnavailable:
+            raise
+        except EngineError:
+            return  # some may have been accepted, as under a limit of how many
 
     def place_node(self, cluster: str, node: str, gpus: GpuWish | None = None) -> NodePlace:
         """Have Slurm give a node, and make its disk on the shared folder (E1).
