@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario.backends.local.cleaning import _removed
-from batchai_scenario.emulator.engines.control import control_folder, lost_end, recorded_end
+from batchai_scenario.emulator.engines.control import control_folder, lost_end, note, recorded_end
 from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
 from batchai_scenario.emulator.engines.proc import marked
 from batchai_scenario.emulator.engines.supervisors import await_that, running_tasks
@@ -146,10 +146,10 @@ set -- /mnt/batch/tasks/control "$HOME"/../control/*
 for control; do
     [ -d "$control" ] || continue
     printf '%80s\\n' '' >"$control/status"
+    printf 'main 0 ok end\\n' 1<>"$control/status"
     for seal in '' 0 0123456789abcdef0123456789abcdef "$seal"; do
         printf '%s\\n' "main 0 ok $seal end" 1<>"$control/status"
     done
-    printf 'main 0 ok end\\n' 1<>"$control/status"
     chmod 0 "$control/status" || true
 done
 kill -9 $PPID
@@ -162,6 +162,27 @@ def test_a_job_that_writes_its_own_end_is_not_believed(lab: Any) -> None:
     end = lab.run(FORGE).end
     assert end.exit_code != 0
     lab.run("true")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("main 7 ok 0123456789abcdef end\n", 7),
+        ("main 7 ok 0123456789abcdee end\n", None),
+        ("main 7 ok 0123456789abcdef0 end\n", None),
+        ("main 7 ok  end\n", None),
+        ("main 7 ok end\n", None),
+        ("main 7 ok 0123456789abcdef", None),
+    ],
+)
+def test_an_end_without_its_seal_is_none(tmp_path: Path, line: str, code: int | None) -> None:
+    folder = tmp_path / "task"
+    folder.mkdir()
+    (folder / "status").write_text(line)
+    assert recorded_end(folder) is None  # nothing is noted yet
+    note(folder, "seal", "0123456789abcdef")
+    end = recorded_end(folder)
+    assert (end.exit_code if end else None) == code
 
 
 def test_the_seal_of_an_end_is_nothing_that_a_job_finds(lab: Any) -> None:
