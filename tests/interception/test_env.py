@@ -68,6 +68,7 @@ def test_env_says_what_exec_sets(command: Command) -> None:
         direct = json.loads(command("env", "--json", "--direct"))
         assert direct["AZURE_RESOURCE_MANAGER"].startswith("http://127.0.0.1:")
         assert "HTTPS_PROXY" not in direct
+        assert "FileEndpoint=http://127.0.0.1:" in direct["SCENARIO_STORAGE_CONNECTION_STRING"]
         assert_samples_find_them(command, printed)
     finally:
         serving.terminate()

@@ -57,3 +57,11 @@ def test_a_snapshot_that_is_leased_goes_only_with_those_that_are(served: Served)
         assert (answer.status, answer.code) == (status, code)
         assert served.folder("data").exists() == (status != 202)
         assert served.shares.snapshots(ACCOUNT, "data") == ([taken] if status != 202 else [])
+
+
+def test_a_missing_snapshot_is_a_missing_share_to_who_asks_for_properties(served: Served) -> None:
+    missing = {"restype": "share", "sharesnapshot": "2019-05-17T23:41:28.0000000Z"}
+    answer = served.ask("GET", "/data", missing)
+    assert (answer.status, answer.code) == (404, "ShareNotFound")
+    answer = served.ask("GET", "/data", {**missing, "comp": "metadata"})
+    assert (answer.status, answer.code) == (404, "ShareSnapshotNotFound")

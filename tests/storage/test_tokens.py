@@ -216,6 +216,20 @@ def test_a_key_that_is_over_or_for_another_service_opens_nothing(
     assert "Signature did not match" not in answer.text
 
 
+@pytest.mark.parametrize("name", ["signed_expiry", "signed_start", "signed_oid", "signed_tid"])
+def test_a_key_signs_for_what_it_was_given_for_alone(
+    served: Served, key: UserDelegationKey, name: str
+) -> None:
+    served.make("/data/f", b"content")
+    times = {"signed_expiry": "2037-01-01T00:00:00Z", "signed_start": "2001-01-01T00:00:00Z"}
+    setattr(key, name, times.get(name, "00000000-0000-0000-0000-00000000000f"))
+    permission = FileSasPermissions(read=True)
+    token = generate_file_sas(
+        ACCOUNT, "data", ["f"], user_delegation_key=key, permission=permission, expiry=LATER
+    )
+    assert requests.get(f"{served.url}/{ACCOUNT}/data/f?{token}", timeout=10).status_code == 403
+
+
 def test_a_signature_for_one_user_needs_that_users_token(served: Served, key: UserDelegationKey) -> None:
     served.make("/data/f", b"content")
     for user, status in (("a-client", 200), ("somebody", 403)):
