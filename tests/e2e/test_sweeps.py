@@ -36,7 +36,7 @@ jobs:
       commandLine: >-
         echo ran >> $AZ_BATCHAI_MOUNT_ROOT/files/ran-$PARAM_RATE; sleep 0.3; echo loss {{ rate }}
 expect:
-  train: {metrics: {loss: {pattern: 'loss {number}', below: 100}}}
+  train: {metrics: {loss: {pattern: 'loss {number}', below: 1000}}}
 """
 
 
@@ -56,13 +56,13 @@ def over(points: int) -> str:
 
 
 def killed_after(scenario: Command, events: int, *arguments: str) -> bool:
-    """Start the command and kill it when it has told so many events; False if it ended before."""
+    """Start the command and kill it when it has told so much that is new; False if it ended before."""
     process = scenario.start("sweep", *arguments, "--json")
     assert process.stdout is not None
     told = 0
     for line in process.stdout:
         event = json.loads(line)["event"]
-        told += event != "pointPlanned"
+        told += event not in ("pointPlanned", "pointEnded")  # which one that goes on tells again
         if told >= events and event != "finished":
             process.send_signal(signal.SIGKILL)
             process.communicate(timeout=60)
@@ -114,7 +114,6 @@ def ended_right(scenario: Command, points: int) -> int:
     assert (file["job"], file["size"]) == (last, len("loss 1\n"))
     spans = [(job["startedAt"], job["endedAt"]) for job in jobs]
     at_once: int = max(sum(begin <= moment < end for begin, end in spans) for moment, _ in spans)
-    assert at_once <= NODES
     return at_once
 
 
@@ -149,7 +148,7 @@ def test_a_sweep_survives_kill_9(scenario: Command, exercise_process: None, tmp_
     file = tmp_path / "counts" / "scenario.yaml"
     file.parent.mkdir()
     file.write_text(COUNTS.replace("IMAGE", "ubuntu:16.04"))
-    survives(scenario, [str(file.parent), "--engine", "process"], points=12, kills=2, most=30)
+    survives(scenario, [str(file.parent), "--engine", "process"], points=12, kills=2, most=20)
 
 
 @pytest.mark.endurance
@@ -159,7 +158,7 @@ def test_two_hundred_points_survive_kill_9_at_ten_random_moments_while_others_sw
 ) -> None:
     with others_sweep(counts.parent, engine):
         begun = [str(counts), "--engine", engine]
-        assert survives(scenario, begun, points=200, kills=10, most=90) == 10
+        assert survives(scenario, begun, points=200, kills=10, most=70) == 10
 
 
 @pytest.mark.endurance
@@ -168,5 +167,5 @@ def test_sixteen_jobs_on_four_nodes_run_at_once_and_end_right(
 ) -> None:
     events = scenario.events("sweep", str(counts), "--over", over(16), "--engine", engine)
     assert events[-1]["state"] == "succeeded"
-    assert ended_right(scenario, 16) >= 2
+    assert 2 <= ended_right(scenario, 16) <= NODES
     assert "loss 1" in scenario("logs", "last", "--job", "train-0016").stdout
