@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator import errors
     from batchai_scenario.emulator.cluster.keeping import ResourceRecords
     from batchai_scenario.emulator.credentials import Credentials
-    from batchai_scenario.emulator.engines.base import Engine, Lack
+    from batchai_scenario.emulator.engines.base import Engine, Lack, Need
     from batchai_scenario.emulator.engines.choose import Engines
     from batchai_scenario.emulator.engines.docker.api import connect as connect_docker
     from batchai_scenario.emulator.engines.docker.engine import DockerEngine
@@ -73,6 +73,7 @@ _PLACES = {
     "HomeLock": ("serving", "HomeLock"),
     "LOOPBACK": ("gateway.authority", "LOOPBACK"),
     "Lack": ("engines.base", "Lack"),
+    "Need": ("engines.base", "Need"),
     "OwnCredentials": ("state.own", "OwnCredentials"),
     "PUBLISHED": ("identity.development", "PUBLISHED"),
     "ProcessEngine": ("engines.process.engine", "ProcessEngine"),
@@ -128,6 +129,7 @@ __all__ = [
     "HomeInUse",
     "HomeLock",
     "Lack",
+    "Need",
     "OwnCredentials",
     "ProcessEngine",
     "ResourceRecords",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         repair,
         salvage,
     )
-    from batchai_scenario.backends.local.readying import framework_of_jobs, toolkit_lacks, toolkits
+    from batchai_scenario.backends.local.readying import framework_of_jobs, toolkits_lack
     from batchai_scenario.backends.local.sandboxes import has_slurm_settings, slurm_checks, slurm_sandbox
     from batchai_scenario.backends.local.settings import own_secrets
     from batchai_scenario.backends.local.tools import (
@@ -92,9 +92,8 @@ _PLACES = {
     "list_images": "tools",
     "machine_gpus": "tools",
     "probe_engines": "tools",
-    "toolkit_lacks": "readying",
+    "toolkits_lack": "readying",
     "framework_of_jobs": "readying",
-    "toolkits": "readying",
 }
 __all__ = [
     "REMOVED",
@@ -140,8 +139,7 @@ __all__ = [
     "slurm_sandbox",
     "status",
     "stop",
-    "toolkit_lacks",
-    "toolkits",
+    "toolkits_lack",
     "unfinished",
     "watch_board",
 ]

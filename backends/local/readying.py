@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batchai_scenario.emulator.api import Engine, Lack
+    from batchai_scenario.emulator.api import Engine, Lack, Need
+
+_AT_ONCE = 4
+"""Toolkits that are looked at side by side: each asks a program."""
 
 
 def lacks(home: Path, engine: str, jobs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -55,24 +59,28 @@ def framework_of_jobs(tool_type: str) -> str:
     return next((one.framework for one in delivered() if one.tool_type == tool_type), "")
 
 
-def toolkits() -> list[str]:
-    """List the toolkits that are emulated, by their ``toolType``."""
-    from batchai_scenario.emulator.api import toolkit_needs
+def toolkits_lack(home: Path, engine: str) -> Iterator[tuple[str, str | MachineError]]:
+    """Say for each toolkit (``toolType``) what its first run would fetch, or why it cannot run here.
 
-    return list(toolkit_needs())
-
-
-def toolkit_lacks(home: Path, engine: str, tool_type: str) -> str:
-    """Say in words what a first run of a toolkit would fetch; empty if it could start at once.
+    Gives words, empty if a job could start at once; they are looked at side by side.
 
     Raises:
-        MachineError: it cannot run here; with the remedy.
+        MachineError: the engine does not answer.
     """
     from batchai_scenario.emulator.api import toolkit_needs
 
-    with _engine(home, engine) as found:
-        lack = found.lacks(toolkit_needs()[tool_type])
-    return _in_words(lack) if lack is not None else ""
+    with _engine(home, engine) as found, ThreadPoolExecutor(_AT_ONCE) as pool:
+
+        def look(need: Need) -> str | MachineError:
+            try:
+                with _as_machines():
+                    lack = found.lacks(need)
+            except MachineError as error:
+                return error
+            return _in_words(lack) if lack is not None else ""
+
+        needs = toolkit_needs()
+        yield from zip(needs, pool.map(look, needs.values()), strict=True)
 
 
 def _in_words(lack: Lack) -> str:
@@ -82,19 +90,27 @@ def _in_words(lack: Lack) -> str:
 @contextmanager
 def _engine(home: Path, name: str) -> Iterator[Engine]:
     """Open an engine that answers; what it complains of is this machine's."""
-    from batchai_scenario.emulator.api import EngineError, Engines, EngineUnavailable, Home
+    from batchai_scenario.emulator.api import Engines, Home
 
-    with closing(Engines(Home(home), training_folder(), name)) as engines:
-        try:
-            found = engines()
-            found.info()
-            yield found
-        except EngineUnavailable as error:
-            raise MachineError(_sentence(error.problem.message), remedy=error.remedy) from error
-        except EngineError as error:
-            details = "; ".join(f"{key}: {value}" for key, value in error.problem.details)
-            text = f"{error.problem.message}: {details}" if details else error.problem.message
-            raise MachineError(_sentence(text)) from error
+    with closing(Engines(Home(home), training_folder(), name)) as engines, _as_machines():
+        found = engines()
+        found.info()
+        yield found
+
+
+@contextmanager
+def _as_machines() -> Iterator[None]:
+    """Turn what an engine complains of into an error of this machine's."""
+    from batchai_scenario.emulator.api import EngineError, EngineUnavailable
+
+    try:
+        yield
+    except EngineUnavailable as error:
+        raise MachineError(_sentence(error.problem.message), remedy=error.remedy) from error
+    except EngineError as error:
+        details = "; ".join(f"{key}: {value}" for key, value in error.problem.details)
+        text = f"{error.problem.message}: {details}" if details else error.problem.message
+        raise MachineError(_sentence(text)) from error
 
 
 def _sentence(text: str) -> str:

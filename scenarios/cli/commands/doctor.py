@@ -187,13 +187,11 @@ def _toolkits(home: Path) -> Iterator[Finding]:
     from batchai_scenario.backends import local
     from batchai_scenario.backends.errors import MachineError
 
-    for name in local.toolkits():
+    for name, lack in local.toolkits_lack(home, "auto"):
         what = f"toolkit {name}"
-        try:
-            lack = local.toolkit_lacks(home, "auto", name)
-        except MachineError as error:
+        if isinstance(lack, MachineError):
             ok = False if name in _NEEDED else None
-            yield Finding(what, ok=ok, text=error.message, remedy=error.remedy)
+            yield Finding(what, ok=ok, text=lack.message, remedy=lack.remedy)
         else:
             brought = local.framework_of_jobs(name)
             if brought:
