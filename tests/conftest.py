@@ -97,6 +97,21 @@ def docker_image(docker_reason: str) -> str:
     return TEST_IMAGE
 
 
+@pytest.fixture(scope="session")
+def made_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a home's cache that the whole run has in common, all its workers too.
+
+    It holds environments of toolkits and data sets, each made once. Their makers lock what they work on, so
+    tests that want the same wait for one another. ``SCENARIO_TEST_CACHE`` names a home that keeps it.
+    """
+    kept = os.environ.get("SCENARIO_TEST_CACHE")
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = (Path(kept) if kept else common / "made") / "cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def _reference(image: str) -> tuple[str, str]:
     repository, tag = image.split(":")
     return repository, tag

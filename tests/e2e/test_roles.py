@@ -107,13 +107,15 @@ else:
 @pytest.mark.network
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("engine", ["process", pytest.param("docker", marks=pytest.mark.docker)])
-def test_workers_servers_and_ranks_find_one_another(scenario: Command, tmp_path: Path, engine: str) -> None:
+def test_workers_servers_and_ranks_find_one_another(
+    with_made_cache: Command, tmp_path: Path, engine: str
+) -> None:
     folder = tmp_path / "roles"
     folder.mkdir()
     (folder / "scenario.yaml").write_text(SCENARIO)
     (folder / "count.py").write_text(PROGRAM)
     saved = tmp_path / "saved"
-    scenario(
+    with_made_cache(
         "run", str(folder), "--backend", "local", "--engine", engine, "--download", str(saved), timeout=500
     )
     (last,) = saved.rglob("stdout-wk-2.txt")

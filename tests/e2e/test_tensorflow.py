@@ -22,14 +22,16 @@ def _learnt(command: Command, engine: str, nodes: int) -> None:
 
 @pytest.mark.network
 @pytest.mark.timeout(1200)
-def test_two_nodes_train_one_model_without_an_engine(scenario: Command, exercise_process: None) -> None:
-    scenario.environment["DOCKER_HOST"] = NO_ENGINE
-    _learnt(scenario, "process", 2)
+def test_two_nodes_train_one_model_without_an_engine(
+    with_made_cache: Command, exercise_process: None
+) -> None:
+    with_made_cache.environment["DOCKER_HOST"] = NO_ENGINE
+    _learnt(with_made_cache, "process", 2)
 
 
 @pytest.mark.docker
 @pytest.mark.network
 @pytest.mark.endurance
 @pytest.mark.timeout(1200)
-def test_two_nodes_train_one_model_in_containers(scenario: Command) -> None:
-    _learnt(scenario, "docker", 2)
+def test_two_nodes_train_one_model_in_containers(with_made_cache: Command) -> None:
+    _learnt(with_made_cache, "docker", 2)

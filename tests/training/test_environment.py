@@ -6,6 +6,7 @@ import ctypes
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,16 +271,20 @@ def test_pip_is_the_trees_own(tmp_path: Path) -> None:
 NO_PYTHON = {"PATH": "/nowhere", "PYENV_ROOT": "", "HOME": "/nowhere"}
 
 
-def _make(cache: Path, *more: str, environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, str(program.__file__), "--cache", str(cache), "--json", *more]
+def _make(
+    cache: Path, *more: str, environment: dict[str, str], maker: str = program.__file__
+) -> subprocess.Popen[str]:
+    command = [sys.executable, maker, "--cache", str(cache), "--json", *more]
     cache_of_pip = os.environ.get("PIP_CACHE_DIR") or str(Path.home() / ".cache" / "pip")
     variables = {**os.environ, "PIP_CACHE_DIR": cache_of_pip, "HOME": "", **environment}
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
 
 
-def _events(cache: Path, *more: str, environment: dict[str, str]) -> list[dict[str, Any]]:
+def _events(
+    cache: Path, *more: str, environment: dict[str, str], maker: str = program.__file__
+) -> list[dict[str, Any]]:
     """Run it to the end; gives the events."""
-    with _make(cache, *more, environment=environment) as process:
+    with _make(cache, *more, environment=environment, maker=maker) as process:
         events = [json.loads(line) for line in process.stdout or ()]
     assert events[-1]["event"] == "done", events[-1]
     return events
@@ -312,37 +317,107 @@ def test_an_open_mpi_starts_processes_on_a_machine_without_ssh(tmp_path: Path) -
     assert ran.stdout.splitlines() == ["of 2", "of 2"], ran.stderr
 
 
+SMALL = """\
+import sys
+
+sys.path.insert(0, HERE)
+
+from training.support.environment import Recipe, main
+from training.support.openmpi import OPEN_MPI, lead_to
+from training.toolkits.cntk.make_environment import RECIPE
+
+TABLE = {
+    name: [wheel for wheel in wheels if wheel["name"] not in ("cntk", "scipy")]
+    for name, wheels in RECIPE.table.items()
+}
+main(
+    Recipe(
+        toolkit="small",
+        title="NumPy and Open MPI",
+        number=1,
+        table=TABLE,
+        more=(OPEN_MPI, *TABLE["pip"]),
+        unpacked=150_000_000,
+        trial="import numpy; assert numpy.ones(3).sum() == 3; print('1')",
+        finish=lambda site, draft, base: lead_to(site, draft, "sys.prefix"),
+        variable="SCENARIO_SMALL_PYTHON",
+    )
+)
+"""
+"""Makes what CNTK's environment is, without CNTK: the same bases, the same MPI, a tenth of the bytes."""
+
+SMALL_WORK = """\
+import ctypes, hashlib, numpy, os, ssl
+mpi = ctypes.CDLL(os.environ["MPI4PY_LIBMPI"], ctypes.RTLD_GLOBAL)
+assert mpi.MPI_Init(None, None) == 0
+count, world = ctypes.c_int(), ctypes.c_char.in_dll(mpi, "ompi_mpi_comm_world")
+mpi.MPI_Comm_size(ctypes.byref(world), ctypes.byref(count))
+print(int(numpy.ones(count.value).sum()))
+mpi.MPI_Finalize()
+"""
+CNTK_WORK = """\
+import cntk, ctypes, hashlib, ssl, os
+print(cntk.Communicator.num_workers())
+cntk.Communicator.finalize()
+"""
+
+
+def _computes_by_two(done: dict[str, Any], code: str, moved: Path, bare: Path, cwd: Path) -> None:
+    """Check that an environment lies in ``moved`` alone, and that two processes of it find one another."""
+    assert all(Path(folder).is_relative_to(moved) for folder in done["bin"])
+    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"]
+    command += ["python", "-W", "ignore", "-c", code]
+    environment = {
+        "PATH": ":".join([*done["bin"], str(bare)]),
+        "LD_LIBRARY_PATH": ":".join(done["library_path"]),
+    }
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=cwd)
+    assert ran.stdout.split() == ["2", "2"], ran.stderr
+
+
 @pytest.mark.cntk
 @pytest.mark.network
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("machine", [{}, NO_PYTHON], ids=["as it is", "without an old Python"])
+@pytest.mark.parametrize("kind", ["small", pytest.param("cntk", marks=pytest.mark.endurance)])
 def test_an_environment_that_was_killed_half_made_is_made_and_computes_also_when_moved(
-    tmp_path: Path, machine: dict[str, str]
+    tmp_path: Path, machine: dict[str, str], kind: str
 ) -> None:
-    cache = tmp_path / "cache"
-    with _make(cache, environment=machine) as first:
+    cache, maker = tmp_path / "cache", program.__file__
+    if kind == "small":
+        maker = str(tmp_path / "make_small.py")
+        Path(maker).write_text(SMALL.replace("HERE", repr(str(Path(program.__file__).parents[3]))))
+    with _make(cache, environment=machine, maker=maker) as first:
         for line in first.stdout or ():
             event = json.loads(line)
             if event["event"] == "error":
                 pytest.fail(event["message"])
             if event.get("file", "").startswith("unpacking"):
                 first.kill()
-    root = cache / "toolkits" / "cntk"
-    assert not list(root.glob("cntk-*/environment.json"))
-    assert _events(cache, environment=machine)[-1]["version"] == "2.7"
+    root = cache / "toolkits" / kind
+    assert not list(root.glob("*/environment.json"))
+    made = _events(cache, environment=machine, maker=maker)[-1]
+    assert made["version"] == {"small": "1", "cntk": "2.7"}[kind]
     assert [entry.name for entry in root.iterdir() if entry.suffix == ".new"] == []
 
     moved = cache.rename(tmp_path / "moved")
-    events = _events(moved, environment=machine)
+    events = _events(moved, environment=machine, maker=maker)
     assert {event["event"] for event in events} == {"done"}, "nothing is made again"
-    assert _events(moved, "--check", environment=machine)[-1]["fetch"] == 0
-    folders = events[-1]["bin"]
-    assert all(Path(folder).is_relative_to(moved) for folder in folders)
-    code = "import cntk, ctypes, hashlib, ssl, os; print(cntk.Communicator.num_workers()); "
-    code += "cntk.Communicator.finalize()"
-    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"]
-    command += ["python", "-W", "ignore", "-c", code]
-    libraries = ":".join(events[-1]["library_path"])
-    bare = {"PATH": ":".join([*folders, str(without_ssh(tmp_path / "system"))]), "LD_LIBRARY_PATH": libraries}
-    done = subprocess.run(command, env=bare, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.stdout.split() == ["2", "2"], done.stderr
+    assert _events(moved, "--check", environment=machine, maker=maker)[-1]["fetch"] == 0
+    work = {"small": SMALL_WORK, "cntk": CNTK_WORK}[kind]
+    _computes_by_two(events[-1], work, moved, without_ssh(tmp_path / "system"), tmp_path)
+
+
+@pytest.mark.cntk
+@pytest.mark.network
+@pytest.mark.timeout(900)
+def test_cntk_computes_where_its_environment_was_moved(tmp_path: Path, made_cache: Path) -> None:
+    """The environment that the run's tests of CNTK share, at another place; the first of them makes it."""
+    made = _events(made_cache, environment={})[-1]
+    assert made["version"] == "2.7"
+    place = Path(made["python"]).parents[1]
+    moved = tmp_path / "moved"
+    shutil.copytree(place, moved / place.relative_to(made_cache), symlinks=True)
+    events = _events(moved, environment={})
+    assert {event["event"] for event in events} == {"done"}, "nothing is made again"
+    _computes_by_two(events[-1], CNTK_WORK, moved, without_ssh(tmp_path / "system"), tmp_path)
