@@ -1,7 +1,8 @@
 """What all tests share: the engines that they may use, and proof that nothing is left behind.
 
-Locally a test that needs Docker is skipped, with the reason, where no engine answers. Where the variable
-``SCENARIO_REQUIRE_ENGINES`` lists ``docker`` (as in CI) it fails instead: nothing is skipped in silence.
+Locally a test that needs Docker or Slurm is skipped, with the reason, where there is none. Where the variable
+``SCENARIO_REQUIRE_ENGINES`` lists ``docker`` or ``slurm`` (as in CI) it fails instead: nothing is skipped in
+silence.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ import os
 import shutil
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchai_scenario.emulator.engines.docker.api import connect
+from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
 from batchai_scenario.emulator.errors import EngineUnavailable
-from tests.lacking import ENGINE, skip_for, summary
+from tests.lacking import ENGINE, need_slurm, required_engines, skip_for, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEST_IMAGE = "scenario-test:busybox"
 """The small image that tests run: built here from the static busybox of this machine."""
@@ -30,11 +35,6 @@ APPLETS = (
 
 _exercised: set[str] = set()
 _left: list[str] = []
-
-
-def required_engines() -> set[str]:
-    """Give the engines that must be exercised here, as in CI."""
-    return set(os.environ.get("SCENARIO_REQUIRE_ENGINES", "").replace(",", " ").split())
 
 
 def docker_missing() -> str:
@@ -63,6 +63,22 @@ def _need_docker(request: pytest.FixtureRequest) -> None:
         pytest.fail(f"a Docker engine is required here: {reason}")
     else:
         skip_for(ENGINE, reason)
+
+
+@pytest.fixture(autouse=True)
+def _need_slurm(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("slurm") is None:
+        return
+    need_slurm()
+    request.node.user_properties.append(("engine", "slurm"))
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[Path]:
+    """A Slurm cluster of two nodes on this machine, for all tests; gives the path of its configuration."""
+    need_slurm()  # a fixture of the session comes before a test's marker is looked at
+    with slurm_sandbox(2) as sandbox:
+        yield sandbox.folder / "slurm.conf"
 
 
 @pytest.fixture

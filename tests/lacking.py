@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from batchai_scenario.emulator.engines.slurm.sandbox import missing
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -25,6 +27,19 @@ _REASON = re.compile(r"lacks (?P<cause>[^:]+): ")
 def skip_for(cause: str, reason: str) -> NoReturn:
     """Skip the test: the machine lacks something."""
     pytest.skip(f"lacks {cause}: {reason}")
+
+
+def required_engines() -> set[str]:
+    """Give the engines that may not be missing here: those of ``SCENARIO_REQUIRE_ENGINES``."""
+    return set(os.environ.get("SCENARIO_REQUIRE_ENGINES", "").replace(",", " ").split())
+
+
+def need_slurm() -> None:
+    """Skip the test where the programs of Slurm are missing, or fail it where they are required."""
+    if reason := missing():
+        if "slurm" in required_engines():
+            pytest.fail(f"Slurm is required here: {reason}")
+        skip_for(SLURM, reason)
 
 
 def needs_program(name: str, cause: str = "") -> pytest.MarkDecorator:

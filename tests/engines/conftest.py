@@ -20,10 +20,9 @@ from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.engines.process.engine import ProcessEngine
 from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
-from batchai_scenario.emulator.engines.slurm.sandbox import missing, slurm_sandbox
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.emulator.state.home import Home
-from tests.lacking import NAMESPACES, SLURM, skip_for
+from tests.lacking import NAMESPACES, skip_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -171,15 +170,6 @@ def make_engine(kind: str, home: Home, **more: Any) -> ProcessEngine | DockerEng
     if kind == "slurm":
         return SlurmEngine(home, **more)
     return ProcessEngine(home, namespaces=kind == "process", **more)
-
-
-@pytest.fixture(scope="session")
-def slurm_cluster() -> Iterator[Path]:
-    """A Slurm cluster of this machine; gives the path of its configuration."""
-    if reason := missing():
-        skip_for(SLURM, reason)
-    with slurm_sandbox(2) as sandbox:
-        yield sandbox.folder / "slurm.conf"
 
 
 @pytest.fixture(scope="session")

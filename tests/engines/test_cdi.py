@@ -18,10 +18,10 @@ from batchai_scenario.backends.testing.runner import PASSED, run_checks
 from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.engines.gpunodes import GPUS_TAKEN, GpuWish
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
-from tests.conftest import TEST_IMAGE, busybox_root, required_engines
+from tests.conftest import TEST_IMAGE, busybox_root
 from tests.engines import cdi
 from tests.engines.conftest import Lab
-from tests.lacking import needs_program, needs_root, skip_for
+from tests.lacking import needs_program, needs_root, required_engines, skip_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.emulator.engines.slurm.checks import checks
-from batchai_scenario.emulator.engines.slurm.sandbox import missing, slurm_sandbox
+from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
 from batchai_scenario.emulator.state.home import Home
-from tests.lacking import SLURM, skip_for
+from tests.lacking import need_slurm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,7 @@ pytestmark = pytest.mark.slurm
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    if reason := missing():
-        skip_for(SLURM, reason)
+    need_slurm()
     home = Home(tmp_path_factory.mktemp("home"))
     with slurm_sandbox(1, home.slurm_settings):
         yield home

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from batchai_scenario.emulator.engines.base import NODE_TAKEN
 from batchai_scenario.emulator.engines.gpunodes import GpuWish
 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
-from batchai_scenario.emulator.engines.slurm.sandbox import missing, slurm_sandbox
+from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.cli.app import scenario
-from tests.lacking import SLURM, skip_for
+from tests.lacking import need_slurm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,8 +34,7 @@ D2 = GpuWish("auto", "STANDARD_D2")
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Sandbox]]:
-    if reason := missing():
-        skip_for(SLURM, reason)
+    need_slurm()
     home = Home(tmp_path_factory.mktemp("shared") / "home")
     home.make()
     with slurm_sandbox(2, home.slurm_settings) as sandbox:

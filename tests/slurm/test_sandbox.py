@@ -11,8 +11,7 @@ import psutil
 import pytest
 import yaml
 
-from batchai_scenario.emulator.engines.slurm.sandbox import Sandbox, missing, processes, slurm_sandbox
-from tests.lacking import SLURM, skip_for
+from batchai_scenario.emulator.engines.slurm.sandbox import Sandbox, processes, slurm_sandbox
 
 pytestmark = pytest.mark.slurm
 
@@ -23,12 +22,6 @@ with slurm_sandbox(1) as sandbox:
     print(sandbox.folder, sandbox.guard, flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture(autouse=True)
-def _slurm() -> None:
-    if reason := missing():
-        skip_for(SLURM, reason)
 
 
 def _hold(sandbox: Sandbox) -> list[psutil.Process]:
