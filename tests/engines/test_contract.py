@@ -212,7 +212,7 @@ def test_e4_stop_kills_what_does_not_listen(lab: Any) -> None:
     until(lambda: (lab.logs(task) / "stdout.txt").exists() and (lab.logs(task) / "stdout.txt").read_text())
     begun = time.monotonic()
     lab.engine.stop(task.id, 0.2)
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < (8 if lab.kind == "slurm" else 4)  # two steps more
     assert lab.finish(task).end.exit_code == 137
 
 

@@ -181,7 +181,9 @@ def test_a_controller_that_is_silent_decides_nothing(
     text = home.slurm_settings.read_text()
     elsewhere = cluster[1].folder / "nobody.conf"
     conf = (cluster[1].folder / "slurm.conf").read_text()
-    elsewhere.write_text(conf.replace("SlurmctldPort=", "MessageTimeout=1\nSlurmctldPort=1\n#"))
+    elsewhere.write_text(
+        conf.replace("MessageTimeout=30", "MessageTimeout=1").replace("SlurmctldPort=", "SlurmctldPort=1\n#")
+    )
     engine.start(task, lambda _: None)
     home.slurm_settings.write_text(text.replace("/slurm.conf", "/nobody.conf"))
     apart = SlurmEngine(home)

@@ -188,7 +188,8 @@ def _write_configuration(folder: Path, nodes: int) -> None:
         "SelectType=select/cons_tres",
         "MpiDefault=none",
         "ReturnToService=2",
-        "SlurmdTimeout=10",
+        "SlurmdTimeout=60",  # a machine under load is no lost node
+        "MessageTimeout=30",
         "KillWait=2",
         "SchedulerParameters=sched_interval=1,batch_sched_delay=0",
         "SlurmdParameters=config_overrides",
