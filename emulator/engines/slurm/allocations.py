@@ -6,7 +6,7 @@ them. Slurm is asked for all of them at once, at most twice a second however man
 
 from __future__ import annotations
 
-import getpass
+import os
 import socket
 import threading
 import time
@@ -72,7 +72,8 @@ class Allocations:
     ) -> None:
         self._commands = commands
         self._sleep = sleep
-        self._owner = f"{_KIND} {socket.gethostname()} {home.root.resolve()}"
+        self._root = home.root.resolve()
+        self._owner = f"{_KIND} {socket.gethostname()} {self._root}"
         self._lock = threading.Lock()
         self._asked = 0.0
         self._found: list[HoldingJob] = []
@@ -93,9 +94,7 @@ class Allocations:
             return self._found
 
     def _ask(self) -> list[HoldingJob]:
-        said = self._commands.run(
-            "squeue", f"--user={getpass.getuser()}", "--noheader", f"--format={_FORMAT}"
-        )
+        said = self._commands.run("squeue", f"--user={os.geteuid()}", "--noheader", f"--format={_FORMAT}")
         rows = [line.split("|", 4) for line in said.splitlines()]
         return [HoldingJob(*row) for row in rows if len(row) == 5 and row[4].startswith(f"{_KIND} ")]  # noqa: PLR2004 - what was asked for
 
@@ -205,12 +204,22 @@ class Allocations:
         ]
 
     def of_homes_that_are_gone(self) -> list[HoldingJob]:
-        """Give allocations that were made from this host for a home that is not there any more."""
+        """Give allocations that were made from this host for a home that is not there any more.
+
+        One of another file system than this home's counts as there: that may only be away for a moment.
+        """
         here = f"{_KIND} {socket.gethostname()} "
         return [
             each
             for each in self.look()
             if each.mark.startswith(here)
             and each.held
-            and not Path(each.mark.removeprefix(here).rsplit(":", 2)[0]).exists()
+            and self._is_gone(Path(each.mark.removeprefix(here).rsplit(":", 2)[0]))
         ]
+
+    def _is_gone(self, home: Path) -> bool:
+        try:
+            nearest = next(folder for folder in (home, *home.parents) if folder.exists())
+            return nearest != home and nearest.stat().st_dev == self._root.stat().st_dev
+        except OSError:
+            return False
