@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from batchai_scenario.backends.testing.bench import Bench
+    from batchai_scenario.backends.testing.bench import Bench, BenchTarget
     from batchai_scenario.backends.testing.checks import Check
 
 KEY = "scenario-contract"
@@ -117,8 +117,16 @@ def contract_image(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
+def contract_home() -> Callable[[BenchTarget, Path], None]:
+    """Make the folder of a backend's home ready before it is opened; override it where one needs a file."""
+    return lambda _target, _home: None
+
+
+@pytest.fixture(scope="session")
 def contract_bench(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    contract_home: Callable[[BenchTarget, Path], None],
 ) -> Iterator[Bench | str]:
     """One backend on its bench for all checks; a text that says why, if it does not open."""
     from batchai_scenario.backends.errors import ScenarioError
@@ -128,7 +136,9 @@ def contract_bench(
     image = request.getfixturevalue("contract_image")
     bench = None
     try:
-        bench = make_bench(BenchTarget.parse(request.param), BenchSetting(folder, dict(os.environ), image))
+        target = BenchTarget.parse(request.param)
+        contract_home(target, folder / "home")
+        bench = make_bench(target, BenchSetting(folder, dict(os.environ), image))
         bench.main.capabilities()
     except ScenarioError as error:
         yield f"{request.param}: {error}"

@@ -18,6 +18,7 @@ BACKENDS = [
     "memory",
     "local:engine=process,gpus=none",
     pytest.param("local:engine=docker,gpus=none", marks=pytest.mark.docker),
+    pytest.param("local:engine=slurm,gpus=none", marks=[pytest.mark.slurm, pytest.mark.endurance]),
 ]
 
 
