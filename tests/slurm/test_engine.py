@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -14,10 +14,10 @@ from batchai_scenario.emulator.engines.gpunodes import GpuWish
 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
 from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
-from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.cli.app import scenario
 from tests.lacking import need_slurm
+from tests.slurm.tasks import custom_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.engines.base import NodePlace
     from batchai_scenario.emulator.engines.slurm.sandbox import Sandbox
-    from batchai_scenario.emulator.launch.plan import NodeTask
 
 pytestmark = pytest.mark.slurm
 
@@ -67,32 +66,6 @@ def _placed(engine: SlurmEngine, node: str, wish: GpuWish = D2) -> NodePlace:
         with suppress(EngineUnavailable):
             return engine.place_node("guid", node, wish)
     pytest.fail(f"node {node} did not come")
-
-
-def _task(home: Home, place: NodePlace, command: str) -> NodeTask:
-    share = home.storage / "account" / "share"
-    share.mkdir(parents=True, exist_ok=True)
-    prefix = "$AZ_BATCHAI_MOUNT_ROOT/share"
-    definition: dict[str, Any] = {
-        "stdOutErrPathPrefix": prefix,
-        "customToolkitSettings": {"commandLine": command},
-    }
-    plan = plan_job(
-        JobToPlan(
-            job_guid="job",
-            workspace="ws",
-            experiment="exp",
-            job="job",
-            segment="segment",
-            definition=definition,
-            secrets={},
-            nodes=[place],
-            cluster_mounts=[("share", share)],
-            job_mounts=[],
-            gpus="none",
-        )
-    )
-    return plan.tasks[0]
 
 
 def test_a_node_that_waits_says_why_and_keeps_its_place(
@@ -146,7 +119,7 @@ def test_a_node_that_is_taken_away_is_missed(
 ) -> None:
     place = _placed(engine, "a")
     assert engine.lost_nodes("guid") == []
-    task = _task(home, place, "sleep 600")
+    task = custom_task(home, place, "job", "sleep 600")
     if taken == "with a task":
         engine.start(task, lambda _: None)
     cluster[1].run("scancel", *_queue(cluster[1]))
@@ -165,7 +138,7 @@ def test_a_node_that_is_taken_away_is_missed(
 def test_a_task_that_somebody_cancels_has_failed(
     cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine
 ) -> None:
-    task = _task(home, _placed(engine, "a"), "sleep 600")
+    task = custom_task(home, _placed(engine, "a"), "job", "sleep 600")
     engine.start(task, lambda _: None)
     cluster[1].run("scancel", f"{_queue(cluster[1])[0]}.0")
     end = engine.wait(task.id)
@@ -177,7 +150,7 @@ def test_a_task_that_somebody_cancels_has_failed(
 def test_a_controller_that_is_silent_decides_nothing(
     cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine
 ) -> None:
-    task = _task(home, _placed(engine, "a"), "exit 3")
+    task = custom_task(home, _placed(engine, "a"), "job", "exit 3")
     text = home.slurm_settings.read_text()
     elsewhere = cluster[1].folder / "nobody.conf"
     conf = (cluster[1].folder / "slurm.conf").read_text()

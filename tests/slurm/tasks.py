@@ -1,0 +1,45 @@
+"""Tasks for Slurm's nodes, planned as a job of the toolkit custom is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchai_scenario.emulator.engines.base import NodePlace
+    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.state.home import Home
+
+
+def share_of(home: Home) -> Path:
+    """Give the share that the tasks write to."""
+    return home.storage / "account" / "share"
+
+
+def custom_task(home: Home, place: NodePlace, name: str, command: str) -> NodeTask:
+    """Plan the task of a job of one node; its streams are in ``segment/stdouterr`` on the share."""
+    share_of(home).mkdir(parents=True, exist_ok=True)
+    prefix = "$AZ_BATCHAI_MOUNT_ROOT/share"
+    definition: dict[str, Any] = {
+        "stdOutErrPathPrefix": prefix,
+        "customToolkitSettings": {"commandLine": command},
+    }
+    plan = plan_job(
+        JobToPlan(
+            job_guid=name,
+            workspace="ws",
+            experiment="exp",
+            job=name,
+            segment="segment",
+            definition=definition,
+            secrets={},
+            nodes=[place],
+            cluster_mounts=[("share", share_of(home))],
+            job_mounts=[],
+            gpus="none",
+        )
+    )
+    return plan.tasks[0]
