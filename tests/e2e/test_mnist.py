@@ -87,7 +87,6 @@ def test_two_nodes_reach_the_accuracy_of_one_with_less_work_each(cntk_home: Path
 
 
 @pytest.mark.docker
-@pytest.mark.endurance
 def test_two_nodes_of_a_plain_user_learn_in_containers(plain_scenario: Command) -> None:
     options = ("--engine", "docker", "--set", "nodes=2", "--set", "digits=10048", "--set", "epochs=1")
     finished = plain_scenario.events("run", "mnist", *options, timeout=1400)[-1]
