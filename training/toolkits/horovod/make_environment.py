@@ -35,7 +35,7 @@ def _finish(site: Path, draft: Path, base: Base) -> None:
 RECIPE = Recipe(
     toolkit="horovod",
     title="Horovod 0.13 on TensorFlow 1.8",
-    number=1,
+    number=2,
     table=TABLE,
     more=(OPEN_MPI, *TABLE["pip"]),
     unpacked=480_000_000,
