@@ -163,7 +163,7 @@ def check(world: World, victim: str, seed: int) -> None:
     assert world.queue() == []
 
 
-@pytest.mark.parametrize("victim", ["supervisor", "allocation", "slurmctld"])
+@pytest.mark.parametrize("victim", ["supervisor", "allocation"])
 def test_the_end_of_a_task_of_which_something_is_killed(world: World, victim: str) -> None:
     check(world, victim, 1)
 
