@@ -18,16 +18,32 @@ class Listed(SlurmCommands):
 
     def __init__(self, *homes: tuple[str, str]) -> None:
         super().__init__()
-        self._homes = homes
+        self.homes = list(homes)
+        self.cancelled: list[tuple[str, ...]] = []
 
     def run(self, *command: str, stdin: str = "", timeout: float = 0) -> str:
         del stdin, timeout
+        if command[0] == "scancel":
+            self.cancelled.append(command[2:])
+            return ""
         assert command[0] == "squeue"
         lines = [
             f"{number}|{state}|n1|None|scenario {socket.gethostname()} {home}:cluster:node"
-            for number, (home, state) in enumerate(self._homes, 1)
+            for number, (home, state) in enumerate(self.homes, 1)
         ]
         return "".join(f"{line}\n" for line in (*lines, "99|RUNNING|n2|None|somebody's own"))
+
+
+def test_what_a_killed_controller_forgot_is_cancelled_again(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.make()
+    slurm = Listed((str(home.root), "COMPLETING"))
+    allocations = Allocations(home, slurm)
+    allocations.cancel(["7"])
+    assert slurm.cancelled == [("7",)]
+    slurm.homes = [(str(home.root), "RUNNING")] * 7
+    assert len(allocations.look()) == 7
+    assert slurm.cancelled == [("7",), ("7",)]
 
 
 def test_only_a_home_of_our_own_file_system_is_known_to_be_gone(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ class Allocations:
         self._lock = threading.Lock()
         self._asked = 0.0
         self._found: list[HoldingJob] = []
+        self._cancelled: set[str] = set()
 
     def mark(self, cluster: str, node: str) -> str:
         """Give the comment of a node's allocation."""
@@ -96,7 +97,11 @@ class Allocations:
     def _ask(self) -> list[HoldingJob]:
         said = self._commands.run("squeue", f"--user={os.geteuid()}", "--noheader", f"--format={_FORMAT}")
         rows = [line.split("|", 4) for line in said.splitlines()]
-        return [HoldingJob(*row) for row in rows if len(row) == 5 and row[4].startswith(f"{_KIND} ")]  # noqa: PLR2004 - what was asked for
+        found = [HoldingJob(*row) for row in rows if len(row) == 5 and row[4].startswith(f"{_KIND} ")]  # noqa: PLR2004 - what was asked for
+        # A controller that was killed may have forgotten that we cancelled a job.
+        if again := [each.job for each in found if each.held and each.job in self._cancelled]:
+            self._commands.run("scancel", "--quiet", *again)
+        return found
 
     def find(self, cluster: str, node: str) -> HoldingJob | None:
         """Give a node's allocation; None: it has none, or none any more."""
@@ -191,6 +196,7 @@ class Allocations:
         if not jobs:
             return
         self._commands.run("scancel", "--quiet", *jobs)
+        self._cancelled.update(jobs)
         deadline = time.monotonic() + GONE
         while any(each.job in jobs for each in self.look()) and time.monotonic() < deadline:
             pass
