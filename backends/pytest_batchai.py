@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchai_scenario.schema.engines import ENGINE_CHOICES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.local.doors import Doors
     from batchai_scenario.backends.settings import AzureSettings
 
-ENGINES = ("auto", "docker", "process", "slurm")
 SCOPES = ("function", "class", "module", "package", "session")
 
 
@@ -93,7 +94,7 @@ def emulated(home: Path, *, engine: str = "process", gpus: str = "auto") -> Iter
         backend = AzureBackend(
             settings,
             name="local",
-            capabilities=replace(SERVICE, engines=ENGINES),
+            capabilities=replace(SERVICE, engines=ENGINE_CHOICES),
         )
         held.callback(backend.close)
         yield Emulated(started.url, home, settings, backend, clients)
@@ -113,7 +114,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the fixture's settings; each may stand in the project's pytest configuration."""
     group = parser.getgroup("batchai", "the fixture 'batchai': an emulator of Azure Batch AI")
     group.addoption("--batchai-scope", choices=SCOPES, help="how long one emulator is used (function)")
-    group.addoption("--batchai-engine", choices=ENGINES, help="what runs jobs (process)")
+    group.addoption("--batchai-engine", choices=ENGINE_CHOICES, help="what runs jobs (process)")
     group.addoption(
         "--azure-files-scope", choices=SCOPES, help="how long one 'azure_files' is used (function)"
     )
@@ -137,7 +138,7 @@ def _scope(fixture_name: str, config: pytest.Config) -> Any:  # noqa: ANN401, AR
 def batchai(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulated]:
     """An emulator of Azure Batch AI of this test's own, with clients; gone afterwards."""
     folder = tmp_path_factory.mktemp("batchai")
-    engine = _chosen(request.config, "batchai_engine", ENGINES)
+    engine = _chosen(request.config, "batchai_engine", ENGINE_CHOICES)
     with emulated(folder / "home", engine=engine) as found:
         yield found
     folder.rmdir()

@@ -99,8 +99,9 @@ def _tidied(home: Path) -> list[str]:
 
 def _sweep(home: Path, keep: frozenset[str]) -> tuple[list[str], list[str]]:
     """Sweep every engine; give a line for each thing that is gone, and for each that stays."""
-    from batchai_scenario.backends.local.tools import ENGINES, build_engine
+    from batchai_scenario.backends.local.tools import build_engine
     from batchai_scenario.emulator.api import errors
+    from batchai_scenario.schema.engines import ENGINES
 
     def swept(name: str) -> tuple[list[str], list[str]]:
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.backends.errors import MachineError
 from batchai_scenario.backends.offers import Offered, Option
 from batchai_scenario.backends.settings import AzureSettings
+from batchai_scenario.schema.engines import ENGINE_CHOICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.api import OwnCredentials
 
 OPTIONS = (
-    Option("engine", "What runs jobs (local).", ("auto", "docker", "process", "slurm"), "auto"),
+    Option("engine", "What runs jobs (local).", ENGINE_CHOICES, "auto"),
     Option("gpus", "Whether jobs get GPUs (local).", ("auto", "none", "required", "shared"), "auto"),
 )
 CHOICES = {option.name: option.choices for option in OPTIONS}

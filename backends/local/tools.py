@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.offers import nearly
+from batchai_scenario.schema.engines import ENGINES
 from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.emulator.api import Engine
-
-ENGINES = ("docker", "process", "slurm")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_o
 from batchai_scenario.emulator.batchai.versions.registry import version_of
 from batchai_scenario.emulator.cluster.model import ClusterKey, ProvisioningState, WorkspaceKey
 from batchai_scenario.emulator.errors import EngineUnavailable, ServiceError
+from batchai_scenario.schema.engines import ENGINE_CHOICES
 from batchai_scenario.schema.older import older_fields, with_older
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 Admission = Callable[[str, str, int], "tuple[str, str] | None"]
 """From an engine's name, a ``vmSize`` and a number of nodes: the property that is wrong, and why."""
 
-_ENGINES = ("auto", "docker", "process", "slurm")
 _GPUS = ("auto", "none", "required", "shared")
 
 
@@ -121,7 +121,7 @@ class Clusters:
         self, key: ClusterKey, definition: Mapping[str, Any], secrets: Mapping[str, str], request: ArmRequest
     ) -> Cluster | None:
         """Create a cluster: None if it is new, else the one that was there."""
-        engine = _choice(request, "x-scenario-engine", _ENGINES)
+        engine = _choice(request, "x-scenario-engine", ENGINE_CHOICES)
         gpus = cast("GpuMode", _choice(request, "x-scenario-gpus", _GPUS) or self._gpus)
         setup = definition.get("nodeSetup") or {}
         check_mounted_servers(self._tree, setup.get("mountVolumes"), "properties.nodeSetup.mountVolumes")

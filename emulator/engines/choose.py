@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.base import Admits
 from batchai_scenario.emulator.errors import EngineUnavailable, Problem
+from batchai_scenario.schema.engines import ENGINE_CHOICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
     from batchai_scenario.emulator.state.home import Home
 
-ENGINE_NAMES = ("auto", "docker", "process", "slurm")
-
 
 class Engines:
     """Gives engines by name; safe to call from several threads.
@@ -27,7 +26,7 @@ class Engines:
     Args:
         home: whose nodes they run.
         training: the folder of programs and tables that images are made with.
-        default: what an empty name means, one of ENGINE_NAMES; unless it is ``auto``, new
+        default: what an empty name means, one of ENGINE_CHOICES; unless it is ``auto``, new
             clusters get no other. Those that are there keep theirs.
         pull: Docker's policy for images that it does not have.
         python: the interpreter that toolkit environments of the process engine are made from.
@@ -57,13 +56,13 @@ class Engines:
         """Give the engine of that name.
 
         Raises:
-            EngineUnavailable: the name is none of ENGINE_NAMES. An engine that is named but does not
+            EngineUnavailable: the name is none of ENGINE_CHOICES. An engine that is named but does not
                 answer says so when it is used.
         """
         wanted = name or self._default
-        if wanted not in ENGINE_NAMES:
+        if wanted not in ENGINE_CHOICES:
             problem = Problem("InternalError", f"There is no engine '{wanted}'.")
-            raise EngineUnavailable(problem, f"Choose one of {', '.join(ENGINE_NAMES)}.")
+            raise EngineUnavailable(problem, f"Choose one of {', '.join(ENGINE_CHOICES)}.")
         with self._lock:
             return self._get(self._choose() if wanted == "auto" else wanted)
 

@@ -20,11 +20,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.engines.base import Lack
 from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from batchai_scenario.emulator.engines.base import Need
 
 _KEPT = ("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SSL_CERT_FILE")
 _KEPT_TAILS = ("_proxy", "_PROXY")
@@ -83,6 +86,32 @@ def add_toolkit(
     add_programs(values, "LD_LIBRARY_PATH", [str(folder) for folder in made.get("library_path") or ()])
     for name, value in (made.get("variables") or {}).items():
         values.setdefault(str(name), str(value))
+
+
+def toolkit_lack(need: Need, arguments: list[str]) -> Lack | None:
+    """Say what a toolkit's environment has to be made from; None: it needs none, or is there.
+
+    ``arguments``: command line of the program that makes it, with ``--check``.
+    """
+    if need.environment_program is None:
+        return None
+    what = f"environment of toolkit {need.toolkit}"
+    found = run_program(need.environment_program, arguments, what, lambda _: None)
+    if not found.get("room"):
+        return None
+    return Lack(str(found.get("what") or what), int(found.get("fetch") or 0))
+
+
+def make_toolkit(
+    need: Need,
+    arguments: list[str],
+    announce: Callable[[str], None],
+    progress: Callable[[str, int, int], None],
+) -> None:
+    """Make a toolkit's environment, if it needs one; EngineError says why not."""
+    if need.environment_program is not None:
+        what = f"environment of toolkit {need.toolkit}"
+        run_program(need.environment_program, arguments, what, announce, progress)
 
 
 def add_node_python(values: dict[str, str], disk: Path, announce: Callable[[str], None]) -> None:

@@ -10,7 +10,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from batchai_scenario.emulator.engines.control import control_folders
+from batchai_scenario.emulator.engines.control import (
+    control_folders,
+    drop_control,
+    find_control_folder,
+    has_begun,
+)
+from batchai_scenario.emulator.engines.nodes import read_note
 from batchai_scenario.emulator.engines.proc import family, marked, send
 from batchai_scenario.emulator.state import beneath
 
@@ -71,6 +77,24 @@ def lock_of(folder: Path) -> BinaryIO:
 def running_tasks(home: Home) -> list[str]:
     """List the tasks whose supervisor lives, whether or not anybody remembers them."""
     return sorted(folder.name for folder in control_folders(home) if not is_free(folder))
+
+
+def started_tasks(home: Home, engine: str) -> list[str]:
+    """List the tasks of an engine's nodes that were started and not forgotten."""
+    return sorted(
+        folder.name
+        for folder in control_folders(home)
+        if read_note(folder.parent.parent).get("engine") == engine
+        and (has_begun(folder) or not is_free(folder))
+    )
+
+
+def forget_task(home: Home, task_id: str) -> None:
+    """Delete what is kept of a task that ended, if anything is."""
+    folder = find_control_folder(home, task_id)
+    if folder is not None:
+        drop_control(folder)
+        (folder.parent / f".{task_id}.lock").unlink(missing_ok=True)
 
 
 def await_that(condition: Callable[[], bool], deadline: float) -> bool:

@@ -165,11 +165,22 @@ def test_a_request_to_stop_in_the_middle_of_the_start_is_not_lost(tmp_path: Path
         pass
 
 
+class Counted(EmulatorServer):
+    """Counts how often it was started."""
+
+    starts = 0
+
+    def start(self) -> Address:
+        self.starts += 1
+        return super().start()
+
+
 def test_one_that_was_stopped_before_anybody_waited_for_its_end_does_not_start_again(tmp_path: Path) -> None:
-    server = EmulatorServer(settings(tmp_path))
+    server = Counted(settings(tmp_path))
     server.start()
     server.close()
     server.serve_forever()
+    assert server.starts == 1
     assert read_address(Home(tmp_path)) is None
 
 

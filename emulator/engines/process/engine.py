@@ -22,7 +22,6 @@ from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, 
 from batchai_scenario.emulator.engines.control import (
     ask_to_stop,
     control_folder,
-    control_folders,
     drop_control,
     find_control_folder,
     has_begun,
@@ -31,7 +30,12 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
 )
 from batchai_scenario.emulator.engines.entering import BUSY, beside_no_login
-from batchai_scenario.emulator.engines.environments import add_node_python, own_environment
+from batchai_scenario.emulator.engines.environments import (
+    add_node_python,
+    make_toolkit,
+    own_environment,
+    toolkit_lack,
+)
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
 from batchai_scenario.emulator.engines.locking import locked
@@ -56,17 +60,18 @@ from batchai_scenario.emulator.engines.process.nodenets import (
     seen_from_nodes,
 )
 from batchai_scenario.emulator.engines.process.task import task_environment
-from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.engines.subnets import LOOPBACK, LOOPBACK_MPI, free_subnet, loopback_subnet
 from batchai_scenario.emulator.engines.supervisors import (
     LAST_WORDS,
     await_that,
+    forget_task,
     is_free,
     is_gone,
     kill,
     kill_by_id,
     marker_of,
     signal_supervisor,
+    started_tasks,
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
@@ -259,21 +264,13 @@ class ProcessEngine:
 
     def lacks(self, need: Need) -> Lack | None:
         """Say what the toolkit's environment has to be made from (E9)."""
-        if need.environment_program is None:
-            return None
-        what = f"environment of toolkit {need.toolkit}"
-        found = run_program(need.environment_program, self._arguments("--check"), what, lambda _: None)
-        if not found.get("room"):
-            return None
-        return Lack(str(found.get("what") or what), int(found.get("fetch") or 0))
+        return toolkit_lack(need, self._arguments("--check"))
 
     def obtain(
         self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
     ) -> None:
         """Make the toolkit's environment (E9)."""
-        if need.environment_program is not None:
-            what = f"environment of toolkit {need.toolkit}"
-            run_program(need.environment_program, self._arguments(), what, announce, progress)
+        make_toolkit(need, self._arguments(), announce, progress)
 
     # E10 -----------------------------------------------------------------------------------------------
 
@@ -301,18 +298,11 @@ class ProcessEngine:
     def remove(self, task_id: str) -> None:
         """Delete the control folder, after ending whatever runs (E5)."""
         self.stop(task_id, 0.0)
-        folder = find_control_folder(self._home, task_id)
-        if folder is not None:
-            drop_control(folder)
-            (folder.parent / f".{task_id}.lock").unlink(missing_ok=True)
+        forget_task(self._home, task_id)
 
     def tasks(self) -> list[str]:
         """List tasks that were started and not removed (E7)."""
-        return sorted(folder.name for folder in control_folders(self._home) if self._started(folder))
-
-    def _started(self, folder: Path) -> bool:
-        ours = read_note(folder.parent.parent).get("engine") == self.name
-        return ours and (has_begun(folder) or not is_free(folder))
+        return started_tasks(self._home, self.name)
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
         """Remove nodes of clusters not in ``keep``, and processes whose home folder is gone (E8)."""

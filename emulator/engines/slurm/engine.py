@@ -20,7 +20,6 @@ from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, 
 from batchai_scenario.emulator.engines.control import (
     ask_to_stop,
     control_folder,
-    control_folders,
     drop_control,
     find_control_folder,
     has_begun,
@@ -28,6 +27,7 @@ from batchai_scenario.emulator.engines.control import (
     write_control,
 )
 from batchai_scenario.emulator.engines.entering import beside_no_login
+from batchai_scenario.emulator.engines.environments import make_toolkit, toolkit_lack
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.locking import locked
 from batchai_scenario.emulator.engines.nodes import (
@@ -39,7 +39,6 @@ from batchai_scenario.emulator.engines.nodes import (
     read_note,
     ready_tree,
 )
-from batchai_scenario.emulator.engines.programs import run_program
 from batchai_scenario.emulator.engines.slurm.allocations import Allocations
 from batchai_scenario.emulator.engines.slurm.commands import SlurmCommands
 from batchai_scenario.emulator.engines.slurm.ends import end_of
@@ -47,7 +46,13 @@ from batchai_scenario.emulator.engines.slurm.settings import no_row, read_settin
 from batchai_scenario.emulator.engines.slurm.steps import Steps
 from batchai_scenario.emulator.engines.slurm.task import node_variables, task_environment
 from batchai_scenario.emulator.engines.subnets import LOOPBACK
-from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, await_that, is_free
+from batchai_scenario.emulator.engines.supervisors import (
+    LAST_WORDS,
+    await_that,
+    forget_task,
+    is_free,
+    started_tasks,
+)
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 from batchai_scenario.emulator.launch.layout import NODE_TREE
 from batchai_scenario.training.toolkits.base import FIRST_PORT
@@ -284,21 +289,13 @@ class SlurmEngine:
 
     def lacks(self, need: Need) -> Lack | None:
         """Say what the toolkit's environment has to be made from (E9)."""
-        if need.environment_program is None:
-            return None
-        what = f"environment of toolkit {need.toolkit}"
-        found = run_program(need.environment_program, self._arguments("--check"), what, lambda _: None)
-        if not found.get("room"):
-            return None
-        return Lack(str(found.get("what") or what), int(found.get("fetch") or 0))
+        return toolkit_lack(need, self._arguments("--check"))
 
     def obtain(
         self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
     ) -> None:
         """Make the toolkit's environment, in the home's cache, which nodes share (E9)."""
-        if need.environment_program is not None:
-            what = f"environment of toolkit {need.toolkit}"
-            run_program(need.environment_program, self._arguments(), what, announce, progress)
+        make_toolkit(need, self._arguments(), announce, progress)
 
     # E10 -----------------------------------------------------------------------------------------------
 
@@ -314,18 +311,11 @@ class SlurmEngine:
     def remove(self, task_id: str) -> None:
         """Delete the control folder, after ending whatever runs (E5)."""
         self.stop(task_id, 0.0)
-        folder = find_control_folder(self._home, task_id)
-        if folder is not None:
-            drop_control(folder)
-            (folder.parent / f".{task_id}.lock").unlink(missing_ok=True)
+        forget_task(self._home, task_id)
 
     def tasks(self) -> list[str]:
         """List tasks that were started and not removed (E7)."""
-        return sorted(folder.name for folder in control_folders(self._home) if self._started(folder))
-
-    def _started(self, folder: Path) -> bool:
-        ours = read_note(folder.parent.parent).get("engine") == self.name
-        return ours and (has_begun(folder) or not is_free(folder))
+        return started_tasks(self._home, self.name)
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
         """Remove nodes of clusters not in ``keep``, and allocations of homes that are gone (E8)."""

@@ -10,6 +10,7 @@ import click
 from batchai_scenario.scenarios.cli.commands.home import gc, repair, reset, salvage
 from batchai_scenario.scenarios.cli.commands.slurm import slurm_sandbox
 from batchai_scenario.scenarios.cli.options import credential_options, json_option, option, refuse_beside
+from batchai_scenario.schema.engines import ENGINE_CHOICES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ for _command in (gc, repair, reset, salvage, slurm_sandbox):
 )
 @option(
     "--engine",
-    type=click.Choice(["auto", "docker", "process", "slurm"]),
+    type=click.Choice(ENGINE_CHOICES),
     default="auto",
     help="What runs jobs.",
 )
@@ -271,7 +272,7 @@ def env(shared: dict[str, Any], *, shell: str | None, passthrough: bool, direct:
 @click.option("--passthrough", is_flag=True, help="Let hosts that are not Azure's through.")
 @option(
     "--engine",
-    type=click.Choice(["auto", "docker", "process", "slurm"]),
+    type=click.Choice(ENGINE_CHOICES),
     default="auto",
     help="What runs jobs; an emulator that serves already must have been given the same.",
 )
