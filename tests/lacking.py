@@ -60,6 +60,6 @@ def summary(reasons: Iterable[str]) -> list[str]:
         if match:
             lacking[match["cause"]] += 1
         else:
-            others[reason.rpartition("Skipped: ")[2].rstrip("')")] += 1
+            others[reason.rpartition("Skipped: ")[2].rstrip("'\")")] += 1
     lines = [f"skipped, this machine lacks {cause}: {count}" for cause, count in lacking.most_common()]
     return [*lines, *(f"skipped, {text}: {count}" for text, count in others.most_common())]
