@@ -57,7 +57,7 @@ def engine(home: Home) -> SlurmEngine:
 
 
 def _queue(sandbox: Sandbox) -> list[str]:
-    return sandbox.run("squeue", "--noheader", "--format=%i", "--states=PENDING,RUNNING").split()
+    return sorted(sandbox.run("squeue", "--noheader", "--format=%i", "--states=PENDING,RUNNING").split())
 
 
 def _placed(engine: SlurmEngine, node: str, wish: GpuWish = D2) -> NodePlace:
