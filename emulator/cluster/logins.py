@@ -18,6 +18,7 @@ from batchai_scenario.emulator.cluster.model import LoginAccount, LoginNode, Nod
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.engines.base import Need
 from batchai_scenario.emulator.engines.entering import BUSY, LOGIN, tasks_on_node
+from batchai_scenario.emulator.engines.nodes import engine_of
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import mount_root
 
@@ -111,12 +112,10 @@ class Logins:
     def forget_left(self) -> None:
         """End what an emulator that was killed held open on nodes."""
         for folder in self._home.nodes.glob(f"*/*/control/{LOGIN}*"):
-            for name in ("docker", "process"):
-                with suppress(EngineError):
-                    engine = self._engines(name)
-                    if folder.name in engine.tasks():
-                        engine.stop(folder.name, 0.0)
-                        engine.remove(folder.name)
+            with suppress(EngineError):
+                engine = self._engines(engine_of(folder.parent.parent))
+                engine.stop(folder.name, 0.0)
+                engine.remove(folder.name)
 
     def is_there(self, where: LoginNode) -> bool:
         """Tell whether a node may be logged in to: its cluster has it, and keeps it."""

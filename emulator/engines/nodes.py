@@ -104,6 +104,11 @@ def read_note(disk: Path) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
+def engine_of(disk: Path) -> str:
+    """Name the engine that made a node's disk; empty if nobody noted it."""
+    return str(read_note(disk).get("engine") or "")
+
+
 def disks(home: Home, cluster: str = "*") -> Iterator[Path]:
     """Walk the disks of all nodes of a home, or of one cluster (by guid)."""
     return (path for path in home.nodes.glob(f"{cluster}/*") if path.is_dir())

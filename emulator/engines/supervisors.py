@@ -16,7 +16,7 @@ from batchai_scenario.emulator.engines.control import (
     find_control_folder,
     has_begun,
 )
-from batchai_scenario.emulator.engines.nodes import read_note
+from batchai_scenario.emulator.engines.nodes import engine_of
 from batchai_scenario.emulator.engines.proc import family, marked, send
 from batchai_scenario.emulator.state import beneath
 
@@ -84,8 +84,7 @@ def started_tasks(home: Home, engine: str) -> list[str]:
     return sorted(
         folder.name
         for folder in control_folders(home)
-        if read_note(folder.parent.parent).get("engine") == engine
-        and (has_begun(folder) or not is_free(folder))
+        if engine_of(folder.parent.parent) == engine and (has_begun(folder) or not is_free(folder))
     )
 
 

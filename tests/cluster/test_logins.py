@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import asyncssh
 import pytest
 
+from batchai_scenario.emulator.cluster.logins import Logins
 from batchai_scenario.emulator.cluster.model import ClusterKey, LoginAccount, LoginNode
 from batchai_scenario.emulator.cluster.sshdoor import SshDoor
+from batchai_scenario.emulator.engines.nodes import make_disk
 from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.state.home import Home
 from tests.cluster.conftest import WORKSPACE
 
 if TYPE_CHECKING:
@@ -90,3 +93,33 @@ def test_a_port_that_is_taken_is_not_fought_for(doors: Callable[..., SshDoor]) -
     port = first.open(NODE, ACCOUNT, 0)
     assert first.open(NODE, ACCOUNT, 0) == port
     assert doors().open(NODE, ACCOUNT, port) not in (0, port)
+
+
+def test_what_a_killed_emulator_held_open_is_ended_by_the_engine_of_its_node(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    heard: list[tuple[object, ...]] = []
+
+    class Recording:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def stop(self, task_id: str, grace: float) -> None:
+            heard.append((self.name, "stop", task_id, grace))
+            if self.name == "silent":
+                raise EngineError(Problem("InternalError", "No engine answers."))
+
+        def remove(self, task_id: str) -> None:
+            heard.append((self.name, "remove", task_id))
+
+    for engine in ("silent", "one of ours"):
+        disk = make_disk(home, "guid", f"node of {engine}", {"engine": engine})
+        for task in ("login-1", "job"):
+            (disk / "control" / task).mkdir()
+    nothing: Any = None
+    engines: Any = Recording
+    Logins(home, engines, nothing, lambda _: None, lambda _: {}, lambda *_: False).forget_left()
+    assert sorted(heard) == [
+        ("one of ours", "remove", "login-1"),
+        ("one of ours", "stop", "login-1", 0.0),
+        ("silent", "stop", "login-1", 0.0),
+    ]

@@ -48,6 +48,7 @@ from batchai_scenario.emulator.engines.gpunodes import noted, take
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_disk,
+    engine_of,
     free_address,
     make_disk,
     read_note,
@@ -339,7 +340,7 @@ class DockerEngine:
                 with swept.trying(f"container {found['Names'][0].lstrip('/')} ({where})"):
                     self._remove(found["Id"], marks if ours else {})
         for disk in sorted(disks(self._home)):
-            if disk.parent.name not in keep and read_note(disk).get("engine") == self.name:
+            if disk.parent.name not in keep and engine_of(disk) == self.name:
                 with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
                     self._drop_disk(disk)
         self._networks.sweep(keep, swept)

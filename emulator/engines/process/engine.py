@@ -44,6 +44,7 @@ from batchai_scenario.emulator.engines.nodes import (
     drop_dangling_links,
     drop_disk,
     drop_plain_path,
+    engine_of,
     free_address,
     free_ports,
     make_disk,
@@ -308,7 +309,7 @@ class ProcessEngine:
         """Remove nodes of clusters not in ``keep``, and processes whose home folder is gone (E8)."""
         swept = Swept()
         for disk in sorted(disks(self._home)):
-            if disk.parent.name not in keep and read_note(disk).get("engine") in (self.name, None):
+            if disk.parent.name not in keep and engine_of(disk) in (self.name, ""):
                 with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
                     self.remove_node(disk.parent.name, disk.name)
         for process in [*marked(), *marked(variable=NETWORK)]:

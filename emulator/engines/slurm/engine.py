@@ -33,6 +33,7 @@ from batchai_scenario.emulator.engines.locking import locked
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_disk,
+    engine_of,
     free_ports,
     link_volume,
     make_disk,
@@ -320,7 +321,7 @@ class SlurmEngine:
     def sweep(self, keep: frozenset[str]) -> list[str]:
         """Remove nodes of clusters not in ``keep``, and allocations of homes that are gone (E8)."""
         swept = Swept()
-        own = [disk for disk in sorted(disks(self._home)) if read_note(disk).get("engine") == self.name]
+        own = [disk for disk in sorted(disks(self._home)) if engine_of(disk) == self.name]
         if not own and not self._home.slurm_settings.exists():
             return swept.close()  # nothing was ever asked of Slurm
         for disk in own:
