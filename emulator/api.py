@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.choose import Engines
     from batchai_scenario.emulator.engines.docker.api import connect as connect_docker
     from batchai_scenario.emulator.engines.docker.engine import DockerEngine
-    from batchai_scenario.emulator.engines.docker.substitutes import build_programs, built_reference
     from batchai_scenario.emulator.engines.gpu import machine_gpus as list_gpus
     from batchai_scenario.emulator.engines.needs import job_needs, toolkit_needs
     from batchai_scenario.emulator.engines.process.engine import ProcessEngine
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.slurm.checks import checks as slurm_checks
     from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
     from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
+    from batchai_scenario.emulator.engines.substitutes import build_programs, built_reference
     from batchai_scenario.emulator.engines.supervisors import running_tasks
     from batchai_scenario.emulator.errors import (
         CredentialsInvalid,
@@ -87,8 +87,8 @@ _PLACES = {
     "Store": ("state.store", "Store"),
     "SystemClock": ("state.clock", "SystemClock"),
     "beneath": ("state.beneath", ""),
-    "build_programs": ("engines.docker.substitutes", "build_programs"),
-    "built_reference": ("engines.docker.substitutes", "built_reference"),
+    "build_programs": ("engines.substitutes", "build_programs"),
+    "built_reference": ("engines.substitutes", "built_reference"),
     "check_home": ("state.health", "check"),
     "connect_docker": ("engines.docker.api", "connect"),
     "copy_tree": ("storage.snapshots", "copy_tree"),

@@ -9,13 +9,13 @@ import pytest
 from docker.errors import APIError, ImageNotFound
 
 from batchai_scenario.emulator.engines.docker.images import Images, PullProgress
-from batchai_scenario.emulator.engines.docker.substitutes import (
+from batchai_scenario.emulator.engines.programs import Throttle, run_program
+from batchai_scenario.emulator.engines.substitutes import (
     Candidate,
     candidates_for,
     plain_name,
     read_table,
 )
-from batchai_scenario.emulator.engines.programs import Throttle, run_program
 from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.emulator.state.home import Home

@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import pytest
 
-from batchai_scenario.emulator.engines.docker.api import container_name
+from batchai_scenario.emulator.engines.labels import container_name
 from batchai_scenario.emulator.engines.proc import marked
 
 COMMAND = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.05; done; echo done"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 import pytest
 
-from batchai_scenario.emulator.engines.docker.api import container_name
+from batchai_scenario.emulator.engines.labels import container_name
 from batchai_scenario.emulator.engines.limits import LEAST_MEMORY, PROCESSES, Limits, options, read_limits
 from batchai_scenario.emulator.errors import EngineError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchai_scenario.emulator.engines.docker.api import LABEL_HOME, LABEL_HOST, LABEL_VIEW, is_orphan, labels
+from batchai_scenario.emulator.engines.labels import LABEL_HOME, LABEL_HOST, LABEL_VIEW, is_orphan, labels
 from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
 from batchai_scenario.emulator.state.home import Home
 from tests.lacking import NAMESPACES
@@ -46,7 +46,7 @@ def test_who_has_a_file_tree_of_its_own_takes_no_home_for_gone(tmp_path: Path) -
     (tmp_path / "there").mkdir()
     look = (
         "import json, pathlib, sys\n"
-        "from batchai_scenario.emulator.engines.docker.api import is_orphan\n"
+        "from batchai_scenario.emulator.engines.labels import is_orphan\n"
         "from batchai_scenario.emulator.state.home import Home\n"
         "home, marks = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])\n"
         "assert not home.exists()\n"

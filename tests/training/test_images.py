@@ -15,7 +15,7 @@ import pytest
 import training.images.debian.build as debian
 import training.images.node.build as node
 import training.toolkits.cntk.build_image as cntk
-from batchai_scenario.emulator.engines.docker.substitutes import build_programs, delivered_tables, read_table
+from batchai_scenario.emulator.engines.substitutes import build_programs, delivered_tables, read_table
 from training.images.builder import RECIPE_LABEL, ImageRecipe, _imported, _pack_tree, _split, build
 from training.images.rootfs import make_rootfs
 from training.support.events import Events, RequirementError

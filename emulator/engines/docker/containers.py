@@ -9,15 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.docker.api import (
-    CONTROL,
-    Facts,
-    answers,
-    container_name,
-    labels,
-    network_name,
-    unavailable,
-)
+from batchai_scenario.emulator.engines.docker.api import CONTROL, Facts, answers, network_name, unavailable
+from batchai_scenario.emulator.engines.labels import container_name, labels
 from batchai_scenario.emulator.engines.limits import options
 from batchai_scenario.emulator.launch.layout import host_name
 from batchai_scenario.emulator.launch.plan import Mount, NodeTask

@@ -10,10 +10,10 @@ from batchai_scenario.emulator.engines.control import (
     lost_end,
     recorded_end,
 )
-from batchai_scenario.emulator.engines.docker.api import LABEL_IMAGE, container_name
 from batchai_scenario.emulator.engines.docker.containers import ended_at, lost_reason
-from batchai_scenario.emulator.engines.docker.images import failed_starting
+from batchai_scenario.emulator.engines.labels import LABEL_IMAGE, container_name
 from batchai_scenario.emulator.engines.limits import say_killed
+from batchai_scenario.emulator.engines.substitutes import failed_starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,29 +22,25 @@ from batchai_scenario.emulator.engines.control import (
     has_begun,
 )
 from batchai_scenario.emulator.engines.docker import containers
-from batchai_scenario.emulator.engines.docker.api import (
-    LABEL_CLUSTER,
-    LABEL_HOME,
-    LABEL_NODE,
-    LABEL_TASK,
-    connect,
-    container_name,
-    explain,
-    is_orphan,
-    read_facts,
-    translated,
-    unavailable,
-)
+from batchai_scenario.emulator.engines.docker.api import connect, explain, read_facts, translated, unavailable
 from batchai_scenario.emulator.engines.docker.ending import end_of
 from batchai_scenario.emulator.engines.docker.entering import enter_container
 from batchai_scenario.emulator.engines.docker.giveback import give_back, owner_of_files
 from batchai_scenario.emulator.engines.docker.gpuways import ways_of, why_none
-from batchai_scenario.emulator.engines.docker.images import Images, PullPolicy, failed_starting
+from batchai_scenario.emulator.engines.docker.images import Images, PullPolicy
 from batchai_scenario.emulator.engines.docker.networks import Networks
 from batchai_scenario.emulator.engines.docker.task import create_for_task
 from batchai_scenario.emulator.engines.entering import beside_no_login
 from batchai_scenario.emulator.engines.gpu import machine_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted, take
+from batchai_scenario.emulator.engines.labels import (
+    LABEL_CLUSTER,
+    LABEL_HOME,
+    LABEL_NODE,
+    LABEL_TASK,
+    container_name,
+    is_orphan,
+)
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_disk,
@@ -53,6 +49,7 @@ from batchai_scenario.emulator.engines.nodes import (
     make_disk,
     read_note,
 )
+from batchai_scenario.emulator.engines.substitutes import failed_starting
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
 

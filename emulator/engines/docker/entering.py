@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from batchai_scenario.emulator.engines.docker.api import container_name, explain
+from batchai_scenario.emulator.engines.docker.api import explain
 from batchai_scenario.emulator.engines.entering import BUSY, MARK, SHELL
+from batchai_scenario.emulator.engines.labels import container_name
 from batchai_scenario.emulator.errors import EngineError, Problem
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from batchai_scenario.emulator.engines.control import (
     read_noted,
     recorded_end,
 )
-from batchai_scenario.emulator.engines.docker.api import CONTROL, labels
+from batchai_scenario.emulator.engines.docker.api import CONTROL
 from batchai_scenario.emulator.engines.docker.containers import run_briefly
+from batchai_scenario.emulator.engines.labels import labels
 from batchai_scenario.emulator.launch.plan import Mount
 
 if TYPE_CHECKING:

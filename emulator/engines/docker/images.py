@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchai_scenario.emulator.engines.docker.substitutes import (
-    Candidate,
-    build_programs,
-    candidates_for,
-    delivered_tables,
-    plain_name,
-)
 from batchai_scenario.emulator.engines.programs import (
     SECONDS_BETWEEN_LINES,
     Throttle,
     run_program,
     share_done,
 )
-from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.engines.substitutes import (
+    Candidate,
+    build_programs,
+    candidates_for,
+    delivered_tables,
+    failed_starting,
+    plain_name,
+)
+from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.schema.registries import image_host, server_host
 
@@ -47,12 +48,6 @@ class FoundImage:
 
 class NoImageError(Exception):
     """An image is not to be had from where it was looked for."""
-
-
-def failed_starting(reference: str, reason: str) -> EngineError:
-    """Make the error of a container that cannot start: code, text and first detail are the service's."""
-    details = (("imageName", reference), ("Info", reason))
-    return EngineError(Problem("FailedStartingContainer", "unable to start docker container", details))
 
 
 class Images:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.docker.api import LABEL_HOME, is_orphan, labels, network_name
+from batchai_scenario.emulator.engines.docker.api import network_name
+from batchai_scenario.emulator.engines.labels import LABEL_HOME, is_orphan, labels
 from batchai_scenario.emulator.engines.subnets import free_subnet
 from batchai_scenario.emulator.errors import EngineError, Problem
 

@@ -10,7 +10,6 @@ from batchai_scenario.emulator.engines.control import (
     open_command,
     write_control,
 )
-from batchai_scenario.emulator.engines.docker.api import labels
 from batchai_scenario.emulator.engines.docker.containers import create_container
 from batchai_scenario.emulator.engines.docker.cuda import cuda_of, too_old
 from batchai_scenario.emulator.engines.docker.giveback import note_container
@@ -18,6 +17,7 @@ from batchai_scenario.emulator.engines.docker.gpuproofs import prove_gpus
 from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.gpu import decide_gpus
 from batchai_scenario.emulator.engines.gpunodes import noted
+from batchai_scenario.emulator.engines.labels import labels
 from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.nodes import read_note, ready_tree
 from batchai_scenario.emulator.engines.parts import (

@@ -120,3 +120,9 @@ def candidates_for(reference: str, tables: Iterable[Path]) -> list[Candidate]:
                 found.update(dict.fromkeys(entries))
     found.pop(Candidate("image", reference), None)
     return list(found)
+
+
+def failed_starting(reference: str, reason: str) -> EngineError:
+    """Make the error of a container that cannot start: code, text and first detail are the service's."""
+    details = (("imageName", reference), ("Info", reason))
+    return EngineError(Problem("FailedStartingContainer", "unable to start docker container", details))
