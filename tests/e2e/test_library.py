@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.network, pytest.mark.endurance, pytest.mark.timeout(3000)]
 
 RUNS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("batch-scoring", {}),
     ("caffe2-mnist", {}),
     ("caffe2-mnist", {"nodes": 1}),
     ("chainer-mnist", {}),
