@@ -52,7 +52,6 @@ from batchai_scenario.emulator.log import describe
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
 
@@ -75,7 +74,7 @@ _STORAGE = ("file", "blob")
 class AccountService(Protocol):
     """A storage service: takes everything under an account's name."""
 
-    async def handle(self, request: Request, account: str, raw_path: str) -> Response:
+    async def handle(self, scope: Scope, receive: Receive, account: str, raw_path: str) -> Response:
         """Answer; ``raw_path`` is what follows the account, undecoded."""
         ...
 
@@ -292,11 +291,9 @@ class Gateway:
     async def _store(  # noqa: PLR0917 - a service, what is asked of it, and the ASGI triple
         self, kind: str, account: str, raw_path: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        from starlette.requests import Request
-
         services = await self._storage.wait()
         service = services.blob if kind == "blob" else services.file
-        response = await service.handle(Request(scope, receive), account, raw_path)
+        response = await service.handle(scope, receive, account, raw_path)
         await response(scope, receive, send)
 
     async def _refuse(self, scope: Scope, send: Send, error: ServiceError) -> None:

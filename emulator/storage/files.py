@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Receive, Scope
 
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.state.store import Store
@@ -109,15 +110,16 @@ class FilesService:
         )
         self._front: Front[Call] = Front(self, accounts, clock, tokens, shares.records.properties)
 
-    async def handle(self, request: Request, account: str, raw_path: str) -> Response:
+    async def handle(self, scope: Scope, receive: Receive, account: str, raw_path: str) -> Response:
         """Answer a request.
 
         Args:
-            request: The request; its body has not been read.
+            scope: The request, as ASGI has it.
+            receive: Gives its body, of which nothing has been read.
             account: The account that its host or path names.
             raw_path: The path below the account, not decoded, without the query.
         """
-        return await self._front.handle(request, account, raw_path)
+        return await self._front.handle(scope, receive, account, raw_path)
 
     def call(self, request: Request, account: Account) -> Call:
         """Begin to take a request apart."""

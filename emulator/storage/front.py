@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from batchai_scenario.emulator.state.store import os_error
 from batchai_scenario.emulator.storage import cors
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Receive, Scope
 
     from batchai_scenario.emulator.state.clock import Clock
     from batchai_scenario.emulator.storage.accounts import Accounts
@@ -73,14 +73,16 @@ class Front(Generic[CallT]):
         self._accounts = accounts
         self._clock = clock
 
-    async def handle(self, request: Request, account: str, raw_path: str) -> Response:
+    async def handle(self, scope: Scope, receive: Receive, account: str, raw_path: str) -> Response:
         """Answer a request.
 
         Args:
-            request: The request; its body has not been read.
+            scope: The request, as ASGI has it.
+            receive: Gives its body, of which nothing has been read.
             account: The account that its host or path names.
             raw_path: The path below the account, not decoded, without the query.
         """
+        request = Request(scope, receive)
         known = self._accounts.get(account)
         if known is None:
             call = self._service.call(request, Account(account, (), (), "", {}))

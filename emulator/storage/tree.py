@@ -1,4 +1,4 @@
-# ruff: noqa: PTH115 - paths on the way of every request are plain strings and descriptors
+# ruff: noqa: PTH115, PTH116 - paths on the way of every request are plain strings and descriptors
 """Directories and files of one share, found safely and without regard to case.
 
 A share is an ordinary folder, and whatever runs in a job may put anything there: symbolic links that climb
@@ -269,6 +269,8 @@ def put(root: str, parts: Sequence[str], draft: str) -> str:
 def status_of(root: str, parts: Sequence[str]) -> os.stat_result | None:
     """Look at a directory or regular file of the share; None if there is none."""
     try:
+        if not parts:
+            return os.stat(root)
         with _hold(root, parts) as found:
             return found.stat
     except OSError:

@@ -13,7 +13,6 @@ from azure.storage.blob import (
     ResourceTypes,
     generate_account_sas,
 )
-from starlette.requests import Request
 
 from batchai_scenario.emulator.storage.blob.service import BlobService
 from batchai_scenario.emulator.storage.sharedkey import string_to_sign
@@ -42,7 +41,7 @@ class BlobServing(Serving):
             await super()._app(scope, receive, send)
             return
         account, slash, below = raw_path.removeprefix("/blob/").partition("/")
-        response = await self.blobs.handle(Request(scope, receive), account, slash + below)
+        response = await self.blobs.handle(scope, receive, account, slash + below)
         await response(scope, receive, send)
 
 

@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 
 import uvicorn
 from azure.storage.file import FileService
-from starlette.requests import Request
 
 from batchai_scenario.emulator.gateway.protocol import HttpProtocol
 from batchai_scenario.emulator.identity.tokens import Tokens
@@ -231,10 +230,9 @@ class Serving:
         self.served.port = self._socket.getsockname()[1]
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
         account, _, _ = scope["raw_path"].decode("latin-1")[1:].partition("/")
         raw_path = scope["raw_path"].decode("latin-1")[1 + len(account) :]
-        response = await self.served.service.handle(request, account, raw_path)
+        response = await self.served.service.handle(scope, receive, account, raw_path)
         await response(scope, receive, send)
 
     def _run(self) -> None:

@@ -7,6 +7,7 @@ import hmac
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
+from uuid import RFC_4122, UUID
 
 import pytest
 
@@ -236,3 +237,11 @@ def test_a_version_of_the_future_is_served_like_the_newest_known(served: Served)
         served.ask("GET", FILE, headers={"x-ms-version": VERSION}).headers["x-ms-file-attributes"]
         == "Archive"
     )
+
+
+def test_every_request_has_a_random_id_of_its_own(served: Served) -> None:
+    told = [served.ask("GET", FILE).headers["x-ms-request-id"] for _ in range(3)]
+    assert len(set(told)) == len(told)
+    assert [(str(UUID(text)), UUID(text).version, UUID(text).variant) for text in told] == [
+        (text, 4, RFC_4122) for text in told
+    ]
