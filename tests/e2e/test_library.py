@@ -21,6 +21,7 @@ RUNS: tuple[tuple[str, dict[str, object]], ...] = (
     ("caffe2-mnist", {}),
     ("caffe2-mnist", {"nodes": 1}),
     ("chainer-mnist", {}),
+    ("cifar-distributed", {}),
     ("horovod-mnist", {}),
     ("keras-mnist", {}),
     ("keras-mnist", {"backend": "tensorflow"}),
