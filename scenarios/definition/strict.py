@@ -21,7 +21,7 @@ Model = TypeVar("Model", bound="Strict")
 class Strict(BaseModel):
     """A section of a file: unknown properties are refused with a suggestion."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
