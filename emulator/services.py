@@ -267,6 +267,7 @@ class _Builder:
             self.volumes,
             resolve_engine=lambda name: _answering(clusters.engines.for_new(name)),
             refusal=clusters.engines.refusal,
+            mount_refusal=clusters.engines.mount_refusal,
             gpus=cast("GpuMode", self._settings.gpus),
             servers=self._servers,
         )

@@ -18,6 +18,7 @@ from batchai_scenario.emulator.batchai.answers import (
     page_of,
 )
 from batchai_scenario.emulator.batchai.fileservers import check_mounted_servers, subnet_of_mounts
+from batchai_scenario.emulator.batchai.mountcommands import MountRefusal, check_mount_commands
 from batchai_scenario.emulator.batchai.refusals import invalid_value
 from batchai_scenario.emulator.batchai.tree import NAMESPACE, WORKSPACE, check_open, workspace_key
 from batchai_scenario.emulator.batchai.versions.registry import version_of
@@ -53,8 +54,10 @@ class Clusters:
         resolve_engine: Callable[[str], str],
         *,
         refusal: Admission,
+        mount_refusal: MountRefusal,
         gpus: GpuMode,
     ) -> None:
+        self._mount_refusal = mount_refusal
         self._tree = tree
         self._clusters = clusters
         self._operations = operations
@@ -131,6 +134,8 @@ class Clusters:
             # 400 and not 503, which clients would take for a passing thing and try again.
             raise ServiceError(400, "EngineUnavailable", str(error), "x-scenario-engine") from error
         self._admit(name, definition)
+        where = "properties.nodeSetup.mountVolumes"
+        check_mount_commands(self._mount_refusal, name, setup.get("mountVolumes"), where)
         cluster, created = self._clusters.create_cluster(key, definition, secrets, engine=name, gpus=gpus)
         return None if created else cluster
 

@@ -22,6 +22,7 @@ from batchai_scenario.emulator.batchai.clusterids import cluster_names, flat_clu
 from batchai_scenario.emulator.batchai.clusters import logins
 from batchai_scenario.emulator.batchai.fileservers import check_mounted_servers
 from batchai_scenario.emulator.batchai.migrated import location_of
+from batchai_scenario.emulator.batchai.mountcommands import check_mount_commands
 from batchai_scenario.emulator.batchai.refusals import invalid_value
 from batchai_scenario.emulator.batchai.tree import (
     EXPERIMENT,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
+    from batchai_scenario.emulator.batchai.mountcommands import MountRefusal
     from batchai_scenario.emulator.batchai.ports import FolderEntry, OutputFiles
     from batchai_scenario.emulator.batchai.tree import Tree
     from batchai_scenario.emulator.batchai.versions.base import ApiVersion
@@ -66,8 +68,10 @@ class Jobs:
         files: OutputFiles,
         clock: Clock,
         find_flat: Callable[[str, str, str], Cluster | None],
+        mount_refusal: MountRefusal,
     ) -> None:
         """Put the handler together; ``find_flat`` finds a cluster by subscription, group and name."""
+        self._mount_refusal = mount_refusal
         self._tree = tree
         self._clusters = clusters
         self._operations = operations
@@ -111,7 +115,9 @@ class Jobs:
         definition["cluster"] = {"id": cluster.key.path}
         old = self._clusters.get_job(key)
         if old is None:
-            check_mounted_servers(self._tree, definition.get("mountVolumes"), "properties.mountVolumes")
+            mounts, where = definition.get("mountVolumes"), "properties.mountVolumes"
+            check_mounted_servers(self._tree, mounts, where)
+            check_mount_commands(self._mount_refusal, cluster.engine, mounts, where)
             if cluster.provisioning_state is ProvisioningState.DELETING:
                 raise conflict(f"The cluster {cluster.key.name} is being deleted", "properties.cluster.id")
             job, created = self._clusters.create_job(key, cluster.key, definition, secrets)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.arm.messages import ArmRequest
     from batchai_scenario.emulator.arm.operations import Operations
     from batchai_scenario.emulator.batchai.clusters import Admission
+    from batchai_scenario.emulator.batchai.mountcommands import MountRefusal
     from batchai_scenario.emulator.batchai.ports import OutputFiles
     from batchai_scenario.emulator.cluster.ports import ClusterService
     from batchai_scenario.emulator.cluster.servers import ServerDisks
@@ -70,6 +71,7 @@ class BatchAIProvider:
         *,
         resolve_engine: Callable[[str], str] = str,
         refusal: Admission = lambda *_: None,
+        mount_refusal: MountRefusal = lambda *_: "",
         gpus: GpuMode = "auto",
         servers: ServerDisks | None = None,
     ) -> None:
@@ -84,6 +86,7 @@ class BatchAIProvider:
             resolve_engine: turns what a caller chose (or nothing) into an engine's name that a new cluster
                 keeps; EngineUnavailable if the machine lacks it.
             refusal: says which property an engine (by name) cannot fulfil, and why.
+            mount_refusal: says why an engine cannot mount what a ``mountCommand`` mounts.
             gpus: what a cluster whose creator did not choose gets.
             servers: the disks of file servers; None: they have none.
         """
@@ -100,12 +103,26 @@ class BatchAIProvider:
             workspaces=workspaces,
             experiments=experiments,
         )
-        jobs = Jobs(self._tree, clusters, operations, files=files, clock=clock, find_flat=flat.find_cluster)
+        jobs = Jobs(
+            self._tree,
+            clusters,
+            operations,
+            files=files,
+            clock=clock,
+            find_flat=flat.find_cluster,
+            mount_refusal=mount_refusal,
+        )
         self._handlers |= {
             "workspaces": workspaces.handle,
             "workspaces/experiments": experiments.handle,
             "workspaces/clusters": Clusters(
-                self._tree, clusters, operations, resolve_engine, refusal=refusal, gpus=gpus
+                self._tree,
+                clusters,
+                operations,
+                resolve_engine,
+                refusal=refusal,
+                mount_refusal=mount_refusal,
+                gpus=gpus,
             ).handle,
             "workspaces/experiments/jobs": jobs.handle,
             "workspaces/fileservers": file_servers.handle,

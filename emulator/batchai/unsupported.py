@@ -12,14 +12,10 @@ if TYPE_CHECKING:
 
     from batchai_scenario.training.toolkits.registry import Toolkits
 
-_SHARE = "mount an Azure file share (azureFileShares) or a file server (fileServers)"
 _VOLUMES = {
-    "unmanagedFileSystems": _SHARE,
-    **{
-        f"{kind}[*].{name}.accountKeySecretReference": "give the accountKey"
-        for kind in ("azureFileShares", "azureBlobFileSystems")
-        for name in ("credentials", "credentialsInfo")  # as all but the first SDK, and as that wrote it
-    },
+    f"{kind}[*].{name}.accountKeySecretReference": "give the accountKey"
+    for kind in ("azureFileShares", "azureBlobFileSystems")
+    for name in ("credentials", "credentialsInfo")  # as all but the first SDK, and as that wrote it
 }
 
 _COUNTERS = "nodeSetup.performanceCountersSettings.appInsightsReference"

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.cluster.records import LogPlace
 from batchai_scenario.emulator.launch.layout import locate
+from batchai_scenario.emulator.launch.plan import CommandMount, Mount
 from batchai_scenario.emulator.state import beneath
 from batchai_scenario.emulator.state.clock import wire_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchai_scenario.emulator.launch.plan import Mount
     from batchai_scenario.emulator.state.clock import Clock
 
 NAME = "execution.log"
@@ -28,13 +28,17 @@ NAME = "execution.log"
 _log = logging.getLogger(__name__)
 
 
-def place_for(folder: PurePosixPath, mounts: Sequence[Mount], nodes: tuple[str, ...] = ()) -> LogPlace:
-    """Find the folder (a path as the job sees it) on this machine; an empty place if it is not mounted.
+def place_for(
+    folder: PurePosixPath, mounts: Sequence[Mount | CommandMount], nodes: tuple[str, ...] = ()
+) -> LogPlace:
+    """Find the folder (a path as the job sees it) on this machine; an empty place if it is not there.
 
     ``nodes``: of a job of several.
     """
     found = locate(folder, mounts)
-    return LogPlace(str(found[0].source), str(found[1]), nodes) if found else LogPlace()
+    if found is None or isinstance(found[0], CommandMount):
+        return LogPlace()
+    return LogPlace(str(found[0].source), str(found[1]), nodes)
 
 
 class ExecutionLog:

@@ -18,7 +18,7 @@ from batchai_scenario.schema.sizes import slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path, PurePosixPath
+    from pathlib import PurePosixPath
 
     from batchai_scenario.emulator.cluster.model import Cluster, Job
     from batchai_scenario.emulator.cluster.mounts import Volume
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.records import LogPlace
     from batchai_scenario.emulator.engines.base import Engine, NodePlace, TaskEnd
     from batchai_scenario.emulator.launch.plan import LaunchPlan, NodeTask
+    from batchai_scenario.emulator.launch.volumes import VolumeSource
     from batchai_scenario.emulator.state.clock import Clock
 
 _AT_ONCE = 16
@@ -112,7 +113,7 @@ class Launch:
         except ServiceError as error:  # the door's validation let something pass
             raise EngineError(Problem(error.code, error.message)) from error
 
-    def _sources(self, mounted: Iterable[Volume], root: PurePosixPath) -> list[tuple[str, Path]]:
+    def _sources(self, mounted: Iterable[Volume], root: PurePosixPath) -> list[tuple[str, VolumeSource]]:
         return [(volume.path, volume.source(self.shares, root)) for volume in mounted]
 
     def _describe(
@@ -122,8 +123,7 @@ class Launch:
         for node in places:
             journal.info(f"node {node.node} at {node.address}, engine {self.cluster.engine}")
         for volume in mounted:
-            what = f"container {volume.container}" if volume.container else f"share {volume.place.share}"
-            journal.info(f"mounted {what} of account {volume.account} at {volume.path}")
+            journal.info(f"mounted {volume.told} at {volume.path}")
         container = self.job.definition.get("containerSettings") or {}
         image = (container.get("imageSourceRegistry") or {}).get("image")
         if image:
@@ -150,7 +150,7 @@ def _log_place(plan: LaunchPlan) -> LogPlace:
     if step is None:
         raise EngineError(Problem("InternalError", "The job's launch plan has no step."))
     nodes = tuple(task.node for task in plan.tasks) if len(plan.tasks) > 1 else ()
-    return place_for(step.stdout.parent, first.mounts, nodes)
+    return place_for(step.stdout.parent, (*first.mounts, *first.commands), nodes)
 
 
 def wait_for(engines: Callable[[str], Engine], name: str, task: str, clock: Clock) -> TaskEnd:

@@ -1,4 +1,4 @@
-"""The volumes of clusters and jobs: Azure file shares, blob containers and file servers."""
+"""The volumes of clusters and jobs: file shares, blob containers, file servers, and what commands mount."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from batchai_scenario.emulator.launch.layout import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path, PurePosixPath
+    from pathlib import PurePosixPath
 
     from batchai_scenario.emulator.cluster.model import Cluster, Job
     from batchai_scenario.emulator.cluster.ports import FileShares
     from batchai_scenario.emulator.errors import Problem
+    from batchai_scenario.emulator.launch.volumes import VolumeSource
 
 CLUSTER_VOLUMES = ("nodeSetup", "mountVolumes")
 JOB_VOLUMES = ("mountVolumes",)
@@ -32,13 +33,16 @@ CONTAINER = "_blob/"
 SERVER = "_server/"
 """What stands before a file server's id there. Clients cannot list it: it is no storage account's."""
 
+UNMANAGED = "_unmanaged/"
+"""What stands there for a file system that a command mounts; the same is true of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
     """What is mounted at ``path`` below the cluster's or the job's mount root.
 
     ``url`` is a share's, ``container`` a container's name, ``server`` a file server's id and ``directory`` a
-    folder of it: one of the three is set.
+    folder of it, ``command`` mounts it: one of the four is set.
     """
 
     path: str
@@ -47,23 +51,40 @@ class Volume:
     container: str = ""
     server: str = ""
     directory: str = ""
+    command: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
 
     @property
     def place(self) -> ShareMount:
         """Where it stands and what it shows, without the key."""
+        if self.command:
+            return ShareMount(self.path, "", UNMANAGED)
         if self.server:
             return ShareMount(self.path, "", SERVER + self.server)
         if self.container:
             return ShareMount(self.path, self.account, CONTAINER + self.container)
         return ShareMount(self.path, self.account, urlsplit(self.url).path.strip("/").rsplit("/", 1)[-1])
 
-    def source(self, shares: FileShares, root: PurePosixPath) -> Path:
-        """Find its folder; ``root`` is the mount root that ``path`` is below, for what is said of a failure.
+    @property
+    def told(self) -> str:
+        """What it is, for a log."""
+        if self.command:
+            return "what its mountCommand mounts"
+        if self.server:
+            return f"file server {self.server.rsplit('/', 1)[-1]}"
+        what = f"container {self.container}" if self.container else f"share {self.place.share}"
+        return f"{what} of account {self.account}"
+
+    def source(self, shares: FileShares, root: PurePosixPath) -> VolumeSource:
+        """Find its folder or its command.
+
+        ``root`` is the mount root that ``path`` is below, for what is said of a failure.
 
         Raises:
             EngineError: it cannot be mounted: ``AZFMountError``, ``BFSMountError``, ``FileServerMountError``.
         """
+        if self.command:
+            return self.command
         if self.server:
             return shares.mount_server(self.server, self.directory)
         if self.container:
@@ -101,9 +122,10 @@ def volumes(
             container=item.get("containerName", ""),
             server=(item.get("fileServer") or {}).get("id", ""),
             directory=item.get("sourceDirectory", ""),
+            command=item.get("mountCommand", ""),
             key=(secrets or {}).get(f"{pointer}/{kind}/{number}/credentials/accountKey", ""),
         )
-        for kind in ("azureFileShares", "azureBlobFileSystems", "fileServers")
+        for kind in ("azureFileShares", "azureBlobFileSystems", "fileServers", "unmanagedFileSystems")
         for number, item in enumerate(kinds.get(kind) or ())
     ]
 
@@ -129,7 +151,7 @@ def file_folder(job: Job, of_cluster: Iterable[ShareMount], directory: str) -> t
         return None
     number, inside = found
     share = mounts[number][1]
-    if share.share.startswith(SERVER):
+    if share.share.startswith((SERVER, UNMANAGED)):
         return None
     return share.account, share.share, "/".join(inside.parts)
 
@@ -151,7 +173,7 @@ def setup_folder(cluster: Cluster) -> tuple[str, str, str] | None:
         return None
     places = [volume.place for volume in volumes(cluster.definition, CLUSTER_VOLUMES)]
     found = locate_index(prefix / cluster.setup_suffix, [root / place.path for place in places])
-    if found is None or places[found[0]].share.startswith(SERVER):
+    if found is None or places[found[0]].share.startswith((SERVER, UNMANAGED)):
         return None
     place = places[found[0]]
     return place.account, place.share, "/".join(found[1].parts)

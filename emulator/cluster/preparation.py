@@ -7,6 +7,8 @@ from when its node was made, with ``SetupTaskTimedOut``.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -15,15 +17,18 @@ from batchai_scenario.emulator.cluster.model import NodeState
 from batchai_scenario.emulator.cluster.mounts import CLUSTER_VOLUMES, volumes
 from batchai_scenario.emulator.cluster.room import problem_in, problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import NodeEvent
+from batchai_scenario.emulator.engines.base import MountsByCommand
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem, ServiceError
 from batchai_scenario.emulator.launch.layout import mount_root
+from batchai_scenario.emulator.launch.volumes import outer_first, place_volumes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
     from pathlib import PurePosixPath
 
     from batchai_scenario.emulator.cluster.loop import Outcome, Timer
     from batchai_scenario.emulator.cluster.model import Cluster
+    from batchai_scenario.emulator.cluster.mounts import Volume
     from batchai_scenario.emulator.cluster.records import ClusterRecord
     from batchai_scenario.emulator.cluster.room import Room
     from batchai_scenario.emulator.engines.base import Engine, NodePlace, TaskEnd
@@ -31,6 +36,9 @@ if TYPE_CHECKING:
 
 LIMIT = timedelta(hours=1)
 """Longest run of a setup task."""
+
+_Prepared = Mapping[tuple[Problem, ...], Sequence[str]]
+"""What keeps nodes from being ready, and which they are; nothing does, if there is none."""
 
 _COARSE = timedelta(seconds=1)
 """How coarse the time of a task's end may be: a node's clock may tell whole seconds only."""
@@ -71,30 +79,33 @@ class Preparation:
         room = self._room
         wanted = volumes(cluster.definition, CLUSTER_VOLUMES, room.records.cluster_secrets(cluster.key))
 
-        def work() -> tuple[Problem, ...]:
+        def work() -> _Prepared:
             problems = (volume.problem(room.shares, mount_root()) for volume in wanted)
-            return tuple(problem for problem in problems if problem is not None)
+            found = tuple(problem for problem in problems if problem is not None)
+            commands = [volume for volume in wanted if volume.command]
+            if found or not commands:
+                return {found: nodes}
+            prepared: dict[tuple[Problem, ...], list[str]] = {}
+            for node in nodes:
+                prepared.setdefault(_try_mounts(room, cluster, node, commands), []).append(node)
+            return prepared
 
         room.workers.begin(
             ("mount", cluster.guid, nodes[0]), work, lambda outcome: self._did_mount(cluster, nodes, outcome)
         )
 
-    def _did_mount(
-        self, cluster: Cluster, nodes: Sequence[str], outcome: Outcome[tuple[Problem, ...]]
-    ) -> None:
-        if isinstance(outcome, Exception) and shortage(outcome):
+    def _did_mount(self, cluster: Cluster, nodes: Sequence[str], outcome: Outcome[_Prepared]) -> None:
+        if isinstance(outcome, EngineUnavailable) or (isinstance(outcome, Exception) and shortage(outcome)):
             self._room.loop.later(lambda: self._mount(cluster, nodes))
             return
-        problems = (
-            (problem_of(outcome, f"mounting volumes of cluster {cluster.key.id}"),)
-            if isinstance(outcome, Exception)
-            else outcome
-        )
-        if not problems and "setupTask" in cluster.definition.get("nodeSetup", {}):
-            for node in nodes:
-                self._set_up(cluster, node)
-            return
-        self._prepared(cluster, nodes, problems)
+        if isinstance(outcome, Exception):
+            outcome = {(problem_of(outcome, f"mounting volumes of cluster {cluster.key.id}"),): nodes}
+        for problems, of_them in outcome.items():
+            if not problems and "setupTask" in cluster.definition.get("nodeSetup", {}):
+                for node in of_them:
+                    self._set_up(cluster, node)
+            else:
+                self._prepared(cluster, of_them, problems)
 
     def _set_up(self, cluster: Cluster, node: str) -> None:
         room = self._room
@@ -172,6 +183,23 @@ class Preparation:
     def forget(self, cluster: Cluster) -> None:
         """Forget a cluster that is gone."""
         self._begun.pop(cluster.guid, None)
+
+
+def _try_mounts(room: Room, cluster: Cluster, node: str, wanted: Sequence[Volume]) -> tuple[Problem, ...]:
+    """Try on a node what commands mount; EngineUnavailable: its engine does not answer."""
+    engine = room.engines(cluster.engine)
+    placed = place_volumes(mount_root(), [(volume.path, volume.command) for volume in wanted])
+    try:
+        if isinstance(engine, MountsByCommand):
+            engine.try_mounts(cluster.guid, node, outer_first(placed)[1])
+    except EngineUnavailable:
+        raise
+    except EngineError as error:
+        if shortage(error):
+            raise
+        problem = problem_in(error)
+        return (dataclasses.replace(problem, details=(*problem.details, ("nodeId", node))),)
+    return ()
 
 
 def forget_setup(engine: Engine, place: NodePlace) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePosixPath
 
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
-    from batchai_scenario.emulator.launch.plan import ImageRequest, NodeTask
+    from batchai_scenario.emulator.launch.plan import CommandMount, ImageRequest, NodeTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +170,19 @@ class Admits(Protocol):
 
     def refusal(self, size: str, nodes: int) -> tuple[str, str] | None:
         """Say which property of a cluster's body is wrong, and why; None: it may be tried."""
+        ...
+
+
+@runtime_checkable
+class MountsByCommand(Protocol):
+    """The power of an engine to mount for its nodes what a user's own command mounts."""
+
+    def mount_refusal(self, command: str) -> str:
+        """Say why a command cannot be used here, and the way out; empty: it may be tried."""
+        ...
+
+    def try_mounts(self, cluster: str, node: str, mounts: Sequence[CommandMount]) -> None:
+        """Mount them on a node and take them away again; EngineError ``UnmanagedMountError``: one fails."""
         ...
 
 

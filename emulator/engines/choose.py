@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.base import Admits
+from batchai_scenario.emulator.engines.base import Admits, MountsByCommand
 from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 from batchai_scenario.schema.engines import ENGINE_CHOICES
 
@@ -87,6 +87,19 @@ class Engines:
             return engine.refusal(size, nodes) if isinstance(engine, Admits) else None
         except EngineUnavailable:
             return None  # the cluster's errors tell that
+
+    def mount_refusal(self, name: str, command: str) -> str:
+        """Say why an engine cannot mount what a user's command mounts; empty: it may be tried."""
+        try:
+            engine = self(name)
+            if isinstance(engine, MountsByCommand):
+                return engine.mount_refusal(command)
+        except EngineUnavailable:
+            return ""  # the cluster's errors tell that
+        return (
+            f"on the engine '{engine.name}' nodes are machines that others look after; have them mount it, "
+            "or take another engine"
+        )
 
     def _choose(self) -> str:
         if not self._chosen:

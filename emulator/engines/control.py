@@ -129,27 +129,39 @@ def _plan(task: NodeTask, ending: str, scope: Scope) -> str:
     return "\n".join(lines) + "\n"
 
 
-def give_back_command(owner: Owner, targets: Sequence[PurePosixPath]) -> str:
-    """Give the shell command after which all below ``targets`` is the owner's, who may read and write it."""
+def give_back_command(
+    owner: Owner, targets: Sequence[PurePosixPath], beside: Sequence[PurePosixPath] = ()
+) -> str:
+    """Give the shell command after which all below ``targets`` is the owner's, who may read and write it.
+
+    What is below ``beside`` is somebody else's, and left alone.
+    """
     chown = f"-exec chown -h {owner.uid}:{owner.gid} {{}} +"
-    return f"{open_command(targets)}; {_found(targets)} ! -user {owner.uid} {chown}"
+    return f"{open_command(targets, beside)}; {_found(targets, beside)} ! -user {owner.uid} {chown}"
 
 
-def open_command(targets: Sequence[PurePosixPath]) -> str:
+def open_command(targets: Sequence[PurePosixPath], beside: Sequence[PurePosixPath] = ()) -> str:
     """Give the shell command after which the owner of each file below ``targets`` may read and write it.
 
     On a share that the service mounted, no ``chmod`` shut anything. A folder is opened before it is entered.
+    What is below ``beside`` is left alone.
     """
-    found = _found(targets)
+    found = _found(targets, beside)
     return (
         f"{{ {found} -type d ! -perm -700 -exec chmod u+rwx {{}} \\;; "
         f"{found} -type f ! -perm -600 -exec chmod u+rw {{}} +; }} 2>/dev/null"
     )
 
 
-def _found(targets: Sequence[PurePosixPath]) -> str:
+def _found(targets: Sequence[PurePosixPath], beside: Sequence[PurePosixPath]) -> str:
     """Begin a walk; a target itself may be a link, where volumes are not mounted."""
-    return f"find -H {' '.join(_quote(path) for path in targets)} -xdev"
+    past = "".join(f" ! \\( -path {shlex.quote(_literally(path))} -prune \\)" for path in beside)
+    return f"find -H {' '.join(_quote(path) for path in targets)} -xdev{past}"
+
+
+def _literally(path: PurePosixPath) -> str:
+    """Write a path as a pattern that nothing else fits."""
+    return re.sub(r"([*?\[\]\\])", r"\\\1", str(path))
 
 
 def _gang(task: NodeTask) -> list[str]:

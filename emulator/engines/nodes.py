@@ -181,9 +181,10 @@ def ready_tree(disk: Path, task: NodeTask) -> None:
     earlier job put in the place of a folder on the way is removed.
     """
     root = task.mounts[0].target
+    targets = [mount.target for mount in task.mounts] + [mount.target for mount in task.commands]
     with beneath.opened(disk, (NODE_TREE,)) as tree:
         _prune(tree, task.working_directory.relative_to(root).parts)
-        for path in (task.working_directory, *(mount.target for mount in task.mounts)):
+        for path in (task.working_directory, *targets):
             if path.is_relative_to(root):
                 os.close(beneath.put_folders(os.dup(tree), path.relative_to(root).parts))
 

@@ -13,12 +13,12 @@ from batchai_scenario.emulator.launch.layout import (
     SHARED,
     JobLayout,
     host_name,
-    mount_targets,
     output_directories,
     refuse,
     stdouterr_directory,
 )
 from batchai_scenario.emulator.launch.plan import (
+    CommandMount,
     Gang,
     GpuMode,
     ImageRequest,
@@ -29,6 +29,7 @@ from batchai_scenario.emulator.launch.plan import (
     Step,
 )
 from batchai_scenario.emulator.launch.processes import node_step, own_variables
+from batchai_scenario.emulator.launch.volumes import outer_first, place_volumes
 from batchai_scenario.schema.layout import output_places
 from batchai_scenario.training.toolkits.base import JobNodes
 from batchai_scenario.training.toolkits.registry import Toolkits, delivered
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path, PurePosixPath
 
+    from batchai_scenario.emulator.launch.volumes import VolumeSource
     from batchai_scenario.training.toolkits.base import Process, Toolkit
 
 NODE_SYSTEM = "node/ubuntuserver:16.04-lts"
@@ -132,7 +134,7 @@ class JobToPlan:
         definition: the job's ``properties`` of API version 2018-05-01, without secrets.
         secrets: JSON pointer to value (``/secrets/0/value``).
         nodes: where the tasks run; at least one.
-        cluster_mounts: (relativeMountPath, folder of this machine) of the cluster's volumes.
+        cluster_mounts: (relativeMountPath, what it is mounted from) of the cluster's volumes.
         job_mounts: the same of the job's own volumes.
         gpus: what the job may have.
         slots: how many processes the host file gives to each node.
@@ -147,8 +149,8 @@ class JobToPlan:
     definition: Mapping[str, Any]
     secrets: Mapping[str, str]
     nodes: Sequence[NodeView]
-    cluster_mounts: Sequence[tuple[str, Path]]
-    job_mounts: Sequence[tuple[str, Path]]
+    cluster_mounts: Sequence[tuple[str, VolumeSource]]
+    job_mounts: Sequence[tuple[str, VolumeSource]]
     gpus: GpuMode = "auto"
     slots: int = 1
     system: str = NODE_SYSTEM
@@ -192,6 +194,7 @@ def _task(
     logs = stdouterr_directory(job.definition, job.segment, layout.variables())
     gang = _gang(job.job_guid, job.nodes, index, layout)
     hosts = "".join(f"{address} slots={job.slots}\n" for address in job.addresses)
+    mounts, commands = _mounts(node, layout, job.cluster_mounts, job.job_mounts, gang)
     return NodeTask(
         id=task_id(job.job_guid, index),
         cluster=node.cluster,
@@ -200,7 +203,7 @@ def _task(
         node_image=toolkit.node_image or job.system,
         environment_program=toolkit.environment_for(settings),
         image=image,
-        mounts=_mounts(node, layout, job.cluster_mounts, job.job_mounts, gang),
+        mounts=mounts,
         directories=_directories(job.definition, job.segment, layout, logs),
         working_directory=layout.job_temp,
         environment={
@@ -213,6 +216,7 @@ def _task(
         gpus=job.gpus,
         files=((layout.host_file, hosts),),
         gang=gang,
+        commands=commands,
     )
 
 
@@ -262,19 +266,17 @@ def _preparation(definition: Mapping[str, Any], logs: PurePosixPath, suffix: str
 def _mounts(
     node: NodeView,
     layout: JobLayout,
-    cluster_mounts: Sequence[tuple[str, Path]],
-    job_mounts: Sequence[tuple[str, Path]],
+    cluster_mounts: Sequence[tuple[str, VolumeSource]],
+    job_mounts: Sequence[tuple[str, VolumeSource]],
     gang: Gang | None,
-) -> tuple[Mount, ...]:
+) -> tuple[tuple[Mount, ...], tuple[CommandMount, ...]]:
     """Plan the node's own tree first, then volumes, outer ones before those inside them."""
-    mounts = []
-    for root, volumes in ((layout.mount_root, cluster_mounts), (layout.job_mount_root, job_mounts)):
-        targets = mount_targets(root, [path for path, _ in volumes], "mountVolumes")
-        mounts += [Mount(source, target) for (_, source), target in zip(volumes, targets, strict=True)]
+    placed = place_volumes(layout.mount_root, cluster_mounts)
+    placed += place_volumes(layout.job_mount_root, job_mounts)
     if gang is not None:
-        mounts += [Mount(gang.source / "temp", layout.shared_temp), Mount(gang.source / "door", gang.door)]
-    mounts.sort(key=lambda mount: len(mount.target.parts))
-    return (Mount(node.disk / NODE_TREE, node.root), *mounts)
+        placed += [Mount(gang.source / "temp", layout.shared_temp), Mount(gang.source / "door", gang.door)]
+    mounts, commands = outer_first(placed)
+    return (Mount(node.disk / NODE_TREE, node.root), *mounts), commands
 
 
 def _directories(

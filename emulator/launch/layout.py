@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.schema.layout import STDOUTERR, OutputPlace, output_places, standard_output
@@ -27,7 +27,7 @@ from batchai_scenario.schema.older import older_fields
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from batchai_scenario.emulator.launch.plan import Mount
+    from batchai_scenario.emulator.launch.plan import CommandMount, Mount
 
 NODE_ROOT = PurePosixPath("/mnt/batch/tasks/shared/LS_root")
 """The node agent's tree on the service; an engine that cannot give this path says so in its NodePlace."""
@@ -37,6 +37,8 @@ NODE_TREE = "LS_root"
 
 SHARED = "shared"
 """The folder of the master's local disk for what the nodes of its jobs share."""
+
+AnyMount = TypeVar("AnyMount", bound="Mount | CommandMount")
 
 _NOT_IN_HOST_NAME = re.compile(r"[^A-Za-z0-9-]+")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -243,7 +245,7 @@ def locate_index(path: PurePosixPath, targets: Sequence[PurePosixPath]) -> tuple
     return best, path.relative_to(targets[best])
 
 
-def locate(path: PurePosixPath, mounts: Sequence[Mount]) -> tuple[Mount, PurePosixPath] | None:
+def locate(path: PurePosixPath, mounts: Sequence[AnyMount]) -> tuple[AnyMount, PurePosixPath] | None:
     """Find the mount that holds a node path, and the path relative to it; None if there is none."""
     found = locate_index(path, [mount.target for mount in mounts])
     return (mounts[found[0]], found[1]) if found else None

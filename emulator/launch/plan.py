@@ -21,6 +21,19 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandMount:
+    """What the user's own command mounts, and the absolute path under which the job sees it.
+
+    ``command``: a line for the shell, to which the path is added; it may hold a secret. ``name``: the
+    ``relativeMountPath``, by which it is told of.
+    """
+
+    command: str = field(repr=False)
+    target: PurePosixPath
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A command line for the node's shell, and the files (paths as the job sees them) for its streams."""
 
@@ -72,7 +85,8 @@ class NodeTask:
     secrets included, and never shows in a repr. ``node_image`` stands for the node's own system where the
     job names no image; ``environment_program`` makes the toolkit's environment where there is no container
     engine. ``gang`` is set if the job has several nodes: the first's ``main`` waits until all are prepared;
-    those whose ``main`` is None serve it until they are stopped, and have then ended well.
+    those whose ``main`` is None serve it until they are stopped, and have then ended well. ``commands``
+    mount what no folder of this machine stands for.
     """
 
     id: str
@@ -91,6 +105,7 @@ class NodeTask:
     gpus: GpuMode = "auto"
     files: tuple[tuple[PurePosixPath, str], ...] = ()
     gang: Gang | None = None
+    commands: tuple[CommandMount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,19 @@ from batchai_scenario.emulator.launch.build import node_system, task_id
 from batchai_scenario.emulator.launch.environment import variables_of
 from batchai_scenario.emulator.launch.layout import (
     NODE_TREE,
-    mount_targets,
     node_path,
     refuse,
     relative_path,
 )
 from batchai_scenario.emulator.launch.plan import Mount, NodeTask, Step
+from batchai_scenario.emulator.launch.volumes import outer_first, place_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from batchai_scenario.emulator.launch.build import NodeView
     from batchai_scenario.emulator.launch.plan import GpuMode
+    from batchai_scenario.emulator.launch.volumes import VolumeSource
 
 PROPERTY = "properties.nodeSetup.setupTask"
 _SECRETS = "/nodeSetup/setupTask"
@@ -42,7 +42,7 @@ def plan_setup(
     secrets: Mapping[str, str],
     *,
     suffix: str,
-    mounts: Sequence[tuple[str, Path]],
+    mounts: Sequence[tuple[str, VolumeSource]],
     gpus: GpuMode = "auto",
 ) -> NodeTask:
     """Plan a node's setup task.
@@ -52,7 +52,7 @@ def plan_setup(
         definition: the cluster's ``properties``, without secrets.
         secrets: JSON pointer to value (``/nodeSetup/setupTask/secrets/0/value``).
         suffix: ``stdOutErrPathSuffix``.
-        mounts: (relativeMountPath, folder of this machine) of the cluster's volumes.
+        mounts: (relativeMountPath, what it is mounted from) of the cluster's volumes.
         gpus: what the task may have.
 
     Raises:
@@ -67,9 +67,7 @@ def plan_setup(
     prefix = node_path(str(task["stdOutErrPathPrefix"]), service, f"{PROPERTY}.stdOutErrPathPrefix")
     logs = prefix / relative_path(suffix, "stdOutErrPathSuffix")
     own = {name.removeprefix(_SECRETS): value for name, value in secrets.items() if name.startswith(_SECRETS)}
-    targets = mount_targets(node.root / "mounts", [path for path, _ in mounts], "mountVolumes")
-    volumes = [Mount(source, target) for (_, source), target in zip(mounts, targets, strict=True)]
-    volumes.sort(key=lambda mount: len(mount.target.parts))
+    volumes, commands = outer_first(place_volumes(node.root / "mounts", mounts))
     return NodeTask(
         id=setup_id(node),
         cluster=node.cluster,
@@ -85,4 +83,5 @@ def plan_setup(
         preparation=None,
         main=Step(command, logs / f"stdout-{node.node}.txt", logs / f"stderr-{node.node}.txt"),
         gpus=gpus,
+        commands=commands,
     )

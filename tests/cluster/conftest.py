@@ -27,13 +27,13 @@ from batchai_scenario.emulator.state.seal import Seal
 from batchai_scenario.emulator.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from batchai_scenario.emulator.cluster.model import Cluster, Job
     from batchai_scenario.emulator.engines.base import Entered
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
-    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.launch.plan import CommandMount, NodeTask
 
 WORKSPACE = WorkspaceKey("5ab", "Group", "Ws")
 EXPERIMENT = ExperimentKey(WORKSPACE, "Exp")
@@ -61,6 +61,8 @@ class FakeEngine:
         self.seen: list[NodeTask] = []
         self.down = False
         self.refuse_start: EngineError | None = None
+        self.tried: list[tuple[str, Sequence[CommandMount]]] = []
+        self.refuse_mount = 0
         self.gate: threading.Event | None = None
         self.on_start: Callable[[NodeTask], None] = lambda task: None
 
@@ -149,6 +151,16 @@ class FakeEngine:
 
     def tasks(self) -> list[str]:
         return [*self.running, *self.ends]
+
+    def mount_refusal(self, command: str) -> str:
+        return ""
+
+    def try_mounts(self, cluster: str, node: str, mounts: Sequence[CommandMount]) -> None:
+        with self.changed:
+            self._answer()
+            self.tried.append((node, mounts))
+            if len(self.tried) == self.refuse_mount:
+                raise EngineError(Problem("UnmanagedMountError", "Unable to mount unmanaged file system"))
 
     def enter(self, cluster: str, task_id: str, command: str, terminal: object) -> Entered:
         raise NotImplementedError

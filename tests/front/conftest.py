@@ -40,6 +40,7 @@ class Front:
     files: FakeFiles
     home: Home
     strict: bool = False
+    unmountable: dict[str, str] = field(default_factory=dict)
     manager: ResourceManager = field(init=False)
 
     def __post_init__(self) -> None:
@@ -49,7 +50,13 @@ class Front:
         """Put everything together anew over the same store, as a new process does."""
         operations = Operations(self.store, self.clock, strict=self.strict)
         provider = BatchAIProvider(
-            self.store, self.clock, self.clusters, operations, self.files, servers=ServerDisks(self.home)
+            self.store,
+            self.clock,
+            self.clusters,
+            operations,
+            self.files,
+            servers=ServerDisks(self.home),
+            mount_refusal=lambda _, command: self.unmountable.get(command, ""),
         )
         self.manager = ResourceManager(
             self.store,

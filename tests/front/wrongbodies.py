@@ -174,9 +174,9 @@ CLUSTERS: list[tuple[str, Any, str, str]] = [
     ),
     (
         f"properties.{MOUNTS}.unmanagedFileSystems",
-        [{"mountCommand": "mount", "relativeMountPath": "p"}],
-        "PropertyNotSupported",
-        f"properties.{MOUNTS}.unmanagedFileSystems",
+        [{"mountCommand": " ", "relativeMountPath": "p"}],
+        "InvalidPropertyValue",
+        f"properties.{MOUNTS}.unmanagedFileSystems[0].mountCommand",
     ),
     (
         f"{SHARE}.credentials",

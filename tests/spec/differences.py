@@ -142,10 +142,6 @@ REFUSED = {
     "valueSecretReference": _VAULT,
     "passwordSecretReference": _VAULT,
     "instrumentationKeySecretReference": _VAULT,
-    "unmanagedFileSystems": (
-        "`mountCommand` is a command for root on a virtual machine, with a server elsewhere to mount from. "
-        "Here it would be a command on this machine."
-    ),
 }
 """Properties that the service knew and the emulator refuses by name, by the last of their names."""
 

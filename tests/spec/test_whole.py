@@ -69,8 +69,7 @@ def test_every_property_is_carried_and_given_back_or_refused_by_name(
 
 def _is_refused(world: Specified, path: str, body: dict[str, Any], one: str) -> None:
     wrong = copy.deepcopy(body)
-    file_system = [{"mountCommand": "mount -t nfs 10.0.0.5:/data", "relativeMountPath": "other"}]
-    put_in(wrong, one, file_system if one.endswith("unmanagedFileSystems") else VAULT)
+    put_in(wrong, one, VAULT)
     error = world.front.refused("PUT", f"{path}-refused", wrong, version=world.version)
     assert (error.status, error.code) == (400, "PropertyNotSupported")
     assert error.target == one.replace("[*]", "[0]")

@@ -61,6 +61,8 @@ VALUES: Mapping[str, tuple[Any, Any]] = {
     "azureFileShares[*].relativeMountPath": ("afs", "afs-two"),
     "azureBlobFileSystems[*].relativeMountPath": ("bfs", "bfs-two"),
     "fileServers[*].relativeMountPath": ("nfs", "nfs-two"),
+    "unmanagedFileSystems[*].relativeMountPath": ("ufs", "ufs-two"),
+    "mountCommand": ("mount -t nfs 10.0.0.5:/one", "mount -t nfs 10.0.0.5:/two"),
     "fileMode": ("0777", "0755"),
     "directoryMode": ("0777", "0755"),
     "mountOptions": ("rw", "ro"),
@@ -210,7 +212,11 @@ def _places(count: int) -> list[NodePlace]:
 def _of_cluster(definition: Mapping[str, Any], secrets: Mapping[str, str]) -> Any:
     mounts = volumes(definition, CLUSTER_VOLUMES, secrets)
     setup = plan_setup(
-        _places(1)[0], definition, secrets, suffix="some", mounts=[(one.path, Path("/x")) for one in mounts]
+        _places(1)[0],
+        definition,
+        secrets,
+        suffix="some",
+        mounts=[(one.path, one.command or Path("/x")) for one in mounts],
     )
     image = node_system(definition["virtualMachineConfiguration"]["imageReference"])
     scale = bounds(definition), first_size(definition)
@@ -229,6 +235,6 @@ def _of_job(definition: Mapping[str, Any], secrets: Mapping[str, str]) -> Any:
         secrets=secrets,
         nodes=_places(definition["nodeCount"]),
         cluster_mounts=[("afs", Path("/a")), ("bfs", Path("/b"))],
-        job_mounts=[(one.path, Path("/x")) for one in mounts],
+        job_mounts=[(one.path, one.command or Path("/x")) for one in mounts],
     )
     return plan_job(job), mounts

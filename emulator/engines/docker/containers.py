@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines.docker.api import CONTROL, Facts, answers, network_name, unavailable
+from batchai_scenario.emulator.engines.docker.volumes import volume_mounts
 from batchai_scenario.emulator.engines.labels import container_name, labels
 from batchai_scenario.emulator.engines.limits import options
 from batchai_scenario.emulator.launch.layout import host_name
@@ -60,7 +61,13 @@ def create_container(
     if task.gang is not None:
         more["extra_hosts"] = {member.name: member.address for member in task.gang.members}
     host = _host_config(
-        api, facts, [*task.mounts, Mount(control, PurePosixPath(CONTROL))], init=init, gpus=gpus, **more
+        api,
+        facts,
+        [*task.mounts, Mount(control, PurePosixPath(CONTROL))],
+        volumes=volume_mounts(task.commands, labels(home, task.cluster, node=task.node)),
+        init=init,
+        gpus=gpus,
+        **more,
     )
     network = api.create_networking_config(
         {network_name(task.cluster): api.create_endpoint_config(ipv4_address=address)}
@@ -97,13 +104,17 @@ def _host_config(
     facts: Facts,
     mounts: Sequence[Mount],
     *,
+    volumes: Sequence[Any] = (),
     gpus: Any = None,  # noqa: ANN401 - docker's own type
     **more: Any,  # noqa: ANN401 - docker's own options
 ) -> Any:  # noqa: ANN401 - what docker's client makes of it
     from docker import types
 
     options: dict[str, Any] = {
-        "mounts": [types.Mount(str(m.target), str(m.source.resolve()), type="bind") for m in mounts],
+        "mounts": [
+            *(types.Mount(str(m.target), str(m.source.resolve()), type="bind") for m in mounts),
+            *volumes,
+        ],
         **more,
     }
     if facts.remapped:

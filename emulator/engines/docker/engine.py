@@ -17,11 +17,10 @@ from batchai_scenario.emulator.engines.control import (
     ask_to_stop,
     control_folder,
     control_folders,
-    drop_control,
     find_control_folder,
     has_begun,
 )
-from batchai_scenario.emulator.engines.docker import containers
+from batchai_scenario.emulator.engines.docker import containers, volumes
 from batchai_scenario.emulator.engines.docker.api import connect, explain, read_facts, translated, unavailable
 from batchai_scenario.emulator.engines.docker.ending import end_of
 from batchai_scenario.emulator.engines.docker.entering import enter_container
@@ -40,6 +39,7 @@ from batchai_scenario.emulator.engines.labels import (
     LABEL_TASK,
     container_name,
     is_orphan,
+    labels,
 )
 from batchai_scenario.emulator.engines.nodes import (
     disks,
@@ -50,21 +50,20 @@ from batchai_scenario.emulator.engines.nodes import (
     read_note,
 )
 from batchai_scenario.emulator.engines.substitutes import failed_starting
+from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, forget_task
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
     from batchai_scenario.emulator.engines.docker.api import Api, Facts
     from batchai_scenario.emulator.engines.docker.gpuways import GpuWay
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
-    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.launch.plan import CommandMount, NodeTask
     from batchai_scenario.emulator.state.home import Home
-
-_LAST_WORDS = 5.0
 
 
 class DockerEngine:
@@ -115,17 +114,14 @@ class DockerEngine:
     def info(self) -> EngineInfo:
         """Describe the engine; EngineUnavailable if it does not answer."""
         facts = self._facts
-        notes = ["rootless"] if facts.rootless else []
+        notes = ("rootless",) if facts.rootless else ()
         ways = self._gpu_ways()
         said = [f"{', '.join(way.devices)} {way.how}" for way in ways]
         gpus = " or ".join(said) or why_none(facts.info)
-        return EngineInfo(
-            self.name, facts.version, bool(ways), f"{NODE_ROOT}/mounts", tuple(notes), gpu_note=gpus
-        )
+        return EngineInfo(self.name, facts.version, bool(ways), f"{NODE_ROOT}/mounts", notes, gpu_note=gpus)
 
     def _gpus(self) -> tuple[str, ...]:
-        ways = self._gpu_ways()
-        return ways[0].devices if ways else ()
+        return next((way.devices for way in self._gpu_ways()), ())
 
     def _gpu_ways(self) -> list[GpuWay]:
         return ways_of(self._facts.info, [gpu.index for gpu in machine_gpus()])
@@ -192,7 +188,8 @@ class DockerEngine:
                 self._api.start(container_name(task.id))
         except APIError as error:
             self._forget(task.id)
-            raise failed_starting(containers.named(task), explain(error)) from error
+            unmounted = volumes.refused_mount(task.commands, error)
+            raise unmounted or failed_starting(containers.named(task), explain(error)) from error
         except BaseException as error:
             self._forget(task.id)
             if isinstance(error, OSError):
@@ -214,6 +211,15 @@ class DockerEngine:
             init=self._init,
             announce=announce,
         )
+
+    def mount_refusal(self, command: str) -> str:
+        """Say why the engine cannot mount what a user's command mounts; empty: it may be tried."""
+        return volumes.mount_refusal(command)
+
+    @translated()
+    def try_mounts(self, cluster: str, node: str, mounts: Sequence[CommandMount]) -> None:
+        """Have the engine mount for a node what users' commands mount, for a moment."""
+        volumes.try_mounts(self._api, mounts, labels(self._home, cluster, node=node))
 
     # E9 ------------------------------------------------------------------------------------------------
 
@@ -246,7 +252,7 @@ class DockerEngine:
 
         with suppress(APIError):  # it was never made, or is going
             self._api.remove_container(container_name(task_id), v=True, force=True)
-        self._drop_control(task_id)
+        forget_task(self._home, task_id)
 
     # E3 ------------------------------------------------------------------------------------------------
 
@@ -274,7 +280,7 @@ class DockerEngine:
         from docker.errors import APIError
 
         ask_to_stop(find_control_folder(self._home, task_id))
-        for name, seconds in (("SIGTERM", grace), ("SIGUSR1", _LAST_WORDS), ("SIGKILL", None)):
+        for name, seconds in (("SIGTERM", grace), ("SIGUSR1", LAST_WORDS), ("SIGKILL", None)):
             try:
                 self._api.kill(container_name(task_id), name)
             except APIError:
@@ -289,7 +295,7 @@ class DockerEngine:
     def remove(self, task_id: str) -> None:
         """Remove the container and the control folder; files are given back first (E5)."""
         self._remove(container_name(task_id), {LABEL_TASK: task_id})
-        self._drop_control(task_id)
+        forget_task(self._home, task_id)
 
     def _remove(self, container: str, marks: dict[str, str]) -> None:
         from docker.errors import APIError, NotFound
@@ -309,11 +315,6 @@ class DockerEngine:
         except APIError as error:
             if error.status_code != 409:  # noqa: PLR2004 - HTTP conflict: it is being removed
                 raise EngineError(Problem("InternalError", f"A container stays: {explain(error)}")) from error
-
-    def _drop_control(self, task_id: str) -> None:
-        folder = find_control_folder(self._home, task_id)
-        if folder is not None:
-            drop_control(folder)
 
     def _containers(self, marks: list[str]) -> list[dict[str, Any]]:
         return list(self._api.containers(all=True, filters={"label": marks}))
@@ -340,5 +341,6 @@ class DockerEngine:
             if disk.parent.name not in keep and engine_of(disk) == self.name:
                 with swept.trying(f"node {disk.name} of cluster {disk.parent.name}"):
                     self._drop_disk(disk)
+        volumes.sweep_volumes(self._api, self._home, keep, swept)
         self._networks.sweep(keep, swept)
         return swept.close()

@@ -100,7 +100,7 @@ def create_for_task(
 
 
 def _ending(facts: Facts, task: NodeTask, owner: Owner | None) -> str:
-    targets = [mount.target for mount in task.mounts]
+    targets, beside = [mount.target for mount in task.mounts], [mount.target for mount in task.commands]
     if owner is not None:
-        return give_back_command(owner, targets)
-    return open_command(targets) if facts.rootless else ""
+        return give_back_command(owner, targets, beside)
+    return open_command(targets, beside) if facts.rootless else ""

@@ -61,6 +61,7 @@ from batchai_scenario.emulator.engines.process.nodenets import (
     seen_from_nodes,
 )
 from batchai_scenario.emulator.engines.process.task import task_environment
+from batchai_scenario.emulator.engines.process.unmanaged import mount_refusal, try_mounts, unmounted
 from batchai_scenario.emulator.engines.subnets import LOOPBACK, LOOPBACK_MPI, free_subnet, loopback_subnet
 from batchai_scenario.emulator.engines.supervisors import (
     LAST_WORDS,
@@ -79,11 +80,11 @@ from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
 from batchai_scenario.training.toolkits.base import FIRST_PORT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
-    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.launch.plan import CommandMount, NodeTask
     from batchai_scenario.emulator.state.home import Home
 
 
@@ -229,7 +230,10 @@ class ProcessEngine:
         self._end_strays(folder)
         begun = "was killed before it could record the end" if has_begun(folder) else "could not start"
         lost = f"The task's supervisor {begun}."
-        return recorded_end(folder) or lost_end(folder, 128 + signal.SIGKILL, lost, noticed(folder, "lost"))
+        problem = None if has_begun(folder) else unmounted(folder)
+        return recorded_end(folder) or lost_end(
+            folder, 128 + signal.SIGKILL, lost, noticed(folder, "lost"), problem=problem
+        )
 
     def _end_strays(self, folder: Path) -> None:
         """Kill what outlived its supervisor; one that ended by itself in namespaces of its own did that."""
@@ -260,6 +264,19 @@ class ProcessEngine:
             kill(marker)
             await_that(lambda: is_free(folder), time.monotonic() + LAST_WORDS)
         self._end_strays(folder)
+
+    def mount_refusal(self, command: str) -> str:
+        """Say why a user's command can mount nothing here; empty: it may be tried."""
+        return mount_refusal(command, self._no_namespaces)
+
+    def try_mounts(self, cluster: str, node: str, mounts: Sequence[CommandMount]) -> None:
+        """Mount on a node what users' commands mount, and take it away again; EngineError: one fails."""
+        disk = self._home.nodes / cluster / node
+        subnet = str(read_note(disk).get("subnet") or LOOPBACK)
+        values = own_environment(disk / "home", lambda proxy: seen_from_nodes(proxy, subnet))
+        values[MARKER] = marker_of(self._home, cluster, f"mounts-{node}")
+        network = [] if subnet.startswith(LOOPBACK) else self._networks.enter(cluster, node)
+        try_mounts(disk, mounts, network, values)
 
     # E9 ------------------------------------------------------------------------------------------------
 

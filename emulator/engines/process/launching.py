@@ -18,8 +18,11 @@ from batchai_scenario.emulator.engines.process.layer import layer_lines
 from batchai_scenario.emulator.engines.process.namespace import enter_command, write_mounts
 from batchai_scenario.emulator.engines.process.nodenets import host_files, seen_from_nodes
 from batchai_scenario.emulator.engines.process.task import part_of_node
+from batchai_scenario.emulator.engines.process.unmanaged import mount_refusal
 from batchai_scenario.emulator.engines.subnets import LOOPBACK
 from batchai_scenario.emulator.engines.supervisors import marker_of
+from batchai_scenario.emulator.engines.unmanaged import not_mounted
+from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.layout import host_name
 
 if TYPE_CHECKING:
@@ -39,14 +42,19 @@ def prepare(
     ``namespaces``: the task gets its own view of /mnt; ``layer``: and a layer over this machine's files.
     """
     disk = folder.parent.parent
+    for command in () if namespaces else task.commands:
+        said = mount_refusal(command.command, "they have no namespaces")
+        raise EngineError(not_mounted([command.name], said, command.command))
     ready_tree(disk, task)
     ready_gang(disk, task)
-    ending = open_command([mount.target for mount in task.mounts]) if os.geteuid() else ""
+    beside = [mount.target for mount in task.commands]
+    ending = open_command([mount.target for mount in task.mounts], beside) if os.geteuid() else ""
     write_control(folder, task, environment, ending, "alone" if namespaces else "session")
     if namespaces:
         real = (home.nodes, home.storage, *(mount.source for mount in task.mounts))
         lines = layer_lines(disk, real) if layer else []
-        write_mounts(folder, task.mounts, host_name(task.node), host_files(task, read_note(disk)), lines)
+        files = host_files(task, read_note(disk))
+        write_mounts(folder, task.mounts, host_name(task.node), files, lines, commands=task.commands)
         return
     root, *volumes = task.mounts
     for mount in volumes:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchai_scenario.emulator.launch.plan import Mount
+    from batchai_scenario.emulator.launch.plan import CommandMount, Mount
 
 _SCRIPT = Path(__file__).with_name("namespace.sh")
 _PROBE_SECONDS = 20.0
@@ -41,6 +41,8 @@ def write_mounts(
     name: str = "",
     files: Mapping[str, str] | None = None,
     layer: Sequence[str] = (),
+    *,
+    commands: Sequence[CommandMount] = (),
 ) -> None:
     """Write what ``namespace.sh`` sets up into a control folder.
 
@@ -50,9 +52,16 @@ def write_mounts(
         name: the host name; empty: this machine's.
         files: what stands in the place of files of this machine, from path to text.
         layer: the lines of ``layer_lines``, if the node has one.
+        commands: what the user's own commands mount, outer mounts first.
     """
     shutil.copyfile(_SCRIPT, control / "namespace.sh")
-    lines = [f"bind {shlex.quote(str(mount.source))} {shlex.quote(str(mount.target))}" for mount in mounts]
+    mounted = [
+        f"mounted {i} {shlex.quote(one.command)} {shlex.quote(one.name)}" for i, one in enumerate(commands)
+    ]
+    places = [(mount.source, mount.target) for mount in mounts]
+    places += [(control / "mounted" / str(i), mount.target) for i, mount in enumerate(commands)]
+    places.sort(key=lambda place: len(place[1].parts))
+    lines = [f"bind {shlex.quote(str(source))} {shlex.quote(str(target))}" for source, target in places]
     for number, (path, text) in enumerate((files or {}).items()):
         (control / f"file{number}").write_text(text)
         lines.append(f"replace {shlex.quote(str(control / f'file{number}'))} {path}")
@@ -60,7 +69,7 @@ def write_mounts(
         lines.append(f"hostname {name} 2>/dev/null || true")
     if os.geteuid() != 0:
         lines.append(f"user={os.geteuid()} group={os.getegid()}")
-    for file, content in (("layer", layer), ("mounts", lines)):
+    for file, content in (("layer", [*mounted, *layer]), ("mounts", lines)):
         text = "".join(f"{line}\n" for line in content)
         (control / file).write_bytes(text.encode("utf-8", "surrogateescape"))
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Gives a task its own view of this machine, then becomes its supervisor: namespace.sh CONTROL-FOLDER
 # Runs as the first process of its own mount and PID namespaces: this machine's own mounts are never touched.
-# CONTROL/layer may put a layer of the node's own over everything, with the functions layer, show and enter.
+# CONTROL/layer may mount by commands of the user's own (mounted), and put a layer of the node's own over
+# everything (layer, show and enter). CONTROL/unmounted is there if such a command failed: its name, what it said.
 # CONTROL/mounts binds folders (bind) and files (replace): source, target. It may set user and group:
 # in a user namespace they become the ones of before, so that nothing in the job believes that it is root.
 #
@@ -18,6 +19,21 @@ bind() {
 
 replace() {
     [ ! -f "$2" ] || mount --bind "$1" "$2"
+}
+
+mounted() { # number, command line, name: where it is mounted now it is bound from
+    limit=
+    if command -v timeout >/dev/null; then limit="timeout -k 5 120"; fi
+    mkdir -p "$control/mounted/$1"
+    printf '%s\n' "$3" >"$control/unmounted"
+    if PATH=$PATH:/usr/sbin:/sbin $limit /bin/sh -c "$2 \"\$0\"" "$control/mounted/$1" \
+        </dev/null >>"$control/unmounted" 2>&1; then
+        if mountpoint -q "$control/mounted/$1"; then rm "$control/unmounted"; return; fi
+        echo "it ended well, but mounted nothing" >>"$control/unmounted"
+    else
+        echo "it ended with exit code $?" >>"$control/unmounted"
+    fi
+    exit 32
 }
 
 layer() { # the layer's folder; its names are relative, so that no letter in its path means anything to mount
