@@ -61,12 +61,14 @@ class Need:
 
     ``toolkit``: its ``toolType``. ``environment_program``: makes the environment; None: it needs none.
     ``image``: what the job names; None: ``node_image`` stands for the node's own system.
+    ``program``: what the job calls and no environment or image that is made here has; empty: none.
     """
 
     toolkit: str
     environment_program: Path | None
     image: ImageRequest | None
     node_image: str
+    program: str = ""
 
 
 @dataclass(frozen=True, slots=True)

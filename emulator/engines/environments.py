@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.base import Lack
 from batchai_scenario.emulator.engines.programs import run_program
+from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 from batchai_scenario.emulator.state import beneath
 
 if TYPE_CHECKING:
@@ -100,6 +101,17 @@ def toolkit_lack(need: Need, arguments: list[str]) -> Lack | None:
     if not found.get("room"):
         return None
     return Lack(str(found.get("what") or what), int(found.get("fetch") or 0))
+
+
+def demand_program(need: Need) -> None:
+    """Demand the program that a job calls and no environment has; EngineUnavailable says what would help."""
+    if need.program and shutil.which(need.program, path=os.environ.get("PATH", os.defpath)) is None:
+        text = f"Toolkit {need.toolkit} calls the program {need.program} for this job, and it is not on PATH."
+        remedy = (
+            f"No package that can be fetched has it: install {need.program} where PATH finds it, "
+            "or run the job in an image that has it, with --engine docker."
+        )
+        raise EngineUnavailable(Problem("ProgramMissing", text), remedy)
 
 
 def make_toolkit(

@@ -41,6 +41,14 @@ def job_needs(jobs: Iterable[Mapping[str, Any]]) -> list[Need]:
             image = image_request(job, {_PASSWORD: password})
         except (ServiceError, AttributeError):
             continue
-        program = toolkit.environment_for(job[given[0]])
-        found[Need(toolkit.tool_type, program, image, toolkit.node_image or NODE_SYSTEM)] = None
+        settings = job[given[0]]
+        found[
+            Need(
+                toolkit.tool_type,
+                toolkit.environment_for(settings),
+                image,
+                toolkit.node_image or NODE_SYSTEM,
+                "" if job.get("jobPreparation") else toolkit.program_for(settings),  # which may install it
+            )
+        ] = None
     return list(found)

@@ -49,6 +49,26 @@ def test_what_cannot_be_had_is_a_machine_error_with_its_remedy(
     assert "SCENARIO_CNTK_PYTHON" in caught.value.remedy
 
 
+def test_brainscript_runs_where_its_program_is_and_is_told_where_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = {"cntkSettings": {"configFilePath": "net.cntk", "processCount": 2}}
+    home, programs = tmp_path / "home", tmp_path / "bin"
+    monkeypatch.setenv("PATH", str(programs))
+    for named in (job, {"cntkSettings": {**job["cntkSettings"], "languageType": "brainscript"}}):
+        with pytest.raises(
+            MachineError, match="calls the program cntk for this job, and it is not on PATH"
+        ) as caught:
+            lacks(home, "process", [named])
+        assert "install cntk where PATH finds it" in caught.value.remedy
+    assert lacks(home, "process", [{**job, "jobPreparation": {"commandLine": "./install.sh"}}]) == ()
+    programs.mkdir()
+    (programs / "cntk").write_text("#!/bin/sh\n")
+    (programs / "cntk").chmod(0o755)
+    assert lacks(home, "process", [job]) == ()
+    assert not home.exists()
+
+
 def test_without_a_network_it_is_said_what_could_not_be_fetched_and_nothing_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from batchai_scenario.emulator.engines.substitutes import (
     plain_name,
     read_table,
 )
-from batchai_scenario.emulator.errors import EngineError
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.run.follow import is_progress
@@ -116,6 +116,20 @@ def test_an_image_is_built_if_no_registry_has_one(home: Home, there: dict[str, s
     reference, substituted, lines = resolve(FakeApi({}, there), home, ImageRequest(CNTK))
     assert (reference, substituted) == ("scenario/cntk:latest", True)
     assert lines[0].startswith("image: building scenario/cntk:latest")
+
+
+def test_an_image_that_is_built_here_has_no_program_cntk(home: Home) -> None:
+    api = FakeApi({"scenario/cntk:latest": "sha256:2"}, {"mcr.example/cntk:2.7": "sha256:3"})
+    assert resolve(api, home, ImageRequest(CNTK), program="cntk")[0] == "mcr.example/cntk:2.7"
+    api.here.pop("mcr.example/cntk:2.7")
+    images = Images(api, home, training=home.root.parent / "training", program="cntk")
+    assert images.lacking(ImageRequest(CNTK), "microsoft/cntk:latest") == f"image {CNTK}"
+    api.there.clear()
+    with pytest.raises(EngineUnavailable, match="calls the program cntk") as caught:
+        resolve(api, home, ImageRequest(CNTK), program="cntk")
+    assert "Load an image that has it" in caught.value.remedy
+    assert api.built is not None
+    assert not api.built.exists()
 
 
 def test_the_users_table_comes_first(home: Home) -> None:

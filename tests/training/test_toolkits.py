@@ -112,6 +112,18 @@ def test_pytorch_by_mpi_is_one_command() -> None:
     assert only.command.endswith(f"-n 2 {RUN}")
 
 
+def test_brainscript_calls_a_program_and_gets_no_environment() -> None:
+    cntk = delivered()["cntkSettings"]
+    for settings, program in (
+        (SCRIPT, ""),
+        ({**SCRIPT, "languageType": "python"}, ""),
+        ({"configFilePath": "net.cntk"}, "cntk"),
+        ({"configFilePath": "net.cntk", "languageType": "BRAINSCRIPT"}, "cntk"),
+    ):
+        assert cntk.program_for(settings) == program
+        assert cntk.environment_for(settings) == (None if program else cntk.environment_program)
+
+
 @pytest.mark.parametrize("name", ["pyTorchSettings", "caffe2Settings"])
 def test_a_job_that_names_a_python_of_its_own_gets_no_environment(name: str) -> None:
     toolkit = delivered()[name]

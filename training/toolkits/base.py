@@ -121,6 +121,10 @@ class Toolkit(ABC):
         """Give the program that makes the environment of a job with these settings; None: it needs none."""
         return self.environment_program
 
+    def program_for(self, settings: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Name the program that jobs with these settings call and nothing made here has; empty: none."""
+        return ""
+
 
 def spread(count: int, nodes: int) -> list[int]:
     """Give the node of each of ``count`` processes, evenly, the first ones on the master."""

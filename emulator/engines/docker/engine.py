@@ -226,7 +226,7 @@ class DockerEngine:
     @translated()
     def lacks(self, need: Need) -> Lack | None:
         """Say which image has to be pulled or built (E9)."""
-        text = self._images().lacking(need.image, need.node_image)
+        text = self._images(program=need.program).lacking(need.image, need.node_image)
         return Lack(text) if text else None
 
     @translated()
@@ -234,10 +234,11 @@ class DockerEngine:
         self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
     ) -> None:
         """Pull the image, or build what stands for it (E9)."""
-        self._images(progress).resolve(need.image, need.node_image, announce)
+        self._images(progress, need.program).resolve(need.image, need.node_image, announce)
 
-    def _images(self, progress: Callable[[str, int, int], None] | None = None) -> Images:
-        return Images(self._api, self._home, training=self._training, pull=self._pull, progress=progress)
+    def _images(self, progress: Callable[[str, int, int], None] | None = None, program: str = "") -> Images:
+        more: dict[str, Any] = {"pull": self._pull, "progress": progress, "program": program}
+        return Images(self._api, self._home, training=self._training, **more)
 
     # E10 -----------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from batchai_scenario.emulator.engines.substitutes import (
     failed_starting,
     plain_name,
 )
-from batchai_scenario.emulator.errors import EngineError
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.schema.registries import image_host, server_host
 
@@ -59,6 +59,7 @@ class Images:
         training: the folder whose ``images/`` and ``toolkits/`` have our tables and the programs that build.
         pull: ``missing`` pulls what the engine does not have, ``never`` does not.
         progress: hears how far a pull or a build is: (what, done, total).
+        program: what the job calls and no image that is built here has: those are left out. Empty: none.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Images:
         training: Path,
         pull: PullPolicy = "missing",
         progress: Callable[[str, int, int], None] | None = None,
+        program: str = "",
     ) -> None:
         self._progress = progress
+        self._program = program
         self._api = api
         self._tables = (home.images_table, *delivered_tables(training))
         self._training = training
@@ -86,6 +89,7 @@ class Images:
 
         Raises:
             EngineError: FailedStartingContainer, with the image's name and everything that was tried.
+            EngineUnavailable: no image that has the program is to be had; with the remedy.
         """
         if request is None:
             request = ImageRequest(node_image)
@@ -94,7 +98,7 @@ class Images:
         if found:
             return FoundImage(request.reference, found)
         reasons = []
-        candidates = candidates_for(request.reference, self._tables)
+        candidates = self._candidates(request.reference)
         if not request.reference.startswith(_SYSTEM):
             try:
                 return FoundImage(request.reference, self._pull(request, announce))
@@ -114,7 +118,24 @@ class Images:
             else:
                 announce(f"image: {request.reference} is not available; running {used}")
             return FoundImage(candidate.reference, found, substituted=True)
+        if self._program:
+            raise self._without_program(reasons)
         raise failed_starting(request.reference, "; ".join(reasons))
+
+    def _candidates(self, reference: str) -> list[Candidate]:
+        """List what may stand for an image."""
+        found = candidates_for(reference, self._tables)
+        return [candidate for candidate in found if not (self._program and candidate.kind == "build")]
+
+    def _without_program(self, reasons: Iterable[str]) -> EngineUnavailable:
+        text = (
+            f"The job calls the program {self._program}, which no image that can be built here has, "
+            f"and none that has it is to be had: {'; '.join(reasons)}."
+        )
+        remedy = (
+            "Load an image that has it into the engine, and name it in the job, or in the home's images.yaml."
+        )
+        return EngineUnavailable(Problem("ProgramMissing", text), remedy)
 
     def lacking(self, request: ImageRequest | None, node_image: str) -> str:
         """Say in words what ``resolve`` would have to pull or build; empty if the engine has what will run.
@@ -125,7 +146,7 @@ class Images:
         reference = request.reference if request is not None else node_image
         if self._local(reference):
             return ""
-        candidates = self._present_and_named(candidates_for(reference, self._tables))
+        candidates = self._present_and_named(self._candidates(reference))
         if any(self._local(candidate.reference) for candidate in candidates):
             return ""
         built = [

@@ -32,6 +32,7 @@ from batchai_scenario.emulator.engines.control import (
 from batchai_scenario.emulator.engines.entering import BUSY, beside_no_login
 from batchai_scenario.emulator.engines.environments import (
     add_node_python,
+    demand_program,
     make_toolkit,
     own_environment,
     toolkit_lack,
@@ -282,6 +283,7 @@ class ProcessEngine:
 
     def lacks(self, need: Need) -> Lack | None:
         """Say what the toolkit's environment has to be made from (E9)."""
+        demand_program(need)
         return toolkit_lack(need, self._arguments("--check"))
 
     def obtain(

@@ -13,6 +13,7 @@ from batchai_scenario.training.toolkits.base import JobNodes, Process, Toolkit, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 
 def _language(value: Any) -> Any:  # noqa: ANN401 - whatever the caller wrote
@@ -47,6 +48,16 @@ class Cntk(Toolkit):
         """Infer the language from the path that is given, and start one process on each node (recorded)."""
         settings.setdefault("languageType", "BrainScript" if settings.get("configFilePath") else "Python")
         settings.setdefault("processCount", node_count)
+
+    def environment_for(self, settings: Mapping[str, Any]) -> Path | None:
+        """Give none to BrainScript: the wheels hold no program ``cntk``."""
+        return None if self.program_for(settings) else self.environment_program
+
+    def program_for(self, settings: Mapping[str, Any]) -> str:
+        """Name ``cntk`` for BrainScript; settings may stand as the user wrote them."""
+        default = "brainscript" if text(settings, "configFilePath") else "python"
+        language = text(settings, "languageType").lower() or default
+        return "cntk" if language == "brainscript" else ""
 
     def faults(self, settings: Mapping[str, Any], node_count: int) -> Iterator[Fault]:
         """Demand the one path that the language needs."""
