@@ -110,13 +110,13 @@ def encode_md5(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-def check_md5(call: Call, digest: bytes) -> None:
-    """Compare the MD5 of a body with the request's ``Content-MD5``, if it has one.
+def check_md5(call: Call, digest: bytes, header: str = "content-md5") -> None:
+    """Compare the MD5 of a body with what a header of the request, if it is there, says that it is.
 
     Raises:
         StorageError: Md5Mismatch, InvalidMd5.
     """
-    given = call.headers.get("content-md5")
+    given = call.headers.get(header)
     if given is not None and decode_md5(given) != digest:
         raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=encode_md5(digest))
 

@@ -59,7 +59,7 @@ class Drafts:
 
 
 @asynccontextmanager
-async def receiving(call: Call, draft: int, length: int) -> AsyncIterator[Digest]:
+async def receiving(call: Call, draft: int, length: int, *, crc64: bool = False) -> AsyncIterator[Digest]:
     """Stream a request's body into a draft; inside the context all of it is there, its MD5 on its way.
 
     A structured body is taken apart; CRC64s, in it or in ``x-ms-content-crc64``, are checked.
@@ -68,20 +68,21 @@ async def receiving(call: Call, draft: int, length: int) -> AsyncIterator[Digest
         call: The request.
         draft: Where the content goes.
         length: How many bytes of content there are to be.
+        crc64: Whether its CRC64 is wanted beside its MD5.
 
     Raises:
         ClientDisconnect: the client went away first.
         StorageError: InvalidHeaderValue if the content is not ``length`` bytes long, Crc64Mismatch,
             InvalidInput for a broken structured body.
     """
-    digest = Digest(draft)
+    digest = Digest(draft, crc64=crc64)
     decoder = structured.Decoder(call.length("content-length") or 0) if structured.is_asked(call) else None
-    crc64 = call.headers.get(structured.CRC64)
+    given = call.headers.get(structured.CRC64)
     received = computed = 0
     try:
         async for chunk in call.request.stream():
             content = chunk if decoder is None else decoder.feed(chunk)
-            if crc64 is not None:
+            if given is not None:
                 computed = structured.crc(content, computed)
             write(draft, content, received)
             received += len(content)
@@ -90,8 +91,8 @@ async def receiving(call: Call, draft: int, length: int) -> AsyncIterator[Digest
             decoder.finish()
         if received != length:
             raise bad_header("content-length" if decoder is None else structured.LENGTH, str(received))
-        if crc64 is not None:
-            structured.check_crc64(structured.CRC64, crc64, computed)
+        if given is not None:
+            structured.check_crc64(structured.CRC64, given, computed)
         yield digest
     finally:
         await digest.settle()
@@ -100,12 +101,16 @@ async def receiving(call: Call, draft: int, length: int) -> AsyncIterator[Digest
 class Digest:
     """The MD5 of a draft, computed in a thread beside what fills the draft and what is done with it then.
 
+    ``crc64`` is the CRC64 of what the MD5 is of, if that was asked for; else 0.
+
     Hashing takes longer than all else that is done with a body. The thread reads what it hashes from the
     draft, so neither waits for the other and no bytes are held for it.
     """
 
-    def __init__(self, draft: int) -> None:
+    def __init__(self, draft: int, *, crc64: bool = False) -> None:
         self._draft = draft
+        self._with_crc64 = crc64
+        self.crc64 = 0
         self._digest = hashlib.md5(usedforsecurity=False)
         self._hashed = self._end = 0
         self._work: asyncio.Future[None] | None = None
@@ -133,7 +138,10 @@ class Digest:
 
     def _catch_up(self) -> None:
         while (count := min(_BLOCK, self._end - self._hashed)) > 0:
-            self._digest.update(os.pread(self._draft, count, self._hashed))
+            piece = os.pread(self._draft, count, self._hashed)
+            self._digest.update(piece)
+            if self._with_crc64:
+                self.crc64 = structured.crc(piece, self.crc64)
             self._hashed += count
 
 

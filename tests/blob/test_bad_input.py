@@ -109,6 +109,7 @@ def test_case_is_minded(served: Served, folder: Path) -> None:
         ("", {**KIND, "if-match": '"0x0"'}, 412, "ConditionNotMet"),
         ("", {**KIND, "x-ms-meta-a-b": "c"}, 400, "InvalidMetadata"),
         ("", {**KIND, "x-ms-blob-content-md5": "abc"}, 400, "InvalidMd5"),
+        ("", {**KIND, "x-ms-blob-content-md5": _md5(b"other")}, 400, "Md5Mismatch"),
         ("", {**KIND, "x-ms-lease-id": "l"}, 501, "NotImplemented"),
         ("comp=block", {}, 400, "MissingRequiredQueryParameter"),
         ("comp=block&blockid=!", {}, 400, "InvalidQueryParameterValue"),

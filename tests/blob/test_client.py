@@ -329,3 +329,10 @@ def test_what_is_not_built_is_refused_by_name(service: BlobServiceClient, contai
         service.create_container("open", public_access="blob")
     assert code(public) == (409, "PublicAccessNotPermitted")
     assert [item.name for item in service.list_containers()] == ["data"]
+
+
+def test_an_md5_that_is_set_of_a_blob_is_told_as_it_is(container: ContainerClient) -> None:
+    blob = container.get_blob_client("out/log.txt")
+    blob.upload_blob(b"content")
+    blob.set_http_headers(ContentSettings(content_md5=bytearray(b"no MD5 at all")))
+    assert blob.get_blob_properties().content_settings.content_md5 == bytearray(b"no MD5 at all")

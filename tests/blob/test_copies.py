@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import requests
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContentSettings, generate_blob_sas
+from azure.storage.extensions.checksums import crc64
 
 from batchai_scenario.emulator.storage.blob.block_operations import MAX_BLOCK
 from tests.blob.serving import account_sas
@@ -18,7 +20,7 @@ from tests.storage.serving import ACCOUNT, KEY
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from azure.storage.blob import BlobServiceClient, ContainerClient
+    from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient
 
     from tests.storage.serving import Served
 
@@ -55,12 +57,16 @@ def test_a_synchronous_copy_a_blob_and_a_block_from_a_url(container: ContainerCl
     source = container.get_blob_client("source")
     source.upload_blob(b"0123456789")
     target = container.get_blob_client("target")
-    assert target.start_copy_from_url(source.url, requires_sync=True)["copy_status"] == "success"
-    target.upload_blob_from_url(source.url, overwrite=True, content_settings=ContentSettings("text/x"))
+    url = _signed(source)
+    assert target.start_copy_from_url(url, requires_sync=True)["copy_status"] == "success"
+    put = target.upload_blob_from_url(url, overwrite=True, content_settings=ContentSettings("text/x"))
+    assert (bytes(put["content_md5"]), bytes(put["content_crc64"])) == _sums(b"0123456789")
     assert target.get_blob_properties().content_settings.content_type == "text/x"
     assert target.download_blob().readall() == b"0123456789"
-    target.stage_block_from_url("one", source.url, source_offset=7, source_length=3)
-    target.stage_block("two", b"xyz")
+    staged = target.stage_block_from_url("one", url, source_offset=7, source_length=3)
+    assert (bytes(staged["content_md5"]), bytes(staged["content_crc64"])) == _sums(b"789")
+    staged = target.stage_block("two", b"xyz")
+    assert (bytes(staged["content_md5"]), bytes(staged["content_crc64"])) == _sums(b"xyz")
     target.commit_block_list(["one", "two"])  # type: ignore[list-item]
     assert target.download_blob().readall() == b"789xyz"
 
@@ -76,6 +82,37 @@ def test_conditions_of_the_source(container: ContainerClient) -> None:
         target.start_copy_from_url(source.url, source_etag=tag, source_match_condition=_match())
     assert refused.value.error_code == "SourceConditionNotMet"  # type: ignore[attr-defined]
     assert target.download_blob().readall() == b"content"
+    early = datetime.now(timezone.utc) - timedelta(hours=1)
+    unmet_ones: list[dict[str, Any]] = [
+        {"source_if_modified_since": LATER},
+        {"source_if_unmodified_since": early},
+    ]
+    for condition in unmet_ones:
+        with pytest.raises(ResourceNotFoundError) as unmet:
+            target.upload_blob_from_url(_signed(source), overwrite=True, **condition)
+        assert unmet.value.error_code == "CannotVerifyCopySource"  # type: ignore[attr-defined]
+    assert target.download_blob().readall() == b"content"
+
+
+def test_what_the_service_fetches_needs_a_signature_also_of_the_same_account(
+    container: ContainerClient,
+) -> None:
+    source, target = container.get_blob_client("source"), container.get_blob_client("target")
+    source.upload_blob(b"content")
+    for ask in (
+        lambda: target.start_copy_from_url(source.url, requires_sync=True),
+        lambda: target.upload_blob_from_url(source.url),
+        lambda: target.stage_block_from_url("one", source.url),
+    ):
+        with pytest.raises(HttpResponseError) as refused:
+            ask()
+        answer: Any = refused.value.response
+        assert (answer.status_code, answer.headers["x-ms-error-code"]) == (401, "CannotVerifyCopySource")
+        assert answer.headers["x-ms-copy-source-status-code"] == "401"
+        assert answer.headers["x-ms-copy-source-error-code"] == "NoAuthenticationInformation"
+    assert not target.exists()
+    with pytest.raises(ResourceNotFoundError):
+        target.get_block_list("all")
 
 
 def test_a_source_that_may_not_be_read(service: BlobServiceClient, container: ContainerClient) -> None:
@@ -168,6 +205,15 @@ def test_what_every_container_is_like_is_told(service: BlobServiceClient, contai
     assert (listed.has_immutability_policy, listed.has_legal_hold) == (False, False)
     found = container.get_container_properties()
     assert found.immutable_storage_with_versioning_enabled is False
+
+
+def _signed(blob: BlobClient) -> str:
+    token = generate_blob_sas(ACCOUNT, "data", blob.blob_name, account_key=KEY, permission="r", expiry=LATER)
+    return f"{blob.url}?{token}"
+
+
+def _sums(data: bytes) -> tuple[bytes, bytes]:
+    return hashlib.md5(data).digest(), crc64.compute(data, 0).to_bytes(8, "little")
 
 
 def _match() -> MatchConditions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.blob import tree
@@ -57,14 +57,15 @@ async def put_blob(context: BlobContext, call: BlobCall) -> Response:
     record = EntryRecord(content_headers(call, plain=True), call.metadata(), "Archive")
     check_target(context, call, root)
     with draft(context) as path:
-        digest = await receive_body(call, path, MAX_PUT)
+        sums = await receive_body(call, path, MAX_PUT)
+        content.check_md5(call, sums.digest, "x-ms-blob-content-md5")
         check_target(context, call, root)
         if record.metadata.get("hdi_isfolder", "").lower() == "true" and os.stat(path).st_size == 0:
             return _put_folder(context, call, root, record)
-        record.headers["content-md5"] = record.headers.get("content-md5") or digest
+        record.headers["content-md5"] = content.encode_md5(sums.digest)
         headers = commit(context, call, root, path, record)
     context.blocks.forget(call)
-    return call.answer(201, headers | {"content-md5": digest} | _ENCRYPTED | structured.echo(call))
+    return call.answer(201, headers | sums.headers | _ENCRYPTED | structured.echo(call))
 
 
 async def get_blob(context: BlobContext, call: BlobCall) -> Response:
@@ -217,7 +218,7 @@ def content_headers(call: BlobCall, *, plain: bool = False) -> dict[str, str]:
     found = {name: call.headers[name] for name in _PLAIN if plain and call.headers.get(name)}
     found |= {name: call.headers[sent] for sent, name in _CONTENT.items() if call.headers.get(sent)}
     if "content-md5" in found:
-        content.decode_md5(found["content-md5"])
+        content.decode_base64(found["content-md5"])
     return found
 
 
@@ -234,8 +235,21 @@ def draft(context: BlobContext) -> Iterator[str]:
             os.unlink(path)
 
 
-async def receive_body(call: BlobCall, path: str, limit: int) -> str:
-    """Stream a request's body into a draft and give its MD5 in base64.
+class Sums(NamedTuple):
+    """The checksums of what was received or fetched: MD5 and CRC64."""
+
+    digest: bytes
+    crc64: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Tell both (service)."""
+        crc64 = structured.encode_crc64(self.crc64)
+        return {"content-md5": content.encode_md5(self.digest), structured.CRC64: crc64}
+
+
+async def receive_body(call: BlobCall, path: str, limit: int) -> Sums:
+    """Stream a request's body into a draft and give its checksums.
 
     Raises:
         StorageError: MissingContentLengthHeader, RequestBodyTooLarge, Md5Mismatch; InvalidHeaderValue if it
@@ -247,12 +261,12 @@ async def receive_body(call: BlobCall, path: str, limit: int) -> str:
         raise failure("RequestBodyTooLarge", MaxLimit=str(limit))
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        async with receiving(call, fd, length) as received:
-            digest = await received.value()
+        async with receiving(call, fd, length, crc64=True) as received:
+            sums = Sums(await received.value(), received.crc64)
     finally:
         os.close(fd)
-    content.check_md5(call, digest)
-    return content.encode_md5(digest)
+    content.check_md5(call, sums.digest)
+    return sums
 
 
 def _put_folder(context: BlobContext, call: BlobCall, root: str, record: EntryRecord) -> Response:

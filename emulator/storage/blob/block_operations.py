@@ -59,10 +59,10 @@ async def put_block(context: BlobContext, call: BlobCall) -> Response:
     context.containers.root(call.account.name, call.share)
     identifier = asked_id(call)
     with draft(context) as path:
-        digest = await receive_body(call, path, MAX_BLOCK)
+        sums = await receive_body(call, path, MAX_BLOCK)
         context.containers.root(call.account.name, call.share)  # it may be gone by now
         context.blocks.keep(call, identifier, path)
-    return call.answer(201, {"content-md5": digest} | _ENCRYPTED | structured.echo(call))
+    return call.answer(201, sums.headers | _ENCRYPTED | structured.echo(call))
 
 
 async def put_block_list(context: BlobContext, call: BlobCall) -> Response:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.blob_operations import (
+    Sums,
     check_target,
     commit,
     content_headers,
@@ -42,6 +43,7 @@ MAX_SYNCHRONOUS = 256 * 1024 * 1024
 """Bytes that ``x-ms-requires-sync`` copies (service)."""
 
 _SOURCE = "x-ms-copy-source"
+_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,13 @@ async def copy_blob(context: BlobContext, call: BlobCall) -> Response:
     if whole and call.headers["x-ms-blob-type"] != "BlockBlob":
         raise not_built(f"copies to {call.headers['x-ms-blob-type']} (x-ms-blob-type)")
     metadata, headers = call.metadata(), content_headers(call)
-    source = find_source(context, call)
+    fetched = whole or call.flag("x-ms-requires-sync")
+    source = find_source(context, call, fetched=fetched)
     check_target(context, call, root)
     with open_source(context, source) as found:
         record = context.records.entry(source.key, found.path, found.stat, directory=False)
         tag = entity_tag(found.stat, record.changed)
-        check_source_conditions(call, tag, max(record.changed, found.stat.st_mtime_ns))
+        _check_conditions(call, tag, max(record.changed, found.stat.st_mtime_ns), fetched=fetched)
         size = found.stat.st_size
         if call.flag("x-ms-requires-sync") and size > MAX_SYNCHRONOUS:
             raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_SYNCHRONOUS))
@@ -85,14 +88,14 @@ async def copy_blob(context: BlobContext, call: BlobCall) -> Response:
             )
         record = EntryRecord(record.headers | headers, metadata or record.metadata, "Archive")
         with draft(context) as path:
-            digest = await asyncio.to_thread(_fetch, found, path)
-            _check_md5(call, digest)
+            sums = await asyncio.to_thread(_fetch, found, path)
+            _check_sums(call, sums)
             check_target(context, call, root)
             record.copy = {} if whole else _told(context, source, size)
             told = commit(context, call, root, path, record)
     context.blocks.forget(call)
     if whole:
-        return call.answer(201, told | {"content-md5": digest, "x-ms-request-server-encrypted": "true"})
+        return call.answer(201, told | sums.headers | _ENCRYPTED)
     told |= {name: record.copy[name] for name in ("x-ms-copy-id", "x-ms-copy-status")}
     return call.answer(202, told)
 
@@ -101,23 +104,22 @@ async def put_block_from_url(context: BlobContext, call: BlobCall) -> Response:
     """Keep a block made of a part of another blob until a list makes it part of its own."""
     context.containers.root(call.account.name, call.share)
     identifier = asked_id(call)
-    source = find_source(context, call)
+    source = find_source(context, call, fetched=True)
     with open_source(context, source) as found, draft(context) as path:
         record = context.records.entry(source.key, found.path, found.stat, directory=False)
         tag = entity_tag(found.stat, record.changed)
-        check_source_conditions(call, tag, max(record.changed, found.stat.st_mtime_ns))
+        _check_conditions(call, tag, max(record.changed, found.stat.st_mtime_ns), fetched=True)
         text = call.headers.get("x-ms-source-range")
         first, last = 0, found.stat.st_size - 1
         if text is not None:
             first, last = content.clip(content.parse_range("x-ms-source-range", text), found.stat.st_size)
         if last - first >= MAX_BLOCK:
             raise failure("RequestBodyTooLarge", MaxLimit=str(MAX_BLOCK))
-        digest = await asyncio.to_thread(_fetch, found, path, first, last)
-        _check_md5(call, digest)
-        _check_crc64(call, path)
+        sums = await asyncio.to_thread(_fetch, found, path, first, last)
+        _check_sums(call, sums)
         context.containers.root(call.account.name, call.share)  # it may be gone by now
         context.blocks.keep(call, identifier, path)
-    return call.answer(201, {"content-md5": digest, "x-ms-request-server-encrypted": "true"})
+    return call.answer(201, sums.headers | _ENCRYPTED)
 
 
 async def abort_copy(context: BlobContext, call: BlobCall) -> Response:
@@ -130,8 +132,10 @@ async def abort_copy(context: BlobContext, call: BlobCall) -> Response:
         raise failure("NoPendingCopyOperation")
 
 
-def find_source(context: BlobContext, call: BlobCall) -> BlobSource:
+def find_source(context: BlobContext, call: BlobCall, *, fetched: bool) -> BlobSource:
     """Read the URL of the source and check that the request may read it.
+
+    ``fetched``: the service reads it as anybody would, and it needs a SAS or a token in any account.
 
     Nothing is fetched over the network: only this emulator's own blobs can be a source (our decision).
 
@@ -150,6 +154,7 @@ def find_source(context: BlobContext, call: BlobCall) -> BlobSource:
         BLOBS,
         permissions="r",
         policies=lambda container: context.containers.policies(named.account.name, container),
+        fetched=fetched,
     )
     container, _, name = named.path.lstrip("/").partition("/")
     parts = tuple(name.split("/"))
@@ -171,8 +176,8 @@ def open_source(context: BlobContext, source: BlobSource) -> Found:
     return found
 
 
-def _fetch(found: Found, path: str, first: int = 0, last: int | None = None) -> str:
-    """Copy a part of a blob into a draft and give its MD5 in base64."""
+def _fetch(found: Found, path: str, first: int = 0, last: int | None = None) -> Sums:
+    """Copy a part of a blob into a draft and give its checksums."""
     read = found.open(os.O_RDONLY | os.O_NONBLOCK)
     try:
         if is_open_for_writing(read):
@@ -188,33 +193,38 @@ def _fetch(found: Found, path: str, first: int = 0, last: int | None = None) -> 
                     if not sent:
                         break
                     position += sent
-            digest = hashlib.md5(usedforsecurity=False)
+            digest, crc64 = hashlib.md5(usedforsecurity=False), 0
             position = 0
             while piece := os.pread(write, content.CHUNK, position):
                 digest.update(piece)
+                crc64 = structured.crc(piece, crc64)
                 position += len(piece)
         finally:
             os.close(write)
     finally:
         os.close(read)
-    return content.encode_md5(digest.digest())
+    return Sums(digest.digest(), crc64)
 
 
-def _check_md5(call: BlobCall, digest: str) -> None:
-    given = call.headers.get("x-ms-source-content-md5")
-    if given is not None and content.encode_md5(content.decode_md5(given)) != digest:
-        raise failure("Md5Mismatch", UserSpecifiedMd5=given, ServerCalculatedMd5=digest)
+def _check_conditions(call: BlobCall, tag: str, changed: int, *, fetched: bool) -> None:
+    """Check the conditions on the source; one that is fetched only answers that they are not met (service).
+
+    Raises:
+        StorageError: SourceConditionNotMet (412); CannotVerifyCopySource (404) if it is fetched.
+    """
+    try:
+        check_source_conditions(call, tag, changed)
+    except StorageError as error:
+        if not fetched or error.code != "SourceConditionNotMet":
+            raise
+        raise unverified("The conditions on the source are not met.", 404) from None
 
 
-def _check_crc64(call: BlobCall, path: str) -> None:
+def _check_sums(call: BlobCall, sums: Sums) -> None:
+    content.check_md5(call, sums.digest, "x-ms-source-content-md5")
     given = call.headers.get("x-ms-source-content-crc64")
-    if given is None:
-        return
-    value = 0
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a plain string
-        while piece := file.read(content.CHUNK):
-            value = structured.crc(piece, value)
-    structured.check_crc64("x-ms-source-content-crc64", given, value)
+    if given is not None:
+        structured.check_crc64("x-ms-source-content-crc64", given, sums.crc64)
 
 
 def _keeps_headers(call: BlobCall) -> bool:
