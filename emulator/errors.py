@@ -4,6 +4,7 @@ EmulatorError
 ├── ServiceError          the caller of the HTTP API: status, code and text as the service gives them
 ├── NothingToTake         the user: a node was to be taken away, and there is none to take
 ├── EngineError           a task could not be run; ``problem`` is what the job's record shows
+│   ├── NodeTaken         somebody else took the task's node away before it began
 │   ├── EngineUnavailable the machine: no engine, no permission; ``remedy`` says how to get it
 │   └── CleanupIncomplete something of ours could not be removed; says what holds it and the way out
 ├── CredentialsInvalid    the user: an account or client that was to be known cannot be read
@@ -63,6 +64,13 @@ class EngineError(EmulatorError):
     def __str__(self) -> str:
         """Give the problem's code and text."""
         return f"{self.problem.code}: {self.problem.message}"
+
+
+@dataclass(eq=False)
+class NodeTaken(EngineError):
+    """A task was to be started on a ``node`` that somebody else took away."""
+
+    node: str
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchai_scenario.emulator.cluster.autoscale import AutoScaler, bounds
 from batchai_scenario.emulator.cluster.endings import ask_to_end
 from batchai_scenario.emulator.cluster.loop import LoopClosed
-from batchai_scenario.emulator.cluster.losing import LostNodes
+from batchai_scenario.emulator.cluster.losing import WAITS, LostNodes, deallocation_option
 from batchai_scenario.emulator.cluster.model import AllocationState, Node, NodeState, ProvisioningState
 from batchai_scenario.emulator.cluster.preparation import Preparation, forget_setup
 from batchai_scenario.emulator.cluster.records import Ending
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 Placed = tuple[list["NodePlace"], "Exception | None"]
 
 _LEAVING_ORDER = (NodeState.UNUSABLE, NodeState.PREPARING, NodeState.IDLE, NodeState.RUNNING)
-
-
-_WAITS = "waitforjobcompletion"
 
 
 class Allocation:
@@ -216,14 +213,11 @@ class Allocation:
         ``waitforjobcompletion`` keeps the node until its job ended (SDK 2.0.0 documentation).
         """
         room = self._room
-        scale = record.cluster.definition["scaleSettings"]
-        option = _WAITS if "autoScale" in scale else scale["manual"].get("nodeDeallocationOption", "requeue")
+        option = deallocation_option(record)
         nodes = room.records.nodes[record.cluster.key.id]
         newest_first = [node for node in reversed(nodes.all) if node.state in _LEAVING_ORDER]
         order = sorted(newest_first, key=lambda node: _LEAVING_ORDER.index(node.state))
-        leaving = [
-            node for node in order[:surplus] if node.state is not NodeState.RUNNING or option != _WAITS
-        ]
+        leaving = [node for node in order[:surplus] if node.state is not NodeState.RUNNING or option != WAITS]
         if not leaving:
             return
         ending = Ending.DEALLOCATED if option == "terminate" else Ending.REQUEUED

@@ -14,7 +14,7 @@ from batchai_scenario.emulator.cluster.records import Ending
 from batchai_scenario.emulator.cluster.room import problem_of, shortage
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
 from batchai_scenario.emulator.engines.base import NODE_TAKEN
-from batchai_scenario.emulator.errors import EngineUnavailable
+from batchai_scenario.emulator.errors import EngineUnavailable, NodeTaken
 from batchai_scenario.schema.layout import STDOUTERR, output_places
 
 if TYPE_CHECKING:
@@ -149,6 +149,10 @@ class JobRunner:
         if outcome is True:
             room.records.save_job(record.but(launched=True))
         elif isinstance(outcome, Exception) and record.ending is Ending.NONE:
+            if isinstance(outcome, NodeTaken):
+                self._journal(record).error(outcome.problem.message)
+                room.lose(record.job.cluster.lower(), [outcome.node])
+                return
             passing = shortage(outcome)
             if isinstance(outcome, EngineUnavailable) and outcome.silent:
                 passing = outcome.problem.message

@@ -64,7 +64,7 @@ class Settler:
         self._due = Due(loop)
 
     def _lose(self, cluster: str, nodes: list[str]) -> None:
-        self.allocation.losses.lose(cluster, nodes)
+        self.allocation.losses.let_leave(cluster, nodes)
 
     def resized(self, record: ClusterRecord) -> None:
         """See to a cluster that is new or was changed, but not before somebody saw that it resizes."""

@@ -192,12 +192,25 @@ NODE_TAKEN = "NodeTakenAway"
 """Code of a task's problem that says that its node was taken away by somebody else."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nodes that an engine has no more, or is to give back.
+
+    ``taken``: somebody else took them away. ``failed``: they failed, and so did what ran there; who waits for
+    it hears that. ``wanted``: they are still there, and their administrator wants them back.
+    """
+
+    taken: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+
+
 @runtime_checkable
 class LosesNodes(Protocol):
     """The nature of an engine whose nodes somebody else may take away."""
 
-    def lost_nodes(self, cluster: str) -> list[str]:
-        """List the nodes that were placed and are the cluster's no more; EngineUnavailable: nobody knows."""
+    def lost_nodes(self, cluster: str) -> Lost:
+        """List such nodes of those that were placed; EngineUnavailable: nobody knows."""
         ...
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from batchai_scenario.emulator.engines.base import NODE_TAKEN
+from batchai_scenario.emulator.engines.base import NODE_TAKEN, Lost
 from batchai_scenario.emulator.engines.gpunodes import GpuWish
 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
 from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
-from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, NodeTaken
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.cli.app import scenario
 from tests.lacking import need_slurm
@@ -118,7 +118,7 @@ def test_a_node_that_is_taken_away_is_missed(
     cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine, taken: str
 ) -> None:
     place = _placed(engine, "a")
-    assert engine.lost_nodes("guid") == []
+    assert engine.lost_nodes("guid") == Lost()
     task = custom_task(home, place, "job", "sleep 600")
     if taken == "with a task":
         engine.start(task, lambda _: None)
@@ -130,9 +130,9 @@ def test_a_node_that_is_taken_away_is_missed(
         assert "Slurm took node n1 away" in end.problem.message or "node n2" in end.problem.message
         assert engine.wait(task.id) == end
     for _ in range(60):  # each asks Slurm, at most twice a second
-        if lost := engine.lost_nodes("guid"):
+        if (lost := engine.lost_nodes("guid")) != Lost():
             break
-    assert lost == ["a"]
+    assert lost == Lost(taken=("a",))
 
 
 def test_a_task_that_somebody_cancels_has_failed(
@@ -144,27 +144,70 @@ def test_a_task_that_somebody_cancels_has_failed(
     end = engine.wait(task.id)
     assert end.problem is not None
     assert end.problem.code == "InternalError"
-    assert engine.lost_nodes("guid") == []
+    assert engine.lost_nodes("guid") == Lost()
 
 
 def test_a_controller_that_is_silent_decides_nothing(
     cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine
 ) -> None:
-    task = custom_task(home, _placed(engine, "a"), "job", "exit 3")
+    place = _placed(engine, "a")
+    ended, runs, new = (
+        custom_task(home, place, name, command)
+        for name, command in (("ended", "exit 3"), ("runs", "sleep 600"), ("new", "exit 5"))
+    )
     text = home.slurm_settings.read_text()
     elsewhere = cluster[1].folder / "nobody.conf"
     conf = (cluster[1].folder / "slurm.conf").read_text()
     elsewhere.write_text(
         conf.replace("MessageTimeout=30", "MessageTimeout=1").replace("SlurmctldPort=", "SlurmctldPort=1\n#")
     )
-    engine.start(task, lambda _: None)
+    for task in (ended, runs):
+        engine.start(task, lambda _: None)
     home.slurm_settings.write_text(text.replace("/slurm.conf", "/nobody.conf"))
     apart = SlurmEngine(home)
-    assert apart.wait(task.id).exit_code == 3
-    with pytest.raises(EngineUnavailable) as raised:
-        apart.lost_nodes("guid")
-    assert raised.value.silent
+    assert apart.wait(ended.id).exit_code == 3
+    for act in (
+        lambda: apart.lost_nodes("guid"),
+        lambda: apart.start(new, lambda _: None),
+        lambda: apart.remove(runs.id),
+        lambda: apart.remove_node("guid", "a"),
+    ):
+        with pytest.raises(EngineUnavailable) as raised:
+            act()
+        assert raised.value.silent
+    assert set(engine.tasks()) == {ended.id, runs.id}
     assert len(_queue(cluster[1])) == 1
+    engine.start(new, lambda _: None)
+    assert engine.wait(new.id).exit_code == 5
+
+
+def test_a_node_that_its_administrator_wants_is_given_back_and_set_down_it_is_taken(
+    cluster: tuple[Home, Sandbox], home: Home, engine: SlurmEngine
+) -> None:
+    place = _placed(engine, "a")
+    task, late = (custom_task(home, place, name, "sleep 600") for name in ("job", "late"))
+    engine.start(task, lambda _: None)
+    host = cluster[1].run("squeue", "--noheader", "--format=%N").strip()
+
+    def set_to(state: str) -> None:
+        cluster[1].run("scontrol", "update", f"nodename={host}", f"state={state}", "reason=new memory")
+
+    set_to("drain")
+    for _ in range(60):  # each asks Slurm, at most twice a second
+        if (lost := engine.lost_nodes("guid")) != Lost():
+            break
+    assert lost == Lost(wanted=("a",))
+    set_to("down")
+    problem = engine.wait(task.id).problem
+    assert problem is not None
+    assert problem.code == NODE_TAKEN
+    assert problem.message.endswith("is NODE_FAIL, for the node was set down: new memory.")
+    with pytest.raises(NodeTaken) as raised:
+        engine.start(late, lambda _: None)
+    assert raised.value.node == "a"
+    assert engine.tasks() == [task.id]
+    assert engine.lost_nodes("guid") == Lost(taken=("a",))
+    set_to("resume")
 
 
 def test_what_cannot_be_is_known_beforehand(home: Home) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.engines.slurm.questions import QUESTIONS, Pace
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Partition:
 class SlurmCommands:
     """Calls Slurm's commands as the emulator's user; safe to call from several threads.
 
+    What asks the controller waits for its turn: at most two do so in a second, from whichever threads.
+
     Args:
         conf: Slurm's configuration for them; None: they find their own.
         environment: what they inherit. Variables that would change their options, which a job of Slurm's has,
@@ -64,6 +67,7 @@ class SlurmCommands:
             "SLURM_TIME_FORMAT": "standard",
         }
         """What every command of Slurm's is started with."""
+        self._pace = Pace()
 
     def run(self, *command: str, stdin: str = "", timeout: float = TIMEOUT) -> str:
         """Run a command and give what it printed.
@@ -73,6 +77,8 @@ class SlurmCommands:
                 that nothing is known of what was asked.
             EngineError: ``SlurmRefused``: Slurm said no; the message is its standard error.
         """
+        if command[0] in QUESTIONS and "--version" not in command:
+            self._pace.turn()
         try:
             done = subprocess.run(
                 command, check=False, capture_output=True, text=True, errors="replace",
@@ -86,8 +92,7 @@ class SlurmCommands:
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.strip() or f"{command[0]} ended with {done.returncode}"
-        if _NOBODY.search(said):
-            raise unanswered(_first(said))
+        refuse_silence(said)
         raise EngineError(Problem(REFUSED, said))
 
     def missing(self) -> tuple[str, ...]:
@@ -138,6 +143,12 @@ class SlurmCommands:
             "Run the emulator where jobs are submitted, or install Slurm's commands (Debian: slurm-client)."
         )
         return EngineUnavailable(Problem(SILENT, text), remedy)
+
+
+def refuse_silence(said: str) -> None:
+    """Raise EngineUnavailable (``silent``) if a command's words mean that nobody answered."""
+    if _NOBODY.search(said):
+        raise unanswered(_first(said))
 
 
 def unanswered(said: str) -> EngineUnavailable:

@@ -19,6 +19,7 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
 )
 from batchai_scenario.emulator.engines.nodes import read_note
+from batchai_scenario.emulator.engines.slurm.losing import taken_away
 from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.slurm.allocations import Allocations
 
 _DECIDED, _BY_ITSELF = "lost", "recorded"
-_TAKEN = ("CANCELLED", "TIMEOUT", "PREEMPTED", "DEADLINE", "REVOKED", "COMPLETED")
-"""States of a holding job whose node somebody took away; others that end it are failures of the node."""
-
 _FAILED = ("NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY")
 _AGAIN = 1.0
 
@@ -57,16 +55,17 @@ def end_of(folder: Path, allocations: Allocations) -> TaskEnd:
 def _decide(folder: Path, allocations: Allocations) -> str:
     """Find out why a step ended that its job did not end."""
     known = read_note(folder.parent.parent)
-    job, host = str(known.get("job")), known.get("host")
+    job, host = str(known.get("job")), str(known.get("host"))
     while True:
         with suppress(EngineUnavailable):
             runs = folder.name in allocations.steps(job)
             state = allocations.state(job)
             if not runs and state != "COMPLETING":  # of what, is said when it is over
+                taken = taken_away(job, state, host, allocations)
                 break
         time.sleep(_AGAIN)
-    if state in _TAKEN and not is_noted(folder, "asked"):
-        return f"{NODE_TAKEN}: Slurm took node {host} away: its job {job} is {state}."
+    if taken and not is_noted(folder, "asked"):
+        return f"{NODE_TAKEN}: {taken}"
     if recorded_end(folder) is not None and state not in _FAILED:
         return _BY_ITSELF
     begun = "was killed before it could record the end" if has_begun(folder) else "could not start"

@@ -16,7 +16,14 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
+from batchai_scenario.emulator.engines.base import (
+    EngineInfo,
+    Lack,
+    Lost,
+    NodePlace,
+    Swept,
+    TaskEnd,
+)
 from batchai_scenario.emulator.engines.control import (
     ask_to_stop,
     control_folder,
@@ -40,9 +47,10 @@ from batchai_scenario.emulator.engines.nodes import (
     read_note,
     ready_tree,
 )
-from batchai_scenario.emulator.engines.slurm.allocations import Allocations
+from batchai_scenario.emulator.engines.slurm.allocations import RECENT, Allocations
 from batchai_scenario.emulator.engines.slurm.commands import SlurmCommands
 from batchai_scenario.emulator.engines.slurm.ends import end_of
+from batchai_scenario.emulator.engines.slurm.losing import lost_of, refuse_taken
 from batchai_scenario.emulator.engines.slurm.settings import no_row, read_settings
 from batchai_scenario.emulator.engines.slurm.steps import Steps
 from batchai_scenario.emulator.engines.slurm.task import node_variables, task_environment
@@ -170,8 +178,10 @@ class SlurmEngine:
             settings = self._settings()
             pattern = self._pattern(settings, gpus.size if gpus else None)
             row = settings.sizes[pattern]
-            self._allocations.submit(cluster, [node], settings, pattern)
-            found = self._allocations.await_node(cluster, node, self._patience, settings, pattern)
+            found = self._allocations.find(cluster, node, RECENT)
+            if found is None or not found.runs:
+                self._allocations.submit(cluster, [node], settings, pattern)
+                found = self._allocations.await_node(cluster, node, self._patience, settings, pattern)
             address = self._allocations.address(found.host)
             count = _gpus(row.gres) if gpus is None or gpus.mode != "none" else 0
             port = free_ports(self._home, cluster, node) if address.startswith(LOOPBACK) else FIRST_PORT
@@ -212,8 +222,11 @@ class SlurmEngine:
                 self._write(folder, task, announce)
                 self._launch(folder)
             except BaseException as error:
-                self._steps.kill(folder)
+                with suppress(EngineError):
+                    self._steps.kill(folder)
                 drop_control(folder)
+                if isinstance(error, EngineError) and not isinstance(error, EngineUnavailable):
+                    refuse_taken(folder, self._allocations)
                 if isinstance(error, OSError):
                     message = f"The task could not be started: {error}"
                     raise EngineError(Problem("InternalError", message)) from error
@@ -263,14 +276,9 @@ class SlurmEngine:
             fcntl.flock(alive, fcntl.LOCK_SH)
         return end_of(folder, self._allocations)
 
-    def lost_nodes(self, cluster: str) -> list[str]:
-        """List the nodes of a cluster that were placed, and have no allocation any more."""
-        noted = {disk.name: read_note(disk) for disk in disks(self._home, cluster)}
-        placed = [node for node, known in noted.items() if known.get("engine") == self.name]
-        if not placed:
-            return []
-        held = {each.mark for each, _ in self._allocations.of_home()}
-        return [node for node in placed if self._allocations.mark(cluster, node) not in held]
+    def lost_nodes(self, cluster: str) -> Lost:
+        """List the nodes of a cluster that Slurm took away, or wants back."""
+        return lost_of(self._home, cluster, self._allocations)
 
     # E4 ------------------------------------------------------------------------------------------------
 

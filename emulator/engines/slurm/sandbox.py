@@ -187,7 +187,7 @@ def _write_configuration(folder: Path, nodes: int) -> None:
         "TaskPlugin=task/none",
         "SelectType=select/cons_tres",
         "MpiDefault=none",
-        "ReturnToService=2",
+        "ReturnToService=1",  # what somebody sets down stays so
         "SlurmdTimeout=60",  # a machine under load is no lost node
         "MessageTimeout=30",
         "KillWait=2",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.nodes import read_note
+from batchai_scenario.emulator.engines.slurm.commands import refuse_silence, unanswered
 from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, await_that, is_free, marker_of
-from batchai_scenario.emulator.errors import EngineError, Problem
+from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.slurm.commands import SlurmCommands
@@ -42,6 +44,7 @@ class Steps:
         """Start the step that runs a task's supervisor in an allocation; returns when it runs.
 
         Raises:
+            EngineUnavailable: Slurm does not answer; nothing of it runs, nor will.
             EngineError: Slurm ran nothing, in its own words.
         """
         said = folder.with_name(f".{folder.name}.srun")
@@ -60,18 +63,32 @@ class Steps:
         threading.Thread(target=process.wait, name=f"reap {folder.name}", daemon=True).start()
         await_that(lambda: _began(folder) or is_free(folder), time.monotonic() + STARTING)
         if not _began(folder):
-            text = said.read_text(errors="replace").strip() or "it did not begin"
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # it must not begin later
+            await_that(lambda: is_free(folder), time.monotonic() + LAST_WORDS)
+            text = said.read_text(errors="replace").strip()
+            if not text:
+                raise unanswered(f"srun started nothing within {STARTING:.0f} s")
+            refuse_silence(text)
             host = read_note(folder.parent.parent).get("host")
             raise EngineError(Problem("InternalError", f"Slurm ran nothing on node {host}: {text}"))
 
     def tell(self, folder: Path, what: str, *more: str) -> None:
-        """Do something on a task's node, by a step of its own; nothing if it has no node any more."""
+        """Do something on a task's node, by a step of its own; nothing if it has no node any more.
+
+        Raises:
+            EngineUnavailable: Slurm does not answer; the task may run on.
+        """
         job = str(read_note(folder.parent.parent).get("job") or "")
-        with suppress(EngineError):
+        try:
             self._commands.run(*self._command(job, f"{what}-{folder.name}", what, folder, *more))
+        except EngineUnavailable:
+            raise
+        except EngineError:
+            return
 
     def kill(self, folder: Path) -> None:
-        """Kill everything of a task."""
+        """Kill everything of a task; EngineUnavailable as ``tell``."""
         if not is_free(folder):
             self.tell(folder, "kill")
             await_that(lambda: is_free(folder), time.monotonic() + 2 * LAST_WORDS)
