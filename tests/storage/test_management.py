@@ -113,6 +113,7 @@ def test_containers_are_made_changed_and_deleted_with_what_waited_in_them(manage
     [
         (f"{SHARES}/xyz", {"shareQuota": 0}, 400, "properties.shareQuota"),
         (f"{SHARES}/xyz", {"accessTier": "Warm"}, 400, "properties.accessTier"),
+        (f"{SHARES}/xyz", {"accessTier": "Premium"}, 400, "properties.accessTier"),
         (f"{SHARES}/xyz", {"enabledProtocols": "NFS"}, 400, "properties.enabledProtocols"),
         (f"{SHARES}/xyz", {"rootSquash": "RootSquash"}, 400, "properties.rootSquash"),
         (f"{CONTAINERS}/xyz", {"publicAccess": "Blob"}, 409, "properties.publicAccess"),
@@ -156,6 +157,19 @@ def test_what_would_go_unheard_is_refused_and_the_share_stays(
     assert name in answer.json()["error"]["message"]
     assert manager.ask("GET", f"{SHARES}/heard").status_code == 200
     assert manager.ask("DELETE", f"{SHARES}/heard", include="none").status_code == 200
+
+
+def test_shares_of_an_account_for_files_are_premium_and_no_others(manager: SignedIn) -> None:
+    account = ACCOUNT.replace("managed", "fastfiles")
+    wanted = {"location": "westus", "kind": "FileStorage", "sku": {"name": "Premium_LRS"}}
+    assert manager.ask("PUT", account, wanted).status_code == 202
+    share = f"{account}/fileServices/default/shares/quick"
+    refused = manager.ask("PUT", share, {"properties": {"accessTier": "Hot"}})
+    assert (refused.status_code, refused.json()["error"]["target"]) == (400, "properties.accessTier")
+    assert manager.ask("GET", share).status_code == 404
+    for properties in ({}, {"accessTier": "Premium"}):
+        assert manager.body("PUT", share, {"properties": properties})["properties"]["accessTier"] == "Premium"
+    assert manager.body("GET", share)["properties"]["accessTier"] == "Premium"
 
 
 def test_all_that_is_refused_of_a_share_is_said_at_once(manager: SignedIn) -> None:

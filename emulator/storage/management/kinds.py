@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.bodies import read_all, together
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.storage.premium import TIER, TIERS
 from batchai_scenario.emulator.storage.records import DEFAULT_QUOTA, ShareRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 _TIER = "x-ms-access-tier"
-_TIERS = ("TransactionOptimized", "Hot", "Cool", "Premium")
 _MOST_QUOTA = 102400
 
 
@@ -39,11 +40,11 @@ def _metadata(record: ShareRecord, properties: dict[str, Any]) -> None:
         record.metadata = {str(name): str(text) for name, text in metadata.items()}
 
 
-def _read_share(record: ShareRecord, properties: dict[str, Any]) -> None:
+def _read_share(record: ShareRecord, properties: dict[str, Any], *, premium: bool = False) -> None:
     read_all(
         lambda: _metadata(record, properties),
         lambda: _quota(record, properties.pop("shareQuota", None)),
-        lambda: _tier(record, properties.pop("accessTier", None)),
+        lambda: _tier(record, properties.pop("accessTier", None), (TIER,) if premium else TIERS),
         lambda: _protocol(properties.pop("enabledProtocols", None)),
         lambda: _nothing_more(properties),
     )
@@ -56,10 +57,11 @@ def _quota(record: ShareRecord, quota: object) -> None:
         record.quota = quota
 
 
-def _tier(record: ShareRecord, tier: object) -> None:
+def _tier(record: ShareRecord, tier: object, tiers: Sequence[str]) -> None:
     if tier is not None:
-        if tier not in _TIERS:
-            raise _wrong("accessTier", f"it is one of {', '.join(_TIERS)}")
+        if tier not in tiers:
+            others = "Premium in an account of kind FileStorage, and in others"
+            raise _wrong("accessTier", f"it is {others} {', '.join(TIERS[:-1])} or {TIERS[-1]}")
         record.properties[_TIER] = str(tier)
 
 
@@ -68,10 +70,10 @@ def _protocol(protocol: object) -> None:
         raise _wrong("enabledProtocols", "the emulator's shares are SMB")
 
 
-def _write_share(record: ShareRecord) -> dict[str, Any]:
+def _write_share(record: ShareRecord, *, premium: bool = False) -> dict[str, Any]:
     return {
         "shareQuota": record.quota or DEFAULT_QUOTA,
-        "accessTier": record.properties.get(_TIER, _TIERS[0]),
+        "accessTier": TIER if premium else record.properties.get(_TIER, TIERS[0]),
         "enabledProtocols": "SMB",
     }
 
@@ -112,4 +114,9 @@ def _wrong(name: str, why: str) -> ServiceError:
 
 
 SHARES = Kind("fileServices", "shares", _read_share, _write_share)
+PREMIUM_SHARES = replace(
+    SHARES, read=partial(_read_share, premium=True), write=partial(_write_share, premium=True)
+)
+"""Shares of accounts of kind FileStorage."""
+
 CONTAINERS = Kind("blobServices", "containers", _read_container, _write_container)

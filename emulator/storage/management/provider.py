@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.bodies import read_all, read_location, read_tags
@@ -21,10 +22,11 @@ from batchai_scenario.emulator.storage.management.accounts import (
 )
 from batchai_scenario.emulator.storage.management.catalogue import skus, usages
 from batchai_scenario.emulator.storage.management.items import Managed, ManagedShares, answer
-from batchai_scenario.emulator.storage.management.kinds import CONTAINERS, SHARES
+from batchai_scenario.emulator.storage.management.kinds import CONTAINERS, PREMIUM_SHARES, SHARES
 from batchai_scenario.emulator.storage.management.settings import BlobSettings, FileSettings
 from batchai_scenario.emulator.storage.management.signatures import account_sas, service_sas
 from batchai_scenario.emulator.storage.names import is_account_name
+from batchai_scenario.emulator.storage.premium import is_premium
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,6 +136,8 @@ class StorageProvider:
             service = self._services.get(request.types[1][0])
             if service is None:
                 raise _not_emulated("resource type", "/".join(kind for kind, _ in request.types))
+            if service.kind is SHARES and is_premium(account):
+                service = replace(service, kind=PREMIUM_SHARES)
             return answer(request, service, account.name, account_id(account))
         if request.action:
             return self._act(request, self._find(request, name))
