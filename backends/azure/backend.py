@@ -17,6 +17,7 @@ from batchai_scenario.backends.base import Capabilities
 from batchai_scenario.backends.bodies import check, check_name, filled
 from batchai_scenario.backends.errors import BackendError, InvalidSpec, NotFound
 from batchai_scenario.backends.powers import NodeLogin
+from batchai_scenario.schema.common import MAX_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from batchai_scenario.backends.settings import AzureSettings
 
 API_VERSION = "2018-05-01"
-MAX_NODES = 100
-"""Largest cluster that the service allowed (its quota page)."""
 
 SERVICE = Capabilities(
     max_nodes=MAX_NODES,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.backends.base import Capabilities, JobState, JobStatus, OutputFile
 from batchai_scenario.backends.bodies import check_name
 from batchai_scenario.backends.errors import InvalidSpec, NotFound
-from batchai_scenario.backends.memory.clusters import MAX_NODES, MemoryClusters, path_of, workspace_of
+from batchai_scenario.backends.memory.clusters import MemoryClusters, path_of, workspace_of
 from batchai_scenario.backends.memory.reading import (
     MOUNT_ROOT,
     VALUES,
@@ -23,6 +23,7 @@ from batchai_scenario.backends.memory.reading import (
 from batchai_scenario.backends.memory.roles import each_node, each_process
 from batchai_scenario.backends.memory.shares import level_of, rest_of
 from batchai_scenario.backends.memory.world import MemoryJob, MemoryWorld, ProgramCall, Result
+from batchai_scenario.schema.common import MAX_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -11,6 +11,7 @@ from batchai_scenario.backends.memory.reading import disk_of, given_variables, m
 from batchai_scenario.backends.memory.shares import MemoryShares
 from batchai_scenario.backends.memory.world import MemoryCluster, ProgramCall
 from batchai_scenario.backends.powers import FileServerStatus, NodeLogin
+from batchai_scenario.schema.common import MAX_NODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +23,6 @@ CLUSTER_DELETED = BatchAIError(
     "ClusterDeleted", "The cluster of the specified job was deleted before the job ended"
 )
 SETUP_FAILED = BatchAIError("SetupTaskFailed", "Node setup task failed with non-zero exit code")
-MAX_NODES = 100
 FIRST_PORT = 50000
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.batchai.versions.registry import delivered
 from batchai_scenario.emulator.errors import ServiceError
 from batchai_scenario.emulator.ui.views import cluster_key, job_key
 
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchai_scenario.emulator.arm.manager import ResourceManager
-
-_VERSION = "2018-05-01"
 
 
 class Actions:
@@ -45,9 +44,8 @@ class Actions:
         self._ask("DELETE", job_key(_id(body)).path)
 
     def _ask(self, method: str, path: str, *, body: Mapping[str, Any] | None = None) -> None:
-        self._manager().handle(
-            method, path, query={"api-version": _VERSION}, headers={}, body=body, base_url="http://127.0.0.1"
-        )
+        newest = {"api-version": next(iter(delivered()))}
+        self._manager().handle(method, path, query=newest, headers={}, body=body, base_url="http://127.0.0.1")
 
 
 def _id(body: Mapping[str, Any]) -> str:
