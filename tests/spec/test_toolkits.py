@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.emulator.batchai.versions.registry import delivered
-from tests.spec.properties import KEPT, described
+from tests.spec.properties import KEPT, MODELS, described
 from tests.spec.world import Specified
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def value(name: str) -> Any:
     return 1 if name.endswith("Count") else f"--its {name}"
 
 
-@pytest.mark.parametrize("version", delivered())
+@pytest.mark.parametrize("version", MODELS)
 def test_no_described_property_of_a_toolkit_is_refused_or_forgotten(front: Front, version: str) -> None:
     specified = Specified(front, version)
     bodies = specified.bodies()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.batchai.versions.registry import delivered
 from tests.front.fakes import FakeEntry
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Specified:
     @property
     def nested(self) -> bool:
         """Tell whether the version has workspaces."""
-        return self.version == "2018-05-01"
+        return not delivered()[self.version].FLAT
 
     def ask(self, method: str, path: str, body: Any = None) -> ArmResponse:
         """Ask for an operation, with what it must have in its query."""

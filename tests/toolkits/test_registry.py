@@ -134,8 +134,8 @@ def test_its_settings_are_checked_like_any(
 
 
 def test_the_delivered_toolkits_are_the_services() -> None:
-    for toolkit in delivered():
-        assert SETTINGS[toolkit.settings_name] == toolkit.tool_type
+    for settings_name, tool_type in SETTINGS.items():
+        assert delivered()[settings_name].tool_type == tool_type
 
 
 def test_no_two_toolkits_share_a_name() -> None:
