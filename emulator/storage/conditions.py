@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.call import Call
 
 _NAMES = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+_OF_CACHES = ("if-none-match", "if-modified-since")
 
 
 def check_conditions(call: Call, tag: str, changed: int) -> None:
@@ -47,6 +48,20 @@ def check_conditions(call: Call, tag: str, changed: int) -> None:
         if call.method in ("GET", "HEAD"):
             error.status = 304
         raise error
+
+
+def refuse_conditions(call: Call) -> None:
+    """Refuse the conditional headers of a request whose operation looks at none.
+
+    A read may be answered whole whatever a cache knows already, as HTTP has it.
+
+    Raises:
+        StorageError: ConditionHeadersNotSupported (400), by the header's name.
+    """
+    reads = call.method in ("GET", "HEAD")
+    for name in _NAMES:
+        if name in call.headers and not (reads and name in _OF_CACHES):
+            raise failure("ConditionHeadersNotSupported", HeaderName=name)
 
 
 def check_source_conditions(call: Call, tag: str, changed: int) -> None:

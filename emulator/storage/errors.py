@@ -29,6 +29,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
         404,
         "Could not verify the copy source.",
     ),
+    "ConditionHeadersNotSupported": (400, "Condition headers are not supported."),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
     "ContainerAlreadyExists": (409, "The specified container already exists."),
     "ContainerNotFound": (404, "The specified container does not exist."),

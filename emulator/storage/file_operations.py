@@ -168,8 +168,7 @@ async def get_file_metadata(context: Context, call: Call) -> Response:
     """Read a file's metadata."""
     root = context.root(call)
     with tree.find_file(root, call.parts) as found:
-        record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
-        headers = stamps(entity_tag(found.stat, record.changed), record.changed)
+        record, headers = check(context, call, found)
         return call.answer(200, headers | metadata_headers(record.metadata))
 
 
@@ -240,21 +239,23 @@ def check_replaceable(context: Context, call: Call, root: str, *, read_only: boo
     """Refuse to replace a file that may not be replaced; what does not exist yet may, and ``read_only`` too.
 
     Raises:
-        StorageError: AuthorizationPermissionMismatch, lease errors (412), ReadOnlyAttribute.
+        StorageError: AuthorizationPermissionMismatch, ConditionNotMet and lease errors (412),
+            ReadOnlyAttribute.
     """
     try:
         found = tree.find(root, call.parts)
     except (FileNotFoundError, NotADirectoryError):
         if call.headers.get("x-ms-lease-id"):
             raise failure("LeaseNotPresentWithFileOperation") from None
+        if "if-match" in call.headers:
+            raise failure("ConditionNotMet") from None
         return
     with found:
         if "w" not in call.grant.permissions:
             raise failure("AuthorizationPermissionMismatch")
         if found.is_directory:
             return  # refused where the file would be made
-        context.leases.check(call, f"{call.share_key}/{found.path}", locks=True)
-        record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=False)
+        record, _ = check(context, call, found)
         if not read_only:
             smb.check_writable(record)
 

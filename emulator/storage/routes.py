@@ -10,6 +10,7 @@ from batchai_scenario.emulator.storage import file_operations as files
 from batchai_scenario.emulator.storage import range_operations as ranges
 from batchai_scenario.emulator.storage import service_operations as service
 from batchai_scenario.emulator.storage import share_operations as shares
+from batchai_scenario.emulator.storage.conditions import refuse_conditions
 from batchai_scenario.emulator.storage.errors import bad_query, failure, not_built
 from batchai_scenario.emulator.storage.lookup import look_up
 from batchai_scenario.emulator.storage.premium import may_ask
@@ -82,6 +83,15 @@ _HANDLES = {
     ("GET", "", "listhandles"): FilesRoute(handles.list_handles, "d", "l"),
     ("PUT", "", "forceclosehandles"): FilesRoute(handles.force_close_handles, "d", "w"),
 }
+_CONDITIONAL = frozenset(
+    {
+        *(route.run for route in _FILE.values() if route.run is not renaming.rename_file),
+        copying.copy_file,
+        ranges.put_range_from_url,
+    }
+)
+"""What looks at conditional headers (``If-Match`` and its kin)."""
+
 _ON_SNAPSHOTS = (shares.delete_share, shares.lease_share)
 """What may be done to a share snapshot besides reading it."""
 
@@ -116,7 +126,8 @@ def find_operation(call: Call) -> FilesRoute:
 
     Raises:
         StorageError: NotImplemented (501) for what the service has and this emulator has not;
-            InvalidQueryParameterValue, InvalidUri, UnsupportedHttpVerb for what no service has.
+            InvalidQueryParameterValue, InvalidUri, UnsupportedHttpVerb for what no service has;
+            ConditionHeadersNotSupported for conditions that nothing looks at.
     """
     kind, component = call.query.get("restype", "").lower(), call.query.get("comp", "").lower()
     _refuse_unbuilt(call, kind)
@@ -125,9 +136,11 @@ def find_operation(call: Call) -> FilesRoute:
         raise failure("ShareSnapshotOperationNotSupported")
     if call.method == "PUT" and "x-ms-copy-source" in call.headers and kind == "":
         if component in ("", "copy"):
-            return _COPY
-        if component == "range":
-            return _PUT_RANGE_FROM_URL
+            operation = _COPY
+        elif component == "range":
+            operation = _PUT_RANGE_FROM_URL
+    if operation.run not in _CONDITIONAL:
+        refuse_conditions(call)
     return operation
 
 

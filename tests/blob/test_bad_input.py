@@ -115,6 +115,7 @@ def test_case_is_minded(served: Served, folder: Path) -> None:
         ("comp=block&blockid=!", {}, 400, "InvalidQueryParameterValue"),
         (f"comp=block&blockid={'A' * 88}", {}, 400, "InvalidQueryParameterValue"),
         ("comp=block&blockid=QUFBQQ==", {"content-md5": _md5(b"other")}, 400, "Md5Mismatch"),
+        ("comp=block&blockid=QUFBQQ==", {"if-match": '"0x0"'}, 400, "ConditionHeadersNotSupported"),
         ("comp=blocklist", {}, 400, "InvalidXmlDocument"),
         ("comp=nothing", {}, 400, "InvalidQueryParameterValue"),
         ("restype=container", {}, 400, "InvalidQueryParameterValue"),

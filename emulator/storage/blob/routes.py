@@ -9,6 +9,7 @@ from batchai_scenario.emulator.storage.blob import block_operations as blocks
 from batchai_scenario.emulator.storage.blob import container_operations as containers
 from batchai_scenario.emulator.storage.blob import copying
 from batchai_scenario.emulator.storage.blob.listing import list_blobs
+from batchai_scenario.emulator.storage.conditions import refuse_conditions
 from batchai_scenario.emulator.storage.errors import bad_query, failure, not_built
 from batchai_scenario.emulator.storage.lookup import look_up
 
@@ -58,6 +59,20 @@ _BLOB = {
     ("PUT", "", "blocklist"): BlobRoute(blocks.put_block_list, "o", "cw"),
     ("GET", "", "blocklist"): BlobRoute(blocks.get_block_list, "o", "r"),
 }
+_UNCONDITIONAL = frozenset(
+    {
+        *(route.run for route in _SERVICE.values()),
+        containers.create_container,
+        containers.get_container,
+        containers.get_container_acl,
+        list_blobs,
+        blocks.put_block,
+        blocks.get_block_list,
+        copying.put_block_from_url,
+    }
+)
+"""What looks at no conditional headers (``If-Match`` and its kin)."""
+
 _COPIES = {
     "": BlobRoute(copying.copy_blob, "o", "cw"),
     "block": BlobRoute(copying.put_block_from_url, "o", "cw"),
@@ -151,7 +166,8 @@ def find_operation(call: BlobCall) -> BlobRoute:
 
     Raises:
         StorageError: NotImplemented (501) for what the service has and this emulator has not, by name;
-            InvalidQueryParameterValue, InvalidUri, UnsupportedHttpVerb for what no service has.
+            InvalidQueryParameterValue, InvalidUri, UnsupportedHttpVerb for what no service has;
+            ConditionHeadersNotSupported for conditions that nothing looks at.
     """
     kind, component = call.query.get("restype", "").lower(), call.query.get("comp", "").lower()
     _refuse_unbuilt(call, kind, component)
@@ -169,8 +185,12 @@ def find_operation(call: BlobCall) -> BlobRoute:
         and "x-ms-copy-source" in call.headers
         and component in _COPIES
     ):
-        return _COPIES[component]
-    return look_up(table, call.method, kind, component)
+        operation = _COPIES[component]
+    else:
+        operation = look_up(table, call.method, kind, component)
+    if operation.run in _UNCONDITIONAL:
+        refuse_conditions(call)
+    return operation
 
 
 def _refuse_unbuilt(call: BlobCall, kind: str, component: str) -> None:
