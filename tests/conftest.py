@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from batchai_scenario.emulator.engines.docker.api import connect
 from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
@@ -32,6 +33,10 @@ APPLETS = (
     "test seq stat touch wc sort grep sed awk dd tr cut ps hostname mount ln readlink basename dirname "
     "expr tee yes xargs"
 )
+
+# How long an example takes is a matter of what else the machine does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 _exercised: set[str] = set()
 _left: list[str] = []
