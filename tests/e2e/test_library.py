@@ -30,6 +30,7 @@ RUNS: tuple[tuple[str, dict[str, object]], ...] = (
     ("pytorch-mnist", {}),
     ("pytorch-mnist", {"nodes": 2}),
     ("pytorch-mnist", {"nodes": 2, "backend": "tcp"}),
+    ("pytorch-mnist", {"pytorch": "current"}),
 )
 """Scenarios and their parameters."""
 

@@ -12,7 +12,9 @@ from batchai_scenario.emulator.engines.docker.images import Images, PullProgress
 from batchai_scenario.emulator.engines.programs import Throttle, run_program
 from batchai_scenario.emulator.engines.substitutes import (
     Candidate,
+    build_programs,
     candidates_for,
+    delivered_tables,
     plain_name,
     read_table,
 )
@@ -20,6 +22,7 @@ from batchai_scenario.emulator.errors import EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.run.follow import is_progress
+from batchai_scenario.training.installed import training_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -213,6 +216,17 @@ def test_every_pattern_that_fits_gives_candidates(tmp_path: Path) -> None:
     table.write_text('"a:*": [{image: b}]\n"*": [{image: b}, {build: c}]\n"z": [{image: y}]\n')
     found = candidates_for("a", [table, tmp_path / "none"])
     assert found == [Candidate("image", "b"), Candidate("build", "c")]
+
+
+@pytest.mark.parametrize(
+    ("tag", "built"),
+    [("0.4_cuda9_cudnn7", "pytorch"), ("1.13.1", "pytorch"), ("latest", "pytorch"), ("2.6.0", "pytorch2")],
+)
+def test_a_pytorch_stands_for_those_of_its_time(tag: str, built: str) -> None:
+    assert candidates_for(f"pytorch/pytorch:{tag}", delivered_tables(training_folder())) == [
+        Candidate("build", built)
+    ]
+    assert built in build_programs(training_folder())
 
 
 def test_progress_is_announced_now_and_then() -> None:

@@ -68,6 +68,28 @@ def test_keras_runs_in_the_toolkit_of_its_back_end() -> None:
         assert backend in job["containerSettings"]["imageSourceRegistry"]["image"]
 
 
+def test_a_current_pytorch_has_its_image_and_is_demanded() -> None:
+    for chosen, image, python, limits in (
+        ({}, "pytorch/pytorch:0.4_cuda9_cudnn7", "python", []),
+        ({"pytorch": "current"}, "pytorch/pytorch:2.", "python3", [(1.13, False), (2.0, True), (2.6, True)]),
+        (
+            {"pytorch": "current", "python": "/venv/bin/python", "image": "mine:1"},
+            "mine:1",
+            "/venv/bin/python",
+            [],
+        ),
+    ):
+        resolved = find("pytorch-mnist").resolve(chosen)
+        job = resolved.jobs["train"]
+        check("Job", dict(job))
+        assert job["containerSettings"]["imageSourceRegistry"]["image"].startswith(image)
+        assert job["pyTorchSettings"]["pythonInterpreterPath"] == python
+        version = resolved.expect["train"].metrics["version"]
+        assert list(metric_values(version.pattern, "PyTorch 2.6.0+debian on cpu")) == [2.6]
+        for value, is_met in limits:
+            assert all(limit.met(value) for limit in limits_of(version, resolved.parameters)) is is_met
+
+
 def test_mnists_loss_and_error_fall_within_an_epoch() -> None:
     found = find("mnist").resolve({}).expect["train"].metrics
     lines = (

@@ -99,10 +99,17 @@ def test_tags_are_split_at_the_tag() -> None:
     assert _split("host:5000/cntk") == ("host:5000/cntk", "latest")
 
 
+class NoEngine:
+    """An engine that says nothing of itself."""
+
+    def info(self) -> dict[str, str]:
+        return {}
+
+
 def test_an_import_that_failed_is_not_taken_for_an_image() -> None:
-    assert _imported('{"status":"sha256:1"}\n') == "sha256:1"
+    assert _imported('{"status":"sha256:1"}\n', NoEngine()) == "sha256:1"
     with pytest.raises(RequirementError, match="no space"):
-        _imported('{"status":"Importing"}\n{"error":"no space left on device"}\n')
+        _imported('{"status":"Importing"}\n{"error":"no space left on device"}\n', NoEngine())
 
 
 def test_a_tree_belongs_to_root(tmp_path: Path, heard: Heard) -> None:

@@ -25,6 +25,7 @@ from typing import Any
 from training.images.rootfs import make_rootfs
 from training.support.events import Events, RequirementError, run
 from training.support.files import locked
+from training.support.room import no_room
 
 RECIPE_LABEL = "scenario.image.recipe"
 _BUILD_LABEL = "scenario.image.build"
@@ -98,9 +99,8 @@ def build(
                 _give_tag(engine, image, tag)
             events.done(image=tag, id=image)
     except (DockerException, RequestException) as error:
-        raise RequirementError(
-            f"the engine could not build {tag}: {error}", "See the engine's own log."
-        ) from None
+        remedy = no_room(str(error), _data_folder(engine)) or "See the engine's own log."
+        raise RequirementError(f"the engine could not build {tag}: {error}", remedy) from None
     finally:
         engine.close()
 
@@ -158,10 +158,21 @@ def _build(engine: Any, recipe: ImageRecipe, events: Events, *, registry: bool) 
         events.progress("import into the engine", 0, 1)
         answer = engine.api.import_image(src=str(archive), changes=recipe.changes(f"debian:{recipe.suite}"))
         events.progress("import into the engine", 1, 1)
-        return _imported(answer)
+        return _imported(answer, engine)
 
 
-def _imported(answer: str) -> str:
+def _data_folder(engine: Any) -> str:
+    """Give where the engine keeps its images; empty if it does not say."""
+    from docker.errors import DockerException
+    from requests import RequestException
+
+    try:
+        return str(engine.info().get("DockerRootDir") or "")
+    except (DockerException, RequestException):
+        return ""
+
+
+def _imported(answer: str, engine: Any) -> str:
     """Read the image's id out of what the engine says of an import.
 
     Raises:
@@ -171,9 +182,8 @@ def _imported(answer: str) -> str:
     for line in answer.splitlines():
         event = json.loads(line) if line.strip() else {}
         if "error" in event:
-            raise RequirementError(
-                f"the engine could not import the image: {event['error']}", "Is its disk full?"
-            )
+            remedy = no_room(str(event["error"]), _data_folder(engine)) or "See the engine's own log."
+            raise RequirementError(f"the engine could not import the image: {event['error']}", remedy)
         status = event.get("status", status)
     return str(status)
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from training.support.events import Events, RequirementError
+from training.support.room import no_room
 
 _REMEDY = "Let the engine reach a registry, or build on a Debian or Ubuntu: apt-get install mmdebstrap."
 _STEPS = 14  # lines that mmdebstrap usually prints, for progress
@@ -51,7 +52,7 @@ def make_rootfs(
         command += [suite, str(archive)]
         if mirror := os.environ.get("SCENARIO_DEBIAN_MIRROR"):
             command.append(mirror)
-        _run(command, f"Debian {suite}", events)
+        _run(command, f"Debian {suite}", archive.parent, events)
 
 
 @contextmanager
@@ -96,7 +97,7 @@ def _fetch_package(name: str, folder: Path) -> None:
             )
 
 
-def _run(command: list[str], what: str, events: Events) -> None:
+def _run(command: list[str], what: str, folder: Path, events: Events) -> None:
     errors: list[str] = []
     steps = 0
     with subprocess.Popen(
@@ -120,5 +121,5 @@ def _run(command: list[str], what: str, events: Events) -> None:
     if process.returncode:
         raise RequirementError(
             f"{what} could not be made from packages: {' / '.join(errors[-3:]) or process.returncode}",
-            _REMEDY,
+            no_room("\n".join(errors), folder) or _REMEDY,
         )

@@ -9,6 +9,7 @@ Runs on PyTorch 1.0 and later, Python 2.7 and 3; on a GPU where there is one.
 
 Lines to read results from (standard output):
 
+    PyTorch 1.0.0 on cpu
     Epoch 1 of 2: loss 0.512345 in 9.1 s
     Test error: 4.21 %
     trained by 2 ranks on cpu, weights differ by 0
@@ -111,6 +112,8 @@ def main():
         parser.error("--batch must be at least --ranks, so that each rank has a digit of it")
     rank = int(os.environ.get("AZ_BATCHAI_TASK_INDEX") or 0)
     device = torch.device("cuda" if torch.cuda.is_available() and options.ranks == 1 else "cpu")
+    if rank == 0:
+        print("PyTorch %s on %s" % (torch.__version__, device.type))
     difference = 0.0
     if options.ranks > 1:
         torch.set_num_threads(1)

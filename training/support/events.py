@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
+from training.support.room import no_room
+
 
 class RequirementError(Exception):
     """The machine lacks something; ``remedy`` says what, and how to get it."""
@@ -99,11 +101,9 @@ def run(events: Events, work: Callable[[], None]) -> NoReturn:
         raise SystemExit(3) from None
     except OSError as error:  # a full disk, a folder that may not be written
         where = f" ({error.filename})" if error.filename else ""
-        events.error(
-            RequirementError(
-                f"{error.strerror or error}{where}", "Make room or give the right, and run it again."
-            )
-        )
+        said = error.strerror or str(error)
+        remedy = no_room(said, error.filename or "") or "Make room or give the right, and run it again."
+        events.error(RequirementError(f"{said}{where}", remedy))
         raise SystemExit(3) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

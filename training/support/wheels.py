@@ -1,10 +1,12 @@
 """Gets wheels with the ordinary client, for any interpreter, and checks each against its known checksum.
 
+pip takes up a file that was cut off where it was, from its release 25.1 on; an earlier one begins that file again.
 Packages that were never published as wheels, and are nothing but Python, are got as sources: pip holds their
 checksum before it looks into them, and what they would install is unpacked as they have it.
 
 A wheel is a dictionary: ``name``, ``version``, ``file`` (its exact file name), ``size`` (bytes), ``sha256``.
-Each is got by a call of its own and kept, so what was fetched before an interruption is not fetched again.
+Each is got by a call of its own and kept, so what was fetched before an interruption is not fetched again; what pip
+knows is asked once for a set.
 """
 
 from __future__ import annotations
@@ -23,9 +25,12 @@ from typing import TypedDict
 
 from training.support.events import Events, RequirementError
 from training.support.files import sha256
-
+from training.support.room import no_room
 
 _SOURCES = ".tar.gz"
+_BROKEN_OFF = ("IncompleteRead", "Connection broken", "Read timed out", "Connection reset", "is invalid")
+_TRIES = 3
+"""How often a pip that cannot take a file up begins it."""
 
 
 class Wheel(TypedDict):
@@ -54,20 +59,24 @@ def with_keras(table: dict[str, list[Wheel]]) -> dict[str, list[Wheel]]:
     return found
 
 
-def fetch(wheels: list[Wheel], folder: Path, events: Events) -> list[Path]:
+def fetch(wheels: list[Wheel], folder: Path, events: Events, pip: list[str] | None = None) -> list[Path]:
     """Put the wheels into ``folder`` unless they are there already; give their paths in order.
 
+    ``pip``: the command line of a pip, the one of ``find_pip`` if it is absent.
+
     Raises:
-        RequirementError: no pip, no package index, or a file that is not the known one.
+        RequirementError: no pip, no package index, no room, or a file that is not the known one.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for leftover in folder.glob(".fetch-*"):  # of a run that was killed; the folder is ours alone
         shutil.rmtree(leftover)
+    client: Pip | None = None
     paths = []
     for wheel in wheels:
         path = folder / wheel["file"]
         if not (path.exists() and sha256(path) == wheel["sha256"]):
-            _fetch_one(wheel, path, events)
+            client = client or (find_pip() if pip is None else Pip(pip, _help(pip) or ""))
+            _fetch_one(client, wheel, path, events)
         events.progress(wheel["file"], wheel["size"], wheel["size"])
         paths.append(path)
     return paths
@@ -121,24 +130,22 @@ def _wanted(wheel: Wheel, scratch: Path) -> list[str]:
     return [f"--no-binary={wheel['name']}", "--require-hashes", "--requirement", str(wanted)]
 
 
-def _fetch_one(wheel: Wheel, path: Path, events: Events) -> None:
+def _fetch_one(pip: Pip, wheel: Wheel, path: Path, events: Events) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as scratch:
-        command = [
-            *pip_command(),
-            "download",
-            "--no-deps",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--dest",
-            scratch,
-        ]
-        lines = _run(command, _wanted(wheel, Path(scratch)), wheel, events)
-        found = Path(scratch) / wheel["file"]
+        found, wanted = Path(scratch) / wheel["file"], _wanted(wheel, Path(scratch))
+        lines: list[str] = []
+        for again in reversed(range(1 if pip.resumes else _TRIES)):
+            lines = pip.download(["--dest", scratch, *wanted], wheel, events)
+            if found.exists() or not any(word in line for line in lines for word in _BROKEN_OFF):
+                break
+            if again:
+                events.note(f"{wheel['file']} was cut off; this pip begins it again")
         if not found.exists():
-            raise RequirementError(
-                f"{wheel['name']} {wheel['version']} could not be fetched: {_reason(lines)}",
-                "Let pip reach its package index, or name a folder that holds the file with PIP_FIND_LINKS.",
+            message = f"{wheel['name']} {wheel['version']} could not be fetched: {_reason(lines)}"
+            remedy = (
+                "Let pip reach its package index, or name a folder that holds the file with PIP_FIND_LINKS."
             )
+            raise RequirementError(message, no_room("\n".join(lines), path.parent) or remedy)
         if sha256(found) != wheel["sha256"]:
             raise RequirementError(
                 f"{wheel['file']} is not the known file: its SHA-256 is {sha256(found)}",
@@ -147,22 +154,64 @@ def _fetch_one(wheel: Wheel, path: Path, events: Events) -> None:
         found.replace(path)
 
 
-def pip_command() -> list[str]:
-    """Give the command line of a pip: this interpreter's own, else the first on PATH.
+class Pip:
+    """A pip, and what this release of it knows."""
+
+    def __init__(self, command: list[str], said: str) -> None:
+        """Take a command line, and what ``pip download --help`` says there."""
+        raw = re.search(r"--progress-bar.{0,300}?\braw\b", said, re.DOTALL)  # numbers; since pip 24.1
+        self.resumes = "--resume-retries" in said  # since pip 25.1
+        self._command = [*command, "download", "--no-deps", "--disable-pip-version-check", "--no-input"]
+        self._command += ["--progress-bar", "raw" if raw else "off", "--retries", "2", "--timeout", "20"]
+        self._command += ["--resume-retries", "5"] if self.resumes else []
+
+    def download(self, wanted: list[str], wheel: Wheel, events: Events) -> list[str]:
+        """Have it fetch what these words name, turn its progress into events; give its last lines."""
+        lines: list[str] = []
+        with subprocess.Popen(
+            [*self._command, *wanted],
+            env=_variables(wheel),
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            try:
+                for line in process.stdout or ():
+                    if match := re.match(r"Progress (\d+) of (\d+)", line):
+                        done, total = int(match[1]), int(match[2])
+                        if total == wheel["size"] and done < total:
+                            events.progress(wheel["file"], done, total)
+                    else:
+                        lines = [*lines[-20:], line.strip()]
+            except BaseException:
+                process.kill()
+                raise
+        return lines
+
+
+def find_pip() -> Pip:
+    """Give a pip: this interpreter's own, else the first on PATH.
 
     Raises:
         RequirementError: there is none.
     """
-    candidates = [[sys.executable, "-m", "pip"], ["pip3"], ["pip"]]
-    for command in candidates:
-        if shutil.which(command[0]):
-            probe = subprocess.run([*command, "--version"], capture_output=True, check=False)
-            if probe.returncode == 0:
-                return command
+    for command in ([sys.executable, "-m", "pip"], ["pip3"], ["pip"]):
+        said = _help(command)
+        if said is not None:
+            return Pip(command, said)
     raise RequirementError(
         "there is no pip to fetch wheels with",
         f"Install it: {sys.executable} -m ensurepip, or your system's python3-pip.",
     )
+
+
+def _help(command: list[str]) -> str | None:
+    """Give what a pip says of its ``download``; None: it does not run."""
+    if shutil.which(command[0]) is None:
+        return None
+    asked = subprocess.run([*command, "download", "--help"], capture_output=True, text=True, check=False)
+    return asked.stdout if asked.returncode == 0 else None
 
 
 def _target(file: str) -> list[str]:
@@ -175,36 +224,6 @@ def _target(file: str) -> list[str]:
     for name in platforms.split("."):
         options += ["--platform", name]
     return options
-
-
-def _run(command: list[str], wanted: list[str], wheel: Wheel, events: Events) -> list[str]:
-    """Run pip, turn its progress into events; give its last lines."""
-    known = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False).stdout
-    raw = re.search(r"--progress-bar.{0,300}?\braw\b", known, re.DOTALL)  # numbers; since pip 24.1
-    more = ["--progress-bar", "raw" if raw else "off"]
-    if "--resume-retries" in known:  # since pip 25.1
-        more += ["--resume-retries", "5"]
-    lines: list[str] = []
-    with subprocess.Popen(
-        [*command, *more, "--retries", "2", "--timeout", "20", *wanted],
-        env=_variables(wheel),
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        try:
-            for line in process.stdout or ():
-                if match := re.match(r"Progress (\d+) of (\d+)", line):
-                    done, total = int(match[1]), int(match[2])
-                    if total == wheel["size"] and done < total:
-                        events.progress(wheel["file"], done, total)
-                else:
-                    lines = [*lines[-20:], line.strip()]
-        except BaseException:
-            process.kill()
-            raise
-    return lines
 
 
 def _variables(wheel: Wheel) -> dict[str, str]:

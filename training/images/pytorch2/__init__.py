@@ -1,0 +1,1 @@
+"""The image that stands for a node's own system."""
