@@ -85,7 +85,7 @@ class Clients:
         """The client for resource groups."""
 
         def make() -> Any:  # noqa: ANN401
-            from azure.mgmt.resource import ResourceManagementClient
+            from azure.mgmt.resource.resources import ResourceManagementClient
 
             return ResourceManagementClient(**self._management())
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 from azure.mgmt.batchai import BatchAI
 from azure.mgmt.batchai.models import JobsListOutputFilesOptions
-from azure.mgmt.resource import ResourceManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.storage.blob import BlobServiceClient
 
 from batchai_scenario.emulator.errors import EngineError

@@ -8,6 +8,8 @@ import sys
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 import batchai_scenario
 
 PACKAGE = Path(batchai_scenario.__file__).parent
@@ -57,3 +59,14 @@ def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     used = {plain(owner) for name in imported() - {"azure"} for owner in owners.get(name, [name])}
     assert used - declared == set()
     assert declared - used - set(WITHOUT_IMPORT) == set()
+
+
+def test_the_newest_clients_of_azure_may_be_installed_beside_it() -> None:
+    """A project that tests its own program has that program's clients in the same environment."""
+    pins = (Path(__file__).parent.parent / "clients" / "pins" / "newest.txt").read_text(encoding="utf-8")
+    newest = dict(line.split("==") for line in pins.split() if "==" in line)
+    declared = [Requirement(text) for text in requires("batchai-scenario") or ()]
+    ours = {plain(found.name): found.specifier for found in declared}
+    shared = ours.keys() & newest.keys()
+    assert {"azure-mgmt-resource", "azure-identity", "azure-core"} <= shared
+    assert {name: newest[name] for name in shared if not ours[name].contains(newest[name])} == {}

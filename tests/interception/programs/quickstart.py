@@ -10,7 +10,7 @@ import time
 import requests
 from azure.identity import ClientSecretCredential
 from azure.mgmt.batchai import BatchAI, models
-from azure.mgmt.resource import ResourceManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
 from azure.storage.file import FileService
 
 GROUP, WORKSPACE, EXPERIMENT, CLUSTER, JOB = "mygroup", "myworkspace", "digits", "mycluster", "myjob"
