@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from batchai_scenario.emulator.arm.manager import ResourceManager
     from batchai_scenario.emulator.clouds import CloudHost
@@ -145,8 +145,10 @@ class Gateway:
         async def watched(message: Any) -> None:  # noqa: ANN401 - an ASGI message
             nonlocal begun
             begun = True
-            if message["type"] == "http.response.start" and message["status"] >= HTTPStatus.BAD_REQUEST:
-                self._refused(failed(scope, message))
+            if message["type"] == "http.response.start":
+                if message["status"] >= HTTPStatus.BAD_REQUEST:
+                    self._refused(failed(scope, message))
+                message = _closing(scope, message)
             await send(message)
 
         try:
@@ -304,3 +306,10 @@ class Gateway:
         extra = arm_headers(asked, version, self._clock.now(), error.headers)
         headers = [*described, *encoded(error.headers), *extra]
         await send_bytes(send, error.status, headers, b"" if scope["method"] == "HEAD" else data)
+
+
+def _closing(scope: Scope, message: Message) -> Message:
+    """Have an answer end the connection if a body may follow that nobody asked for, or the next request."""
+    if "body_untaken" in scope and scope["body_untaken"]():
+        return {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+    return message

@@ -18,8 +18,8 @@ class RequestHead:
     """What a request asks for, apart from its body.
 
     ``raw_path`` is not decoded and has no query; ``first`` is its first component, ``rest`` what follows;
-    ``host`` is empty without that header; ``port`` is the one that was connected to. ``peer``: whose program
-    asks, as far as it is told.
+    ``host`` is empty without that header, and no name of a host if it stands there twice; ``port`` is the one
+    that was connected to. ``peer``: whose program asks, as far as it is told.
     """
 
     def __init__(self, scope: Scope) -> None:
@@ -29,7 +29,7 @@ class RequestHead:
         self.raw_path: str = scope["raw_path"].decode("latin-1").partition("?")[0]
         self.first, _, self.rest = self.raw_path.removeprefix("/").partition("/")
         hosts = [value for name, value in scope["headers"] if name == b"host"]
-        self.host: str = hosts[-1].decode("latin-1") if hosts else ""
+        self.host: str = b",".join(hosts).decode("latin-1")
         self.peer: Peer = scope.get("peer", Peer.UNTOLD)
 
     @cached_property

@@ -36,7 +36,7 @@ class _Stage(Enum):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with five things added.
+    """uvicorn's protocol with six things added.
 
     A client that keeps us waiting is told so (408) and let go, as ``patience`` says; so is one whose head has
     no end (431), and one for whom there is no ``room`` (503).
@@ -49,6 +49,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     The head of an answer and a small body leave with one call of the system, where uvicorn makes two: each
     costs as much as the rest of a small read, because it wakes the client up.
+
+    ``scope["body_untaken"]``, there if the client waits to be told to send its body (``Expect``), tells
+    whether it still waits.
 
     A piece of a request's body goes to the application as the parser gave it, uncopied.
     """
@@ -199,6 +202,10 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Hand a request to the application; its body may still be on the way."""
         super().on_headers_complete()
+        if self.expect_100_continue:
+            cycle = self.cycle
+            scope = cast("dict[str, Any]", self.scope)
+            scope["body_untaken"] = lambda: cycle.waiting_for_100_continue and cycle.more_body
         self._enter(_Stage.BODY)
 
     def on_message_complete(self) -> None:

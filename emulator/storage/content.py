@@ -17,7 +17,7 @@ from batchai_scenario.emulator.storage.errors import bad_header, failure
 from batchai_scenario.emulator.storage.numbers import is_number, read_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -45,6 +45,21 @@ def requested_range(call: Call) -> tuple[int, int | None] | None:
         if text is not None:
             return parse_range(name, text)
     return None
+
+
+def range_to_send(call: Call, seen: Mapping[str, str]) -> tuple[int, int | None] | None:
+    """Read the range that a read asks for, as ``requested_range`` does; None if all is to be sent instead.
+
+    All is sent if the content is not what ``If-Range`` names, an ETag or a time, any more (HTTP: who goes on
+    with a broken download would else join the parts of two files).
+
+    Args:
+        call: The request.
+        seen: ``etag`` and ``last-modified`` as the answer has them.
+    """
+    asked = requested_range(call)
+    known = call.headers.get("if-range")
+    return None if asked and known and known not in (seen["etag"], seen["last-modified"]) else asked
 
 
 def parse_range(name: str, text: str) -> tuple[int, int | None]:

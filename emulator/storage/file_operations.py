@@ -138,7 +138,7 @@ async def get_file(context: Context, call: Call) -> Response:
     with tree.find_file(root, call.parts) as found:
         record, headers = read(context, call, found)
         size = found.stat.st_size
-        asked = content.requested_range(call)
+        asked = content.range_to_send(call, headers)
         first, last = (0, size - 1) if asked is None else content.clip(asked, size)
         whole_md5 = headers.pop("content-md5", None)
         if asked is not None:

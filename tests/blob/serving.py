@@ -68,10 +68,10 @@ def signed(
 
 
 def account_sas(served: Served) -> str:
-    """Sign for all that an account's key opens but its lists."""
+    """Sign for nearly all that an account's key opens."""
     later = served.clock.now() + timedelta(hours=1)
     kinds, permissions = (
-        ResourceTypes(object=True, container=True),
+        ResourceTypes(service=True, object=True, container=True),
         "rwdlc",
     )
     return generate_account_sas(ACCOUNT, KEY, kinds, permissions, later)

@@ -16,7 +16,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-from tests.blob.serving import blob_client
+from tests.blob.serving import account_sas, blob_client
 from tests.storage.serving import ACCOUNT, KEY
 
 if TYPE_CHECKING:
@@ -184,3 +184,19 @@ def test_a_container_name_that_is_none_is_refused(served: Served, name: str, cod
         client.get_container_client(name).get_container_properties()
     assert refused.value.status_code == 400
     assert f"ErrorCode:{code}" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "code"),
+    [
+        ("data", "restype=container&comp=list&include=colours", "InvalidQueryParameterValue"),
+        ("data", "restype=container&comp=list&include=metadata,tags", "NotImplemented"),
+        ("data", "restype=container&comp=list&showonly=files", "NotImplemented"),
+        ("data", "restype=container&comp=list&timeout=soon", "InvalidQueryParameterValue"),
+        ("", "comp=list&include=colours", "InvalidQueryParameterValue"),
+        ("", "comp=list&include=deleted", "NotImplemented"),
+    ],
+)
+def test_a_list_of_what_nobody_knows_is_refused(served: Served, path: str, query: str, code: str) -> None:
+    url = f"/blob/{ACCOUNT}/{path}?{query}&{account_sas(served)}"
+    assert _ask(served, "GET", url)[1] == code

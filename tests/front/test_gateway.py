@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -163,6 +164,27 @@ def test_files_are_handed_to_files(served: Address) -> None:
 def test_pages_of_other_sites_cannot_reach_us_by_a_name_of_theirs(served: Address) -> None:
     reply = send(served, "GET", "/.emulator/health", headers={"Host": "evil.example.com"})
     assert reply.status == 421
+
+
+def test_a_request_for_two_hosts_is_refused(served: Address) -> None:
+    head = _ask_as_written(served, b"GET /.emulator/health HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/.emulator/health"])
+def test_a_connection_ends_where_a_body_may_follow_that_nobody_asked_for(served: Address, path: str) -> None:
+    asked = f"GET {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {{}}\r\n\r\n"
+    assert b"connection: close" in _ask_as_written(served, asked.format(9).encode())
+    assert b"connection: close" not in _ask_as_written(served, asked.format(0).encode())
+
+
+def _ask_as_written(address: Address, request: bytes) -> bytes:
+    """Send a request and give the head of its answer, in lower case but for its first line."""
+    where = urlsplit(address.url)
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=20) as line:
+        line.sendall(request)
+        with line.makefile("rb") as answer:
+            return answer.readline() + b"".join(iter(answer.readline, b"\r\n")).lower()
 
 
 @pytest.mark.parametrize(

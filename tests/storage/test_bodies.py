@@ -222,6 +222,23 @@ def test_conditions_of_a_read(served: Served) -> None:
     assert served.ask("DELETE", "/data/f", headers={"if-match": tag}).status == 202
 
 
+def test_who_goes_on_with_a_download_gets_all_of_another_file(served: Served) -> None:
+    served.make("/data/f", b"0123456789")
+    seen = served.ask("HEAD", "/data/f").headers
+    for known in (seen["etag"], seen["last-modified"]):
+        rest = served.ask("GET", "/data/f", headers={"range": "bytes=8-", "if-range": known})
+        assert (rest.status, rest.body) == (206, b"89")
+    other = served.ask("GET", "/data/f", headers={"range": "bytes=8-", "if-range": '"0x1"'})
+    assert (other.status, other.body) == (200, b"0123456789")
+    assert "content-range" not in other.headers
+
+
+@pytest.mark.parametrize(("timeout", "status"), [("30", 200), ("", 200), ("soon", 400), ("-1", 400)])
+def test_how_long_a_client_waits_is_a_number_of_seconds(served: Served, timeout: str, status: int) -> None:
+    served.make("/data/f", b"x")
+    assert served.ask("GET", "/data/f", {"timeout": timeout}).status == status
+
+
 def test_a_client_that_leaves_a_download_holds_nobody_up(served: Served) -> None:
     with (served.folder("data") / "f").open("wb") as file:
         file.truncate(512 * 1024 * MIB)

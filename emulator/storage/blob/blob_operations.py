@@ -73,7 +73,7 @@ async def get_blob(context: BlobContext, call: BlobCall) -> Response:
     with find(context, call) as found:
         _, headers = read(context, call, found)
         size = 0 if found.is_directory else found.stat.st_size
-        asked = content.requested_range(call)
+        asked = content.range_to_send(call, headers)
         first, last = (0, size - 1) if asked is None else content.clip(asked, size)
         whole_md5 = headers.pop("content-md5", None)
         if asked is not None:

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage import bearer
-from batchai_scenario.emulator.storage.blob.listing import service_endpoint
+from batchai_scenario.emulator.storage.blob.listing import read_include, service_endpoint
 from batchai_scenario.emulator.storage.call import XML, document, element, metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
-from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
+from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
 from batchai_scenario.emulator.storage.paging import MAX_RESULTS, echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.policies import read_policies, write_policies
 from batchai_scenario.emulator.storage.properties import BLOB
@@ -116,9 +116,7 @@ async def get_delegation_key(context: BlobContext, call: BlobCall) -> Response:
 
 async def list_containers(context: BlobContext, call: BlobCall) -> Response:
     """List an account's containers by name, page by page."""
-    include = {word.strip().lower() for word in call.query.get("include", "").split(",") if word.strip()}
-    if include - {"metadata"}:
-        raise not_built(f"include={','.join(sorted(include - {'metadata'}))} of List Containers")
+    include = read_include(call, {"metadata"}, {"deleted", "system"}, "List Containers")
     limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
     prefix, start = call.query.get("prefix", ""), read_marker(call)
     names = [

@@ -10,13 +10,14 @@ from batchai_scenario.emulator.clouds import place_of
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.openness import settled
 from batchai_scenario.emulator.storage.call import XML, document, element, name_element
-from batchai_scenario.emulator.storage.errors import not_built
+from batchai_scenario.emulator.storage.errors import bad_query, not_built
 from batchai_scenario.emulator.storage.paging import MAX_RESULTS, echo, read_marker, write_marker
 from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.times import http_date
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Collection
 
     from starlette.responses import Response
 
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.storage.records import EntryRecord
 
 _SERVED = frozenset({"metadata", "copy"})
+_KNOWN = frozenset(
+    {
+        "deleted",
+        "deletedwithversions",
+        "immutabilitypolicy",
+        "legalhold",
+        "permissions",
+        "snapshots",
+        "tags",
+        "uncommittedblobs",
+        "versions",
+    }
+)
 _TAGS = {
     "content-type": "Content-Type",
     "content-encoding": "Content-Encoding",
@@ -44,12 +58,26 @@ _COPIES = {
 }
 
 
+def read_include(call: BlobCall, served: Collection[str], known: Collection[str], operation: str) -> set[str]:
+    """Read what a list shall tell beside names.
+
+    Raises:
+        StorageError: InvalidQueryParameterValue; NotImplemented for what is ``known`` but not ``served``.
+    """
+    text = call.query.get("include", "")
+    asked = {word.strip().lower() for word in text.split(",") if word.strip()}
+    if not asked <= {*served, *known}:
+        raise bad_query("include", text)
+    refused = asked.difference(served)
+    if refused:
+        raise not_built(f"include={','.join(sorted(refused))} of {operation}")
+    return asked
+
+
 async def list_blobs(context: BlobContext, call: BlobCall) -> Response:
     """List a container's blobs; with a delimiter, those below it stand as one prefix each."""
     root = context.containers.root(call.account.name, call.share)
-    include = {word.strip().lower() for word in call.query.get("include", "").split(",") if word.strip()}
-    if include - _SERVED:
-        raise not_built(f"include={','.join(sorted(include - _SERVED))} of List Blobs")
+    include = read_include(call, _SERVED, _KNOWN, "List Blobs")
     limit = call.number("maxresults", MAX_RESULTS, 1, MAX_RESULTS)
     prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
     start = read_marker(call)

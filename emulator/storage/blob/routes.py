@@ -106,6 +106,7 @@ _NOT_BUILT_QUERY = {
     "endbefore": "listings between two names (endBefore)",
     "prevsnapshot": "snapshots of blobs (prevsnapshot)",
     "snapshot": "snapshots of blobs (snapshot)",
+    "showonly": "hierarchical namespaces (showonly)",
     "startfrom": "listings between two names (startFrom)",
     "versionid": "versions of blobs (versionid)",
     "where": "searches by blob tags (where)",
