@@ -42,7 +42,7 @@ class FullEngine(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
         self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200, {"error": FULL, "errorDetail": {"message": FULL}})
+        self._answer(*self.server.told)  # type: ignore[attr-defined]
 
     def _answer(self, status: int, content: Any) -> None:
         body = json.dumps(content).encode()
@@ -62,15 +62,16 @@ class FullEngine(BaseHTTPRequestHandler):
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, told: tuple[int, dict[str, str]]) -> None:
         self.asked: list[str] = []
+        self.told = told
         super().__init__(path, FullEngine)
 
 
 @contextmanager
-def full_engine(path: Path) -> Iterator[list[str]]:
-    """Serve such an engine on a socket; gives what it is asked to do."""
-    with Server(str(path)) as server:
+def full_engine(path: Path, told: tuple[int, dict[str, str]]) -> Iterator[list[str]]:
+    """Serve an engine on a socket that answers so what it is to do; gives what that was."""
+    with Server(str(path), told) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
@@ -89,12 +90,15 @@ def _tools(folder: Path, script: str) -> str:
     return f"{folder}:/usr/bin:/bin"
 
 
-def test_an_engine_whose_disk_is_full(tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("told", [(500, {"message": FULL}), (200, {"error": FULL})], ids=["at once", "late"])
+def test_an_engine_whose_disk_is_full(
+    told: tuple[int, dict[str, str]], tmp_path: Path, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scratch, socket = tmp_path / "scratch", tmp_path / "engine.sock"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     monkeypatch.setenv("PATH", _tools(tmp_path / "tools", MMDEBSTRAP))
-    with full_engine(socket) as asked:
+    with full_engine(socket, told) as asked:
         engine = docker.DockerClient(base_url=f"unix://{socket}", version="1.41")
         try:
             with pytest.raises(RequirementError) as caught:

@@ -146,6 +146,8 @@ def _present(engine: Any, tag: str, recipe: ImageRecipe) -> str | None:
 
 def _build(engine: Any, recipe: ImageRecipe, events: Events, *, registry: bool) -> str:
     """Build the image, without a tag; give its id."""
+    from docker.errors import APIError
+
     with tempfile.TemporaryDirectory(prefix="scenario-image-") as scratch:
         tree = _pack_tree(recipe, Path(scratch), events) if recipe.tree else None
         if registry and _registry_answers(engine, recipe.base):
@@ -156,7 +158,12 @@ def _build(engine: Any, recipe: ImageRecipe, events: Events, *, registry: bool) 
         archive = Path(scratch) / "rootfs.tar"
         make_rootfs(recipe.suite, recipe.packages, tree, recipe.finish, archive, events)
         events.progress("import into the engine", 0, 1)
-        answer = engine.api.import_image(src=str(archive), changes=recipe.changes(f"debian:{recipe.suite}"))
+        try:
+            answer = engine.api.import_image(
+                src=str(archive), changes=recipe.changes(f"debian:{recipe.suite}")
+            )
+        except APIError as error:
+            raise _not_imported(str(error.explanation or error), engine) from None
         events.progress("import into the engine", 1, 1)
         return _imported(answer, engine)
 
@@ -172,6 +179,11 @@ def _data_folder(engine: Any) -> str:
         return ""
 
 
+def _not_imported(said: str, engine: Any) -> RequirementError:
+    remedy = no_room(said, _data_folder(engine)) or "See the engine's own log."
+    return RequirementError(f"the engine could not import the image: {said}", remedy)
+
+
 def _imported(answer: str, engine: Any) -> str:
     """Read the image's id out of what the engine says of an import.
 
@@ -182,8 +194,7 @@ def _imported(answer: str, engine: Any) -> str:
     for line in answer.splitlines():
         event = json.loads(line) if line.strip() else {}
         if "error" in event:
-            remedy = no_room(str(event["error"]), _data_folder(engine)) or "See the engine's own log."
-            raise RequirementError(f"the engine could not import the image: {event['error']}", remedy)
+            raise _not_imported(str(event["error"]), engine)
         status = event.get("status", status)
     return str(status)
 
