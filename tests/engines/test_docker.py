@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -17,7 +16,6 @@ import docker
 import pytest
 
 from batchai_scenario.emulator.engines.choose import Engines
-from batchai_scenario.emulator.engines.control import Owner
 from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.errors import CleanupIncomplete, EngineError, EngineUnavailable
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.docker
-NOBODY = 65534
-OTHER = Owner(NOBODY, NOBODY) if os.geteuid() == 0 else Owner(os.geteuid(), os.getegid())
-"""Whoever runs the emulator, and is not the root of containers."""
 
 
 @pytest.fixture
@@ -101,10 +96,6 @@ def wait_for_output(lab: Any, task: Any) -> None:
     file = lab.logs(task) / "stdout.txt"
     while not (file.exists() and file.read_text()):
         pass
-
-
-def owners(folder: Path) -> set[int]:
-    return {path.lstat().st_uid for path in [folder, *folder.rglob("*")]}
 
 
 def test_inspect_shows_no_value_of_the_environment(lab: Any, api: Any) -> None:
@@ -188,54 +179,6 @@ def test_an_end_is_known_although_the_container_is_gone(lab: Any, api: Any) -> N
     api.remove_container(f"scenario-{task.id}")
     assert lab.engine.wait(task.id) == end
     lab.engine.remove(task.id)
-
-
-def test_files_are_given_back_however_the_job_ends(lab_of: Callable[..., Any], api: Any) -> None:
-    """The caller of this suite may be root, so another user stands for whoever runs the emulator."""
-    lab = lab_of("docker", owner=OTHER)
-    write = 'mkdir -p "$AZ_BATCHAI_OUTPUT_OUT/a/b"; echo x > "$AZ_BATCHAI_OUTPUT_OUT/a/b/c"; '
-    assert lab.run(f"{write} ln -s /etc/passwd $AZ_BATCHAI_JOB_TEMP/link; exit 3").end.exit_code == 3
-    assert owners(lab.share) == {OTHER.uid}
-    assert owners(lab.place.disk / "LS_root" / "jobs") == {OTHER.uid}
-
-    for way in ("stop", "kill", "taken", "remove"):
-        task = lab.task(f"trap '' TERM; {write} echo up; sleep 300")
-        lab.start(task)
-        wait_for_output(lab, task)
-        if way == "stop":
-            lab.engine.stop(task.id, 0)
-        elif way == "kill":
-            api.kill(f"scenario-{task.id}", "KILL")
-            lab.engine.wait(task.id)
-        elif way == "taken":
-            api.remove_container(f"scenario-{task.id}", force=True)
-        lab.engine.remove(task.id)
-        assert owners(lab.share) == {OTHER.uid}, way
-        assert owners(lab.place.disk / "LS_root" / "jobs") == {OTHER.uid}, way
-
-
-def test_files_are_given_back_with_a_node_whose_containers_were_taken(
-    lab_of: Callable[..., Any], api: Any
-) -> None:
-    lab = lab_of("docker", owner=OTHER)
-    task = lab.task('echo x > "$AZ_BATCHAI_OUTPUT_OUT/c"; echo up; sleep 300')
-    lab.start(task)
-    wait_for_output(lab, task)
-    api.remove_container(f"scenario-{task.id}", force=True)
-    lab.engine.remove_node(task.cluster, task.node)
-    assert owners(lab.share) == {OTHER.uid}
-    assert not lab.place.disk.exists()
-
-
-def test_what_a_job_shut_is_open_to_its_owner(lab_of: Callable[..., Any]) -> None:
-    lab = lab_of("docker", owner=OTHER)
-    make = 'cd "$AZ_BATCHAI_OUTPUT_OUT"; mkdir d; echo x >d/f; ln -s f d/l; '
-    assert lab.run(make + 'chmod 0 d/f d . "$AZ_BATCHAI_MOUNT_ROOT/share"').end.exit_code == 0
-    found = [lab.share, *lab.share.rglob("*")]
-    assert {path.name for path in found} >= {"d", "f", "l"}
-    for path in found:
-        needed = 0o700 if path.is_dir() else 0o600
-        assert path.is_symlink() or path.stat().st_mode & needed == needed, path
 
 
 def test_an_image_that_is_not_to_be_had_is_named_and_nothing_is_left(lab: Any, api: Any) -> None:
