@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-WIDTH, HEIGHT = 760, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 14, 12, 34
+WIDTH, HEIGHT = 760, 270
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 14, 12, 44
 COLOURS = 8
 MOST_POINTS = 600
 """Points of a curve that are drawn; of more each n-th, and the last."""
@@ -74,10 +74,10 @@ def chart(title: str, curves: Sequence[DrawnCurve]) -> str:
         )
         parts.append(f'<text x="{_LEFT - 6}" y="{down(y) + 4:.1f}" text-anchor="end">{_short(y)}</text>')
     parts += [
-        f'<text x="{across(x):.1f}" y="{HEIGHT - _BOTTOM + 17}" text-anchor="middle">{_short(x)}</text>'
+        f'<text x="{across(x):.1f}" y="{HEIGHT - _BOTTOM + 18}" text-anchor="middle">{_short(x)}</text>'
         for x in ticks(x_low, x_high, 7)
     ]
-    parts.append(f'<text x="{WIDTH - _RIGHT}" y="{HEIGHT - 3}" text-anchor="end">step</text>')
+    parts.append(f'<text x="{WIDTH - _RIGHT}" y="{HEIGHT - 4}" text-anchor="end">step</text>')
     for index, curve in enumerate(curves):
         parts += _line(curve, index, across, down)
     return "\n".join([*parts, "</svg>"])

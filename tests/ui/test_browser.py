@@ -1,12 +1,12 @@
 """The page in a real browser, against an emulator with real jobs: 'tox -e browser'.
 
-Its short twin, which always runs, asks what the browser asks: test_interface and test_guard.
+What is asked without a browser stands in test_interface and test_guard.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -19,33 +19,30 @@ import pytest
 from batchai_scenario.emulator.identity import development
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.record.book import RecordedRuns
-from tests.lacking import skip_for
-from tests.ui.browsing import Watched, chromium, picture, pictures_folder
+from tests.ui.browsing import Axe, Watched, chromium, fits, picture, pictures_folder
+from tests.ui.seen import READY, crowded, run, seen_world, views
 from tests.ui.training import write_digits, write_scenario
-from tests.ui.world import CLUSTER, SHARE, World
+from tests.ui.world import CLUSTER, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.endurance
+pytestmark = pytest.mark.browser
 
-SHOUTS = r"""printf '\033[31mred\033[0m <b>bold?</b> <script>alert(1)</script>\n'
-printf 'half \303 of a letter, nul \000 here\n'
-printf 'old\rnew\n'
-head -c 1000000 /dev/zero | tr '\0' x; echo
-seq 1 100000 | sed 's/^/line number /'
-mkdir -p $AZ_BATCHAI_OUTPUT_OUT/sub; echo inside > "$AZ_BATCHAI_OUTPUT_OUT/sub/it's <b>.txt"
-printf '{"loss": NaN}\n{"loss": 2}\n{"loss": 1}\n' > $AZ_BATCHAI_OUTPUT_OUT/metrics.jsonl"""
 SCROLL = """async box => {
-  let worst = 0;
+  const seen = [];
   for (let at = 0; at < 40; at += 1) {
-    const begin = performance.now();
     box.scrollTop = box.scrollHeight * at / 40;
     await new Promise(requestAnimationFrame);
     await new Promise(requestAnimationFrame);
-    worst = Math.max(worst, performance.now() - begin);
+    const middle = box.scrollTop + box.clientHeight / 2;
+    const lines = [...box.querySelectorAll('.line')];
+    seen.push([lines.length, lines.some(line => {
+      const around = line.getBoundingClientRect(), shown = box.getBoundingClientRect();
+      return around.bottom >= shown.top && around.top <= shown.bottom;
+    })]);
   }
-  return worst;
+  return seen;
 }"""
 DROP = """([name, text]) => {
   const data = new DataTransfer();
@@ -53,6 +50,19 @@ DROP = """([name, text]) => {
   document.querySelector('.drop').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true }));
 }"""
 WAITS = "echo begun; while [ ! -e $AZ_BATCHAI_MOUNT_ROOT/afs/go-on ]; do sleep 0.1; done; echo ended"
+FAINT = """() => {
+  const light = colour => {
+    const parts = colour.match(/[0-9.]+/g).slice(0, 3).map(part => part / 255);
+    const even = part => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4;
+    const [red, green, blue] = parts.map(even);
+    return .2126 * red + .7152 * green + .0722 * blue + .05;
+  };
+  return [...document.querySelectorAll('button:disabled')].filter(button => {
+    const { color, backgroundColor } = getComputedStyle(button), two = [light(color), light(backgroundColor)];
+    return Math.max(...two) / Math.min(...two) < 4.5;
+  }).map(button => button.textContent);
+}"""
+LOOKS = (("light", 360), ("dark", 360), ("dark", 1920), ("light", 1920))
 
 
 @pytest.fixture(scope="module")
@@ -63,22 +73,15 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
+def axe(browser: Any) -> Axe:
+    """The rules for whoever cannot see, or not well."""
+    return Axe()
+
+
+@pytest.fixture(scope="module")
 def seen(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An emulator with a run, a job whose log is 100,000 lines and worse, and one that failed."""
-    folder = tmp_path_factory.mktemp("seen")
-    world = World(folder / "home", RecordedRuns(folder / "home"))
-    world.start()
-    world.make_cluster(
-        2, setupTask={"commandLine": "echo set up", "stdOutErrPathPrefix": "$AZ_BATCHAI_MOUNT_ROOT/afs"}
-    )
-    world.fine = world.submit("shouts", SHOUTS)
-    world.broken = world.submit("broken", "echo no >&2; exit 3")
-    scenario = write_scenario(folder / "falling")
-    for epochs in ("4", "6"):
-        arguments = ["--home", str(folder / "home"), "run", str(scenario), "--backend", "local", "--json"]
-        assert main([*arguments, "--set", f"epochs={epochs}"]) == 0
-    world.wait(world.fine)
-    world.wait(world.broken)
+    """The emulator that most tests look at."""
+    world = seen_world(tmp_path_factory.mktemp("seen"))
     yield world
     world.stop(clean=True)
 
@@ -91,63 +94,30 @@ def tab(browser: Any, seen: World) -> Iterator[Watched]:
     made.close()
 
 
-def views(world: World) -> dict[str, str]:
-    newest, first = (run["id"] for run in RecordedRuns(world.home.root).runs())
-    return {
-        "overview": "",
-        "cluster": f"cluster?{urlencode({'id': CLUSTER.lower()})}",
-        "job": f"job?{urlencode({'id': world.fine})}",
-        "metrics": f"metrics?run={newest}&run={first}&{urlencode({'job': world.fine})}",
-        "runs": "runs",
-        "files": f"files#{urlencode({'account': development.ACCOUNT, 'share': SHARE})}",
-    }
-
-
-WAIT_FOR = {"metrics": ".chart svg", "job": ".log .line", "files": "tbody tr", "runs": "tbody tr"}
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1920])
-def test_each_view_fits_and_breaks_no_rule_of_axe(
-    browser: Any, seen: World, width: int, theme: str, request: pytest.FixtureRequest
+@pytest.mark.parametrize("view", READY)
+def test_a_view_fits_and_breaks_no_rule_of_axe(
+    browser: Any, seen: World, axe: Axe, view: str, pytestconfig: pytest.Config
 ) -> None:
-    tab = Watched(browser, seen.address, width, theme)
-    script = axe(request.config.rootpath / "build")
-    folder = pictures_folder(request.config)
-    for name, path in views(seen).items():
-        page = tab.open(path)
-        page.wait_for_selector(WAIT_FOR.get(name, "h2"))
-        page.wait_for_timeout(300)  # what is read beside the first answer
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wide <= 0, name
-        picture(tab, folder, f"{name}-{width}-{theme}")
-        if script:
-            found = page.evaluate(f"() => {{ {script}; return axe.run() }}")
-            told = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]]
-            assert told == [], name
+    tab = Watched(browser, seen.address, 360)
+    page = tab.open(views(seen)[view])
+    tab.wait(READY[view])
+    look_at(page, view, axe, pictures_folder(pytestconfig))
     tab.close()
 
 
-def axe(folder: Path) -> str:
-    """Give axe-core's script, from npm; empty where that cannot be had."""
-    script = folder / "axe" / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists() and shutil.which("npm"):
-        command = [
-            "npm",
-            "install",
-            "--silent",
-            "--no-save",
-            "--prefix",
-            str(folder / "axe"),
-            "axe-core@4.10.2",
-        ]
-        subprocess.run(command, check=False, timeout=120, capture_output=True)
-    return script.read_text(encoding="utf-8") if script.exists() else ""
-
-
-def test_axe_is_there(request: pytest.FixtureRequest, browser: Any) -> None:
-    if not axe(request.config.rootpath / "build"):
-        skip_for("axe-core", "npm is not installed, or has no axe-core: views were not held to its rules")
+def look_at(page: Any, name: str, axe: Axe, folder: Path) -> None:
+    """See that a page fits a phone and a large screen, and keep pictures; hold each theme to axe's rules."""
+    for number, (theme, width) in enumerate(LOOKS):
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(
+            "() => new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))"
+        )
+        assert fits(page), (theme, width)
+        assert page.evaluate(FAINT) == [], theme  # what axe leaves out, as nobody can press it
+        picture(page, folder, f"{name}-{width}-{theme}")
+        if number % 2 == 0:
+            assert axe.violations(page) == [], (theme, width)
 
 
 def test_a_log_of_a_hundred_thousand_lines_is_shown_searched_and_wrapped(tab: Watched, seen: World) -> None:
@@ -172,8 +142,9 @@ def test_a_log_of_a_hundred_thousand_lines_is_shown_searched_and_wrapped(tab: Wa
     page.get_by_label("Wrap").check()
     page.get_by_label("Follow").check()
     tab.wait("document.querySelector('.log').textContent.includes('line number 100000')")
-    took = log.evaluate(SCROLL)
-    assert took < 2000  # a stuck page takes minutes
+    for count, shown in log.evaluate(SCROLL):  # wherever one goes, what is there is drawn, and little else
+        assert shown
+        assert count < 100
 
 
 def test_a_job_is_followed_live_and_terminated_after_a_question(tab: Watched, seen: World) -> None:
@@ -253,6 +224,9 @@ def test_curves_are_drawn_read_and_saved(tab: Watched, seen: World) -> None:
     with page.expect_download() as saved:
         page.get_by_label("Save the picture of loss").click()
     assert Path(saved.value.path()).read_bytes().startswith(b"\x89PNG")
+    page.set_viewport_size({"width": 360, "height": 900})
+    tab.wait("document.querySelector('.chart svg').viewBox.baseVal.width < 360")
+    assert chart.locator("text[text-anchor=middle]").count() > 2
 
 
 def test_a_loss_falls_live(tab: Watched, seen: World, tmp_path: Path) -> None:
@@ -271,11 +245,15 @@ def test_a_loss_falls_live(tab: Watched, seen: World, tmp_path: Path) -> None:
     try:
         seen.until(lambda: [one for one in RecordedRuns(seen.home.root).runs() if one["state"] == "running"])
         tab.open("metrics")
-        tab.wait("document.querySelector('.keys')?.textContent.includes('0.6 (step 3)')")
+        tab.wait(
+            "[...document.querySelectorAll('.keys')].some(keys => keys.textContent.includes('0.6 (step 3)'))"
+        )
     finally:
         held.unlink()
         run.join()
-    tab.wait("document.querySelector('.keys')?.textContent.includes('0.125 (step 7)')")
+    tab.wait(
+        "[...document.querySelectorAll('.keys')].some(keys => keys.textContent.includes('0.125 (step 7)'))"
+    )
     assert codes == [0]
 
 
@@ -302,10 +280,13 @@ def test_an_emulator_that_ends_is_told_and_comes_back(browser: Any, tmp_path: Pa
     world.start()
     tab = Watched(browser, world.address)
     page = tab.open("")
-    world.stop()
-    page.locator(".connection.lost").wait_for()
-    assert "scenario emulator serve" in page.locator("#connection").text_content()
-    world.start()
+    with socket.socket() as kept:  # nobody else gets the port meanwhile
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        world.stop()
+        kept.bind(("127.0.0.1", world.address.port))
+        page.locator(".connection.lost").wait_for()
+        assert "scenario emulator serve" in page.locator("#connection").text_content()
+        world.start()
     tab.wait("document.querySelector('#connection').textContent === ''")
     world.make_cluster(1)  # and it is live again
     page.get_by_role("link", name="crew").wait_for()
@@ -314,16 +295,10 @@ def test_an_emulator_that_ends_is_told_and_comes_back(browser: Any, tmp_path: Pa
 
 
 def test_a_thousand_jobs_and_a_hundred_nodes_stay_quick(browser: Any, seen: World) -> None:
-    """A page that is stuck fails."""
+    """It draws what is seen at first, whatever there is; how long that takes tells 'benchmarks/page.py'."""
     tab = Watched(browser, seen.address)
-    told = {
-        "clusters": [crowd()],
-        "jobs": [many(number) for number in range(1000)],
-        "gone": [],
-        "revision": 1,
-        "whole": True,
-    }
-    overview = {"emulator": {"only": "", "startedAt": None, "gpus": "auto"}, "board": told, "hasRuns": True}
+    emulator = {"only": "", "startedAt": None, "gpus": "auto"}
+    overview = {"emulator": emulator, "board": crowded(), "hasRuns": True}
     tab.page.route(
         "**/ui/api/overview",
         lambda route: route.fulfill(body=json.dumps(overview), content_type="application/json"),
@@ -333,19 +308,17 @@ def test_a_thousand_jobs_and_a_hundred_nodes_stay_quick(browser: Any, seen: Worl
     tab.wait("document.querySelectorAll('tbody tr').length === 100")
     assert page.locator(".card .tiles li").count() == 100
     assert page.get_by_text("Show 500 more of 1000").is_visible()
-    paint = page.evaluate("performance.getEntriesByType('paint').map(one => one.startTime)")
-    assert max(paint) < 5000
+    assert page.locator(".timeline .row").count() < 100
+    assert page.evaluate("document.querySelectorAll('*').length") < 4000
     tab.context.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1920])
 def test_a_report_opens_alone_and_breaks_no_rule_of_axe(
-    browser: Any, seen: World, *, width: int, theme: str, tmp_path: Path, pytestconfig: pytest.Config
+    browser: Any, seen: World, axe: Axe, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     file = tmp_path / "report.html"
     assert main(["--home", str(seen.home.root), "report", "last", "-o", str(file)]) == 0
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, offline=True)
+    context = browser.new_context(viewport={"width": 360, "height": 900}, offline=True)
     page = context.new_page()
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text))
@@ -353,15 +326,9 @@ def test_a_report_opens_alone_and_breaks_no_rule_of_axe(
     page.goto(file.as_uri())
     assert told == [file.as_uri()]
     assert page.locator("section svg .curve").first.is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-    folder = pictures_folder(pytestconfig)
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=str(folder / f"report-{width}-{theme}.png"), full_page=True)
-    script = axe(pytestconfig.rootpath / "build")
-    if script:
-        found = page.evaluate(f"() => {{ {script}; return axe.run() }}")
-        broken = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]]
-        assert broken == []
+    wide = "[...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth)"
+    assert page.evaluate(f"{wide}.map(box => box.ariaLabel)") == []
+    look_at(page, "report", axe, pictures_folder(pytestconfig))
     context.close()
 
 
@@ -370,62 +337,12 @@ def test_the_page_of_readme_is_drawn(
 ) -> None:
     """'cp build/pictures/page.png docs/pictures/' takes it into README."""
     scenario = write_digits(tmp_path / "digits")
-    home = ["--home", str(seen.home.root)]
     for speed in ("6", "11"):
-        run = ["run", str(scenario), "--backend", "local", "--json", "--set", f"speed={speed}"]
-        assert main([*home, *run]) == 0
+        run(seen, scenario, "--set", f"speed={speed}")
     newest, other = (run["id"] for run in RecordedRuns(seen.home.root).runs()[:2])
     page = tab.open(f"metrics?run={newest}&run={other}")
     tab.wait("document.querySelectorAll('.curve').length === 4")
     page.get_by_label("Find").fill("digits")
-    page.wait_for_timeout(300)
     page.get_by_label("Find").blur()
-    folder = pictures_folder(pytestconfig)
-    folder.mkdir(parents=True, exist_ok=True)
     beside = {"x": 0, "y": 0, "width": 1280, "height": 690}  # its foot names a folder of this machine
-    page.screenshot(path=str(folder / "page.png"), clip=beside)
-
-
-def crowd() -> dict[str, Any]:
-    states = ["idle", "running", "preparing", "unusable", "leaving"]
-    nodes = [
-        {"id": f"tvm-1_{n}-20180606t120000z", "state": states[n % 5], "address": "", "job": ""}
-        for n in range(100)
-    ]
-    about = {
-        "workspace": "ws",
-        "group": "g",
-        "state": "succeeded",
-        "allocation": "steady",
-        "vmSize": "S",
-        "priority": "",
-    }
-    return {
-        **about,
-        "id": "/c",
-        "name": '<b>"crowd"</b>',
-        "engine": "process",
-        "target": 100,
-        "nodes": nodes,
-        "errors": [],
-    }
-
-
-def many(number: int) -> dict[str, Any]:
-    times = {
-        "created": "2018-06-06T12:00:00Z",
-        "started": "2018-06-06T12:00:00Z",
-        "ended": "2018-06-06T12:01:00Z",
-    }
-    return {
-        **times,
-        "number": number,
-        "id": f"/job-{number}",
-        "name": f"<script>'job' {number}",
-        "experiment": "e",
-        "cluster": "/c",
-        "state": "succeeded",
-        "exitCode": 0,
-        "nodes": [f"tvm-1_{number % 100}-20180606t120000z"],
-        "errors": [],
-    }
+    picture(page, pictures_folder(pytestconfig), "page", clip=beside)

@@ -105,18 +105,21 @@ class World:
     def wait(self, job: str, *states: str) -> dict[str, Any]:
         """Wait until a job is in one of some states (by default: has ended)."""
         wanted = states or ("succeeded", "failed")
-        return dict(self.until(lambda: self._in(job, wanted)))
+        found: dict[str, Any] = {}
 
-    def _in(self, job: str, states: tuple[str, ...]) -> dict[str, Any] | None:
-        found = self.ask("GET", job)["properties"]
-        return found if found["executionState"] in states else None
+        def has_come() -> bool:
+            found.update(self.ask("GET", job)["properties"])
+            return found["executionState"] in wanted
+
+        self.until(has_come, lambda: [found, self.ask("GET", CLUSTER)["properties"]])
+        return found
 
     @staticmethod
-    def until(look: Callable[[], Any]) -> Any:
-        """Look until something is there."""
+    def until(look: Callable[[], Any], instead: Callable[[], Any] = list) -> Any:
+        """Look until something is there; a failure tells what is there instead."""
         deadline = time.monotonic() + SECONDS
         while not (found := look()):
-            assert time.monotonic() < deadline, "it did not come to be"
+            assert time.monotonic() < deadline, f"it did not come to be: {instead()}"
             time.sleep(0.05)
         return found
 

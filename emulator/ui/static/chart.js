@@ -81,7 +81,7 @@ export class Chart {
     const grid = [
       (log ? decades(y0, y1) : ticks(y0, y1, 5)).map((y) => [h("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: Y(y), y2: Y(y) }),
         h("text", { x: LEFT - 6, y: Y(y) + 4, "text-anchor": "end" }, number(log ? 10 ** y : y))]),
-      ticks(x0, x1, Math.max(2, Math.floor(WIDTH / 110))).map((x) => [h("line", { class: "grid", x1: X(x), x2: X(x), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4 }),
+      ticks(x0, x1, Math.max(3, Math.floor(WIDTH / 110))).map((x) => [h("line", { class: "grid", x1: X(x), x2: X(x), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4 }),
         h("text", { x: X(x), y: HEIGHT - BOTTOM + 17, "text-anchor": "middle" }, this.options.x === "time" ? clock(x) : number(x))]),
       h("text", { x: WIDTH - RIGHT, y: HEIGHT - 3, "text-anchor": "end" }, this.options.x === "time" ? "time since the first value" : "step")];
     const lines = curves.map((curve) => [
