@@ -22,6 +22,12 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXP
 """Variables by which libraries choose their number of threads; a job may set others."""
 
 
+_UNBOUND = {
+    "OMPI_MCA_hwloc_base_binding_policy": "none",  # Open MPI 2 to 4
+    "PRTE_MCA_hwloc_default_binding_policy": "none",  # 5
+}
+
+
 def place_among(home: Home, cluster: str, node: str) -> tuple[int, int]:
     """Tell which node of a cluster this is, counted from 0 by address, and how many the cluster has."""
     found = []
@@ -39,9 +45,15 @@ def part_of(cores: Sequence[int], index: int, count: int) -> tuple[int, ...]:
     return tuple(cores[index * have // count : (index + 1) * have // count])
 
 
-def thread_variables(part: Sequence[int]) -> dict[str, str]:
-    """Give what tells libraries how many threads to run."""
-    return dict.fromkeys(THREADS, str(len(part)))
+def part_variables(part: Sequence[int], cores: int, nodes: int) -> dict[str, str]:
+    """Give what tells libraries how many threads to run, and Open MPI where.
+
+    It binds its processes by itself, on every node from the first core on: all nodes would have the same. So
+    it is told not to, and they keep to their node's part. Where nodes share a core, they do not keep it busy
+    while they wait.
+    """
+    values = {**dict.fromkeys(THREADS, str(len(part))), **_UNBOUND}
+    return {**values, "OMPI_MCA_mpi_yield_when_idle": "1"} if nodes > cores else values
 
 
 def core_list(part: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchai_scenario.emulator.engines.limits import read_limits
-from batchai_scenario.emulator.engines.parts import part_of
+from batchai_scenario.emulator.engines.parts import part_of, part_variables
 from batchai_scenario.emulator.errors import EngineError
 
 if TYPE_CHECKING:
@@ -32,6 +32,14 @@ def test_cores_are_divided_and_each_node_has_one(
     cores: int, nodes: int, parts: list[tuple[int, ...]]
 ) -> None:
     assert [part_of(range(cores), index, nodes) for index in range(nodes)] == parts
+
+
+def test_open_mpi_does_not_bind_and_waits_politely_where_nodes_share_a_core() -> None:
+    own, shared = part_variables((0,), 2, 2), part_variables((0,), 2, 3)
+    assert own["OMP_NUM_THREADS"] == own["OPENBLAS_NUM_THREADS"] == "1"
+    assert own["OMPI_MCA_hwloc_base_binding_policy"] == "none"
+    assert own["PRTE_MCA_hwloc_default_binding_policy"] == "none"
+    assert shared == {**own, "OMPI_MCA_mpi_yield_when_idle": "1"}
 
 
 def test_a_node_of_two_has_half_the_cores_and_libraries_know(lab: Lab) -> None:

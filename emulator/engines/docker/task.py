@@ -24,8 +24,8 @@ from batchai_scenario.emulator.engines.parts import (
     core_list,
     describe,
     part_of,
+    part_variables,
     place_among,
-    thread_variables,
 )
 from batchai_scenario.emulator.launch.environment import gpu_variables
 
@@ -81,7 +81,7 @@ def create_for_task(
     environment = {**task.environment, **gpu_variables(visible, task.environment)}
     if part:
         announce(describe(part, cores))
-        environment = {**thread_variables(part), **environment}
+        environment = {**part_variables(part, len(cores), nodes), **environment}
     write_control(control, task, environment, _ending(facts, task, owner), "alone")
     note_container(control, image, task.mounts)
     create_container(

@@ -14,7 +14,7 @@ from batchai_scenario.emulator.engines.gpu import Proof, decide_gpus, machine_gp
 from batchai_scenario.emulator.engines.gpunodes import noted
 from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.nodes import read_note
-from batchai_scenario.emulator.engines.parts import describe, part_of, place_among, thread_variables
+from batchai_scenario.emulator.engines.parts import describe, part_of, part_variables, place_among
 from batchai_scenario.emulator.launch.environment import gpu_variables
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ def task_environment(
     visible = [gpu.index for gpu in proof.gpus]
     values = {**task.environment, **gpu_variables(visible, task.environment)}
     if part := part_of_node(home, task):
-        announce(describe(part, sorted(os.sched_getaffinity(0))))
-        values = {**thread_variables(part), **values}
+        cores = sorted(os.sched_getaffinity(0))
+        announce(describe(part, cores))
+        nodes = place_among(home, task.cluster, task.node)[1]
+        values = {**part_variables(part, len(cores), nodes), **values}
     add_node_python(values, home.nodes / task.cluster / task.node, announce)
     if task.environment_program is not None:
         add_toolkit(values, task.toolkit, task.environment_program, arguments, announce)
