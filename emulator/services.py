@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.controller import Controller
     from batchai_scenario.emulator.engines.base import Engine
     from batchai_scenario.emulator.engines.choose import Engines
-    from batchai_scenario.emulator.engines.docker.images import PullPolicy
+    from batchai_scenario.emulator.engines.substitutes import PullPolicy
     from batchai_scenario.emulator.identity.tokens import Tokens
     from batchai_scenario.emulator.launch.plan import GpuMode
     from batchai_scenario.emulator.settings import EmulatorSettings

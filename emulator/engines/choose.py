@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.engines.base import Engine
     from batchai_scenario.emulator.engines.docker.engine import DockerEngine
-    from batchai_scenario.emulator.engines.docker.images import PullPolicy
     from batchai_scenario.emulator.engines.process.engine import ProcessEngine
     from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
+    from batchai_scenario.emulator.engines.substitutes import PullPolicy
     from batchai_scenario.emulator.state.home import Home
 
 
@@ -122,7 +122,7 @@ class Engines:
             elif name == "slurm":
                 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
 
-                self._made[name] = SlurmEngine(self._home)
+                self._made[name] = SlurmEngine(self._home, training=self._training, pull=self._pull)
             else:
                 from batchai_scenario.emulator.engines.process.engine import ProcessEngine
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.launch.plan import NodeTask, Step
 
 Phase = Literal["start", "preparation", "main"]
-Scope = Literal["alone", "session"]
+Scope = Literal["alone", "held", "session"]
 
 _SUPERVISOR = Path(__file__).with_name("supervisor.sh")
 _STATUS = re.compile(r"(start|preparation|main) (\d{1,3}) (ok|stopped|failed) ([0-9a-f]*) end\n")
@@ -53,10 +53,10 @@ _LIMIT = 200  # bytes of a file of one line
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a task's files are to be in the end; None: they are already, whoever writes them."""
+    """Whose a task's files are to be in the end, by numbers, or by what gives them to a shell."""
 
-    uid: int
-    gid: int
+    uid: int | str
+    gid: int | str
 
 
 def control_folder(home: Home, cluster: str, node: str, task_id: str) -> Path:
@@ -80,7 +80,8 @@ def write_control(
         environment: the task's, with what the engine adds.
         ending: what the supervisor runs before it records the end: ``give_back_command``, ``open_command`` or
             nothing.
-        scope: ``alone`` if the task has a PID namespace of its own.
+        scope: ``alone`` if the task has a PID namespace of its own; ``held``: and ends with
+            its standard input.
     """
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     beneath.remove_path(draft)

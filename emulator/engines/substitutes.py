@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+PullPolicy = Literal["missing", "never"]
+
 BUILT_PREFIX = "scenario/"
 """Images that we build carry this prefix, so that they are never taken for somebody else's."""
 

@@ -9,9 +9,10 @@
 # job every program that is started here shows: it starts few.
 #
 # TERM and INT are passed on to the job; USR1 kills it. CONTROL/plan sets: scope (alone: nothing but the
-# task lives in this PID namespace; session), working_directory, preparation*, main*, and the functions
-# check_mounts, make_directories and last_of_all; for a job of several nodes also door (the folder that they share), address (this node's) and others (how many the master waits for;
-# empty on the others, which serve it until they are stopped).
+# task lives in this PID namespace; held: the same, and the task is killed when standard input ends; session),
+# working_directory, preparation*, main*, and the functions check_mounts, make_directories and last_of_all; for a job
+# of several nodes also door (the folder that they share), address (this node's) and others (how many the master waits
+# for; empty on the others, which serve it until they are stopped).
 
 control=$1
 child= stopping= phase=start
@@ -160,6 +161,16 @@ scope=session groups= environment= seal= door= address= others=
     finish 125 failed
 true >"$control/begun"
 printf '%80s\n' '' >"$control/status"
+if [ "$scope" = held ]; then
+    scope=alone
+    exec 6<&0 </dev/null
+    (
+        trap '' TERM INT
+        while read -r _; do :; done
+        kill -s USR1 "$$"
+    ) <&6 6<&- &
+    exec 6<&-
+fi
 if [ "$scope" = alone ] && [ "$$" != 1 ] && [ "$PPID" != 1 ]; then scope=session; fi
 
 check_mounts || finish 1 failed

@@ -20,9 +20,10 @@ from batchai_scenario.emulator.engines.docker.engine import DockerEngine
 from batchai_scenario.emulator.engines.process.engine import ProcessEngine
 from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
+from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 from batchai_scenario.emulator.state.home import Home
-from tests.lacking import NAMESPACES, skip_for
+from tests.lacking import NAMESPACES, need_slurm, skip_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +36,11 @@ ENGINES = [
     "process-plain",
     pytest.param("docker", marks=pytest.mark.docker),
 ]
-WITH_SLURM = [*ENGINES, pytest.param("slurm", marks=pytest.mark.slurm)]
+WITH_SLURM = [
+    *ENGINES,
+    pytest.param("slurm", marks=pytest.mark.slurm),
+    pytest.param("slurm-docker", marks=[pytest.mark.slurm, pytest.mark.docker, pytest.mark.endurance]),
+]
 SHARE = "$AZ_BATCHAI_MOUNT_ROOT/share"
 NODE = "tvm-1_1-20180606t120000z"
 _NUMBERS = itertools.count(1)
@@ -58,7 +63,7 @@ if kind == "docker":
     if before:
         setattr(engine._api, before, die)
 else:
-    plain = slurm.SlurmEngine(home) if kind == "slurm" else None
+    plain = slurm.SlurmEngine(home, pull="never") if kind.startswith("slurm") else None
     engine = plain or process.ProcessEngine(home, namespaces=kind == "process")
     if before:
         setattr(engine, before, die)
@@ -167,8 +172,8 @@ class Lab:
 def make_engine(kind: str, home: Home, **more: Any) -> ProcessEngine | DockerEngine | SlurmEngine:
     if kind == "docker":
         return DockerEngine(home, training=home.root / "training", pull="never", **more)
-    if kind == "slurm":
-        return SlurmEngine(home, **more)
+    if kind.startswith("slurm"):
+        return SlurmEngine(home, pull="never", **more)
     return ProcessEngine(home, namespaces=kind == "process", **more)
 
 
@@ -183,10 +188,24 @@ def slurm_home(slurm_cluster: Path, tmp_path_factory: pytest.TempPathFactory) ->
     assert not list(home.nodes.glob("*/*"))
 
 
-def write_slurm_settings(home: Home, configuration: Path) -> None:
+@pytest.fixture(scope="session")
+def slurm_docker_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home with a Slurm cluster of its own, on whose nodes images run in containers."""
+    need_slurm()
+    home = Home(tmp_path_factory.mktemp("slurm-docker") / "home")
+    home.make()
+    with slurm_sandbox(2) as sandbox:
+        write_slurm_settings(home, sandbox.folder / "slurm.conf", "docker")
+        yield home
+        SlurmEngine(home).sweep(frozenset())
+        assert not list(home.nodes.glob("*/*"))
+
+
+def write_slurm_settings(home: Home, configuration: Path, launcher: str = "process") -> None:
     """Say in a home that it has a Slurm cluster."""
     home.slurm_settings.write_text(
         f'shared_folder: "{home.root}"\nslurm_conf: {configuration}\nsizes: {{"*": {{partition: all}}}}\n'
+        f"launcher: {launcher}\n"
     )
 
 
@@ -203,16 +222,17 @@ def lab_of(home: Home, request: pytest.FixtureRequest) -> Iterator[Callable[...,
     labs: list[tuple[Lab, ProcessEngine | DockerEngine | SlurmEngine]] = []
 
     def make(kind: str, **more: Any) -> Lab:
-        image = request.getfixturevalue("docker_image") if kind == "docker" else ""
-        own = request.getfixturevalue("slurm_home") if kind == "slurm" else home
-        if kind == "slurm":
+        image = request.getfixturevalue("docker_image") if kind.endswith("docker") else ""
+        slurm = kind.startswith("slurm")
+        own = request.getfixturevalue(f"{kind.replace('-', '_')}_home") if slurm else home
+        if slurm:
             request.node.user_properties.append(("engine", "slurm"))
         elif kind != "docker":
             request.getfixturevalue("exercise_process")
         if kind == "process" and (reason := namespaces_missing()):
             skip_for(NAMESPACES, reason)
         engine = make_engine(kind, own, **more)
-        cluster = f"test-{os.getpid()}-{'slurm' if kind == 'slurm' else len(labs)}"
+        cluster = f"test-{os.getpid()}-{kind if slurm else len(labs)}"
         place = engine.place_node(cluster, NODE)
         lab = Lab(kind, engine, own, image, cluster, place)
         lab.share.mkdir(parents=True, exist_ok=True)
@@ -221,7 +241,7 @@ def lab_of(home: Home, request: pytest.FixtureRequest) -> Iterator[Callable[...,
 
     yield make
     for lab, engine in labs:
-        if lab.kind == "slurm":  # its node is for the next test, too
+        if lab.kind.startswith("slurm"):  # its node is for the next test, too
             for task in engine.tasks():
                 engine.remove(task)
             shutil.rmtree(lab.share)

@@ -212,7 +212,7 @@ def test_e4_stop_kills_what_does_not_listen(lab: Any) -> None:
     until(lambda: (lab.logs(task) / "stdout.txt").exists() and (lab.logs(task) / "stdout.txt").read_text())
     begun = time.monotonic()
     lab.engine.stop(task.id, 0.2)
-    assert time.monotonic() - begun < (8 if lab.kind == "slurm" else 4)  # two steps more
+    assert time.monotonic() - begun < (8 if lab.engine.name == "slurm" else 4)  # two steps more
     assert lab.finish(task).end.exit_code == 137
 
 
@@ -311,7 +311,7 @@ def test_an_engine_describes_itself(lab: Any) -> None:
 
 
 def test_a_command_enters_beside_a_task_and_ends_with_it(lab: Any) -> None:
-    if lab.kind == "slurm":
+    if lab.engine.name == "slurm":
         pytest.skip("nobody logs in to Slurm's nodes through the emulator")
     task = lab.task("until [ -e $AZ_BATCHAI_OUTPUT_OUT/go ]; do sleep 0.1; done", secrets={"TOKEN": "hidden"})
     lab.start(task)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.base import NodePlace
@@ -19,14 +20,23 @@ def share_of(home: Home) -> Path:
     return home.storage / "account" / "share"
 
 
-def custom_task(home: Home, place: NodePlace, name: str, command: str) -> NodeTask:
-    """Plan the task of a job of one node; its streams are in ``segment/stdouterr`` on the share."""
+def custom_task(
+    home: Home, place: NodePlace, name: str, command: str, image: Mapping[str, Any] | None = None
+) -> NodeTask:
+    """Plan the task of a job of one node; its streams are in ``segment/stdouterr`` on the share.
+
+    ``image``: the job's ``imageSourceRegistry``.
+    """
     share_of(home).mkdir(parents=True, exist_ok=True)
     prefix = "$AZ_BATCHAI_MOUNT_ROOT/share"
     definition: dict[str, Any] = {
         "stdOutErrPathPrefix": prefix,
         "customToolkitSettings": {"commandLine": command},
     }
+    secrets = {}
+    if image is not None:
+        definition["containerSettings"] = {"imageSourceRegistry": image}
+        secrets["/containerSettings/imageSourceRegistry/credentials/password"] = "pass-word"
     plan = plan_job(
         JobToPlan(
             job_guid=name,
@@ -35,7 +45,7 @@ def custom_task(home: Home, place: NodePlace, name: str, command: str) -> NodeTa
             job=name,
             segment="segment",
             definition=definition,
-            secrets={},
+            secrets=secrets,
             nodes=[place],
             cluster_mounts=[("share", share_of(home))],
             job_mounts=[],

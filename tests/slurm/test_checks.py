@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,24 @@ def test_all_is_well(home: Home) -> None:
 def test_what_does_not_fit_is_told(home: Home, text: str, old: str, new: str, told: str) -> None:
     home.slurm_settings.write_text(text.replace(old, new))
     assert told in "\n".join(check.text for check in checks(home) if check.ok is False)
+
+
+@pytest.mark.docker
+def test_a_launcher_is_looked_for_on_a_node(home: Home, text: str) -> None:
+    home.slurm_settings.write_text(f"{text}launcher: docker\n")
+    found = list(checks(home))
+    assert [check.ok for check in found] == [True] * 6
+    assert found[5].what == "slurm sizes.*, node n1"
+    assert found[5].text.startswith("docker ")
+
+
+@pytest.mark.skipif(shutil.which("podman") is not None, reason="this machine has podman")
+def test_a_launcher_that_a_node_lacks_is_told(home: Home, text: str) -> None:
+    home.slurm_settings.write_text(f"{text}launcher: podman\n")
+    (found,) = [check for check in checks(home) if not check.ok]
+    assert found.text.startswith("launcher: podman does not run there: ")
+    assert "podman: not found" in found.text
+    assert f"leave 'launcher' out of {home.slurm_settings}" in found.remedy
 
 
 def test_a_clock_that_is_off_is_told(home: Home) -> None:

@@ -77,7 +77,7 @@ def test_the_first_row_that_fits_counts_in_any_case(tmp_path: Path) -> None:
         (_sizes("D2: {partition: a b}"), "sizes.D2.partition: 'a b' must be one word"),
         (_sizes("D2: {partition: 7}"), "sizes.D2.partition: 7 is read as no text. Put quotes"),
         (f"{GOOD}launcher: lxc\n", "launcher: 'lxc' is none of process, docker, podman, apptainer. Choose"),
-        (f"{GOOD}launcher: podman\n", "launcher: podman is not there yet; jobs run as processes"),
+        (f"{GOOD}launcher: apptainer\n", "launcher: apptainer is not there: nobody has tried it. Choose one"),
         (f"{GOOD}time_limit: 1:30:00\n", "time_limit: 5400 is read as no text. Put quotes"),
         (f"{GOOD}slurm_conf: etc\n", "slurm_conf: 'etc' must be an absolute path"),
         (f"{GOOD}slurm_conf: /none\n", "slurm_conf: there is no file /none. Name Slurm's own"),

@@ -26,7 +26,7 @@ from batchai_scenario.emulator.engines.docker.ending import end_of
 from batchai_scenario.emulator.engines.docker.entering import enter_container
 from batchai_scenario.emulator.engines.docker.giveback import give_back, owner_of_files
 from batchai_scenario.emulator.engines.docker.gpuways import ways_of, why_none
-from batchai_scenario.emulator.engines.docker.images import Images, PullPolicy
+from batchai_scenario.emulator.engines.docker.images import Images
 from batchai_scenario.emulator.engines.docker.networks import Networks
 from batchai_scenario.emulator.engines.docker.task import create_for_task
 from batchai_scenario.emulator.engines.entering import beside_no_login
@@ -49,7 +49,7 @@ from batchai_scenario.emulator.engines.nodes import (
     make_disk,
     read_note,
 )
-from batchai_scenario.emulator.engines.substitutes import failed_starting
+from batchai_scenario.emulator.engines.substitutes import PullPolicy, failed_starting
 from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, forget_task
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT

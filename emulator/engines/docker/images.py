@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines.programs import (
     SECONDS_BETWEEN_LINES,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.docker.api import Api
+    from batchai_scenario.emulator.engines.substitutes import PullPolicy
     from batchai_scenario.emulator.state.home import Home
 
-PullPolicy = Literal["missing", "never"]
 _BUILD_TIME = "one to three minutes"
 
 _SYSTEM = "node/"  # begins the name of a node's own system, which no registry has

@@ -38,6 +38,12 @@ cat {asked} 2>/dev/null >{answer}
 echo "python $({python} -c 'import sys; print(*sys.version_info[:3], sep=".")' 2>/dev/null)"
 """
 
+_LAUNCHER = """
+said=$({launcher} version --format '{version}' 2>&1) && echo "launcher $said" || echo "lacks" $said
+"""
+_VERSIONS = {"docker": "{{.Server.Version}}", "podman": "{{.Client.Version}}"}
+_UNTRIED = {"podman": "nobody has tried jobs with it"}
+
 
 @dataclass(frozen=True, slots=True)
 class SlurmCheck:
@@ -118,6 +124,9 @@ def _on_a_node(
             answer=shlex.quote(str(answer)),
             python=shlex.quote(settings.python),
         )
+        if settings.launcher in _VERSIONS:
+            launcher = settings.launcher
+            script += _LAUNCHER.format(launcher=launcher, version=_VERSIONS[launcher])
         began = clock()
         try:
             said = _said(_srun(commands, settings.sizes[pattern], script))
@@ -193,6 +202,24 @@ def _findings(  # noqa: PLR0917 - what was said, and what it is held to
         yield SlurmCheck(where, ok=False, text=text, remedy=remedy)
     else:
         yield SlurmCheck(where, ok=True, text=f"Python {said['python']}")
+    yield from _launcher(where, said, settings)
+
+
+def _launcher(where: str, said: Mapping[str, str], settings: SlurmSettings) -> Iterator[SlurmCheck]:
+    """Say whether a node can run containers; nothing where nobody asks it to."""
+    launcher = settings.launcher
+    if launcher not in _VERSIONS:
+        return
+    if found := said.get("launcher"):
+        note = f"; {_UNTRIED[launcher]}" if launcher in _UNTRIED else ""
+        yield SlurmCheck(where, ok=True, text=f"{launcher} {found}{note}")
+        return
+    text = f"launcher: {launcher} does not run there: {said.get('lacks') or 'it says nothing'}"
+    remedy = (
+        f"Let your user run '{launcher} run' on nodes, or leave 'launcher' out of {settings.file}: "
+        "then images are not used."
+    )
+    yield SlurmCheck(where, ok=False, text=text, remedy=remedy)
 
 
 def _apart(clock: str, span: tuple[float, float]) -> float:

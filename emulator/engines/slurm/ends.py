@@ -19,7 +19,9 @@ from batchai_scenario.emulator.engines.control import (
     recorded_end,
 )
 from batchai_scenario.emulator.engines.nodes import read_note
+from batchai_scenario.emulator.engines.slurm.launchers import LAUNCH, SETTLED
 from batchai_scenario.emulator.engines.slurm.losing import taken_away
+from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, await_that
 from batchai_scenario.emulator.errors import EngineUnavailable, Problem
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ def _decide(folder: Path, allocations: Allocations) -> str:
                 taken = taken_away(job, state, host, allocations)
                 break
         time.sleep(_AGAIN)
+    if is_noted(folder, LAUNCH) and not is_noted(folder, SETTLED):
+        # Its step was killed, and the container ends a little later.
+        await_that(lambda: recorded_end(folder) is not None, time.monotonic() + LAST_WORDS)
     if taken and not is_noted(folder, "asked"):
         return f"{NODE_TAKEN}: {taken}"
     if recorded_end(folder) is not None and state not in _FAILED:

@@ -8,8 +8,6 @@ from the status file that the task's supervisor writes on the shared folder; Slu
 from __future__ import annotations
 
 import fcntl
-import re
-import shlex
 import time
 from contextlib import suppress
 from functools import cached_property
@@ -30,31 +28,31 @@ from batchai_scenario.emulator.engines.control import (
     drop_control,
     find_control_folder,
     has_begun,
+    is_noted,
     lost_end,
-    write_control,
+    recorded_end,
 )
 from batchai_scenario.emulator.engines.entering import beside_no_login
 from batchai_scenario.emulator.engines.environments import make_toolkit, toolkit_lack
-from batchai_scenario.emulator.engines.gang import ready_gang
 from batchai_scenario.emulator.engines.locking import locked
 from batchai_scenario.emulator.engines.nodes import (
     disks,
     drop_disk,
     engine_of,
     free_ports,
-    link_volume,
     make_disk,
     read_note,
-    ready_tree,
 )
 from batchai_scenario.emulator.engines.slurm.allocations import RECENT, Allocations
 from batchai_scenario.emulator.engines.slurm.commands import SlurmCommands
 from batchai_scenario.emulator.engines.slurm.ends import end_of
+from batchai_scenario.emulator.engines.slurm.launchers import LAUNCH, why_failed
 from batchai_scenario.emulator.engines.slurm.losing import lost_of, refuse_taken
 from batchai_scenario.emulator.engines.slurm.settings import no_row, read_settings
 from batchai_scenario.emulator.engines.slurm.steps import Steps
-from batchai_scenario.emulator.engines.slurm.task import node_variables, task_environment
+from batchai_scenario.emulator.engines.slurm.task import write_task
 from batchai_scenario.emulator.engines.subnets import LOOPBACK
+from batchai_scenario.emulator.engines.substitutes import delivered_tables
 from batchai_scenario.emulator.engines.supervisors import (
     LAST_WORDS,
     await_that,
@@ -72,13 +70,12 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.engines.base import Entered, Need, Terminal
     from batchai_scenario.emulator.engines.gpunodes import GpuWish
     from batchai_scenario.emulator.engines.slurm.settings import SlurmSettings
+    from batchai_scenario.emulator.engines.substitutes import PullPolicy
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
 PATIENCE = 10.0
 """Seconds for which a node is waited for before it is told why it waits."""
-
-_GPUS = re.compile(r"(?:^|,)gpu(?::[\w.-]+)??(?::(\d+))?(?=,|$|\()")
 
 
 class SlurmEngine:
@@ -88,16 +85,26 @@ class SlurmEngine:
         home: whose nodes and tasks these are; it must be in the folder that all nodes share.
         environment: what Slurm's commands inherit; None: this process's.
         patience: seconds for which a node is waited for before it is told why it waits.
+        training: the folder with our tables of image substitutes; None: the home's own table alone counts.
+        pull: ``missing``: nodes pull images that they do not have; ``never``: they do not.
     """
 
     name = "slurm"
 
     def __init__(
-        self, home: Home, *, environment: Mapping[str, str] | None = None, patience: float = PATIENCE
+        self,
+        home: Home,
+        *,
+        environment: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
+        training: Path | None = None,
+        pull: PullPolicy = "missing",
     ) -> None:
         self._home = home
         self._given = environment
         self._patience = patience
+        self._tables = (home.images_table, *(delivered_tables(training) if training else ()))
+        self._pull: PullPolicy = pull
 
     @cached_property
     def _commands(self) -> SlurmCommands:
@@ -122,7 +129,7 @@ class SlurmEngine:
         settings = self._settings()
         version = self._commands.version()
         partitions = self._commands.partitions()
-        gpus = any(row.gres and _GPUS.search(row.gres) for row in settings.sizes.values())
+        gpus = any(row.gpus for row in settings.sizes.values())
         return EngineInfo(
             self.name,
             version,
@@ -183,7 +190,7 @@ class SlurmEngine:
                 self._allocations.submit(cluster, [node], settings, pattern)
                 found = self._allocations.await_node(cluster, node, self._patience, settings, pattern)
             address = self._allocations.address(found.host)
-            count = _gpus(row.gres) if gpus is None or gpus.mode != "none" else 0
+            count = row.gpus if gpus is None or gpus.mode != "none" else 0
             port = free_ports(self._home, cluster, node) if address.startswith(LOOPBACK) else FIRST_PORT
             known = {"engine": self.name, "job": found.job, "host": found.host, "address": address}
             known |= {"port": port, "gpus": [str(index) for index in range(count)]}
@@ -202,8 +209,8 @@ class SlurmEngine:
         """End what still runs on the node, give it back to Slurm and delete its disk (E1)."""
         disk = self._home.nodes / cluster / node
         for folder in (disk / "control").glob("[!.]*"):
-            if not is_free(folder):
-                self.stop(folder.name, 0.0)
+            self.stop(folder.name, 0.0)
+            self._end_lost(folder)
         found = self._allocations.find(cluster, node)
         if found is not None:
             self._allocations.cancel([found.job])
@@ -219,8 +226,11 @@ class SlurmEngine:
                 return
             drop_control(folder)
             try:
-                self._write(folder, task, announce)
-                self._launch(folder)
+                settings = self._settings()
+                write_task(
+                    folder, self._home, task, settings, announce, tables=self._tables, pull=self._pull
+                )  # fmt: skip
+                self._launch(folder, task, settings, announce)
             except BaseException as error:
                 with suppress(EngineError):
                     self._steps.kill(folder)
@@ -232,34 +242,14 @@ class SlurmEngine:
                     raise EngineError(Problem("InternalError", message)) from error
                 raise
 
-    def _write(self, folder: Path, task: NodeTask, announce: Callable[[str], None]) -> None:
-        disk = folder.parent.parent
-        settings = self._settings()
-        known = read_note(disk)
-        self._together(task)
-        announce(f"node: {known['host']}, Slurm's job {known['job']}")
-        values = task_environment(task, known, self._arguments(), announce)
-        ready_tree(disk, task)
-        ready_gang(disk, task)
-        write_control(folder, task, values, "", "session")
-        variables = node_variables(disk, settings.python)
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-        (folder / "node").write_text("".join(f"{line}\n" for line in lines))
-        (folder / "step").touch()
-        root, *volumes = task.mounts
-        for mount in volumes:
-            link_volume(disk, mount.target.relative_to(root.target), mount.source)
-
-    def _together(self, task: NodeTask) -> None:
-        """Refuse a job whose nodes are several machines: what they share are pipes, which end at each."""
-        members = task.gang.members if task.gang else ()
-        hosts = {read_note(self._home.nodes / task.cluster / each.node).get("host") for each in members}
-        if len(hosts) > 1 and not all(each.address.startswith(LOOPBACK) for each in members):
-            text = f"Jobs of several nodes do not run on several machines yet ({', '.join(map(str, hosts))})."
-            raise EngineError(Problem("JobNotSupported", f"properties.nodeCount: {text}"))
-
-    def _launch(self, folder: Path) -> None:
-        self._steps.launch(folder, str(read_note(folder.parent.parent)["job"]))
+    def _launch(
+        self, folder: Path, task: NodeTask, settings: SlurmSettings, announce: Callable[[str], None]
+    ) -> None:
+        known = read_note(folder.parent.parent)
+        try:
+            self._steps.launch(folder, str(known["job"]), announce)
+        except EngineError as error:
+            raise why_failed(folder, task, settings.launcher, known["host"]) or error from None
 
     def _arguments(self, *more: str) -> list[str]:
         """Give the command line of a program that makes an environment."""
@@ -297,14 +287,21 @@ class SlurmEngine:
     # E9 ------------------------------------------------------------------------------------------------
 
     def lacks(self, need: Need) -> Lack | None:
-        """Say what the toolkit's environment has to be made from (E9)."""
+        """Say what the toolkit's environment has to be made from (E9); nodes see to images themselves."""
+        if self._is_contained(need):
+            return None
         return toolkit_lack(need, self._arguments("--check"))
 
     def obtain(
         self, need: Need, announce: Callable[[str], None], progress: Callable[[str, int, int], None]
     ) -> None:
         """Make the toolkit's environment, in the home's cache, which nodes share (E9)."""
+        if self._is_contained(need):
+            return
         make_toolkit(need, self._arguments(), announce, progress)
+
+    def _is_contained(self, need: Need) -> bool:
+        return need.image is not None and self._settings().launcher != "process"
 
     # E10 -----------------------------------------------------------------------------------------------
 
@@ -320,7 +317,13 @@ class SlurmEngine:
     def remove(self, task_id: str) -> None:
         """Delete the control folder, after ending whatever runs (E5)."""
         self.stop(task_id, 0.0)
+        self._end_lost(find_control_folder(self._home, task_id))
         forget_task(self._home, task_id)
+
+    def _end_lost(self, folder: Path | None) -> None:
+        """Take away the container of a task whose step was killed, where it is still there."""
+        if folder is not None and is_noted(folder, LAUNCH) and recorded_end(folder) is None:
+            self._steps.tell(folder, "kill")
 
     def tasks(self) -> list[str]:
         """List tasks that were started and not removed (E7)."""
@@ -344,9 +347,3 @@ class SlurmEngine:
 
     def close(self) -> None:
         """Do nothing: tasks go on, and nothing is held."""
-
-
-def _gpus(gres: str | None) -> int:
-    """Count the GPUs in a gres: ``gpu:2`` and ``gpu:v100:2`` are two, ``gpu`` is one."""
-    found = _GPUS.search(gres or "")
-    return int(found[1] or 1) if found else 0

@@ -6,7 +6,7 @@ Only the first two are needed::
     sizes:                              # of vmSize, or a pattern: what Slurm is asked for; the first counts
       STANDARD_NC*: {partition: gpu, gres: "gpu:1", constraint: v100}
       "*": {partition: batch}
-    launcher: process                   # the only one that is there
+    launcher: process                   # or docker, podman: what runs jobs that name an image
     python: python3                     # on the nodes: a program of their PATH, or a path
     time_limit: 2-00:00:00              # of a cluster's nodes, as Slurm writes it; the partition's by default
     slurm_conf: /etc/slurm/slurm.conf   # for Slurm's commands here; they find their own by default
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 LAUNCHERS = ("process", "docker", "podman", "apptainer")
-"""Known by name; all but the first are refused."""
+"""Known by name; the last is refused: nobody has tried it."""
 
+_GPUS = re.compile(r"(?:^|,)gpu(?::[\w.-]+)??(?::(\d+))?(?=,|$|\()")
 _TIME = re.compile(r"\d+|\d+:\d\d|\d+:\d\d:\d\d|\d+-\d+(:\d\d){0,2}", re.ASCII)
 _WORD = re.compile(r"[^\s\x00-\x1f\x7f]+")
 _EXAMPLE = "docs/slurm.md has an example."
@@ -92,6 +93,12 @@ class SizeRow(_Section):
         said = self.model_dump(exclude_none=True)
         return [f"--{name}={value}" for name, value in said.items()]
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs the gres asks for: ``gpu:2`` and ``gpu:v100:2`` are two, ``gpu`` is one."""
+        found = _GPUS.search(self.gres or "")
+        return int(found[1] or 1) if found else 0
+
 
 class _File(_Section):
     shared_folder: Annotated[str, AfterValidator(_absolute)]
@@ -135,9 +142,9 @@ def read_settings(file: Path, home: Path) -> SlurmSettings:
         settings = SlurmSettings.model_validate({**content, "file": file})
     except ValidationError as error:
         raise _wrong(file, *_first(error)) from None
-    if settings.launcher != "process":
-        text = f"launcher: {settings.launcher} is not there yet; jobs run as processes of the nodes"
-        raise _wrong(file, text, "Leave it out, or say 'process'.")
+    if settings.launcher == "apptainer":
+        text = "launcher: apptainer is not there: nobody has tried it"
+        raise _wrong(file, text, f"Choose one of {', '.join(LAUNCHERS[:-1])}.")
     if settings.slurm_conf and not Path(settings.slurm_conf).is_file():
         text = f"slurm_conf: there is no file {settings.slurm_conf}"
         raise _wrong(file, text, "Name Slurm's own configuration, or leave it out.")

@@ -13,19 +13,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchai_scenario.emulator.engines.control import is_noted
 from batchai_scenario.emulator.engines.nodes import read_note
 from batchai_scenario.emulator.engines.slurm.commands import refuse_silence, unanswered
+from batchai_scenario.emulator.engines.slurm.launchers import PULLING, told
 from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, await_that, is_free, marker_of
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchai_scenario.emulator.engines.slurm.commands import SlurmCommands
     from batchai_scenario.emulator.state.home import Home
 
 STARTING = 60.0
 """Seconds that a step may take to begin."""
 
-_STEP = Path(__file__).with_name("step.sh")
+_PROGRAMS = ("step.sh", "container.sh")
 
 
 class Steps:
@@ -40,8 +44,10 @@ class Steps:
         self._home = home
         self._commands = commands
 
-    def launch(self, folder: Path, job: str) -> None:
+    def launch(self, folder: Path, job: str, announce: Callable[[str], None]) -> None:
         """Start the step that runs a task's supervisor in an allocation; returns when it runs.
+
+        ``announce`` hears what the step says of a container before that.
 
         Raises:
             EngineUnavailable: Slurm does not answer; nothing of it runs, nor will.
@@ -61,7 +67,7 @@ class Steps:
                 start_new_session=True,
             )
         threading.Thread(target=process.wait, name=f"reap {folder.name}", daemon=True).start()
-        await_that(lambda: _began(folder) or is_free(folder), time.monotonic() + STARTING)
+        _await_begin(folder, announce)
         if not _began(folder):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # it must not begin later
@@ -105,13 +111,31 @@ class Steps:
 
     @cached_property
     def _program(self) -> Path:
-        """Give the script that steps run, as nodes see it."""
-        program = self._home.nodes / ".slurm-step.sh"
-        program.parent.mkdir(parents=True, exist_ok=True)
-        draft = program.with_name(f"{program.name}.{os.getpid()}")
-        draft.write_bytes(_STEP.read_bytes())
-        draft.replace(program)
-        return program
+        """Give the script that steps run, as nodes see it; beside it lies what it reads for containers."""
+        self._home.nodes.mkdir(parents=True, exist_ok=True)
+        for name in _PROGRAMS:
+            program = self._home.nodes / f".slurm-{name}"
+            draft = program.with_name(f"{program.name}.{os.getpid()}")
+            draft.write_bytes(Path(__file__).with_name(name).read_bytes())
+            draft.replace(program)
+        return self._home.nodes / f".slurm-{_PROGRAMS[0]}"
+
+
+def _await_begin(folder: Path, announce: Callable[[str], None]) -> None:
+    """Wait until a step runs or has ended; for as long as it takes where it fetches an image."""
+    heard = 0
+
+    def hear() -> bool:
+        nonlocal heard
+        lines = told(folder)
+        for line in lines[heard:]:
+            announce(line)
+        heard = len(lines)
+        return _began(folder) or is_free(folder)
+
+    while not await_that(hear, time.monotonic() + STARTING) and is_noted(folder, PULLING):
+        pass
+    hear()
 
 
 def _began(folder: Path) -> bool:
