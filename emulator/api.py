@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchai_scenario.emulator.identity import development
     from batchai_scenario.emulator.identity.development import PUBLISHED
     from batchai_scenario.emulator.server import EmulatorServer
-    from batchai_scenario.emulator.serving import Address, HomeLock, last_address, read_address
+    from batchai_scenario.emulator.serving import Address, HomeLock, holder, last_address, read_address
     from batchai_scenario.emulator.settings import EmulatorSettings
     from batchai_scenario.emulator.state import beneath
     from batchai_scenario.emulator.state.clock import SystemClock
@@ -94,6 +94,7 @@ _PLACES = {
     "copy_tree": ("storage.snapshots", "copy_tree"),
     "development": ("identity.development", ""),
     "errors": ("errors", ""),
+    "holder": ("serving", "holder"),
     "home_copies": ("state.copies", "copies"),
     "home_problems": ("state.health", "problems"),
     "job_needs": ("engines.needs", "job_needs"),
@@ -148,6 +149,7 @@ __all__ = [
     "copy_tree",
     "development",
     "errors",
+    "holder",
     "home_copies",
     "home_problems",
     "job_needs",

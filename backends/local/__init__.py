@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.local.interception import REMOVED, found_address, interception
+from batchai_scenario.backends.local.interception import REMOVED, interception
 
 if TYPE_CHECKING:
     from batchai_scenario.backends.local.backend import open_backend
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from batchai_scenario.backends.local.doors import Doors, doors_of, home_in_memory
     from batchai_scenario.backends.local.execution import CannotExecuteError, execute
-    from batchai_scenario.backends.local.host import ServeOptions
+    from batchai_scenario.backends.local.host import ServeOptions, found_address
     from batchai_scenario.backends.local.imagecache import built_images, prune_images
     from batchai_scenario.backends.local.logs import emulator_log
     from batchai_scenario.backends.local.mending import (
@@ -85,6 +85,7 @@ _PLACES = {
     "stop": "control",
     "CannotExecuteError": "execution",
     "execute": "execution",
+    "found_address": "host",
     "emulator_log": "logs",
     "EngineProbe": "tools",
     "Image": "tools",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchai_scenario.backends.errors import MachineError
+from batchai_scenario.backends.local.host import found_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,11 +51,7 @@ def watch_board(home: Path) -> Iterator[BoardState]:
     Raises:
         MachineError: none serves it, it has no clusters, or it does not answer.
     """
-    from batchai_scenario.emulator.api import Home, read_address
-
-    found = read_address(Home(home))
-    if found is None:
-        raise MachineError(f"no emulator serves {home}.", remedy="Start it: scenario emulator serve")
+    found = found_address(home)
     state = BoardState()
     try:
         with closing(_connected(found)) as line:

@@ -13,8 +13,11 @@ from batchai_scenario.backends.local.asking import ask
 from batchai_scenario.backends.local.host import (
     AS_IT_COMES,
     LOOK_SECONDS,
+    HomeTakenError,
+    found_address,
     is_served,
     other_version,
+    silent,
     start_emulator,
 )
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from batchai_scenario.backends.local.host import ServeOptions, Serving
+    from batchai_scenario.backends.local.host import ServeOptions, Serving, Started
     from batchai_scenario.emulator.api import Address, Home
 
 STOP_SECONDS = 15.0
@@ -36,6 +39,7 @@ class EmulatorStatus:
     emulator serves it. ``problem`` says why that state cannot be read, ``remedy`` what helps.
     ``notices``: what was not right with the home and was mended at the start, or that it is
     another version that serves it. ``page``: the address that opens its page, with the token in it.
+    ``silence``: that the process which holds the home does not answer, and how to end it.
     """
 
     home: Path
@@ -50,6 +54,7 @@ class EmulatorStatus:
     problem: str = ""
     remedy: str = ""
     page: str = field(default="", repr=False)
+    silence: MachineError | None = None
 
 
 def serve(
@@ -73,7 +78,7 @@ def serve(
     # From the first moment: whoever sees it answer may end it at once.
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        started = start_emulator(home, options)
+        started = _started(home, options)
         threading.Thread(target=_close_after, args=(ending, started.server), name="emulator-end").start()
         try:
             if ready is not None:
@@ -85,6 +90,17 @@ def serve(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _started(home: Path, options: ServeOptions) -> Started:
+    from batchai_scenario.emulator.api import Home, read_address
+
+    try:
+        return start_emulator(home, options)
+    except HomeTakenError:
+        if read_address(Home(home)) is None:
+            raise silent(home) from None
+        raise
 
 
 def _close_after(ending: threading.Event, server: Serving) -> None:
@@ -107,13 +123,15 @@ def _described(home: Path, found: Address | None) -> EmulatorStatus:
         clusters, jobs = live(home)
     except MachineError as error:
         problem = error
+    serving = found is not None or is_served(home)
     said = EmulatorStatus(
         home,
-        serving=found is not None or is_served(home),
+        serving=serving,
         clusters=len(clusters),
         running_jobs=jobs,
         problem=problem.message if problem else "",
         remedy=problem.remedy if problem else "",
+        silence=silent(home) if serving and found is None else None,
     )
     if found is None:
         return said
@@ -184,9 +202,7 @@ def stop(home: Path) -> bool:
                 asked = found
         if time.monotonic() > deadline:
             if asked is None:
-                raise MachineError(
-                    f"the process that holds {home} does not answer.", remedy="End it by its id."
-                )
+                raise silent(home)
             raise MachineError(
                 f"the emulator (process {asked.pid}) does not end.", remedy="Try again, or end it by its id."
             )
@@ -206,11 +222,7 @@ def preempt(home: Path, cluster: str, node: str = "") -> str:
     """
     import requests
 
-    from batchai_scenario.emulator.api import Home, read_address
-
-    found = read_address(Home(home))
-    if found is None:
-        raise MachineError(f"no emulator serves {home}.", remedy="Start it: scenario emulator serve")
+    found = found_address(home)
     try:
         answer = ask(found, "preempt", STOP_SECONDS, {"cluster": cluster, "node": node})
         told = answer.json()
@@ -250,9 +262,7 @@ def environment(home: Path) -> dict[str, str]:
     from batchai_scenario.backends.local.settings import local_settings, own_credentials
     from batchai_scenario.backends.settings import SETTINGS
 
-    found = status(home)
-    if not found.url:
-        raise MachineError(f"no emulator serves {home}.", remedy="Start one with 'scenario emulator serve'.")
+    found = found_address(home)
     settings = local_settings(found.url, own_credentials(home))
     variables = {
         setting.variable: str(getattr(settings, setting.name))

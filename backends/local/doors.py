@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.local.host import is_served
-from batchai_scenario.backends.local.interception import found_address
+from batchai_scenario.backends.local.host import found_address, is_served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,6 +24,7 @@ from batchai_scenario.backends.local.host import (
     READY_SECONDS,
     HomeTakenError,
     other_version,
+    silent,
 )
 from batchai_scenario.backends.local.interception import REMOVED, interception
 
@@ -135,10 +136,7 @@ def _serving(home: Path, lock: int, options: ServeOptions) -> Address:
         if said not in (_READY, _TAKEN):
             raise MachineError(said or f"the emulator of {home} ended before it answered.")
         if time.monotonic() > deadline:
-            raise MachineError(
-                f"a process holds {home} and does not answer.",
-                remedy="End it, or use another home folder (SCENARIO_HOME).",
-            )
+            raise silent(home)
         if said == _TAKEN:
             time.sleep(LOOK_SECONDS)
 

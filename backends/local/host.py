@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from batchai_scenario.emulator.api import Credentials, EmulatorSettings, RunBook
+    from batchai_scenario.emulator.api import Address, Credentials, EmulatorSettings, RunBook
 
 READY_SECONDS = 20.0
 """Seconds that another process may take from locking the home to answering."""
@@ -133,7 +133,8 @@ def start_emulator(root: Path, options: ServeOptions = AS_IT_COMES) -> Started:
     except OSError as error:
         raise MachineError(
             f"the emulator of {root} cannot be started: {error}.",
-            remedy="Give another address with --host or --port, or another home with SCENARIO_HOME.",
+            remedy="Give it another address ('scenario emulator serve --host ADDRESS --port NUMBER'), or "
+            "name another home with SCENARIO_HOME.",
         ) from error
     return Started(server, url, server.notices)
 
@@ -145,6 +146,35 @@ def is_served(root: Path) -> bool:
             return False
     except HomeTakenError:
         return True
+
+
+def found_address(root: Path) -> Address:
+    """Find the emulator that serves a home.
+
+    Raises:
+        MachineError: none does, or the one that does says nothing.
+    """
+    from batchai_scenario.emulator.api import Home, read_address
+
+    found = read_address(Home(root))
+    if found is not None:
+        return found
+    if is_served(root):
+        raise silent(root)
+    raise MachineError(f"no emulator serves {root}.", remedy="Start one with 'scenario emulator serve'.")
+
+
+def silent(root: Path) -> MachineError:
+    """Say that an emulator holds a home and does not answer (it hangs, or was stopped), and how to end it."""
+    from batchai_scenario.emulator.api import Home, holder
+
+    process = holder(Home(root))
+    by = f"process {process}" if process else f"its id stands in {Home(root).address_file}"
+    return MachineError(
+        f"an emulator holds {root} ({by}) and does not answer.",
+        remedy=f"If it is not just starting, end it with 'kill -9 {process or 'ID'}': its jobs go on, and "
+        "the next emulator takes them over.",
+    )
 
 
 @contextmanager
@@ -163,7 +193,7 @@ def locked(root: Path) -> Iterator[None]:
         yield
         return
     except HomeInUse:
-        raise HomeTakenError(f"an emulator serves {root}") from None
+        raise HomeTakenError(f"an emulator serves {root}.") from None
     try:
         yield
     finally:
@@ -220,10 +250,7 @@ class Host:
             if self._take(0):
                 return self.url
             if time.monotonic() > deadline:
-                raise MachineError(
-                    f"a process holds {self._root} and does not answer.",
-                    remedy="End it, or use another home folder (SCENARIO_HOME).",
-                )
+                raise silent(self._root)
             self._closing.wait(LOOK_SECONDS)
         self._standby = threading.Thread(target=self._stand_by, name="emulator-standby", daemon=True)
         self._standby.start()

@@ -7,8 +7,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchai_scenario.backends.errors import MachineError
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -64,16 +62,6 @@ _AUTHENTICATION = {
     "managementEndpointUrl": "https://management.core.windows.net/",
 }
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-
-
-def found_address(home: Path) -> Address:
-    """Find the emulator that serves a home; MachineError if none does."""
-    from batchai_scenario.emulator.api import Home, read_address
-
-    found = read_address(Home(home))
-    if found is None:
-        raise MachineError(f"no emulator serves {home}.", remedy="Start one with 'scenario emulator serve'.")
-    return found
 
 
 def interception(

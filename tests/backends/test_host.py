@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,6 +169,26 @@ def test_an_emulator_that_is_just_starting_is_stopped_when_it_answers(home: Path
         until(lambda: is_served(home))
         assert local.stop(home) is True
         assert process.wait(20) == 0
+
+
+def test_an_emulator_that_says_nothing_is_named_by_all_with_the_way_to_end_it(home: Path) -> None:
+    """It hangs, was stopped, or its machine sleeps: it holds the home, and nobody answers."""
+    place = Home(home)
+    place.make()
+    lock = HomeLock(place)
+    lock.take()
+    found = local.status(home)
+    assert (found.serving, found.url) == (True, "")
+    told = [str(found.silence)]
+    for ask in (local.environment, local.found_address, local.serve, partial(local.preempt, cluster="c")):
+        with pytest.raises(MachineError) as caught:
+            ask(home)
+        told.append(str(caught.value))
+    for said in told:
+        assert f"(process {os.getpid()}) and does not answer" in said
+        assert f"'kill -9 {os.getpid()}'" in said
+    lock.release()
+    assert local.status(home).silence is None
 
 
 def test_a_home_that_is_served_cannot_be_served_again(home: Path, host: Host) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchai_scenario import __version__
+from batchai_scenario.emulator.serving import HomeLock
+from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
 from batchai_scenario.scenarios.record.model import ClusterPart, PlaceRecord, RunRecord
@@ -256,6 +258,23 @@ def test_hello_runs_on_the_process_engine(command: Command, tmp_path: Path) -> N
     assert {"job": "hello", "directory": "GREETING", "path": "greeting.txt", "size": 5} in listed
     assert command.json("emulator", "status")["serving"] is False
     assert command.json("emulator", "reset")["removed"]
+
+
+def test_an_emulator_that_does_not_answer_is_told_as_such(command: Command) -> None:
+    home = Home(command.home)
+    home.make()
+    lock = HomeLock(home)
+    lock.take()
+    found = command.json("emulator", "status", code=3)
+    assert (found["serving"], found["url"]) == (True, "")
+    assert "does not answer" in found["problem"]
+    assert "kill -9" in found["remedy"]
+    out, _ = command("emulator", "status", code=3)
+    assert "does not answer" in out
+    assert "process 0" not in out
+    assert "no emulator serves" not in out
+    assert "does not answer" in command("ui", "--print", code=3)[1]
+    lock.release()
 
 
 TWO = """\

@@ -131,12 +131,12 @@ def _look(shared: dict[str, Any]) -> Iterator[Finding]:
     if some:
         yield from _toolkits(home)
     status = local.status(home)
-    where = (
-        f"serves at {status.url}, process {status.pid}"
-        if status.serving
-        else "none serves; a run starts its own"
-    )
-    yield Finding("emulator", None if not status.serving else True, where, "'scenario ui' opens its page")
+    if status.silence is not None:
+        yield Finding("emulator", ok=False, text=status.silence.message, remedy=status.silence.remedy)
+    else:
+        serves = f"serves at {status.url}, process {status.pid}"
+        where = serves if status.serving else "none serves; a run starts its own"
+        yield Finding("emulator", True if status.serving else None, where, "'scenario ui' opens its page")
     yield from _state(home)
     runs, unreadable = read_runs(home)
     for folder, reason in unreadable:

@@ -145,20 +145,23 @@ def status(shared: dict[str, Any], *, as_json: bool) -> int:
 
     console = Console(as_json=as_json)
     found = local.status(shared["home"])
+    problem, remedy = found.problem, found.remedy
+    if found.silence is not None and not problem:
+        problem, remedy = found.silence.message, found.silence.remedy
     if as_json:
-        more = {"notices": list(found.notices), "problem": found.problem, "remedy": found.remedy}
+        more = {"notices": list(found.notices), "problem": problem, "remedy": remedy}
         console.json({**_as_json(found), **more})
-        return 3 if found.problem else 0
-    if found.serving:
+        return 3 if problem else 0
+    if found.url:
         console.line(f"serving {found.home} at {found.url}", "green")
         console.line(f"  process {found.pid}, since {found.started_at}, version {found.version}")
         for notice in found.notices:
             console.line(f"  {notice}", "yellow")
-    else:
+    elif not found.serving:
         console.line(f"no emulator serves {found.home}")
-    if found.problem:
-        console.line(f"  {found.problem}", "red")
-        console.line(f"  {found.remedy}", "dim")
+    if problem:
+        console.line(f"  {problem}", "red")
+        console.line(f"  {remedy}", "dim")
         return 3
     jobs = ", ".join(found.running_jobs) or "none"
     console.line(f"  clusters: {found.clusters}   jobs that are not finished: {jobs}")

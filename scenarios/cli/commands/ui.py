@@ -43,6 +43,8 @@ def ui(shared: dict[str, Any], *, only_print: bool, as_json: bool) -> None:
     if found.page:
         show(found)
         return
+    if found.silence is not None:
+        raise found.silence
     local.serve(shared["home"], local.ServeOptions(runs=RecordedRuns(shared["home"])), show)
 
 
