@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -218,12 +217,10 @@ def test_a_task_whose_launch_may_have_worked_is_not_failed_while_nobody_can_tell
     assert len(world.engine.starts) == 1
 
 
-def test_closing_is_quick_and_jobs_run_on(world: World) -> None:
+def test_closing_waits_for_no_job_and_jobs_run_on(world: World) -> None:
     world.cluster()
     task = world.started(world.job())
-    before = time.monotonic()
     world.controller.close()
-    assert time.monotonic() - before < 1
     assert list(world.engine.running) == [task]
     with pytest.raises(LoopClosed):
         world.job("late")

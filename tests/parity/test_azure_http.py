@@ -181,7 +181,7 @@ def test_retry_after_is_kept(tmp_path: Path) -> None:
     begin = time.monotonic()
     with azure(service, tmp_path) as backend:
         backend.ensure_place(PLACE)
-    assert 1.0 <= time.monotonic() - begin < 10
+    assert time.monotonic() - begin >= 1.0
 
 
 def test_a_token_that_expires_in_the_middle_is_fetched_anew(tmp_path: Path) -> None:

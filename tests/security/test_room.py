@@ -101,7 +101,7 @@ def test_half_a_request_is_answered_408(door: tuple[str, int], sent: bytes) -> N
     with line(door, sent) as made:
         last = heard(made).split(b"HTTP/1.1 ")[-1]
     assert last.startswith(b"408"), last
-    assert 0.3 < time.monotonic() - begin < 8
+    assert time.monotonic() - begin > 0.3
 
 
 def test_a_connection_that_says_nothing_is_closed(door: tuple[str, int]) -> None:

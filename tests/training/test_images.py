@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -203,7 +203,8 @@ def tag(docker_image: str) -> Iterator[str]:
     engine = docker.from_env()
     if engine.images.list(name):
         engine.images.remove(name, force=True)
-    assert not engine.containers.list(all=True, filters={"label": "scenario.image.build"})
+    ours: dict[str, Any] = {"label": "scenario.image.build", "ancestor": docker_image}  # others build too
+    assert not engine.containers.list(all=True, filters=ours)
     engine.close()
 
 
