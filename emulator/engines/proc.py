@@ -55,6 +55,12 @@ def marked(marker: str = "", variable: str = MARKER) -> list[RunningProcess]:
     return found
 
 
+def lives(process: RunningProcess) -> bool:
+    """Tell whether a process that was found is still there: a look at it alone."""
+    status = _status(process.pid)
+    return status is not None and status[1] == process.started
+
+
 def named(name: str) -> list[RunningProcess]:
     """List processes by the kernel's name of their program, at most 15 letters; they have no marker."""
     found = []
@@ -133,8 +139,7 @@ def send(process: RunningProcess, number: int) -> bool:
     except (AttributeError, OSError):  # before Linux 5.3, or another system
         return _send_to_pid(process, number)
     try:
-        status = _status(process.pid)
-        if status is None or status[1] != process.started:
+        if not lives(process):
             return False
         signal.pidfd_send_signal(handle, number)
     except (ProcessLookupError, PermissionError):
@@ -150,12 +155,11 @@ def end(processes: Sequence[RunningProcess], seconds: float = 5.0) -> None:
     left = [process for process in processes if send(process, signal.SIGKILL)]
     while left and time.monotonic() < deadline:
         time.sleep(_ROUND_SECONDS)
-        left = [process for process in left if (_status(process.pid) or (0, 0))[1] == process.started]
+        left = [process for process in left if lives(process)]
 
 
 def _send_to_pid(process: RunningProcess, number: int) -> bool:
-    status = _status(process.pid)
-    if status is None or status[1] != process.started:
+    if not lives(process):
         return False
     try:
         os.kill(process.pid, number)

@@ -70,7 +70,7 @@ def launch(home: Home, folder: Path, task: NodeTask, networks: NodeNetworks, *, 
         command = enter_command(folder, network)
     else:
         command = ["/bin/sh", str(folder / "supervisor.sh"), str(folder)]
-    command = [*held_to(part_of_node(home, task)), *command]
+    command = [*held_to(part_of_node(home, task)[0]), *command]
     base = own_environment(folder.parent.parent / "home", lambda proxy: seen_from_nodes(proxy, subnet))
     base[MARKER] = marker_of(home, task.cluster, task.id)
     with (folder / "alive").open("wb") as alive, (folder / "log").open("ab") as log:

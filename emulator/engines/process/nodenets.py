@@ -20,14 +20,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchai_scenario.emulator.engines.proc import NETWORK, end, marked
+from batchai_scenario.emulator.engines.proc import NETWORK, end, lives, marked
 from batchai_scenario.emulator.engines.subnets import LOOPBACK, PREFERRED, gateway
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import host_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from batchai_scenario.emulator.engines.proc import RunningProcess
     from batchai_scenario.emulator.launch.plan import NodeTask
     from batchai_scenario.emulator.state.home import Home
 
@@ -75,13 +76,18 @@ def _text(path: str) -> str:
 class NodeNetworks:
     """Makes, enters and removes networks of clusters.
 
+    A process that holds a network is looked for among all of this machine once, and then at its own place.
+
     Args:
         home: whose clusters these are.
+        look: finds processes by their marker, empty: all that have one, and its variable.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, look: Callable[[str, str], Sequence[RunningProcess]] = marked) -> None:
         self._home = home
+        self._look = look
         self._lock = threading.Lock()
+        self._known: dict[str, RunningProcess] = {}
 
     @cached_property
     def missing(self) -> str:
@@ -101,16 +107,16 @@ class NodeNetworks:
         return ""
 
     def join(self, cluster: str, node: str, address: str, subnet: str) -> None:
-        """See to it that a node is on its cluster's network; costs a look at /proc if it is."""
+        """See to it that a node is on its cluster's network."""
         with self._lock:
             hub, outside, own = (self._marker(cluster, what) for what in ("", _OUTSIDE, node))
-            found = {
-                item.marker: item.pid for item in marked(variable=NETWORK) if item.marker.startswith(hub)
-            }
+            if all(self._lives(marker) for marker in (hub, outside, own)):
+                return
+            held = [item for item in self._look("", NETWORK) if item.marker.startswith(hub)]
+            self._known |= {item.marker: item for item in held}
+            found = {item.marker: item.pid for item in held}
             if hub not in found:
-                end(
-                    [item for item in marked(variable=NETWORK) if item.marker in found]
-                )  # of a network that is gone
+                end(held)  # of a network that is gone
                 found = {hub: _make_hub(hub)}
             if outside not in found:
                 _make_outside(found[hub], outside, subnet)
@@ -119,17 +125,26 @@ class NodeNetworks:
 
     def enter(self, cluster: str, node: str) -> list[str]:
         """Give the words before a command that is to run in a node's network."""
-        found = marked(self._marker(cluster, node), NETWORK)
-        if not found:
-            raise _failed(f"the network of node {node} is gone")
-        return _enter(found[0].pid)
+        marker = self._marker(cluster, node)
+        if not self._lives(marker):
+            found = self._look(marker, NETWORK)
+            if not found:
+                raise _failed(f"the network of node {node} is gone")
+            self._known[marker] = found[0]
+        return _enter(self._known[marker].pid)
+
+    def _lives(self, marker: str) -> bool:
+        known = self._known.get(marker)
+        return known is not None and lives(known)
 
     def leave(self, cluster: str, node: str, *, last: bool) -> None:
         """Take a node off its network, and with the last one the network away."""
         mine = {self._marker(cluster, node)}
         if last:
             mine |= {self._marker(cluster), self._marker(cluster, _OUTSIDE)}
-        end([item for item in marked(variable=NETWORK) if item.marker in mine])
+        end([item for item in self._look("", NETWORK) if item.marker in mine])
+        for marker in mine:
+            self._known.pop(marker, None)
 
     def _marker(self, cluster: str, what: str = "") -> str:
         return f"{self._home.root.resolve()}:{cluster}:{what}"

@@ -43,10 +43,10 @@ def task_environment(
     proof = decide_gpus(task.gpus, lambda: _proof(devices), announce)
     visible = [gpu.index for gpu in proof.gpus]
     values = {**task.environment, **gpu_variables(visible, task.environment)}
-    if part := part_of_node(home, task):
+    part, nodes = part_of_node(home, task)
+    if part:
         cores = sorted(os.sched_getaffinity(0))
         announce(describe(part, cores))
-        nodes = place_among(home, task.cluster, task.node)[1]
         values = {**part_variables(part, len(cores), nodes), **values}
     add_node_python(values, home.nodes / task.cluster / task.node, announce)
     if task.environment_program is not None:
@@ -64,9 +64,9 @@ def _proof(devices: tuple[str, ...] | None) -> Proof:
     return Proof(tuple(gpu for gpu in found if devices is None or gpu.index in devices))
 
 
-def part_of_node(home: Home, task: NodeTask) -> tuple[int, ...]:
-    """Give the cores of the task's node; none: it has them all."""
+def part_of_node(home: Home, task: NodeTask) -> tuple[tuple[int, ...], int]:
+    """Give the cores of the task's node, none: it has them all; and how many nodes share the machine."""
     index, count = place_among(home, task.cluster, task.node)
     if count == 1 or not read_limits(home.limits_table).divided:
-        return ()
-    return part_of(sorted(os.sched_getaffinity(0)), index, count)
+        return (), count
+    return part_of(sorted(os.sched_getaffinity(0)), index, count), count
