@@ -38,8 +38,8 @@ async def copy_file(context: Context, call: Call) -> Response:
     source = find_source(context, call, "x-ms-copy-source", "r")
     metadata = call.metadata()
     ignored = call.flag("x-ms-file-copy-ignore-readonly")
-    check_replaceable(context, call, root, read_only=ignored)
-    _check_idle(context, call, root)
+    if check_replaceable(context, call, root, read_only=ignored):
+        _check_idle(context, call, root)
     with open_source(context, source) as found:
         record = context.shares.records.entry(source.share_key, found.path, found.stat, directory=False)
         record.metadata = metadata or record.metadata
@@ -55,12 +55,12 @@ async def copy_file(context: Context, call: Call) -> Response:
         }
         try:
             await asyncio.to_thread(_draft, found, draft)
-            check_replaceable(context, call, root, read_only=ignored)
+            standing = check_replaceable(context, call, root, read_only=ignored)
             if slow:
                 headers = _begin(context, call, root, record, draft, size, written)
                 draft = ""
             else:
-                headers = _complete(context, call, root, record, draft, written)
+                headers = _complete(context, call, root, record, draft, written, is_new=standing is None)
         finally:
             if draft:
                 with contextlib.suppress(FileNotFoundError):
@@ -144,11 +144,18 @@ def _begin(  # noqa: PLR0917 - what is copied, and where to
 
 
 def _complete(  # noqa: PLR0917 - what is copied, and where to
-    context: Context, call: Call, root: str, record: EntryRecord, draft: str, written: int | None
+    context: Context,
+    call: Call,
+    root: str,
+    record: EntryRecord,
+    draft: str,
+    written: int | None,
+    *,
+    is_new: bool = False,
 ) -> dict[str, str]:
     """Let the draft take the target's name, and keep its record."""
     record.copy["x-ms-copy-completion-time"] = _now(context)
-    path = _replace(root, call.parts, draft)
+    path = _replace(root, call.parts, draft, is_new=is_new)
     with tree.find_file(root, path.split("/")) as target:
         smb.set_last_write(f"/proc/self/fd/{target.fd}", written)
         target.stat = os.fstat(target.fd)
@@ -200,9 +207,9 @@ def _draft(found: Found, path: str) -> None:
         os.close(read)
 
 
-def _replace(root: str, parts: tuple[str, ...], draft: str) -> str:
+def _replace(root: str, parts: tuple[str, ...], draft: str, *, is_new: bool) -> str:
     """Put the draft where the target is, or will be, and give its true path."""
-    fd, path, _ = tree.make_file(root, parts)
+    fd, path, _ = tree.make_file(root, parts, is_new=is_new)
     try:
         try:
             return tree.put(root, path.split("/"), draft)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchai_scenario.emulator.storage import content, journal, punching, smb, structured, tree, written
 from batchai_scenario.emulator.storage.call import metadata_headers, smb_headers, stamps
@@ -37,6 +37,13 @@ _HEADERS = {
 _SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
+class Standing(NamedTuple):
+    """What stands where a file is to be made: its true path, and its status."""
+
+    path: str
+    stat: os.stat_result
+
+
 async def create_file(context: Context, call: Call) -> Response:
     """Make a file of ``x-ms-content-length`` bytes: zeros, and from its start on the body, if there is one.
 
@@ -54,17 +61,17 @@ async def create_file(context: Context, call: Call) -> Response:
     record = EntryRecord(_content_headers(call), call.metadata(), "Archive")
     last_write = smb.apply(context, call, record, directory=False)
     smb.apply_semantics(call, record)
-    check_replaceable(context, call, root)
+    standing = check_replaceable(context, call, root)
     length = _content_length(call, size)
     if length is None:
         with context.drafts.take() as slot:
-            return call.answer(201, _create(context, call, record, size, last_write, slot))
+            return call.answer(201, _create(context, call, record, size, last_write, slot, standing))
     with context.drafts.take() as slot:
         async with receiving(call, slot.draft, length) as digest:
             md5 = await digest.value()
             content.check_md5(call, md5)
-            check_replaceable(context, call, root)
-            headers = _create(context, call, record, size, last_write, slot, length=length)
+            standing = check_replaceable(context, call, root)
+            headers = _create(context, call, record, size, last_write, slot, standing, length=length)
     headers["content-md5"] = content.encode_md5(md5)
     return call.answer(201, headers | structured.echo(call))
 
@@ -97,16 +104,20 @@ def _create(  # noqa: PLR0917 - the file, all of it
     size: int,
     last_write: int | None,
     slot: Slot,
+    standing: Standing | None,
     *,
     length: int = 0,
 ) -> dict[str, str]:
-    """Make the file, with the first ``length`` bytes of the draft, and give the answer's headers."""
+    """Make the file, with the first ``length`` bytes of the draft, and give the answer's headers.
+
+    ``standing`` is what stands there now, as ``check_replaceable`` has just seen it.
+    """
     root = context.root(call)
     record.ranges = written.add([], 0, length - 1) if length else []
-    path, before = _standing(root, call.parts)
+    path, before = standing or ("/".join(call.parts), None)
     what = {"create": [size, length], "record": journal.as_note(record), "written": last_write}
     with journal.noted(slot, call, path, before, **what):
-        fd, path, made = tree.make_file(root, call.parts)
+        fd, path, made = tree.make_file(root, call.parts, is_new=standing is None)
         try:
             if made:
                 context.leases.forget(f"{call.share_key}/{path}")  # of a file that somebody deleted on disk
@@ -121,15 +132,6 @@ def _create(  # noqa: PLR0917 - the file, all of it
             os.close(fd)
         with tree.find_file(root, path.split("/")) as found:
             return save(context, call, found, record) | _SERVER_ENCRYPTED
-
-
-def _standing(root: str, parts: tuple[str, ...]) -> tuple[str, os.stat_result | None]:
-    """Give the true path of what stands where a file is to be made, and its status; None if nothing does."""
-    try:
-        with tree.find(root, parts) as found:
-            return found.path, found.stat
-    except (FileNotFoundError, NotADirectoryError):
-        return "/".join(parts), None
 
 
 async def get_file(context: Context, call: Call) -> Response:
@@ -235,8 +237,11 @@ async def lease_file(context: Context, call: Call) -> Response:
         return call.answer(status, stamps(tag, changed) | headers)
 
 
-def check_replaceable(context: Context, call: Call, root: str, *, read_only: bool = False) -> None:
+def check_replaceable(context: Context, call: Call, root: str, *, read_only: bool = False) -> Standing | None:
     """Refuse to replace a file that may not be replaced; what does not exist yet may, and ``read_only`` too.
+
+    Returns:
+        What stands there, in whatever spelling; None if nothing does.
 
     Raises:
         StorageError: AuthorizationPermissionMismatch, ConditionNotMet and lease errors (412),
@@ -249,15 +254,16 @@ def check_replaceable(context: Context, call: Call, root: str, *, read_only: boo
             raise failure("LeaseNotPresentWithFileOperation") from None
         if "if-match" in call.headers:
             raise failure("ConditionNotMet") from None
-        return
+        return None
     with found:
         if "w" not in call.grant.permissions:
             raise failure("AuthorizationPermissionMismatch")
         if found.is_directory:
-            return  # refused where the file would be made
+            return Standing(found.path, found.stat)  # refused where the file would be made
         record, _ = check(context, call, found)
         if not read_only:
             smb.check_writable(record)
+        return Standing(found.path, found.stat)
 
 
 def read(context: Context, call: Call, found: Found) -> tuple[EntryRecord, dict[str, str]]:

@@ -126,8 +126,11 @@ def find_directory(root: str, parts: Sequence[str]) -> Found:
     return found
 
 
-def make_file(root: str, parts: Sequence[str]) -> tuple[int, str, bool]:
+def make_file(root: str, parts: Sequence[str], *, is_new: bool = False) -> tuple[int, str, bool]:
     """Open a file for writing, made if it does not exist; what exists keeps its content and its spelling.
+
+    ``is_new``: the caller has just seen that there is none in any spelling, and need not look again: that
+    takes the longer, the more the directory holds.
 
     Returns:
         A descriptor (read and write) that the caller closes, the true path, and whether it was made.
@@ -136,11 +139,14 @@ def make_file(root: str, parts: Sequence[str]) -> tuple[int, str, bool]:
         StorageError: ParentNotFound, InvalidResourceName, or ResourceTypeMismatch if it is no file.
     """
     with _parent(root, parts) as parent:
-        name = _spelling(parent.open(os.O_RDONLY), parts[-1])
+        name = None if is_new else _spelling(parent.open(os.O_RDONLY), parts[-1])
         if name is None:
             check_new_name(parts[-1])
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(parts[-1], flags, MODE, dir_fd=parent.fd)
+            try:
+                fd = os.open(parts[-1], flags, MODE, dir_fd=parent.fd)
+            except FileExistsError:  # a job was quicker
+                return make_file(root, parts)
             os.fchmod(fd, MODE)
             return fd, _below(parent.path, parts[-1]), True
         try:
@@ -328,9 +334,10 @@ def _spelling(directory: int, name: str) -> str | None:
         try:
             os.stat(name, dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError:
-            folded = name.lower()
-            with os.scandir(directory) as scan:
-                return min((entry.name for entry in scan if entry.name.lower() == folded), default=None)
+            folded, names = name.lower(), os.listdir(directory)
+            if folded not in map(str.lower, names):  # by far the most frequent case, and the quickest way
+                return None
+            return min(other for other in names if other.lower() == folded)
         return name
     finally:
         os.close(directory)

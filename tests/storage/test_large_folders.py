@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from batchai_scenario.emulator.storage import tree
 from batchai_scenario.emulator.storage.remembered import LARGE, FolderNames
 from tests.blob.serving import BlobServing, blob_client
-from tests.storage.serving import ACCOUNT
+from tests.storage.serving import ACCOUNT, SMB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,3 +157,36 @@ def test_pages_of_a_container_tell_each_name_once(served: Served, delimiter: str
         )
         found = [item.name for item in pages]
     assert found == (["deep/file0"] if delimiter == "0" else whole)
+
+
+def test_a_new_file_has_its_folder_read_once(served: Served) -> None:
+    reads: list[str] = []
+    counted = [True]
+
+    def note(event: str, arguments: tuple[object, ...]) -> None:
+        if counted and event in ("os.listdir", "os.scandir") and isinstance(arguments[0], int):
+            reads.append(event)
+
+    sys.addaudithook(note)  # for good, so it is told when to leave off
+    made = {"x-ms-type": "file", "x-ms-content-length": "1", **SMB}
+    served.make("/data/f", b"x")
+    source = {"x-ms-copy-source": f"{served.url}/{ACCOUNT}/data/f"}
+    try:
+        for path, headers, times in (("/data/new", made, 1), ("/data/copied", source, 2)):
+            reads.clear()
+            assert served.ask("PUT", path, headers=headers).status in (201, 202)
+            assert len(reads) == times
+    finally:
+        counted.clear()
+    assert served.ask("PUT", "/data/NEW", headers=made).status == 201
+    names = {path.name for path in served.folder("data").iterdir()}
+    assert names & {"copied", "f", "new", "NEW"} == {"copied", "f", "new"}
+
+
+def test_a_file_that_a_job_made_meanwhile_is_not_made_again(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"a job's")
+    fd, path, made = tree.make_file(str(tmp_path), ("f",), is_new=True)
+    try:
+        assert (os.pread(fd, 99, 0), path, made) == (b"a job's", "f", False)
+    finally:
+        os.close(fd)
