@@ -1,19 +1,30 @@
-"""Fixtures: a served home, and the real client of its development account."""
+"""Fixtures: a served home, and the real clients of its development account."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.storage.fileshare import ShareServiceClient, aio
 
 from batchai_scenario.emulator.storage.records import ShareRecord
-from tests.storage.serving import ACCOUNT, Served, Serving, assemble
+from tests.storage.driving import Driven
+from tests.storage.serving import ACCOUNT, KEY, Served, Serving, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from azure.storage.file import FileService
+
+LIMITS: dict[str, Any] = {
+    "retry_total": 0,
+    "max_range_size": 512 * 1024,
+    "max_single_get_size": 256 * 1024,
+    "max_chunk_get_size": 256 * 1024,
+}
+"""How requests are cut and tried by the newest client."""
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +55,28 @@ def served(serving: Served) -> Served:
 def client(served: Served) -> FileService:
     """SDK 2.1.0 on the served home."""
     return served.client()
+
+
+@pytest.fixture(params=["sync", "aio"])
+def service(request: pytest.FixtureRequest, served: Served) -> Iterator[Any]:
+    """The newest client, synchronous and asynchronous, of the development account."""
+    text = (
+        f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
+        f"FileEndpoint={served.url}/{ACCOUNT}"
+    )
+    if request.param == "sync":
+        with ShareServiceClient.from_connection_string(text, **LIMITS) as client:
+            yield client
+        return
+    loop = asyncio.new_event_loop()
+    driven = Driven(loop, aio.ShareServiceClient.from_connection_string(text, **LIMITS))
+    yield driven
+    driven.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+
+@pytest.fixture
+def share(service: Any) -> Any:
+    """The empty share ``data``."""
+    return service.get_share_client("data")

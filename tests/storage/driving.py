@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator
 
+    import pytest
+    from azure.core.exceptions import HttpResponseError
+
 
 class Driven:
     """An object whose coroutines are run, and whose asynchronous iterators are read, where they are used."""
@@ -48,3 +51,9 @@ async def _wait(value: Any) -> Any:
 
 async def _collect(value: Any) -> list[Any]:
     return [item async for item in value]
+
+
+def error_code(refused: pytest.ExceptionInfo[HttpResponseError]) -> str:
+    """Give the code of the error with which a client refused."""
+    code = refused.value.error_code  # type: ignore[attr-defined]
+    return str(getattr(code, "value", code))

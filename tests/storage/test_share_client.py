@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from azure.core.exceptions import (
-    HttpResponseError,
-    ResourceExistsError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.fileshare import (
     AccessPolicy,
     AccountSasPermissions,
@@ -26,58 +20,19 @@ from azure.storage.fileshare import (
     ResourceTypes,
     RetentionPolicy,
     ShareServiceClient,
-    aio,
     generate_account_sas,
     generate_file_sas,
     generate_share_sas,
 )
 
-from tests.storage.driving import Driven
+from tests.storage.driving import error_code
 from tests.storage.serving import ACCOUNT, KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.storage.serving import Served
 
 SDDL = "O:S-1-5-32-544G:S-1-5-21-1-2-3-513D:AI(A;;FA;;;SY)(A;OICI;0x1200a9;;;AU)"
-LIMITS: dict[str, Any] = {
-    "retry_total": 0,
-    "max_range_size": 512 * 1024,
-    "max_single_get_size": 256 * 1024,
-    "max_chunk_get_size": 256 * 1024,
-}
 LATER = datetime.now(timezone.utc) + timedelta(hours=1)
-
-
-@pytest.fixture(params=["sync", "aio"])
-def service(request: pytest.FixtureRequest, served: Served) -> Iterator[Any]:
-    """A client of the development account."""
-    text = (
-        f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
-        f"FileEndpoint={served.url}/{ACCOUNT}"
-    )
-    if request.param == "sync":
-        with ShareServiceClient.from_connection_string(text, **LIMITS) as client:
-            yield client
-        return
-    loop = asyncio.new_event_loop()
-    driven = Driven(loop, aio.ShareServiceClient.from_connection_string(text, **LIMITS))
-    yield driven
-    driven.close()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-
-
-@pytest.fixture
-def share(service: Any) -> Any:
-    """The empty share ``data``."""
-    return service.get_share_client("data")
-
-
-def _code(refused: pytest.ExceptionInfo[HttpResponseError]) -> str:
-    code = refused.value.error_code  # type: ignore[attr-defined]
-    return str(getattr(code, "value", code))
 
 
 def test_service_properties(service: Any) -> None:
@@ -96,7 +51,7 @@ def test_shares(service: Any) -> None:
         service.create_share(f"list-{number}", metadata={"Number": str(number)}, quota=number + 1)
     with pytest.raises(ResourceExistsError) as refused:
         service.create_share("list-0")
-    assert _code(refused) == "ShareAlreadyExists"
+    assert error_code(refused) == "ShareAlreadyExists"
     listed = {item.name: item for item in service.list_shares("list-", include_metadata=True)}
     assert [item.quota for item in listed.values()] == [1, 2, 3]
     assert listed["list-1"].metadata == {"Number": "1"}
@@ -113,7 +68,7 @@ def test_shares(service: Any) -> None:
     service.delete_share("list-0")
     with pytest.raises(ResourceNotFoundError) as missing:
         client.get_share_properties()
-    assert _code(missing) == "ShareNotFound"
+    assert error_code(missing) == "ShareNotFound"
 
 
 def test_access_policies(served: Served, share: Any) -> None:
@@ -149,7 +104,7 @@ def test_permissions(share: Any) -> None:
         share.get_permission_for_share("1*2")
     with pytest.raises(HttpResponseError) as refused:
         share.create_permission_for_share("everybody")
-    assert _code(refused) == "FileInvalidPermission"
+    assert error_code(refused) == "FileInvalidPermission"
 
 
 def test_directories(share: Any) -> None:
@@ -168,7 +123,7 @@ def test_directories(share: Any) -> None:
     assert directory.exists()
     with pytest.raises(ResourceExistsError) as refused:
         directory.delete_directory()
-    assert _code(refused) == "DirectoryNotEmpty"
+    assert error_code(refused) == "DirectoryNotEmpty"
     directory.delete_file("c.txt")
     directory.delete_subdirectory("b")
     directory.delete_directory()
@@ -261,7 +216,7 @@ def test_ranges(share: Any) -> None:
     token = generate_file_sas(ACCOUNT, "data", ["f"], KEY, "r", LATER)
     with pytest.raises(HttpResponseError) as refused:
         other.upload_range_from_url(file.url, offset=512, length=512, source_offset=8192)
-    assert (refused.value.status_code, _code(refused)) == (401, "CannotVerifyCopySource")
+    assert (refused.value.status_code, error_code(refused)) == (401, "CannotVerifyCopySource")
     told = refused.value.response.headers  # type: ignore[union-attr]
     assert told["x-ms-copy-source-status-code"] == "401"
     assert told["x-ms-copy-source-error-code"] == "NoAuthenticationInformation"
@@ -299,7 +254,7 @@ def test_copies(share: Any) -> None:
     assert found.permission_key == source.get_file_properties().permission_key
     with pytest.raises(ResourceExistsError) as refused:
         target.abort_copy(copy["copy_id"])
-    assert _code(refused) == "NoPendingCopyOperation"
+    assert error_code(refused) == "NoPendingCopyOperation"
     with pytest.raises(ResourceNotFoundError):
         target.start_copy_from_url(source.url + "missing")
     assert target.download_file().readall() == b"content"
@@ -315,7 +270,7 @@ def test_renaming(served: Served, share: Any) -> None:
     assert (found.metadata, found.lease.state) == ({"n": "1"}, "leased")
     with pytest.raises(HttpResponseError) as refused:
         file.rename_file("g")
-    assert _code(refused) == "LeaseIdMissing"
+    assert error_code(refused) == "LeaseIdMissing"
     renamed = file.rename_file("g", source_lease=lease, metadata={"n": "2"}, content_type="text/plain")
     found = renamed.get_file_properties()
     assert (found.metadata, found.content_settings.content_type) == ({"n": "2"}, "text/plain")
@@ -324,7 +279,7 @@ def test_renaming(served: Served, share: Any) -> None:
     other.upload_file(b"other")
     with pytest.raises(ResourceExistsError) as exists:
         other.rename_file("new")
-    assert _code(exists) == "ResourceAlreadyExists"
+    assert error_code(exists) == "ResourceAlreadyExists"
     share.get_file_client("i").upload_file(b"in the way")
     with pytest.raises(ResourceExistsError):
         other.rename_file("i")
@@ -336,106 +291,6 @@ def test_renaming(served: Served, share: Any) -> None:
     with pytest.raises(ResourceNotFoundError):
         share.get_file_client("missing").rename_file("j")
     assert sorted(path.name for path in served.folder("data").iterdir()) == ["I", "g", "new"]
-
-
-def test_file_leases(share: Any) -> None:
-    file = share.get_file_client("f")
-    file.upload_file(b"content")
-    lease = file.acquire_lease()
-    found = file.get_file_properties().lease
-    assert (found.status, found.state, found.duration) == ("locked", "leased", "infinite")
-    for forbidden in (
-        lambda: file.upload_range(b"x", offset=0, length=1),
-        file.delete_file,
-        lambda: file.set_file_metadata({"n": "1"}),
-        lambda: file.upload_file(b"other"),
-        lambda: file.resize_file(1),
-    ):
-        with pytest.raises(HttpResponseError) as refused:
-            forbidden()
-        assert (refused.value.status_code, _code(refused)) == (412, "LeaseIdMissing")
-    with pytest.raises(HttpResponseError) as mismatch:
-        file.upload_range(b"x", offset=0, length=1, lease=str(uuid.uuid4()))
-    assert _code(mismatch) == "LeaseIdMismatchWithFileOperation"
-    assert file.download_file().readall() == b"content"
-    file.upload_range(b"C", offset=0, length=1, lease=lease)
-    with pytest.raises(ResourceExistsError) as taken:
-        file.acquire_lease()
-    assert _code(taken) == "LeaseAlreadyPresent"
-    lease.change(proposed_lease_id=str(uuid.uuid4()))
-    file.set_file_metadata({"n": "1"}, lease=lease)
-    lease.release()
-    assert file.get_file_properties().lease.state == "available"
-    file.acquire_lease()
-    lease.break_lease()
-    assert file.get_file_properties().lease.state == "broken"
-    file.delete_file()
-
-
-def test_share_leases(service: Any, share: Any) -> None:
-    lease = share.acquire_lease(lease_duration=15)
-    assert share.get_share_properties().lease.duration == "fixed"
-    with pytest.raises(HttpResponseError) as refused:
-        share.delete_share()
-    assert (refused.value.status_code, _code(refused)) == (412, "LeaseIdMissing")
-    lease.renew()
-    lease.change(proposed_lease_id=str(uuid.uuid4()))
-    assert next(iter(service.list_shares("data"))).lease.state == "leased"
-    assert 0 <= lease.break_lease(lease_break_period=10) <= 10
-    assert share.get_share_properties().lease.state == "breaking"
-    with pytest.raises(ResourceExistsError) as breaking:
-        share.acquire_lease()
-    assert _code(breaking) == "LeaseIsBreakingAndCannotBeAcquired"
-    lease.release()
-    share.delete_share()
-
-
-def test_snapshots(service: Any, share: Any) -> None:
-    directory = share.create_directory("a")
-    directory.upload_file("f", b"before", metadata={"state": "old"})
-    taken = share.create_snapshot(metadata={"why": "test"})["snapshot"]
-    directory.upload_file("f", b"after!")
-    old = service.get_share_client("data", snapshot=taken)
-    assert old.get_share_properties().metadata == {"why": "test"}
-    file = old.get_file_client("a/f")
-    assert file.download_file().readall() == b"before"
-    assert file.get_file_properties().metadata == {"state": "old"}
-    assert [item.name for item in old.get_directory_client("a").list_directories_and_files()] == ["f"]
-    share.get_file_client("back").start_copy_from_url(file.url)
-    assert share.get_file_client("back").download_file().readall() == b"before"
-    assert len(list(service.list_shares("data", include_snapshots=True))) == 2
-    with pytest.raises(ResourceExistsError) as refused:
-        share.delete_share()
-    assert _code(refused) == "ShareHasSnapshots"
-    old.delete_share()
-    share.create_snapshot()
-    share.delete_share(delete_snapshots=True)
-    assert list(service.list_shares("data", include_snapshots=True)) == []
-
-
-def test_handles(share: Any) -> None:
-    directory = share.create_directory("a")
-    directory.upload_file("f", b"x")
-    file = share.get_file_client("a/f")
-    assert list(directory.list_handles(recursive=True)) == []
-    assert list(file.list_handles()) == []
-    assert directory.close_all_handles() == {"closed_handles_count": 0, "failed_handles_count": 0}
-    assert file.close_all_handles() == {"closed_handles_count": 0, "failed_handles_count": 0}
-
-
-def test_read_only_files(share: Any) -> None:
-    file = share.get_file_client("f")
-    file.create_file(4, file_attributes="ReadOnly")
-    for forbidden in (
-        lambda: file.upload_range(b"x", offset=0, length=1),
-        file.delete_file,
-        lambda: file.create_file(1),
-    ):
-        with pytest.raises(ResourceExistsError) as refused:
-            forbidden()
-        assert _code(refused) == "ReadOnlyAttribute"
-    file.set_http_headers(ContentSettings(), file_attributes="Archive")
-    file.delete_file()
 
 
 def test_signatures(served: Served, share: Any) -> None:
@@ -460,10 +315,10 @@ def test_signatures(served: Served, share: Any) -> None:
         renamed_copy.start_copy_from_url(renamed.url)
         with pytest.raises(HttpResponseError) as refused:
             renamed_copy.start_copy_from_url(renamed.url.partition("?")[0])
-        assert (refused.value.status_code, _code(refused)) == (404, "CannotVerifyCopySource")
+        assert (refused.value.status_code, error_code(refused)) == (404, "CannotVerifyCopySource")
         with pytest.raises(HttpResponseError) as forbidden:
             renamed.delete_file()
-        assert _code(forbidden) == "AuthorizationPermissionMismatch"
+        assert error_code(forbidden) == "AuthorizationPermissionMismatch"
 
 
 @pytest.mark.parametrize(
