@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.base import NodePlace
-    from batchai_scenario.emulator.launch.plan import NodeTask
+    from batchai_scenario.emulator.launch.plan import GpuMode, NodeTask
     from batchai_scenario.emulator.state.home import Home
 
 
@@ -21,7 +21,13 @@ def share_of(home: Home) -> Path:
 
 
 def custom_task(
-    home: Home, place: NodePlace, name: str, command: str, image: Mapping[str, Any] | None = None
+    home: Home,
+    place: NodePlace,
+    name: str,
+    command: str,
+    image: Mapping[str, Any] | None = None,
+    *,
+    gpus: GpuMode = "none",
 ) -> NodeTask:
     """Plan the task of a job of one node; its streams are in ``segment/stdouterr`` on the share.
 
@@ -49,7 +55,7 @@ def custom_task(
             nodes=[place],
             cluster_mounts=[("share", share_of(home))],
             job_mounts=[],
-            gpus="none",
+            gpus=gpus,
         )
     )
     return plan.tasks[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Nod
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.cli.app import scenario
 from tests.lacking import need_slurm
-from tests.slurm.tasks import custom_task
+from tests.slurm.tasks import custom_task, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from batchai_scenario.emulator.engines.base import NodePlace
     from batchai_scenario.emulator.engines.slurm.sandbox import Sandbox
+    from batchai_scenario.emulator.launch.plan import GpuMode
 
 pytestmark = pytest.mark.slurm
 
@@ -36,7 +38,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Sa
     need_slurm()
     home = Home(tmp_path_factory.mktemp("shared") / "home")
     home.make()
-    with slurm_sandbox(2, home.slurm_settings) as sandbox:
+    with slurm_sandbox(2, home.slurm_settings, gpus=2) as sandbox:
         yield home, sandbox
 
 
@@ -145,6 +147,26 @@ def test_a_task_that_somebody_cancels_has_failed(
     assert end.problem is not None
     assert end.problem.code == "InternalError"
     assert engine.lost_nodes("guid") == Lost()
+
+
+def test_gpus_are_those_that_slurm_gave(home: Home, engine: SlurmEngine) -> None:
+    home.slurm_settings.write_text(
+        home.slurm_settings.read_text().replace("partition: all", 'partition: all, gres: "gpu:2"')
+    )
+    assert engine.info().gpus
+    place = _placed(engine, "a")
+    assert place.gpus == ("0", "1")
+    heard: list[str] = []
+    modes: tuple[GpuMode, ...] = ("auto", "none")
+    for mode in modes:
+        command = 'echo "[$CUDA_VISIBLE_DEVICES] $AZ_BATCHAI_NUM_GPUS"'
+        task = custom_task(home, place, f"job-{mode}", command, gpus=mode)
+        engine.start(task, heard.append)
+        assert engine.wait(task.id).exit_code == 0
+        engine.remove(task.id)
+    assert (share_of(home) / "segment/stdouterr/stdout.txt").read_text() == "[0,1] 2\n[] 0\n"
+    assert "gpus: the job has 2 (by Slurm's gres)" in heard
+    shutil.rmtree(share_of(home))
 
 
 def test_a_controller_that_is_silent_decides_nothing(

@@ -99,7 +99,7 @@ def write_launch(
     lines = [
         *(f"{name}={shlex.quote(value)}" for name, value in words.items()),
         *([f"export DOCKER_HOST={shlex.quote(host)}"] if host else []),
-        'export HOME="${HOME:-/}"',
+        'export HOME="${HOME:-/}" PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"',
         f"wanted() {{ printf '%s\\n' {shlex.join(wanted)}; }}",
         f"run_container() {{ {_run(options, supervisor)}; }}",
         _give_back(folder, task, home),

@@ -35,6 +35,10 @@ _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _START, _TRIES = 30.0, 3
 _POLL = 0.02
 
+_DEVICES = ("/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+GPUS = len(_DEVICES)
+"""How many GPUs a node can say to have: Slurm wants a device of each, and nobody opens it."""
+
 
 def missing() -> str:
     """Say which programs of Slurm and munge this machine lacks; empty: none."""
@@ -66,12 +70,13 @@ class Sandbox:
 
 
 @contextmanager
-def slurm_sandbox(nodes: int = 2, settings: Path | None = None) -> Iterator[Sandbox]:
+def slurm_sandbox(nodes: int = 2, settings: Path | None = None, gpus: int = 0) -> Iterator[Sandbox]:
     """Start a cluster, all of whose nodes are idle; afterwards nothing of it and its jobs is left.
 
     Args:
         nodes: how many.
         settings: a home's ``slurm.yaml``, which is written for the time of the sandbox.
+        gpus: how many each node says to have; they are none, but Slurm gives them out. At most GPUS.
 
     Raises:
         EngineUnavailable: programs are missing, the home has such a file already, or a daemon did not start,
@@ -88,7 +93,7 @@ def slurm_sandbox(nodes: int = 2, settings: Path | None = None) -> Iterator[Sand
         if settings is not None:
             _write_settings(settings, folder)
         with subprocess.Popen(
-            [sys.executable, "-m", __name__, str(folder), str(nodes), str(settings or "")],
+            [sys.executable, "-m", __name__, str(folder), str(nodes), str(gpus), str(settings or "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd="/",
@@ -162,13 +167,15 @@ def take_away(folder: Path, settings: Path | None = None) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_configuration(folder: Path, nodes: int) -> None:
+def _write_configuration(folder: Path, nodes: int, gpus: int) -> None:
     with ExitStack() as stack:  # all at once, so that no two are the same
         free = [stack.enter_context(socket.socket()) for _ in range(nodes + 1)]
         for each in free:
             each.bind(("", 0))
         control, *ports = (each.getsockname()[1] for each in free)
     name, user, processors = socket.gethostname(), getpass.getuser(), os.cpu_count() or 1
+    gres = f" Gres=gpu:{gpus}" if gpus else ""
+    (folder / "gres.conf").write_text("".join(f"Name=gpu File={each}\n" for each in _DEVICES[:gpus]))
     lines = [
         "ClusterName=sandbox",
         f"SlurmctldHost={name}(127.0.0.1)",
@@ -194,17 +201,18 @@ def _write_configuration(folder: Path, nodes: int) -> None:
         "SchedulerParameters=sched_interval=1,batch_sched_delay=0",
         "SlurmdParameters=config_overrides",
         *(
-            f"NodeName=n{i} NodeHostname={name} NodeAddr=127.0.1.{i} Port={port} CPUs={processors}"
+            f"NodeName=n{i} NodeHostname={name} NodeAddr=127.0.1.{i} Port={port} CPUs={processors}{gres}"
             for i, port in enumerate(ports, 1)
         ),
+        *(["GresTypes=gpu"] if gpus else []),
         "PartitionName=all Nodes=ALL Default=YES State=UP",
     ]
     (folder / "slurm.conf").write_text("".join(f"{line}\n" for line in lines))
 
 
-def _start(folder: Path, nodes: int) -> str:
+def _start(folder: Path, nodes: int, gpus: int) -> str:
     """Start the daemons; give why that failed, empty: all nodes are idle."""
-    _write_configuration(folder, nodes)
+    _write_configuration(folder, nodes, gpus)
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf"), MARKER: str(folder)}
     munge = ["--force", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.socket"]
     munge += [f"--{what}-file={folder}/munge.{what}" for what in ("pid", "log", "seed")]
@@ -234,7 +242,7 @@ def _alive(daemons: list[subprocess.Popen[bytes]], deadline: float) -> bool:
     return time.monotonic() < deadline and all(daemon.poll() is None for daemon in daemons)
 
 
-def keep(folder: Path, nodes: int, settings: Path | None) -> None:
+def keep(folder: Path, nodes: int, gpus: int, settings: Path | None) -> None:
     """Keep a sandbox until standard input closes; ``settings`` go with it."""
     for name in ("state", *(f"spool-n{i}" for i in range(1, nodes + 1))):
         (folder / name).mkdir()
@@ -243,7 +251,7 @@ def keep(folder: Path, nodes: int, settings: Path | None) -> None:
         file.write(secrets.token_bytes(128))
     try:
         for _ in range(_TRIES):  # somebody may have taken a port meanwhile
-            if not (why := _start(folder, nodes)):
+            if not (why := _start(folder, nodes, gpus)):
                 break
         sys.stdout.write(f"{why or 'ready'}\n")
         sys.stdout.flush()
@@ -254,4 +262,5 @@ def keep(folder: Path, nodes: int, settings: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3] else None)
+    _folder, _nodes, _gpus, _settings = sys.argv[1:]
+    keep(Path(_folder), int(_nodes), int(_gpus), Path(_settings) if _settings else None)
