@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.launch.build import JobToPlan, plan_job
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from batchai_scenario.emulator.engines.base import NodePlace
@@ -29,13 +29,27 @@ def custom_task(
     *,
     gpus: GpuMode = "none",
 ) -> NodeTask:
-    """Plan the task of a job of one node; its streams are in ``segment/stdouterr`` on the share.
+    """Plan the task of a job of one node, as ``custom_tasks``."""
+    return custom_tasks(home, [place], name, command, image, gpus=gpus)[0]
+
+
+def custom_tasks(
+    home: Home,
+    places: Sequence[NodePlace],
+    name: str,
+    command: str,
+    image: Mapping[str, Any] | None = None,
+    *,
+    gpus: GpuMode = "none",
+) -> tuple[NodeTask, ...]:
+    """Plan the tasks of a job; its streams are in ``segment/stdouterr`` on the share.
 
     ``image``: the job's ``imageSourceRegistry``.
     """
     share_of(home).mkdir(parents=True, exist_ok=True)
     prefix = "$AZ_BATCHAI_MOUNT_ROOT/share"
     definition: dict[str, Any] = {
+        "nodeCount": len(places),
         "stdOutErrPathPrefix": prefix,
         "customToolkitSettings": {"commandLine": command},
     }
@@ -52,10 +66,10 @@ def custom_task(
             segment="segment",
             definition=definition,
             secrets=secrets,
-            nodes=[place],
+            nodes=places,
             cluster_mounts=[("share", share_of(home))],
             job_mounts=[],
             gpus=gpus,
         )
     )
-    return plan.tasks[0]
+    return plan.tasks

@@ -24,7 +24,7 @@ from batchai_scenario.emulator.errors import EngineError
 from batchai_scenario.emulator.launch.plan import ImageRequest
 from batchai_scenario.emulator.state.home import Home
 from tests.lacking import need_slurm
-from tests.slurm.tasks import custom_task, share_of
+from tests.slurm.tasks import custom_task, custom_tasks, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Home, Sa
     need_slurm()
     home = Home(tmp_path_factory.mktemp("shared") / "home")
     home.make()
-    with slurm_sandbox(1, home.slurm_settings) as sandbox:
+    with slurm_sandbox(2, home.slurm_settings) as sandbox:
         home.slurm_settings.write_text(f"{home.slurm_settings.read_text()}launcher: docker\n")
         yield home, sandbox
         SlurmEngine(home).sweep(frozenset())
@@ -176,6 +176,21 @@ def test_an_image_that_a_node_lacks_is_named_with_a_way_out(world: World) -> Non
     with pytest.raises(EngineError) as raised:
         world.start("job", "true", image="--privileged")
     assert raised.value.problem.details[1] == ("Info", "it is not the name of an image")
+
+
+@pytest.mark.slurm
+@pytest.mark.docker
+def test_nodes_of_a_job_find_in_their_containers_what_the_masters_command_names(world: World) -> None:
+    other = world.engine.place_node("launchers", "other", SIZE)
+    command = "cd $AZ_BATCHAI_MOUNT_ROOT/share; echo seen >made; ssh other cat $PWD/made"
+    tasks = custom_tasks(world.home, [world.place, other], "pair", command, {"image": world.image})
+    for task in tasks:
+        world.engine.start(task, world.heard.append)
+    assert world.engine.wait(tasks[0].id).exit_code == 0
+    world.engine.stop(tasks[1].id)
+    assert world.engine.wait(tasks[1].id).exit_code == 0
+    assert world.said() == ["seen"]
+    world.engine.remove_node("launchers", "other")
 
 
 @pytest.mark.slurm

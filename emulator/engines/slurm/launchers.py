@@ -12,18 +12,20 @@ import json
 import os
 import re
 import shlex
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.engines.control import Owner, give_back_command, note, read_noted
 from batchai_scenario.emulator.engines.labels import container_name, labels
 from batchai_scenario.emulator.engines.limits import read_limits
 from batchai_scenario.emulator.engines.substitutes import candidates_for, failed_starting
+from batchai_scenario.emulator.launch.layout import NODE_TREE
 from batchai_scenario.emulator.launch.plan import Mount
 from batchai_scenario.schema.registries import image_host, server_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path, PurePosixPath
+    from pathlib import Path
     from typing import Any
 
     from batchai_scenario.emulator.engines.substitutes import PullPolicy
@@ -129,14 +131,25 @@ def _options(folder: Path, home: Home, task: NodeTask, known: Mapping[str, Any])
         *(f"--label={name}={value}" for name, value in marks.items()),
         "--user=0:0", "--workdir=/", "--network=host", "--no-healthcheck", "--log-driver=none",
         *more,
-        *(_mount(each.source, each.target) for each in _mounts(folder, task)),
+        *(_mount(each.source, each.target) for each in _mounts(folder, home, task)),
     ]  # fmt: skip
 
 
-def _mounts(folder: Path, task: NodeTask) -> list[Mount]:
-    from pathlib import PurePosixPath
+def _mounts(folder: Path, home: Home, task: NodeTask) -> list[Mount]:
+    """List a container's mounts; those of a job's other nodes show theirs under the master's paths, too.
 
-    return [*task.mounts, Mount(folder, PurePosixPath(folder))]
+    On the service these were the same: what the master's command line names, the others find.
+    """
+    found = [*task.mounts, Mount(folder, PurePosixPath(folder))]
+    if task.gang is not None and task.gang.index:
+        own = task.mounts[0].target
+        master = home.nodes / task.cluster / task.gang.members[0].node / NODE_TREE
+        found += [
+            Mount(each.source, PurePosixPath(master, each.target.relative_to(own)))
+            for each in task.mounts
+            if each.target.is_relative_to(own)
+        ]
+    return found
 
 
 def _mount(source: Path, target: PurePosixPath) -> str:
@@ -154,7 +167,7 @@ def _give_back(folder: Path, task: NodeTask, home: Home) -> str:
     options = [
         "--rm", "--pull=never", "--user=0:0", "--network=none", "--entrypoint=/bin/sh",
         *(f"--label={name}={value}" for name, value in marks.items()),
-        *(_mount(each.source, each.target) for each in _mounts(folder, task)),
+        *(_mount(each.source, each.target) for each in _mounts(folder, home, task)),
     ]  # fmt: skip
     command = f"control={shlex.quote(str(folder))}; {last}"
     return f"give_back() {{ {_run(options, f'-c {shlex.quote(command)}')}; }}"
