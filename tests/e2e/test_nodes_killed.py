@@ -9,16 +9,16 @@ import os
 import random
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, JobState, Place
-from batchai_scenario.backends.local import open_backend
+from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState, Place
+from tests.e2e.emulators import Emulator, supervisors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from batchai_scenario.backends.base import JobStatus
     from tests.e2e.conftest import Command
@@ -40,46 +40,6 @@ COMMAND = "for host in $(echo $AZ_BATCH_HOST_LIST | tr , ' '); do ssh $host slee
 """Goes on until the loss of a node is seen, also where its last ``ssh`` breaks off with that node."""
 
 
-class Emulator:
-    """An emulator in a process of its own, that can be killed and started again on its home."""
-
-    def __init__(self, command: Command, engine: str) -> None:
-        self.command = command
-        self.engine = engine
-        self.start()
-
-    def start(self) -> None:
-        self.process = self.command.start("emulator", "serve", "--engine", self.engine, "--json")
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline()
-        self.backend = open_backend(BackendOptions(home=self.command.home, values={"engine": self.engine}))
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
-        self.backend.close()
-
-    def close(self) -> None:
-        self.backend.close()
-        self.process.terminate()
-        self.process.communicate()
-
-
-def _supervisors(home: Path) -> list[int]:
-    """Find the supervisors of the home's tasks, as this machine sees them."""
-    mark = f"SCENARIO_TASK={home.resolve()}:".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-            ours = any(item.startswith(mark) for item in (folder / "environ").read_bytes().split(b"\0"))
-        except OSError:
-            continue
-        if ours and len(words) > 1 and words[1].endswith(b"/supervisor.sh"):
-            found.append(int(folder.name))
-    return found
-
-
 def _kill_node(home: Path, engine: str) -> bool:
     """Kill what runs on one of the job's nodes; False if nothing runs yet."""
     if engine == "docker":
@@ -95,7 +55,7 @@ def _kill_node(home: Path, engine: str) -> bool:
         finally:
             client.close()
         return bool(running)
-    found = _supervisors(home)
+    found = supervisors(home)
     if found:
         os.kill(random.choice(found), signal.SIGKILL)
     return bool(found)
@@ -147,7 +107,7 @@ def _rounds(emulator: Emulator, image: str, times: int) -> None:
     while (found := emulator.backend.get_cluster(PLACE, "kill")).nodes.get("idle") != 2:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
-    assert not _supervisors(emulator.command.home)
+    assert not supervisors(emulator.command.home)
     emulator.backend.delete_cluster(PLACE, "kill")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -18,11 +17,12 @@ from batchai_scenario.emulator.engines.base import NODE_TAKEN
 from batchai_scenario.emulator.engines.gpunodes import GpuWish
 from batchai_scenario.emulator.engines.proc import marked, named
 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
-from batchai_scenario.emulator.engines.slurm.sandbox import MARKER, slurm_sandbox
+from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
 from batchai_scenario.emulator.engines.supervisors import await_that
 from batchai_scenario.emulator.errors import CleanupIncomplete, EngineUnavailable
 from batchai_scenario.emulator.state.home import Home
 from tests.lacking import need_slurm
+from tests.slurm.daemons import Daemons
 from tests.slurm.tasks import custom_task, share_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,17 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(1800)]
 
 COMMAND = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.05; done; echo done"
 SIZE = GpuWish("auto", "STANDARD_D2")
-VICTIMS = ("nobody", "supervisor", "everything", "srun", "slurmstepd", "allocation", "slurmctld", "slurmd")
+VICTIMS = (
+    "nobody",
+    "supervisor",
+    "everything",
+    "srun",
+    "slurmstepd",
+    "step",
+    "allocation",
+    "slurmctld",
+    "slurmd",
+)
 HARMLESS = ("nobody", "slurmctld", "slurmd")
 """Killing these ends no task."""
 
@@ -48,7 +58,7 @@ class World:
 
     def __init__(self, home: Home, sandbox: Sandbox) -> None:
         self.home, self.sandbox = home, sandbox
-        self._again: list[subprocess.Popen[bytes]] = []
+        self.daemons = Daemons(sandbox)
 
     def answered(self, act: Callable[[SlurmEngine], T]) -> T:
         """Do something as soon as Slurm answers."""
@@ -62,30 +72,14 @@ class World:
         own = [process for process in marked() if process.marker.endswith(f":{task.id}")]
         return sorted(own, key=lambda process: (process.started, process.pid))
 
-    def daemon(self, name: str) -> RunningProcess:
-        """Find slurmctld, or the slurmd of node n1."""
-        found = marked(str(self.sandbox.folder), MARKER)
-        return next(
-            process
-            for process in found
-            if process.command[0].endswith(f"/{name}")
-            and (name == "slurmctld" or process.command[-1] == "n1")
-        )
-
-    def replace(self, name: str) -> None:
-        """Kill a daemon and start it again, as whoever looks after it does."""
-        found = self.daemon(name)
-        os.kill(found.pid, signal.SIGKILL)
-        command = [word for word in found.command if word != "-c"]  # what it knew, it reads again
-        environment = {**self.sandbox.environment, MARKER: str(self.sandbox.folder)}
-        self._again.append(
-            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        )
-
     def strike(self, victim: str, task: NodeTask) -> None:
         """Kill it."""
         if victim in ("slurmctld", "slurmd"):
-            self.replace(victim)
+            self.daemons.start(self.daemons.kill("n1" if victim == "slurmd" else victim))
+        elif victim == "step":
+            rows = self.sandbox.run("squeue", "--steps", "--noheader", "--format=%i %j").splitlines()
+            for step in [row.split()[0] for row in rows if row.split()[-1] == task.id]:
+                self.sandbox.run("scancel", step)
         elif victim == "allocation":
             self.sandbox.run("scancel", f"--jobname={task.node}")
         own = self.of_task(task)
@@ -100,21 +94,6 @@ class World:
 
     def _script(self, task: NodeTask) -> object:
         return self.home.nodes / task.cluster / task.node / "control" / task.id / "supervisor.sh"
-
-    def queue(self) -> list[str]:
-        """List what Slurm runs or would run, once it answers."""
-        for _ in range(120):
-            with suppress(subprocess.CalledProcessError):
-                return self._queue()
-        pytest.fail("Slurm did not answer")
-
-    def _queue(self) -> list[str]:
-        return self.sandbox.run("squeue", "--noheader", "--format=%i", "--states=PENDING,RUNNING").split()
-
-    def close(self) -> None:
-        """Wait for daemons that were started here; the sandbox ends them."""
-        for process in self._again:
-            process.wait()
 
 
 def _parent(pid: int) -> int:
@@ -132,7 +111,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with slurm_sandbox(2, home.slurm_settings) as sandbox:
         world = World(home, sandbox)
         yield world
-    world.close()
+    world.daemons.close()
     assert [process for process in marked() if process.marker.startswith(f"{home.root}:")] == []
 
 
@@ -164,7 +143,7 @@ def check(world: World, victim: str, seed: int) -> None:
     assert SlurmEngine(world.home).tasks() == []
     if victim == "slurmctld":  # it may have forgotten that a job was cancelled
         world.answered(lambda engine: engine.sweep(frozenset()))
-    assert await_that(lambda: world.queue() == [], time.monotonic() + 60)
+    assert await_that(lambda: world.daemons.queue() == [], time.monotonic() + 60)
 
 
 @pytest.mark.parametrize("victim", ["supervisor", "allocation"])
