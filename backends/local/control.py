@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -70,26 +71,31 @@ def serve(
     """
     from batchai_scenario.emulator.api import Home, last_address
 
-    ending = threading.Event()
+    # Two signals may come at once, one while the other is heard: what locks would then wait for itself.
+    asked, asking = os.pipe()
 
     def end(*_: object) -> None:
-        ending.set()
+        os.write(asking, b"end")
 
     # From the first moment: whoever sees it answer may end it at once.
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         started = _started(home, options)
-        threading.Thread(target=_close_after, args=(ending, started.server), name="emulator-end").start()
+        closer = threading.Thread(target=_close_after, args=(asked, started.server), name="emulator-end")
+        closer.start()
         try:
             if ready is not None:
                 ready(replace(_described(home, last_address(Home(home))), notices=started.notices))
             started.server.serve_forever()
         finally:
             started.server.close()
-            ending.set()
+            end()
+            closer.join()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(asked)
+        os.close(asking)
 
 
 def _started(home: Path, options: ServeOptions) -> Started:
@@ -103,8 +109,8 @@ def _started(home: Path, options: ServeOptions) -> Started:
         raise
 
 
-def _close_after(ending: threading.Event, server: Serving) -> None:
-    ending.wait()
+def _close_after(asked: int, server: Serving) -> None:
+    os.read(asked, 1)
     server.close()
 
 

@@ -153,6 +153,21 @@ def test_serve_ends_with_a_signal_and_with_a_request(home: Path, served: subproc
         local.environment(home)
 
 
+def test_serve_ends_with_signals_of_which_one_interrupts_the_other(home: Path) -> None:
+    def signalled(_: object) -> None:
+        heard = signal.getsignal(signal.SIGTERM)
+        assert callable(heard)
+        interrupt: Callable[..., None] = lambda *_: heard(signal.SIGTERM, None)  # noqa: E731
+        sys.setprofile(interrupt)  # wherever Python may hear a signal
+        try:
+            heard(signal.SIGTERM, None)
+        finally:
+            sys.setprofile(None)
+
+    local.serve(home, ready=signalled)
+    assert not local.status(home).serving
+
+
 def test_an_emulator_that_is_just_ending_is_waited_for(home: Path) -> None:
     place = Home(home)
     place.make()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import threading
 import time
 from contextlib import suppress
@@ -79,7 +80,8 @@ class World:
         elif victim == "step":
             rows = self.sandbox.run("squeue", "--steps", "--noheader", "--format=%i %j").splitlines()
             for step in [row.split()[0] for row in rows if row.split()[-1] == task.id]:
-                self.sandbox.run("scancel", step)
+                with suppress(subprocess.CalledProcessError):  # it has ended meanwhile
+                    self.sandbox.run("scancel", step)
         elif victim == "allocation":
             self.sandbox.run("scancel", f"--jobname={task.node}")
         own = self.of_task(task)
