@@ -42,7 +42,7 @@ _LAUNCHER = """
 said=$({launcher} version --format '{version}' 2>&1) && echo "launcher $said" || echo "lacks" $said
 """
 _VERSIONS = {"docker": "{{.Server.Version}}", "podman": "{{.Client.Version}}"}
-_UNTRIED = {"podman": "nobody has tried jobs with it"}
+_UNTRIED = {"podman": "tried by hand as root only, not rootless"}
 
 
 @dataclass(frozen=True, slots=True)
