@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from batchai_scenario.emulator.engines.base import NODE_TAKEN, Lost
+from batchai_scenario.emulator.engines.control import control_folder
 from batchai_scenario.emulator.engines.gpunodes import GpuWish
 from batchai_scenario.emulator.engines.slurm.engine import SlurmEngine
 from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
+from batchai_scenario.emulator.engines.supervisors import await_that, is_free
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, NodeTaken
 from batchai_scenario.emulator.state.home import Home
 from batchai_scenario.scenarios.cli.app import scenario
@@ -122,8 +125,12 @@ def test_a_node_that_is_taken_away_is_missed(
     place = _placed(engine, "a")
     assert engine.lost_nodes("guid") == Lost()
     task = custom_task(home, place, "job", "sleep 600")
+    struck = custom_task(home, place, "struck", "kill -s TERM $$")  # as Slurm does before it says so
     if taken == "with a task":
-        engine.start(task, lambda _: None)
+        for each in (task, struck):
+            engine.start(each, lambda _: None)
+        folder = control_folder(home, "guid", "a", struck.id)
+        assert await_that(lambda: is_free(folder), time.monotonic() + 60)
     cluster[1].run("scancel", *_queue(cluster[1]))
     if taken == "with a task":
         end = engine.wait(task.id)
@@ -131,6 +138,7 @@ def test_a_node_that_is_taken_away_is_missed(
         assert end.problem.code == NODE_TAKEN
         assert "Slurm took node n1 away" in end.problem.message or "node n2" in end.problem.message
         assert engine.wait(task.id) == end
+        assert engine.wait(struck.id).problem == end.problem
     for _ in range(60):  # each asks Slurm, at most twice a second
         if (lost := engine.lost_nodes("guid")) != Lost():
             break
@@ -146,6 +154,9 @@ def test_a_task_that_somebody_cancels_has_failed(
     end = engine.wait(task.id)
     assert end.problem is not None
     assert end.problem.code == "InternalError"
+    struck = custom_task(home, _placed(engine, "a"), "struck", "kill -s TERM $$")
+    engine.start(struck, lambda _: None)
+    assert (engine.wait(struck.id).exit_code, engine.wait(struck.id).problem) == (143, None)
     assert engine.lost_nodes("guid") == Lost()
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from batchai_scenario.backends.base import ClusterSpec, JobSpec, JobState, Place
 from batchai_scenario.emulator.engines.proc import marked
-from batchai_scenario.emulator.engines.slurm.sandbox import slurm_sandbox
+from batchai_scenario.emulator.engines.slurm.sandbox import processes, slurm_sandbox
 from batchai_scenario.emulator.engines.supervisors import await_that
 from batchai_scenario.emulator.state.home import Home
 from tests.e2e.conftest import Command
@@ -230,7 +230,7 @@ def take(world: World, how: str, host: str) -> None:
     if how == "cancelled":
         world.sandbox.run("scancel", world.holder(host))
     elif how == "its time is up":
-        end = datetime.now().astimezone() + timedelta(seconds=1)
+        end = datetime.now().astimezone() + timedelta(seconds=10)  # Slurm takes no time that has passed
         job = world.holder(host)
         world.sandbox.run("scontrol", "update", f"jobid={job}", f"endtime={end:%Y-%m-%dT%H:%M:%S}")
     else:
@@ -271,6 +271,11 @@ def test_a_node_is_taken_away_twenty_times(world: World, how: str) -> None:
 @pytest.mark.endurance
 def test_the_home_is_deleted_and_its_nodes_go_back(world: World) -> None:
     world.create()
+
+    def held() -> int:
+        return sum(each.command[:1] == ("sleep",) for each in processes(world.sandbox.folder))
+
+    world.until(lambda: held() == 2)  # what holds nodes has seen the home on both
     world.emulator.kill()
     world.home.rename(world.home.with_name("elsewhere"))
     world.until(lambda: world.daemons.queue() == [])

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _DECIDED, _BY_ITSELF = "lost", "recorded"
 _FAILED = ("NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY")
+_SIGNALLED = (128 + signal.SIGTERM, 128 + signal.SIGKILL)
+"""Exit codes of commands that Slurm may have ended: it signals them as soon as their supervisor."""
+
 _AGAIN = 1.0
 
 
@@ -44,7 +47,7 @@ def end_of(folder: Path, allocations: Allocations) -> TaskEnd:
         with suppress(OSError):
             os.listdir(folder)  # noqa: PTH208 - a network file system then forgets which files there were not
         end = recorded_end(folder)
-        if end is not None and end.problem is None:
+        if end is not None and end.problem is None and end.exit_code not in _SIGNALLED:
             return end
         note(folder, _DECIDED, _decide(folder, allocations))
     code, _, text = read_noted(folder, _DECIDED).partition(": ")

@@ -51,9 +51,13 @@ def taken_away(job: str, state: str, host: str, allocations: Allocations) -> str
 
 
 def refuse_taken(folder: Path, allocations: Allocations) -> None:
-    """Raise NodeTaken if somebody took away the node of a task (by its control folder)."""
+    """Raise NodeTaken if the node of a task (by its control folder) is no more; nothing of it has begun."""
     disk = folder.parent.parent
     known = read_note(disk)
     job, host = str(known.get("job")), str(known.get("host"))
-    if taken := taken_away(job, allocations.state(job), host, allocations):
-        raise NodeTaken(Problem(NODE_TAKEN, taken), disk.name)
+    found = next((each for each in allocations.look() if each.job == job), None)
+    if found is None or not found.held:
+        state = found.state if found else "forgotten"
+        taken = taken_away(job, state, host, allocations)
+        failed = f"Slurm's job {job}, which held node {host}, is {state}."
+        raise NodeTaken(Problem(NODE_TAKEN, taken or failed), disk.name)
