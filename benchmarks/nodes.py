@@ -58,8 +58,8 @@ def hello(backend: Backend, name: str, nodes: int, image: str) -> float:
     return time.perf_counter() - begun
 
 
-def gaps(backend: Backend, image: str) -> list[float]:
-    """Run 16 jobs one after another on 4 nodes; gives the seconds that nodes stood idle between."""
+def gaps(backend: Backend, image: str, count: int = 16, nodes: int = 4) -> list[float]:
+    """Run jobs of a second one after another on some nodes; gives the seconds that they were idle between."""
     now = "cut -d' ' -f1 /proc/uptime"
     body = {
         "nodeCount": 1,
@@ -67,12 +67,12 @@ def gaps(backend: Backend, image: str) -> list[float]:
         "containerSettings": {"imageSourceRegistry": {"image": image}},
         "customToolkitSettings": {"commandLine": f"{now}; sleep 1; {now}"},
     }
-    jobs = [backend.submit(JobSpec(PLACE, f"turn-{number}", "bench", body)).id for number in range(16)]
+    jobs = [backend.submit(JobSpec(PLACE, f"turn-{number}", "bench", body)).id for number in range(count)]
     while not all(backend.get_job(job).state.final for job in jobs):
         time.sleep(0.2)
     said = [b"".join(backend.read_output(job, "stdouterr", "stdout.txt")).split() for job in jobs]
     begun, ended = (sorted(float(times[place]) for times in said) for place in (0, 1))
-    return [start - end for start, end in zip(begun[4:], ended, strict=False)]
+    return [start - end for start, end in zip(begun[nodes:], ended, strict=False)]
 
 
 def idle(backend: Backend, nodes: int = MOST) -> None:
