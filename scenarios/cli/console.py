@@ -6,10 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.scenarios.cli.streams import OutputError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TextIO
 
+    from batchai_scenario.scenarios.report import events as e
     from batchai_scenario.scenarios.report.base import Reporter
 
 
@@ -34,6 +37,20 @@ class Console:
     def coloured(self) -> bool:
         """Tell whether colours may be used: on a terminal, unless NO_COLOR is set."""
         return self.interactive and not os.environ.get("NO_COLOR")
+
+    def heard(self, reporter: Reporter) -> Callable[[e.Event], None]:
+        """Give what passes events on to a reporter as long as they can be written, for what only shows them.
+
+        A reporter keeps silent where nobody reads any more, because a run goes on; this raises OutputError.
+        """
+
+        def handle(event: e.Event) -> None:
+            reporter.handle(event)
+            error = getattr(self._stream, "error", None)
+            if error is not None:
+                raise OutputError(str(error)) from error
+
+        return handle
 
     def json(self, value: Any) -> None:  # noqa: ANN401 - JSON
         """Write one JSON value on one line."""

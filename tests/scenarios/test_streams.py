@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO, cast
 
 import pytest
 
+from batchai_scenario.scenarios.cli.console import Console
+from batchai_scenario.scenarios.cli.streams import OutputError, Stream
+from batchai_scenario.scenarios.report.events import LogLine
 from tests.scenarios.worlds import SMALL
 
 CLI = [sys.executable, "-m", "batchai_scenario.scenarios"]
@@ -56,6 +60,19 @@ def test_a_run_whose_output_cannot_be_written_goes_on_and_is_no_success(
 def test_a_reader_that_left_has_what_it_wanted(tmp_path: Path, line: str) -> None:
     done = shell(tmp_path / "home", f"set -o pipefail; scenario {line} | true")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_log_is_read_no_further_when_its_reader_has_left(*, as_json: bool) -> None:
+    reading, writing = os.pipe()
+    line = LogLine("job", "stdout.txt", "text", important=False)
+    with os.fdopen(writing, "w") as pipe:
+        console = Console(as_json=as_json, stream=cast("TextIO", Stream(pipe)))
+        handle = console.heard(console.reporter())
+        handle(line)
+        os.close(reading)
+        with pytest.raises(OutputError):
+            handle(line)
 
 
 def test_errors_are_told_by_their_code_where_nobody_hears(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def logs(
 
     reporter = _raw(console) if file and not as_json else console.reporter()
     only = [file] if file else []
-    sieve = Sieve(reporter.handle, **chosen)
+    sieve = Sieve(console.heard(reporter), **chosen)
     interrupts = Interrupts(lambda: None, lambda: None)
     with interrupts.heard(), opened(one, shared) as backend:
         try:
