@@ -29,6 +29,7 @@ from typing import Any
 import requests
 from common import load, spread
 
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser")
 SCENARIO = str(Path(sys.executable).with_name("scenario"))
 JOB = """summary: Prints a loss.
 cluster:
@@ -159,7 +160,7 @@ def cost(home: Path, seconds: float, pages: int, rounds: int) -> None:
 
 def quickness(home: Path, rounds: int) -> None:
     """Measure first paint and updates, with one job and with a thousand."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

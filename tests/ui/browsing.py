@@ -84,7 +84,7 @@ class Watched:
 
     def _console(self, message: Any) -> None:
         if message.type in ("error", "warning"):
-            self.problems.append(message.text)
+            self.problems.append(f"{message.text} {message.location.get('url', '')}")
 
     def open(self, path: str) -> Any:
         """Open a view and wait until it has drawn itself; gives the page."""
@@ -98,10 +98,10 @@ class Watched:
 
     def check(self) -> None:
         """See that nothing was complained of, and nobody but the emulator was asked."""
-        assert self.problems == []
+        assert self.problems == [], self.problems
         own = (f"{self.address.url}/ui", "blob:", "data:")
         others = [url for url in self.requests if not url.startswith(own)]
-        assert others == []
+        assert others == [], others
 
     def close(self) -> None:
         self.check()
