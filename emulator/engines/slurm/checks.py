@@ -42,7 +42,7 @@ _LAUNCHER = """
 said=$({launcher} version --format '{version}' 2>&1) && echo "launcher $said" || echo "lacks" $said
 """
 _VERSIONS = {"docker": "{{.Server.Version}}", "podman": "{{.Client.Version}}"}
-_UNTRIED = {"podman": "tried by hand as root only, not rootless"}
+_UNTRIED = {"podman": "tried by hand, no test runs it"}
 
 
 @dataclass(frozen=True, slots=True)
