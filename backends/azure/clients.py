@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from azure.core.credentials import TokenCredential
     from azure.storage.file import FileService
@@ -74,7 +76,8 @@ class Clients:
         """The Batch AI client, API version 2018-05-01."""
 
         def make() -> Any:  # noqa: ANN401
-            from azure.mgmt.batchai import BatchAI
+            with without_warnings():
+                from azure.mgmt.batchai import BatchAI
 
             return BatchAI(**self._management())
 
@@ -85,7 +88,8 @@ class Clients:
         """The client for resource groups."""
 
         def make() -> Any:  # noqa: ANN401
-            from azure.mgmt.resource.resources import ResourceManagementClient
+            with without_warnings():
+                from azure.mgmt.resource.resources import ResourceManagementClient
 
             return ResourceManagementClient(**self._management())
 
@@ -157,8 +161,9 @@ class Clients:
         }
 
     def _make_files(self) -> FileService:
-        from azure.storage.common.retry import LinearRetry
-        from azure.storage.file import FileService
+        with without_warnings():
+            from azure.storage.common.retry import LinearRetry
+            from azure.storage.file import FileService
 
         settings, retries = self.settings, self.retries
         session = self._session()
@@ -180,6 +185,18 @@ def _name_error(response: requests.Response, *_: object, **__: object) -> None:
     """Name an error that has no code, as those of a proxy have none: the SDK does not cope with one."""
     if response.status_code >= requests.codes.bad_request:
         response.headers.setdefault("x-ms-error-code", f"Http{response.status_code}")
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Import the published SDKs without what a newer Python says of their text.
+
+    It says so when it compiles them, which is on the first use where the installer did not (uv, a folder that
+    cannot be written), and a user's pytest may have errors made of warnings.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _quieten() -> None:

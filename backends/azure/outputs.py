@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from batchai_scenario.backends.azure.clients import without_warnings
 from batchai_scenario.backends.azure.errors import service_errors
 from batchai_scenario.backends.base import OutputFile
 from batchai_scenario.backends.errors import BackendError, InvalidSpec, NotFound, Unreachable
@@ -46,7 +47,8 @@ class Outputs:
         Raises:
             NotFound: no such job or directory id.
         """
-        from azure.mgmt.batchai.models import JobsListOutputFilesOptions
+        with without_warnings():
+            from azure.mgmt.batchai.models import JobsListOutputFilesOptions
 
         options = JobsListOutputFilesOptions(
             outputdirectoryid=directory_id,
