@@ -28,7 +28,7 @@ GROUP = f"/subscriptions/{development.SUBSCRIPTION}/resourceGroups/rg"
 WORKSPACE = f"{GROUP}/providers/Microsoft.BatchAI/workspaces/ws"
 CLUSTER = f"{WORKSPACE}/clusters/crew"
 EXPERIMENT = f"{WORKSPACE}/experiments/ex"
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 class World:
