@@ -18,11 +18,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from common import load, spread, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 SCENARIO = str(Path(sys.executable).with_name("scenario"))
 COMMAND = "echo Hello && env | sort && echo Hello > /tmp/greeting.txt; env | grep -c ''"
@@ -51,12 +56,29 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def bare_container(image: str) -> None:
+@contextmanager
+def bare_of(engine: str) -> Iterator[Callable[[str], None]]:
+    """Give what an engine has to do at least; with Docker on a bridge network, as nodes have one."""
+    if engine != "docker":
+        yield bare_process
+        return
+    import docker
+
+    client = docker.from_env()
+    network = client.networks.create(f"scenario-bench-{os.getpid()}", driver="bridge")
+    try:
+        yield partial(bare_container, network=str(network.name))
+    finally:
+        network.remove()
+        client.close()
+
+
+def bare_container(image: str, network: str) -> None:
     """Do what the engine has to do at least."""
     import docker
 
     client = docker.from_env()
-    container = client.containers.create(image, ["/bin/sh", "-c", COMMAND], network_mode="bridge")
+    container = client.containers.create(image, ["/bin/sh", "-c", COMMAND], network=network)
     try:
         container.start()
         container.wait()
@@ -79,8 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     print(load())
     for engine in options.engine or ["docker", "process"]:
-        bare = bare_container if engine == "docker" else bare_process
-        with tempfile.TemporaryDirectory() as home:
+        with tempfile.TemporaryDirectory() as home, bare_of(engine) as bare:
             _, image = hello(engine, home)  # a warm-up: it may build the image
             bare(image)
             ours, floor = [], []

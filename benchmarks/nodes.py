@@ -2,9 +2,9 @@
 
     python benchmarks/nodes.py [--rounds 5] [--engine docker] [--engine process] [--image IMAGE]
 
-Submit to finished; the cluster is there before. The floor with Docker is create, start, wait and remove of as
-many containers at the same time; without, as many shells. Target: each doubling costs at most 150 ms more
-over the floor.
+Submit to finished; the cluster is there before. The floor with Docker is create, start, wait and remove of
+as many containers at the same time, on a bridge network of their own; without, as many shells. Target: each
+doubling costs at most 150 ms more over the floor.
 
 Then 16 jobs of a second each on 4 nodes: how long a node stands idle from the end of a job's command to the
 beginning of the next one's. Target: 300 ms (process), 600 ms (Docker).
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from common import load, spread, timed
-from hello import bare_container, bare_process
+from hello import bare_of
 
 from batchai_scenario.backends.base import BackendOptions, ClusterSpec, JobSpec, Place
 from batchai_scenario.backends.local import open_backend
@@ -89,8 +89,7 @@ def floor(bare: Callable[[str], None], nodes: int, image: str) -> float:
 
 def measure(engine: str, image: str, rounds: int) -> None:
     """Measure one engine and print."""
-    bare = bare_container if engine == "docker" else bare_process
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, bare_of(engine) as bare:
         backend = open_backend(BackendOptions(home=Path(folder) / "home", values={"engine": engine}))
         try:
             backend.ensure_place(PLACE)

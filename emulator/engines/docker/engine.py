@@ -169,8 +169,9 @@ class DockerEngine:
     def _start(self, task: NodeTask, announce: Callable[[str], None]) -> None:
         from docker.errors import APIError
 
-        state = containers.state_of(self._api, task.id)
         folder = control_folder(self._home, task.cluster, task.node, task.id)
+        # What its container is told is written before that is made.
+        state = containers.state_of(self._api, task.id) if folder.exists() else None
         if has_begun(folder) or (state is not None and state["Status"] != "created"):
             return  # also if somebody took its container away meanwhile
         try:
