@@ -152,6 +152,8 @@ class JobRunner:
             if isinstance(outcome, NodeTaken):
                 self._journal(record).error(outcome.problem.message)
                 room.lose(record.job.cluster.lower(), [outcome.node])
+                if room.records.jobs[key].ending is Ending.NONE:
+                    self._rest(record)
                 return
             passing = shortage(outcome)
             if isinstance(outcome, EngineUnavailable) and outcome.silent:

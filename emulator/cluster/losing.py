@@ -65,14 +65,15 @@ class LostNodes:
             return
         there = room.records.nodes[key]
         lost = [id_ for id_ in nodes if id_ in there and there[id_].state is not NodeState.LEAVING]
-        if not lost:
-            return
         ending = Ending.DEALLOCATED if deallocation_option(record) == "terminate" else Ending.REQUEUED
-        jobs = sorted({there[id_].job for id_ in lost if there[id_].job}) if with_jobs else []
+        on_them = {there[id_].job for id_ in nodes if id_ in there and there[id_].job} if with_jobs else set()
+        jobs = [job for job in sorted(on_them) if room.records.jobs[job].ending is Ending.NONE]
+        if not lost and not jobs:
+            return
         deleting = record.cluster.provisioning_state is ProvisioningState.DELETING
         with room.records.transaction():
             room.move_nodes(key, dict.fromkeys(lost, NodeEvent.LEAVE))
-            if not deleting:
+            if lost and not deleting:
                 room.records.save_cluster(self._resize(record))
             for job in jobs:
                 room.records.save_job(ask_to_end(room.records.jobs[job], ending, room.clock.now()))

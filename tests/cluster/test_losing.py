@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from batchai_scenario.emulator.errors import NodeTaken, Problem
 
 if TYPE_CHECKING:
     from batchai_scenario.emulator.cluster.model import ClusterKey
+    from batchai_scenario.emulator.launch.plan import NodeTask
     from tests.cluster.conftest import World
 
 TAKEN = Problem(NODE_TAKEN, "Slurm took node n1 away: its job 7 is TIMEOUT.")
@@ -73,6 +75,18 @@ def _left(world: World, key: ClusterKey, node: str) -> bool:
     world.clock.advance(seconds=6)  # whenever the engine is asked again, that is due
     found = world.controller.get_cluster(key)
     return found is not None and node not in {each.id for each in found.nodes}
+
+
+def _take_before_start(world: World, node: str) -> None:
+    """Have the engine say of a node that it was taken away, to whoever starts a task there."""
+
+    def refuse(task: NodeTask) -> None:
+        if task.node == node:
+            world.engine.end(task.id)
+            world.engine.remove(task.id)
+            raise NodeTaken(TAKEN, node)
+
+    world.engine.on_start = refuse
 
 
 @pytest.mark.parametrize("option", ["requeue", "terminate", "waitforjobcompletion"])
@@ -139,12 +153,34 @@ def test_a_node_that_fails_leaves_and_its_job_is_left_to_fail(world: World) -> N
 def test_a_job_whose_node_was_taken_before_it_began_goes_back_to_the_queue(world: World) -> None:
     key = world.cluster()
     (node,) = world.cluster_when(key, lambda c: c.nodes).nodes
-    world.engine.refuse_start = NodeTaken(TAKEN, node.id)
+    _take_before_start(world, node.id)
     job = world.job()
     world.until(lambda: _left(world, key, node.id))
-    world.engine.refuse_start = None
     again = world.job_when(
         job, lambda found: found.execution_state is ExecutionState.RUNNING and node.id not in found.nodes
     )
     world.engine.end(world.started(job))
     assert world.job_in(job, ExecutionState.SUCCEEDED).nodes == again.nodes
+
+
+def test_a_job_that_was_to_begin_on_a_node_that_fails_goes_back_to_the_queue(world: World) -> None:
+    _told(world, Lost())
+    key = world.cluster()
+    (node,) = world.cluster_when(key, lambda c: c.nodes).nodes
+    gate = world.engine.gate = threading.Event()
+    job = world.job()
+    world.job_in(job, ExecutionState.RUNNING)
+    _told(world, Lost(failed=(node.id,)))
+
+    def leaves() -> bool:
+        world.clock.advance(seconds=6)
+        found = world.controller.get_cluster(key)
+        return found is not None and (node.id, NodeState.LEAVING) in {(n.id, n.state) for n in found.nodes}
+
+    world.until(leaves)
+    _take_before_start(world, node.id)
+    gate.set()
+    world.until(lambda: _left(world, key, node.id))
+    world.job_when(
+        job, lambda found: found.execution_state is ExecutionState.RUNNING and node.id not in found.nodes
+    )
