@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -241,19 +242,24 @@ class AzureBackend:
     def get_file_server(self, place: Place, name: str) -> FileServerStatus:
         """Read a file server; NotFound."""
         with service_errors(f"read the file server {name!r}"):
-            return file_server_status(self._clients.resources.resources.get_by_id(*self._server(place, name)))
+            return file_server_status(self._file_servers().get(self._server(place, name)))
 
     def delete_file_server(self, place: Place, name: str) -> None:
         """Delete a file server and its disk (V)."""
-        found, names = self._clients.resources.resources, self._server(place, name)
-        by_id = SimpleNamespace(begin_delete=found.begin_delete_by_id, get=found.get_by_id)
-        self._delete(f"the file server {name!r}", by_id, names)
+        self._delete(f"the file server {name!r}", self._file_servers(), (self._server(place, name),))
 
-    def _server(self, place: Place, name: str) -> tuple[str, str]:
-        """Give id and version of a file server: this SDK creates them, but does not read or delete them."""
+    def _file_servers(self) -> SimpleNamespace:
+        """Give what reads and deletes file servers by id: this SDK of Batch AI creates them, and no more."""
+        found = self._clients.resources.resources
+        return SimpleNamespace(
+            get=partial(found.get_by_id, api_version=API_VERSION),
+            begin_delete=partial(found.begin_delete_by_id, api_version=API_VERSION),
+        )
+
+    def _server(self, place: Place, name: str) -> str:
+        """Give the id of a file server."""
         path = f"/subscriptions/{self._settings.subscription_id}/resourceGroups/{place.group}"
-        kind = f"providers/Microsoft.BatchAI/workspaces/{place.workspace}/fileServers"
-        return f"{path}/{kind}/{name}", API_VERSION
+        return f"{path}/providers/Microsoft.BatchAI/workspaces/{place.workspace}/fileServers/{name}"
 
     # Jobs ------------------------------------------------------------------------------------------
 

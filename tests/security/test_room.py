@@ -132,9 +132,7 @@ def test_an_answer_that_nobody_takes_is_given_up(door: tuple[str, int]) -> None:
 def test_a_head_without_end_is_answered_431(door: tuple[str, int]) -> None:
     with line(door, b"GET / HTTP/1.1\r\nHost: a\r\n") as made:
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-            for number in range(200):
-                made.sendall(b"X-%d: " % number + b"a" * 1000 + b"\r\n")
-                time.sleep(0.0005)
+            made.sendall(b"".join(b"X-%d: " % number + b"a" * 1000 + b"\r\n" for number in range(70)))
         assert status(made) == 431
 
 

@@ -124,7 +124,7 @@ ELSEWHERE: Mapping[str, str] = {
     "properties.priority": "cluster.test_jobs.test_a_flat_version_gives_a_job_its_own_layout_and_order",
     "properties.schedulingPriority": "cluster.test_scheduler.test_priority_then_age",
     "properties.constraints.maxWallClockTime": (
-        "cluster.test_jobs.test_a_job_over_its_time_fails_without_an_exit_code"
+        "cluster.test_job_ends.test_a_job_over_its_time_fails_without_an_exit_code"
     ),
 }
 """Property whose effect needs more than a plan -> the test that shows it."""
