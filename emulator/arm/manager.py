@@ -10,6 +10,7 @@ from urllib.parse import quote
 from batchai_scenario.emulator.arm.asked import check_options, refuse_conditions, topped
 from batchai_scenario.emulator.arm.authorization import AuthorizationProvider
 from batchai_scenario.emulator.arm.deployments import DeploymentProvider
+from batchai_scenario.emulator.arm.filters import read_resource_filter
 from batchai_scenario.emulator.arm.groups import Groups
 from batchai_scenario.emulator.arm.messages import ArmRequest, ArmResponse
 from batchai_scenario.emulator.arm.paths import ArmPath, not_found, parse
@@ -173,15 +174,14 @@ class ResourceManager:
 
     def _resources(self, request: ArmRequest) -> list[dict[str, Any]]:
         """List what every provider holds in a group or subscription, as resources without properties."""
-        if "$filter" in request.query:
-            text = "The emulator does not filter resource lists: leave $filter out and filter the answer."
-            raise ServiceError(400, "InvalidFilterInQueryString", text, "$filter")
+        passes = read_resource_filter(request.query.get("$filter", ""))
         found = []
         for provider in self._registry.providers:
             for type_name in listable(provider):
                 answer = provider.handle(_list_request(request, provider, type_name))
                 entities = (answer.body or {}).get("value", [])
-                found += [{k: v for k, v in entity.items() if k != "properties"} for entity in entities]
+                wanted = filter(passes, entities)
+                found += [{k: v for k, v in entity.items() if k != "properties"} for entity in wanted]
         return found
 
     def _subscription_entity(self, subscription: str) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import dataclasses
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from batchai_scenario.emulator.arm import odata
 from batchai_scenario.emulator.arm.bodies import read_location
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import normal_region
-from batchai_scenario.emulator.batchai import odata
 from batchai_scenario.emulator.batchai.answers import conflict, no_method, page_of
 from batchai_scenario.emulator.batchai.migrated import EXPERIMENT_NAME, home_key, is_home
 from batchai_scenario.emulator.batchai.tree import EXPERIMENT, FILE_SERVER, WORKSPACE, group_id, workspace_key

@@ -184,4 +184,32 @@ def test_resources_of_a_group_are_listed_without_properties(populated: Front) ->
     listed = populated.ask("GET", f"{RG}/resources", version="2021-04-01").body
     assert listed is not None
     assert [sorted(one) for one in listed["value"]] == [["id", "location", "name", "type"]]
-    assert populated.refused("GET", f"{RG}/resources", **{"$filter": "x"}).target == "$filter"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("resourceType eq 'Microsoft.BatchAI/workspaces'", ["ws"]),
+        ("name eq 'WS' and resourcetype eq 'microsoft.batchai/workspaces'", ["ws"]),
+        ("resourceType eq 'Microsoft.Storage/storageAccounts'", []),
+        ("location eq 'eastus' and not (name eq 'a')", ["ws"]),
+        ("resourceGroup ne 'rg'", []),
+        ("tagName eq 'Team' and tagValue eq 'x'", ["ws"]),
+        ("tagName eq 'team' and tagValue eq 'y'", []),
+    ],
+)
+def test_resources_are_filtered(populated: Front, text: str, names: list[str]) -> None:
+    populated.ask(
+        "PUT",
+        f"{RG}/providers/Microsoft.BatchAI/workspaces/ws",
+        {"location": "eastus", "tags": {"a": "y", "team": "x"}},
+    )
+    listed = populated.ask("GET", f"{RG}/resources", version="2021-04-01", **{"$filter": text}).body
+    assert listed is not None
+    assert [one["name"] for one in listed["value"]] == names
+
+
+@pytest.mark.parametrize("text", ["x", "kind eq 'x'", "startswith(name, 'w')", "name eq 'ws' or"])
+def test_filters_of_resources_that_are_not_emulated_are_refused(populated: Front, text: str) -> None:
+    refused = populated.refused("GET", f"{RG}/resources", **{"$filter": text})
+    assert (refused.status, refused.target) == (400, "$filter")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchai_scenario.emulator.batchai.odata import read_filter, read_select
+from batchai_scenario.emulator.arm.odata import read_filter, read_select
 from batchai_scenario.emulator.errors import ServiceError
 
 BODY: dict[str, Any] = {

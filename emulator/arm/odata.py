@@ -1,6 +1,6 @@
-"""``$filter`` and ``$select`` of the flat API versions' lists.
+"""``$filter`` and ``$select`` of lists: of resources, and of the flat API versions.
 
-The service published no grammar. Ours is the common part of OData 4 (our decision): paths
+The service published no grammar for the latter. Ours is the common part of OData 4 (our decision): paths
 (``name``, ``properties/executionState``, ``tags/owner``) compared with ``eq ne gt ge lt le`` to a text in
 single quotes, a number, ``true``, ``false`` or ``null``; ``and``, ``or``, ``not``, parentheses. Names are
 read without regard to case; numbers compare as numbers, texts as texts, and times, being ISO 8601, as
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from batchai_scenario.emulator.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     Test = Callable[[Mapping[str, Any]], bool]
 
@@ -28,15 +28,19 @@ _DEEPEST = 40
 """Levels of parentheses and ``not``."""
 
 
-def read_filter(text: str) -> Test:
+def read_filter(text: str, known: Collection[str] = ()) -> Test:
     """Read a ``$filter``; empty lets everything pass.
+
+    Args:
+        text: The filter.
+        known: Paths that it may name, without regard to case; any if empty.
 
     Raises:
         ServiceError: 400 ``InvalidFilterInQueryString``, for what is not understood.
     """
     if not text.strip():
         return lambda _: True
-    return _FilterParser(text).parse()
+    return _FilterParser(text, known).parse()
 
 
 def read_select(text: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
@@ -91,8 +95,9 @@ def _look_up(body: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
 class _FilterParser:
     """Reads ``or`` of ``and`` of comparisons, by recursive descent."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, known: Collection[str]) -> None:
         self._text = text
+        self._known = known
         self._tokens = list(self._scan(text))
         self._depth = 0
 
@@ -150,6 +155,8 @@ class _FilterParser:
         word = word.lower()
         if re.match(r"[A-Za-z_]", path) is None:
             raise self._refused(f"'{path}' is no property")
+        if self._known and path.lower() not in {name.lower() for name in self._known}:
+            raise self._refused(f"'{path}' is none of {', '.join(self._known)}")
         if word in ("eq", "ne"):
             return lambda body: (_look_up(body, path) == value) is (word == "eq")
         if word not in _ORDERED:
