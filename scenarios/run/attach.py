@@ -123,12 +123,17 @@ def show_logs(
     emit: Callable[[Event], None],
     only: Sequence[str] = (),
     wanted: Callable[[OutputFile], bool] = lambda _: True,
+    *,
+    tail: int | None = None,
 ) -> set[str]:
-    """Pass on the logs of all jobs as they are now; gives the names of the files that there are."""
+    """Pass on the logs of all jobs as they are now, or the last lines of each file with ``tail``.
+
+    Gives the names of the files that there are.
+    """
     names: set[str] = set()
     for name, job in run.record.jobs.items():
         if job.submitted:
-            follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted)
+            follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted, tail=tail)
             follower.look(last=True)
             names |= follower.names
     return names
@@ -143,10 +148,12 @@ def follow_logs(
     *,
     only: Sequence[str] = (),
     wanted: Callable[[OutputFile], bool] = lambda _: True,
+    tail: int | None = None,
     looked: Callable[[], None] = nothing,
 ) -> set[str]:
-    """Pass on the logs of all jobs from the first byte, and what is added to them until they have ended.
+    """Pass on the logs of all jobs, and what is added to them until they have ended.
 
+    They begin at the first byte, or at the last lines of each file with ``tail``.
     Works beside the process that owns the run, and also when that one deletes the job meanwhile. ``looked``
     is called after every look. Gives the names of the files that there are.
 
@@ -159,7 +166,7 @@ def follow_logs(
         job = _wait_for_job(run, name, waiting)
         if job is None:
             continue
-        follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted)
+        follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted, tail=tail)
         rhythm = PollInterval(waiting, backend.wait_hint())
         ended = False
         while not ended:

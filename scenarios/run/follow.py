@@ -25,6 +25,9 @@ _PERCENT = re.compile(r"\b\d{1,3} ?%$")
 LONGEST_PENDING = 1_000_000
 """Characters of an unfinished line that are kept; a longer one is passed on in pieces."""
 
+_TAIL_BYTES = 65_536
+"""Bytes at the end of a file in which its last lines are looked for first."""
+
 STANDS_SECONDS = 2.0
 """Seconds for which a line without an end may stand before it is shown: a progress bar, a question."""
 
@@ -86,6 +89,8 @@ class Follower:
         important: Patterns of lines that matter.
         only: Names of the files to follow; all of them if empty, the service's log as notices.
         wanted: Tells whether to follow a file.
+        tail: At the first look at least so many lines of a file's end are read, and of a long file not much
+            more; all of it if None.
         clock: Gives seconds.
     """
 
@@ -98,6 +103,7 @@ class Follower:
         only: Sequence[str] = (),
         *,
         wanted: Callable[[OutputFile], bool] = lambda _: True,
+        tail: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job = job
@@ -106,6 +112,7 @@ class Follower:
         self._important = important
         self._only = only
         self._wanted = wanted
+        self._last = tail
         self._clock = clock
         self._tails: dict[str, _Tail] = {}
         self.notices: list[str] = []
@@ -123,7 +130,10 @@ class Follower:
             self.names.add(item.path)
             if (self._only and item.path not in self._only) or not self._wanted(item):
                 continue
-            tail = self._tails.setdefault(item.path, _Tail())
+            tail = self._tails.get(item.path)
+            if tail is None:
+                tail = self._tails[item.path] = _Tail()
+                tail.offset = self._beginning(item)
             if (item.size or 0) < tail.offset:  # the job made it shorter: what it writes now is new
                 self._tell(item.path, tail.feed(b"", self._clock(), last=True))
                 tail = self._tails[item.path] = _Tail()
@@ -133,6 +143,24 @@ class Follower:
             now = self._clock()
             self._tell(item.path, tail.feed(b"", now, last=True) if last else tail.standing(now))
         return any_news
+
+    def _beginning(self, item: OutputFile) -> int:
+        """Give the byte from which a file is read: its first, or the first of its last lines."""
+        if self._last is None or (is_service_log(item.path) and not self._only):
+            return 0  # of the service's log most lines are not told
+        size, span = item.size or 0, _TAIL_BYTES
+        while span < size:
+            try:
+                end = b"".join(self._files.read(STANDARD, item.path, size - span))
+            except NotFound:  # the job removed it between the two calls
+                return 0
+            place = len(end)
+            for _ in range(self._last + 1):
+                place = end.rfind(b"\n", 0, max(place, 0))
+            if place >= 0:
+                return size - span + place + 1
+            span *= 4
+        return 0
 
     def _read(self, path: str, tail: _Tail) -> None:
         try:

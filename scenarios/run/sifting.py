@@ -53,6 +53,11 @@ class Sieve:
         self._role = role
         self._held: dict[tuple[str, str], deque[Event]] = {}
 
+    @property
+    def tail(self) -> int | None:
+        """How many lines of a file's end are all that can pass; None: what stands before them may, too."""
+        return self._tail if self._grep is None and self._since is None else None
+
     def wants(self, file: OutputFile) -> bool:
         """Tell whether a file is of the node and role, and was written to since then."""
         stem = file.path.rpartition(".")[0]

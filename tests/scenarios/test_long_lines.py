@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from batchai_scenario.backends.base import OutputFile
 from batchai_scenario.scenarios.definition.expect import read_metric
 from batchai_scenario.scenarios.report import events as e
+from batchai_scenario.scenarios.report.text import clean
 from batchai_scenario.scenarios.run.follow import Follower
 from batchai_scenario.scenarios.run.pieces import Piece, pieces
 
@@ -94,22 +95,30 @@ class Files:
 
     def __init__(self) -> None:
         self.data = b""
+        self.bytes_read = 0
 
     def list(self, directory: str, path: str = "") -> list[OutputFile]:
         return [OutputFile("stdout.txt", len(self.data))]
 
     def read(self, directory: str, path: str, offset: int = 0) -> Iterator[bytes]:
+        self.bytes_read += len(self.data) - offset
         yield self.data[offset:]
 
 
 class Followed:
     """A follower with a clock of its own, and the texts that it told."""
 
-    def __init__(self) -> None:
+    def __init__(self, tail: int | None = None) -> None:
         self.now = 0.0
         self.files = Files()
         self.events: list[e.Event] = []
-        self.follower = Follower("job", self.files, self.events.append, clock=lambda: self.now)  # type: ignore[arg-type]
+        self.follower = Follower(
+            "job",
+            self.files,  # type: ignore[arg-type]
+            self.events.append,
+            tail=tail,
+            clock=lambda: self.now,
+        )
 
     def look(self, seconds: float, added: bytes = b"", *, last: bool = False) -> list[str]:
         """Let time pass, add to the log, look; gives what was told."""
@@ -147,3 +156,21 @@ def test_a_file_that_becomes_shorter_is_read_from_its_beginning() -> None:
     followed.files.data = b"3\n"
     assert followed.look(0) == ["two", "3"]
     assert followed.look(0, b"4\n") == ["4"]
+
+
+@pytest.mark.parametrize("end", [b"", b"no end"])
+@pytest.mark.parametrize("width", [0, 10, 70_000])
+def test_the_last_lines_of_a_long_file_are_read_without_the_others(width: int, end: bytes) -> None:
+    followed = Followed(tail=3)
+    lines = [str(number).rjust(width, ".") for number in range(2_000_000 // (width + 8))]
+    told = followed.look(0, "\n".join(lines).encode() + b"\n" + end, last=True)
+    wanted = [clean(line) for line in ([*lines, end.decode()] if end else lines)]
+    assert told[-3:] == wanted[-3:]
+    assert told == wanted[-len(told) :]
+    assert followed.files.bytes_read < 1_300_000
+    assert followed.look(0, b" that comes\n")[-1].endswith(" that comes")
+
+
+@pytest.mark.parametrize("tail", [0, 1, 5])
+def test_a_short_file_is_read_whole_for_its_last_lines(tail: int) -> None:
+    assert Followed(tail=tail).look(0, b"one\ntwo\n", last=True) == ["one", "two"]

@@ -93,10 +93,11 @@ def logs(
                     lambda text: reporter.handle(e.Note("warning", text)),
                     only=only,
                     wanted=sieve.wants,
+                    tail=sieve.tail,
                     looked=sieve.let_go,
                 )
             else:
-                names = show_logs(one, backend, sieve, only, sieve.wants)
+                names = show_logs(one, backend, sieve, only, sieve.wants, tail=sieve.tail)
                 sieve.let_go()
         except Interrupted:
             return 130
