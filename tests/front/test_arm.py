@@ -204,7 +204,8 @@ def test_resources_are_filtered(populated: Front, text: str, names: list[str]) -
         f"{RG}/providers/Microsoft.BatchAI/workspaces/ws",
         {"location": "eastus", "tags": {"a": "y", "team": "x"}},
     )
-    listed = populated.ask("GET", f"{RG}/resources", version="2021-04-01", **{"$filter": text}).body
+    query: dict[str, Any] = {"$filter": text}
+    listed = populated.ask("GET", f"{RG}/resources", version="2021-04-01", **query).body
     assert listed is not None
     assert [one["name"] for one in listed["value"]] == names
 
