@@ -1,13 +1,15 @@
-"""Rooms that are built when somebody first knocks, so that the door opens sooner."""
+"""What is made when somebody first asks for it, once, however many threads ask at the same moment."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -37,3 +39,27 @@ class Lazy(Generic[T_co]):
 
             return await to_thread.run_sync(self)
         return self._made[0]
+
+
+class LazyProperty(cached_property[T]):
+    """A ``functools.cached_property`` whose function never runs in two threads at once.
+
+    The standard one has no lock since Python 3.12: two threads then make two of what is to be one (a lock, a
+    pace), or try the same thing beside each other. What raises is tried again by the next who asks.
+    """
+
+    def __init__(self, func: Callable[[Any], T]) -> None:
+        super().__init__(func)
+        self._at_once = threading.RLock()
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> LazyProperty[T]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> LazyProperty[T] | T:
+        """Give the value; of the class, the property itself."""
+        if instance is None:
+            return self
+        with self._at_once:
+            # Who waited finds it made: on no Python does the standard one make it twice one after the other.
+            return super().__get__(instance, owner)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, Response
 
 from batchai_scenario.emulator.errors import ServiceError
+from batchai_scenario.emulator.lazy import LazyProperty
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Assets:
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
 
-    @cached_property
+    @LazyProperty
     def _templates(self) -> Environment:
         from jinja2 import DictLoader, Environment
 

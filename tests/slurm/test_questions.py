@@ -86,6 +86,7 @@ def test_two_hundred_lost_jobs_ask_no_more_than_one(tmp_path: Path) -> None:
         ends = list(pool.map(engine.wait, tasks))
     took = time.monotonic() - began
     assert {end.problem.code for end in ends if end.problem} == {NODE_TAKEN}
-    asked = log.read_text().splitlines()
+    lines = log.read_text().splitlines()
+    asked = [line for line in lines if not line.endswith(" --version")]  # a program answers that itself
     assert len(asked) <= 2 * took + 2, f"{len(asked)} questions in {took:.1f} s"
     assert len(asked) < JOBS  # each alone would ask twice

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.engines.base import EngineInfo, Lack, NodePlace, Swept, TaskEnd
@@ -53,6 +52,7 @@ from batchai_scenario.emulator.engines.substitutes import PullPolicy, failed_sta
 from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, forget_task
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT
+from batchai_scenario.emulator.lazy import LazyProperty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,11 +88,11 @@ class DockerEngine:
         self._placing = threading.Lock()
         self._init = True  # until the engine turns out to have none
 
-    @cached_property
+    @LazyProperty
     def _api(self) -> Api:
         return connect()
 
-    @cached_property
+    @LazyProperty
     def _facts(self) -> Facts:
         import requests
         from docker.errors import DockerException
@@ -102,11 +102,11 @@ class DockerEngine:
         except (DockerException, requests.RequestException) as error:
             raise unavailable(error) from error
 
-    @cached_property
+    @LazyProperty
     def _networks(self) -> Networks:
         return Networks(self._api, self._home)
 
-    @cached_property
+    @LazyProperty
     def _files_owner(self) -> Owner | None:
         """Whom files are to be given back to; None if root's are the caller's own."""
         return self._owner or owner_of_files(self._facts)

@@ -14,7 +14,6 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -78,6 +77,7 @@ from batchai_scenario.emulator.engines.supervisors import (
 )
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import NODE_ROOT, NODE_TREE
+from batchai_scenario.emulator.lazy import LazyProperty
 from batchai_scenario.training.toolkits.base import FIRST_PORT
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class ProcessEngine:
         self._networks = NodeNetworks(home)
         self._placing = threading.Lock()
 
-    @cached_property
+    @LazyProperty
     def _no_namespaces(self) -> str:
         if self._wanted is False:
             return "namespaces are switched off"
@@ -170,11 +170,11 @@ class ProcessEngine:
                 return str(subnet)
         return loopback_subnet(cluster) if self._no_network else free_subnet()
 
-    @cached_property
+    @LazyProperty
     def _no_layer(self) -> str:
         return self._no_namespaces or layer_missing(self._home)
 
-    @cached_property
+    @LazyProperty
     def _no_network(self) -> str:
         return self._no_namespaces or self._networks.missing
 

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from batchai_scenario.emulator.engines.proc import NETWORK, end, lives, marked
 from batchai_scenario.emulator.engines.subnets import LOOPBACK, PREFERRED, gateway
 from batchai_scenario.emulator.errors import EngineError, Problem
 from batchai_scenario.emulator.launch.layout import host_name
+from batchai_scenario.emulator.lazy import LazyProperty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +89,7 @@ class NodeNetworks:
         self._lock = threading.Lock()
         self._known: dict[str, RunningProcess] = {}
 
-    @cached_property
+    @LazyProperty
     def missing(self) -> str:
         """Say why nodes have no network of their own here; empty if they have. Tries it for real, once."""
         for program, package in _PROGRAMS.items():

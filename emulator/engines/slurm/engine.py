@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import time
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -62,6 +61,7 @@ from batchai_scenario.emulator.engines.supervisors import (
 )
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
 from batchai_scenario.emulator.launch.layout import NODE_TREE
+from batchai_scenario.emulator.lazy import LazyProperty
 from batchai_scenario.training.toolkits.base import FIRST_PORT
 
 if TYPE_CHECKING:
@@ -106,18 +106,18 @@ class SlurmEngine:
         self._tables = (home.images_table, *(delivered_tables(training) if training else ()))
         self._pull: PullPolicy = pull
 
-    @cached_property
+    @LazyProperty
     def _commands(self) -> SlurmCommands:
         conf = None
         with suppress(EngineUnavailable):  # what was begun is ended without settings, too
             conf = self._settings().slurm_conf
         return SlurmCommands(conf, self._given)
 
-    @cached_property
+    @LazyProperty
     def _allocations(self) -> Allocations:
         return Allocations(self._home, self._commands)
 
-    @cached_property
+    @LazyProperty
     def _steps(self) -> Steps:
         return Steps(self._home, self._commands)
 

@@ -9,7 +9,6 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from batchai_scenario.emulator.engines.slurm.commands import refuse_silence, una
 from batchai_scenario.emulator.engines.slurm.launchers import PULLING, told
 from batchai_scenario.emulator.engines.supervisors import LAST_WORDS, await_that, is_free, marker_of
 from batchai_scenario.emulator.errors import EngineError, EngineUnavailable, Problem
+from batchai_scenario.emulator.lazy import LazyProperty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ class Steps:
             "/bin/sh", str(self._program), what, str(folder), marker, *more,
         ]  # fmt: skip
 
-    @cached_property
+    @LazyProperty
     def _program(self) -> Path:
         """Give the script that steps run, as nodes see it; beside it lies what it reads for containers."""
         self._home.nodes.mkdir(parents=True, exist_ok=True)
