@@ -164,6 +164,13 @@ def _check_text(args: Sequence[str], environment: Mapping[str, str]) -> None:
             raise UserError(f"its value {os.fsencode(value)!r} is not UTF-8", name)
 
 
+def _is_of_settings_file(error: click.BadParameter) -> bool:
+    """Tell whether a value that was refused was given by nobody but the settings file."""
+    if error.ctx is None or error.param is None or error.param.name is None:
+        return False
+    return error.ctx.get_parameter_source(error.param.name) is click.core.ParameterSource.DEFAULT_MAP
+
+
 def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     """Say what went wrong and give the exit code."""
     from batchai_scenario.scenarios.cli.console import complain
@@ -175,6 +182,8 @@ def _fail(error: Exception, shared: dict[str, Any], *, as_json: bool) -> int:
     if isinstance(error, click.NoSuchOption) and error.option_name == "--home":
         text = "--home stands before the command: scenario --home DIRECTORY COMMAND."
         error = click.NoSuchOption("--home", text, ctx=error.ctx)
+    if isinstance(error, click.BadParameter) and _is_of_settings_file(error):
+        error.param_hint = f"{error.param.name!r} in {settings_file(shared['home'])}" if error.param else None
     if isinstance(error, click.ClickException):
         if as_json:
             complain(error.format_message(), as_json=True, exit_code=2)

@@ -136,6 +136,10 @@ def test_flags_come_before_the_environment_and_that_before_the_file(
     monkeypatch.setenv("SCENARIO_BACKEND", "noenvironment")
     assert "'noenvironment'" in command("run", "hello", code=2)[0]
     assert "'noflag'" in command("run", "hello", "--backend", "noflag", code=2)[0]
+    (command.home / "settings.yaml").write_text("engine: procses\n")
+    local = ("run", "hello", "--backend", "local")
+    assert f"'engine' in {command.home}/settings.yaml" in command(*local, code=2)[1]
+    assert "'--engine'" in command(*local, "--engine", "x", code=2)[1]
     (command.home / "settings.yaml").write_text("bakend: x\n")
     assert "unknown setting 'bakend'" in command("list", code=2)[1]
 
