@@ -6,6 +6,7 @@ process ends the emulator is started here, on the same port, and requests that a
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -119,7 +120,7 @@ def start_emulator(root: Path, options: ServeOptions = AS_IT_COMES) -> Started:
     Raises:
         UserError: an account or a client cannot be read.
         HomeTakenError: another emulator serves this home.
-        MachineError: the port is taken, or the state cannot be read.
+        MachineError: the port is taken, the address cannot be reached, or the state cannot be read.
     """
     from batchai_scenario.emulator.api import EmulatorError, EmulatorServer, HomeInUse
 
@@ -136,7 +137,22 @@ def start_emulator(root: Path, options: ServeOptions = AS_IT_COMES) -> Started:
             remedy="Give it another address ('scenario emulator serve --host ADDRESS --port NUMBER'), or "
             "name another home with SCENARIO_HOME.",
         ) from error
+    try:
+        _knock(url)
+    except OSError as error:
+        server.close()
+        raise MachineError(
+            f"the emulator of {root} serves at {url} and cannot be reached there: {error}.",
+            remedy="Is the loopback interface up ('ip link set lo up')? Does a filter refuse connections?",
+        ) from error
     return Started(server, url, server.notices)
+
+
+def _knock(url: str) -> None:
+    """Connect to an address once; OSError."""
+    at = urlsplit(url)
+    with socket.create_connection((str(at.hostname), at.port or 80), timeout=READY_SECONDS):
+        pass
 
 
 def is_served(root: Path) -> bool:

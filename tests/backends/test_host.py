@@ -20,8 +20,10 @@ from batchai_scenario.backends.errors import MachineError, UserError
 from batchai_scenario.backends.local.host import Host, ServeOptions, Started, is_served, start_emulator
 from batchai_scenario.backends.testing.bench import Bench
 from batchai_scenario.backends.testing.world import World
+from batchai_scenario.emulator.engines.process.namespace import namespaces_missing
 from batchai_scenario.emulator.serving import HomeLock
 from batchai_scenario.emulator.state.home import Home
+from tests.lacking import NAMESPACES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,6 +212,24 @@ def test_a_home_that_is_served_cannot_be_served_again(home: Path, host: Host) ->
     host.open()
     with pytest.raises(MachineError, match="serves"):
         start_emulator(home)
+
+
+@pytest.mark.skipif(bool(namespaces_missing()), reason=f"lacks {NAMESPACES}: {namespaces_missing()}")
+def test_an_emulator_that_nobody_can_reach_is_told_at_once(home: Path) -> None:
+    begin = (
+        "import pathlib, sys\n"
+        "from batchai_scenario.backends.errors import MachineError\n"
+        "from batchai_scenario.backends.local.host import start_emulator\n"
+        "try:\n"
+        "    start_emulator(pathlib.Path(sys.argv[1]))\n"
+        "except MachineError as error:\n"
+        "    print(error)\n"
+    )
+    without_loopback = ["unshare", "--user", "--map-root-user", "--net"]
+    program = [*without_loopback, sys.executable, "-c", begin, str(home)]
+    told = subprocess.run(program, check=True, capture_output=True, text=True).stdout
+    assert "cannot be reached there" in told
+    assert not is_served(home)
 
 
 def test_the_backend_azure_works_with_what_env_prints(home: Path, host: Host) -> None:
