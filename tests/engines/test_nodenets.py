@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,8 +45,8 @@ def networks(home: Home, looks: Looks, exercise_process: None) -> Iterator[NodeN
     assert not [found for found in marked(variable=NETWORK) if found.marker.startswith(str(home.root))]
 
 
-def held(home: Home) -> RunningProcess:
-    (found,) = marked(f"{home.root.resolve()}:c:n", NETWORK)
+def held(home: Home, what: str = "n") -> RunningProcess:
+    (found,) = [item for item in marked(variable=NETWORK) if item.marker == f"{home.root.resolve()}:c:{what}"]
     return found
 
 
@@ -72,3 +74,16 @@ def test_a_network_whose_holder_was_killed_is_made_again(networks: NodeNetworks,
     assert not lives(before)
     networks.join("c", "n", "10.0.0.4", PREFERRED)
     assert f"--target={held(home).pid}" in networks.enter("c", "n")
+
+
+def test_what_a_killed_node_left_on_the_bridge_makes_way(networks: NodeNetworks, home: Home) -> None:
+    """The kernel removes a dead node's end of the line in its own time; meanwhile the name is taken."""
+    networks.join("c", "n", "10.0.0.4", PREFERRED)
+    node, hub = held(home), held(home, "")
+    into_hub = [word.replace(str(node.pid), str(hub.pid)) for word in networks.enter("c", "n")]
+    end([node])
+    left = "ip link del node4 2>/dev/null; until ip link add node4 type bridge; do sleep 0.01; done"
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    subprocess.run([*into_hub, "sh", "-c", left], env={"PATH": path}, check=True, timeout=30)
+    networks.join("c", "n", "10.0.0.4", PREFERRED)
+    assert held(home).pid != node.pid

@@ -24,6 +24,8 @@ case $what in
         ip link set tap0 master scenario up
         ;;
     plug)
+        # The kernel may take its time to remove what joined a node before that was killed.
+        ip link del "node$1" 2>/dev/null || :
         ip link add "node$1" type veth peer name eth0 netns "$2"
         ip link set "node$1" master scenario up
         ;;
