@@ -2,9 +2,10 @@
 # How a step runs its task in a container of its node; step.sh reads this where the task has one.
 #
 # What it is told stands beside CONTROL, in .ID.launch (launchers.py): launcher, container, named, pull, gpus, home,
-# and the functions wanted, run_container and give_back. Credentials for the image are in .ID.login. What it tells stands there too: .ID.told (lines for the
-# job's log), .ID.failed (why nothing runs), .ID.pulling (as long as an image is fetched), .ID.output (what the
-# container's first process said), .ID.settled (nothing of the container is left). Needs what step.sh needs, and the launcher's program.
+# and the functions wanted, run_container and give_back. Credentials for the image are in .ID.login. What it tells
+# stands there too: .ID.told (lines for the job's log), .ID.failed (why nothing runs), .ID.pulling (as long as an image
+# is fetched), .ID.output (what the container's first process said), .ID.settled (nothing of the container is left).
+# Needs what step.sh needs, and the launcher's program.
 #
 # The container is held by the pipe .ID.hold, which is the step's: when the step has ended, however that came about,
 # the container's supervisor reads its end, ends the job, gives its files back and ends; the engine removes it.
