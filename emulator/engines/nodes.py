@@ -190,14 +190,8 @@ def ready_tree(disk: Path, task: NodeTask) -> None:
 
 
 def link_volume(disk: Path, inside: PurePosixPath, source: Path) -> None:
-    """Put a link to a volume in the place of its mount point, for a job that sees the node's disk itself.
-
-    One that is right stays: what runs beside may be about to open a file behind it.
-    """
+    """Put a link to a volume in the place of its mount point, for a job that sees the node's disk itself."""
     with beneath.opened(disk, (NODE_TREE, *inside.parent.parts)) as folder:
-        with contextlib.suppress(OSError):
-            if os.readlink(inside.name, dir_fd=folder) == str(source):
-                return
         beneath.remove(inside.name, folder)
         os.symlink(source, inside.name, dir_fd=folder)
 

@@ -6,14 +6,13 @@ import dataclasses
 import os
 import time
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchai_scenario.backends.local.cleaning import _removed
 from batchai_scenario.emulator.engines.control import control_folder, lost_end, note, recorded_end
-from batchai_scenario.emulator.engines.nodes import drop_disk, link_volume, ready_tree
+from batchai_scenario.emulator.engines.nodes import drop_disk, ready_tree
 from batchai_scenario.emulator.engines.proc import marked
 from batchai_scenario.emulator.engines.supervisors import await_that, running_tasks
 from batchai_scenario.emulator.errors import EngineError
@@ -24,6 +23,7 @@ from tests.state.swapping import Swapping, moves, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from batchai_scenario.emulator.launch.plan import NodeTask
 
@@ -268,20 +268,3 @@ def test_what_the_engine_writes_on_a_nodes_disk_goes_through_no_link(
         (lab.place.disk / "python" / "pyvenv.cfg").write_text("of another Python")
     assert lab.run("python3 -c 'print(7)'").text() == "7\n"
     assert snapshot(outside) == before
-
-
-def test_a_link_to_a_volume_that_is_right_stays_and_another_makes_way(tmp_path: Path) -> None:
-    """A command that is about to open a file behind it must find it at every moment."""
-    disk, at = tmp_path / "disk", PurePosixPath("mounts/share")
-    (disk / NODE_TREE / "mounts").mkdir(parents=True)
-    link = disk / NODE_TREE / at
-    link_volume(disk, at, tmp_path / "one")
-    made = link.lstat()
-    link_volume(disk, at, tmp_path / "one")
-    assert (link.lstat().st_ino, link.lstat().st_ctime_ns) == (made.st_ino, made.st_ctime_ns)
-    link_volume(disk, at, tmp_path / "two")
-    assert link.readlink() == tmp_path / "two"
-    link.unlink()
-    link.write_text("a job's own")
-    link_volume(disk, at, tmp_path / "two")
-    assert link.readlink() == tmp_path / "two"
