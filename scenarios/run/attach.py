@@ -153,7 +153,7 @@ def follow_logs(
 ) -> set[str]:
     """Pass on the logs of all jobs, and what is added to them until they have ended.
 
-    They begin at the first byte, or at the last lines of each file with ``tail``.
+    They begin at the first byte, or those of the first job at the last lines of each file with ``tail``.
     Works beside the process that owns the run, and also when that one deletes the job meanwhile. ``looked``
     is called after every look. Gives the names of the files that there are.
 
@@ -167,6 +167,7 @@ def follow_logs(
         if job is None:
             continue
         follower = Follower(name, files_of(backend, job), emit, only=only, wanted=wanted, tail=tail)
+        tail = None  # what comes after the first look is new
         rhythm = PollInterval(waiting, backend.wait_hint())
         ended = False
         while not ended:

@@ -26,7 +26,8 @@ LONGEST_PENDING = 1_000_000
 """Characters of an unfinished line that are kept; a longer one is passed on in pieces."""
 
 _TAIL_BYTES = 65_536
-"""Bytes at the end of a file in which its last lines are looked for first."""
+_MOST_TAIL_BYTES = 16 * 1024 * 1024
+"""Bytes at the end of a file in which its last lines are looked for, at first and at most."""
 
 STANDS_SECONDS = 2.0
 """Seconds for which a line without an end may stand before it is shown: a progress bar, a question."""
@@ -90,7 +91,7 @@ class Follower:
         only: Names of the files to follow; all of them if empty, the service's log as notices.
         wanted: Tells whether to follow a file.
         tail: At the first look at least so many lines of a file's end are read, and of a long file not much
-            more; all of it if None.
+            more; all of it if None, or if its lines are very long.
         clock: Gives seconds.
     """
 
@@ -142,14 +143,15 @@ class Follower:
                 self._read(item.path, tail)
             now = self._clock()
             self._tell(item.path, tail.feed(b"", now, last=True) if last else tail.standing(now))
+        self._last = None  # what comes now is new
         return any_news
 
     def _beginning(self, item: OutputFile) -> int:
-        """Give the byte from which a file is read: its first, or the first of its last lines."""
+        """Give the byte from which a file is read: its first, or that of its last lines."""
         if self._last is None or (is_service_log(item.path) and not self._only):
             return 0  # of the service's log most lines are not told
         size, span = item.size or 0, _TAIL_BYTES
-        while span < size:
+        while span < min(size, _MOST_TAIL_BYTES):
             try:
                 end = b"".join(self._files.read(STANDARD, item.path, size - span))
             except NotFound:  # the job removed it between the two calls

@@ -96,9 +96,10 @@ class Files:
     def __init__(self) -> None:
         self.data = b""
         self.bytes_read = 0
+        self.is_there = True
 
     def list(self, directory: str, path: str = "") -> list[OutputFile]:
-        return [OutputFile("stdout.txt", len(self.data))]
+        return [OutputFile("stdout.txt", len(self.data))] if self.is_there else []
 
     def read(self, directory: str, path: str, offset: int = 0) -> Iterator[bytes]:
         self.bytes_read += len(self.data) - offset
@@ -169,6 +170,31 @@ def test_the_last_lines_of_a_long_file_are_read_without_the_others(width: int, e
     assert told == wanted[-len(told) :]
     assert followed.files.bytes_read < 1_300_000
     assert followed.look(0, b" that comes\n")[-1].endswith(" that comes")
+
+
+def test_a_file_that_comes_after_the_first_look_is_told_whole_whatever_tail_says() -> None:
+    followed = Followed(tail=1)
+    followed.files.is_there = False
+    assert followed.look(0) == []
+    followed.files.is_there = True
+    assert len(followed.look(0, b"line\n" * 40_000)) == 40_000
+
+
+def test_a_long_line_is_not_taken_to_memory_to_find_where_it_begins() -> None:
+    class OneLine(Files):
+        size, offsets = 1 << 40, set[int]()
+
+        def list(self, directory: str, path: str = "") -> list[OutputFile]:
+            return [OutputFile("stdout.txt", self.size)]
+
+        def read(self, directory: str, path: str, offset: int = 0) -> Iterator[bytes]:
+            self.offsets.add(offset)
+            yield b"x" * 1000  # and so on
+
+    followed = Followed(tail=1)
+    files = OneLine()
+    Follower("job", files, followed.events.append, tail=1).look()  # type: ignore[arg-type]
+    assert {offset for offset in files.offsets if offset < files.size - 16 * 1024 * 1024} == {0}
 
 
 @pytest.mark.parametrize("tail", [0, 1, 5])
