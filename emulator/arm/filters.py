@@ -1,4 +1,4 @@
-"""``$filter`` of lists of resources, as ``az resource list`` and the resource manager's SDKs write it."""
+"""``$filter`` of lists of groups and resources, as ``az`` and the resource manager's SDKs write it."""
 
 from __future__ import annotations
 
@@ -9,29 +9,42 @@ from batchai_scenario.emulator.arm.odata import read_filter
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_NAMES = ("resourceType", "resourceGroup", "name", "location", "tagName", "tagValue")
+_NAMES = ("resourceType", "resourceGroup", "name", "location")
+_TAGS = ("tagName", "tagValue")
 
 
-def read_resource_filter(text: str) -> Callable[[Mapping[str, Any]], bool]:
-    """Read what a list of resources is to hold, as ``read_filter``; case does not count.
+def read_tag_filter(text: str) -> Callable[[Mapping[str, str] | None], bool]:
+    """Read which tags are wanted, as ``read_filter``; the result takes all tags of a group.
 
-    Comparisons of ``tagName`` and ``tagValue`` are about one tag: a resource passes if it does with any of
-    its tags.
+    Comparisons are about one tag: a group passes if it does with any of its tags. Case counts only in
+    values.
 
     Raises:
         ServiceError: 400 ``InvalidFilterInQueryString``, for what is not understood, or names something else.
     """
-    passes = read_filter(text.lower(), _NAMES)
+    passes = read_filter(text, _TAGS, any_case=_TAGS[:1])
+    return lambda tags: any(passes(one) for one in _each(tags))
+
+
+def read_resource_filter(text: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Read which resources are wanted, as ``read_tag_filter``, by their own names, type and place, too.
+
+    Raises:
+        ServiceError: as ``read_tag_filter``.
+    """
+    passes = read_filter(text, (*_NAMES, *_TAGS), any_case=(*_NAMES, *_TAGS[:1]))
 
     def passes_with_a_tag(entity: Mapping[str, Any]) -> bool:
         body = {
-            "resourcetype": str(entity["type"]).lower(),
-            "resourcegroup": str(entity["id"]).lower().split("/")[4],
-            "name": str(entity["name"]).lower(),
-            "location": str(entity.get("location", "")).lower(),
+            "resourceType": entity["type"],
+            "resourceGroup": str(entity["id"]).split("/")[4],
+            "name": entity["name"],
+            "location": entity.get("location"),
         }
-        tags = [{"tagname": tag, "tagvalue": value} for tag, value in (entity.get("tags") or {}).items()]
-        lowered = [{key: str(value).lower() for key, value in tag.items()} for tag in tags]
-        return any(passes({**body, **tag}) for tag in lowered or [{}])
+        return any(passes({**body, **one}) for one in _each(entity.get("tags")))
 
     return passes_with_a_tag
+
+
+def _each(tags: Mapping[str, str] | None) -> list[dict[str, str]]:
+    return [{"tagName": name, "tagValue": value} for name, value in (tags or {}).items()] or [{}]

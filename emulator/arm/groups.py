@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchai_scenario.emulator.arm.asked import topped
 from batchai_scenario.emulator.arm.bodies import read_place
+from batchai_scenario.emulator.arm.filters import read_tag_filter
 from batchai_scenario.emulator.arm.messages import ArmResponse
 from batchai_scenario.emulator.arm.regions import REGIONS, normal_region
 from batchai_scenario.emulator.errors import ServiceError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _KIND = "group"
 _NAME = re.compile(r"[-\w.()]{1,89}[-\w()]|[-\w()]")
-_TAG_FILTER = re.compile(r"tagName eq '([^']+)'(?: and tagValue eq '([^']*)')?", re.IGNORECASE)
 _TYPED_SINCE = "2019-05-01"
 """From this api-version on a group says its ``type``."""
 
@@ -162,11 +162,11 @@ class Groups:
         return self._accepted(request, request.group)
 
     def _list(self, request: ArmRequest) -> ArmResponse:
-        name, value = _tag_filter(request)
+        passes = read_tag_filter(request.query.get("$filter", ""))
         groups = [
             _entity(group.body, request.api_version)
             for group in self._store.list(_KIND, request.subscription.lower())
-            if not name or _has_tag(group.body["tags"] or {}, name, value)
+            if passes(group.body["tags"])
         ]
         return ArmResponse(200, topped(request, groups))
 
@@ -195,23 +195,6 @@ def _check_stays(old: Document, location: str) -> None:
             f"location '{old.body['location']}'."
         )
         raise ServiceError(409, "InvalidResourceGroupLocation", text, "location")
-
-
-def _has_tag(tags: dict[str, str], name: str, value: str | None) -> bool:
-    return any(key.lower() == name and value in (None, text) for key, text in tags.items())
-
-
-def _tag_filter(request: ArmRequest) -> tuple[str, str | None]:
-    """Read ``$filter`` of a list: the tag that groups must have, and its value; empty without a filter."""
-    text = request.query.get("$filter", "").strip()
-    match = _TAG_FILTER.fullmatch(text)
-    if text and match is None:
-        message = (
-            f"The filter '{text[:200]}' is not emulated: tagName eq 'NAME' and tagValue eq 'VALUE' is, "
-            "with or without the second part."
-        )
-        raise ServiceError(400, "InvalidFilterInQueryString", message, "$filter")
-    return ("", None) if match is None else (match[1].lower(), match[2])
 
 
 def _key(subscription: str, group: str) -> str:

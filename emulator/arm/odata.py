@@ -28,19 +28,20 @@ _DEEPEST = 40
 """Levels of parentheses and ``not``."""
 
 
-def read_filter(text: str, known: Collection[str] = ()) -> Test:
+def read_filter(text: str, known: Collection[str] = (), any_case: Collection[str] = ()) -> Test:
     """Read a ``$filter``; empty lets everything pass.
 
     Args:
         text: The filter.
         known: Paths that it may name, without regard to case; any if empty.
+        any_case: Those of them whose texts are compared without regard to case.
 
     Raises:
         ServiceError: 400 ``InvalidFilterInQueryString``, for what is not understood.
     """
     if not text.strip():
         return lambda _: True
-    return _FilterParser(text, known).parse()
+    return _FilterParser(text, known, any_case).parse()
 
 
 def read_select(text: str) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
@@ -92,12 +93,17 @@ def _look_up(body: Any, path: str) -> Any:  # noqa: ANN401 - any JSON value
     return body
 
 
+def _same_in_any_case(one: Any, other: Any) -> bool:  # noqa: ANN401 - any JSON values
+    return str(one).lower() == str(other).lower() if isinstance(one, str) else one == other
+
+
 class _FilterParser:
     """Reads ``or`` of ``and`` of comparisons, by recursive descent."""
 
-    def __init__(self, text: str, known: Collection[str]) -> None:
+    def __init__(self, text: str, known: Collection[str], any_case: Collection[str]) -> None:
         self._text = text
         self._known = known
+        self._any_case = {name.lower() for name in any_case}
         self._tokens = list(self._scan(text))
         self._depth = 0
 
@@ -158,7 +164,8 @@ class _FilterParser:
         if self._known and path.lower() not in {name.lower() for name in self._known}:
             raise self._refused(f"'{path}' is none of {', '.join(self._known)}")
         if word in ("eq", "ne"):
-            return lambda body: (_look_up(body, path) == value) is (word == "eq")
+            same = _same_in_any_case if path.lower() in self._any_case else operator.eq
+            return lambda body: same(_look_up(body, path), value) is (word == "eq")
         if word not in _ORDERED:
             raise self._refused(f"'{word}' is none of eq, ne, gt, ge, lt, le")
         compare = _ORDERED[word]

@@ -195,6 +195,7 @@ def test_resources_of_a_group_are_listed_without_properties(populated: Front) ->
         ("location eq 'eastus' and not (name eq 'a')", ["ws"]),
         ("resourceGroup ne 'rg'", []),
         ("tagName eq 'Team' and tagValue eq 'x'", ["ws"]),
+        ("tagName eq 'Team' and tagValue eq 'X'", []),
         ("tagName eq 'team' and tagValue eq 'y'", []),
     ],
 )
