@@ -11,7 +11,7 @@ from batchai_scenario.emulator.cluster.loop import RETRY
 from batchai_scenario.emulator.cluster.model import ExecutionState
 from batchai_scenario.emulator.cluster.mounts import file_folder
 from batchai_scenario.emulator.cluster.records import Ending
-from batchai_scenario.emulator.cluster.room import problem_of, shortage
+from batchai_scenario.emulator.cluster.room import passing, problem_of
 from batchai_scenario.emulator.cluster.transitions import JOB, JobEvent, NodeEvent
 from batchai_scenario.emulator.engines.base import NODE_TAKEN
 from batchai_scenario.emulator.errors import EngineUnavailable, NodeTaken
@@ -154,12 +154,8 @@ class JobRunner:
                 room.lose(record.job.cluster.lower(), [outcome.node])
                 if room.records.jobs[key].ending is Ending.NONE:
                     self._rest(record)
-                return
-            passing = shortage(outcome)
-            if isinstance(outcome, EngineUnavailable) and outcome.silent:
-                passing = outcome.problem.message
-            if passing:
-                self._hold_back(record, passing)
+            elif why := passing(outcome):
+                self._hold_back(record, why)
             elif recovered and isinstance(outcome, EngineUnavailable):
                 self._rest(record)  # an earlier emulator may have started it: nobody can tell now
             else:
@@ -167,13 +163,13 @@ class JobRunner:
             return
         room.look(key)
 
-    def _hold_back(self, record: JobRecord, passing: str) -> None:
+    def _hold_back(self, record: JobRecord, why: str) -> None:
         """Try to launch a job again when what kept it from starting may have passed."""
         if record.job.guid not in self._held_back:
             self._held_back.add(record.job.guid)
             self._journal(record).notice(
                 f"the job waits, and is tried again every {RETRY.seconds} seconds; it cannot be started now: "
-                f"{passing}"
+                f"{why}"
             )
         self._rest(record)
 

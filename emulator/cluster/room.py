@@ -84,6 +84,13 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
+def passing(error: BaseException) -> str:
+    """Say what may be over when a launch is tried again: a shortage, an engine's silence; else nothing."""
+    if isinstance(error, EngineUnavailable) and error.silent:
+        return error.problem.message
+    return shortage(error)
+
+
 def problem_in(error: EngineError) -> Problem:
     """Take out of an engine's error what a cluster or job shows; a remedy stands in the text."""
     short = shortage(error)

@@ -71,6 +71,13 @@ def _told(world: World, lost: Lost) -> None:
     world.engine.lost_nodes = lambda _: lost  # type: ignore[attr-defined]
 
 
+def _leaves(world: World, key: ClusterKey, node: str) -> bool:
+    """Let time pass; tell whether a node is on its way out."""
+    world.clock.advance(seconds=6)
+    found = world.controller.get_cluster(key)
+    return found is not None and (node, NodeState.LEAVING) in {(n.id, n.state) for n in found.nodes}
+
+
 def _left(world: World, key: ClusterKey, node: str) -> bool:
     world.clock.advance(seconds=6)  # whenever the engine is asked again, that is due
     found = world.controller.get_cluster(key)
@@ -136,13 +143,7 @@ def test_a_node_that_fails_leaves_and_its_job_is_left_to_fail(world: World) -> N
     task = world.started(job)
     (node,) = world.cluster_when(key, lambda c: c.nodes).nodes
     _told(world, Lost(failed=(node.id,)))
-
-    def leaves() -> bool:
-        world.clock.advance(seconds=6)
-        found = world.controller.get_cluster(key)
-        return found is not None and (node.id, NodeState.LEAVING) in {(n.id, n.state) for n in found.nodes}
-
-    world.until(leaves)
+    world.until(lambda: _leaves(world, key, node.id))
     assert world.job_in(job, ExecutionState.RUNNING).nodes == (node.id,)
     failed = Problem("InternalError", "The task's supervisor on node n1 was killed.")
     world.engine.end(task, 137, problem=failed)
@@ -171,13 +172,7 @@ def test_a_job_that_was_to_begin_on_a_node_that_fails_goes_back_to_the_queue(wor
     job = world.job()
     world.job_in(job, ExecutionState.RUNNING)
     _told(world, Lost(failed=(node.id,)))
-
-    def leaves() -> bool:
-        world.clock.advance(seconds=6)
-        found = world.controller.get_cluster(key)
-        return found is not None and (node.id, NodeState.LEAVING) in {(n.id, n.state) for n in found.nodes}
-
-    world.until(leaves)
+    world.until(lambda: _leaves(world, key, node.id))
     _take_before_start(world, node.id)
     gate.set()
     world.until(lambda: _left(world, key, node.id))

@@ -21,12 +21,35 @@ from batchai_scenario.emulator.cluster.model import (
     RemoteLogin,
     WorkspaceKey,
 )
+from batchai_scenario.emulator.gateway.app import Gateway
+from batchai_scenario.emulator.lazy import Lazy
+from batchai_scenario.emulator.state.clock import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batchai_scenario.emulator.errors import Problem
-    from batchai_scenario.emulator.state.clock import ManualClock
+
+
+def make_gateway(services: Any, report: Callable[[str], None] = print) -> Gateway:
+    """Make a gateway behind which one object is everything; ``report`` hears what nobody expected."""
+    return Gateway(
+        manager=Lazy(lambda: services),
+        identity=services,
+        tokens=services,
+        managed=services,
+        graph=services,
+        storage=Lazy(lambda: services),
+        page=Lazy(lambda: services),
+        clock=ManualClock(),
+        host="127.0.0.1",
+        blob_port=0,
+        health=dict,
+        stop_key="",
+        stop=lambda: None,
+        report=report,
+        preempt=lambda *_: "",
+    )
 
 
 class FakeClusters:

@@ -11,10 +11,9 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from batchai_scenario.emulator.gateway.app import Gateway
 from batchai_scenario.emulator.gateway.reading import is_own_host
 from batchai_scenario.emulator.identity import development
-from batchai_scenario.emulator.lazy import Lazy
+from tests.front.fakes import make_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -242,8 +241,6 @@ def test_metadata_endpoints_name_this_emulator(served: Address) -> None:
 def test_what_nobody_expected_is_written_down_and_not_shown() -> None:
     import asyncio
 
-    from batchai_scenario.emulator.state.clock import ManualClock
-
     class Broken:
         def check(self, *_: Any) -> None:
             raise ValueError("the account key is hunter2")
@@ -254,23 +251,7 @@ def test_what_nobody_expected_is_written_down_and_not_shown() -> None:
     told: list[str] = []
     sent: list[Any] = []
     broken: Any = Broken()
-    gateway = Gateway(
-        manager=Lazy(lambda: broken),
-        identity=broken,
-        tokens=broken,
-        managed=broken,
-        graph=broken,
-        storage=Lazy(lambda: broken),
-        page=Lazy(lambda: broken),
-        clock=ManualClock(),
-        host="127.0.0.1",
-        blob_port=0,
-        health=dict,
-        stop_key="",
-        stop=lambda: None,
-        report=told.append,
-        preempt=lambda *_: "",
-    )
+    gateway = make_gateway(broken, told.append)
 
     async def keep(message: Any) -> None:
         sent.append(message)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchai_scenario.emulator.gateway.app import Gateway
-from batchai_scenario.emulator.lazy import Lazy
+from tests.front.fakes import make_gateway
 from tests.front.test_gateway import SCOPE
 
 
@@ -18,7 +17,6 @@ def polled(ends_after: int, user_agent: bytes = b"") -> tuple[list[float], dict[
     import asyncio
 
     from batchai_scenario.emulator.arm.messages import ArmResponse
-    from batchai_scenario.emulator.state.clock import ManualClock
 
     asked = []
 
@@ -32,23 +30,7 @@ def polled(ends_after: int, user_agent: bytes = b"") -> tuple[list[float], dict[
             return ArmResponse(200, {"status": "Succeeded" if done else "InProgress"}, {"Retry-After": "0"})
 
     fake: Any = Fake()
-    gateway = Gateway(
-        manager=Lazy(lambda: fake),
-        identity=fake,
-        tokens=fake,
-        managed=fake,
-        graph=fake,
-        storage=Lazy(lambda: fake),
-        page=Lazy(lambda: fake),
-        clock=ManualClock(),
-        host="127.0.0.1",
-        blob_port=0,
-        health=dict,
-        stop_key="",
-        stop=lambda: None,
-        report=print,
-        preempt=lambda *_: "",
-    )
+    gateway = make_gateway(fake)
     sent: list[Any] = []
 
     async def keep(message: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.scenarios.commanding import Command
 from tests.scenarios.sweeping import LEARNS, Sweeps
 from tests.scenarios.worlds import SMALL, World
 
@@ -38,3 +40,12 @@ def world(tmp_path: Path, write: Callable[[str], Path]) -> World:
 def sweeps(tmp_path: Path, write: Callable[..., Path]) -> Sweeps:
     """A scenario to sweep over in memory."""
     return Sweeps(tmp_path / "home", write(LEARNS, "learns"))
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A command line whose environment has no settings in it."""
+    for name in list(os.environ):
+        if name.startswith(("SCENARIO_", "AZURE_")):
+            monkeypatch.delenv(name)
+    return Command(tmp_path / "home", capsys)

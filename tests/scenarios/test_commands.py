@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batchai_scenario import __version__
 from batchai_scenario.emulator.serving import HomeLock
 from batchai_scenario.emulator.state.home import Home
-from batchai_scenario.scenarios.cli import main
 from batchai_scenario.scenarios.cli.app import COMMANDS, _fail
 from batchai_scenario.scenarios.record.model import ClusterPart, PlaceRecord, RunRecord
 from batchai_scenario.scenarios.record.record import Run, now
@@ -21,39 +20,9 @@ from tests.scenarios.worlds import SMALL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.scenarios.commanding import Command
+
     Write = Callable[..., Path]
-
-
-class Command:
-    """Runs commands with a home of their own."""
-
-    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.home = home
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """Run a command; its exit code is ``code``; gives standard output and standard error."""
-        self._capsys.readouterr()
-        found = main(["--home", str(self.home), *arguments])
-        out, err = self._capsys.readouterr()
-        assert found == code, out + err
-        return out, err
-
-    def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run a command with --json; gives its last line's value."""
-        out, _ = self(*arguments, "--json", code=code)
-        return json.loads(out.splitlines()[-1])
-
-
-@pytest.fixture
-def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command line whose environment has no settings in it."""
-    import os
-
-    for name in list(os.environ):
-        if name.startswith(("SCENARIO_", "AZURE_")):
-            monkeypatch.delenv(name)
-    return Command(tmp_path / "home", capsys)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -125,32 +94,6 @@ def test_a_backend_that_refuses_the_job_ends_with_2_and_leaves_nothing(command: 
     assert last["state"] == "failed"
     (run,) = command.json("runs")
     assert run["place"]["deleted"]
-
-
-def test_flags_come_before_the_environment_and_that_before_the_file(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command.home.mkdir()
-    (command.home / "settings.yaml").write_text("backend: nofile\n")
-    assert "'nofile'" in command("run", "hello", code=2)[0]
-    monkeypatch.setenv("SCENARIO_BACKEND", "noenvironment")
-    assert "'noenvironment'" in command("run", "hello", code=2)[0]
-    assert "'noflag'" in command("run", "hello", "--backend", "noflag", code=2)[0]
-    (command.home / "settings.yaml").write_text("engine: procses\n")
-    local = ("run", "hello", "--backend", "local")
-    assert f"'engine' in {command.home}/settings.yaml" in command(*local, code=2)[1]
-    assert "'--engine'" in command(*local, "--engine", "x", code=2)[1]
-    (command.home / "settings.yaml").write_text("bakend: x\n")
-    assert "unknown setting 'bakend'" in command("list", code=2)[1]
-
-
-def test_a_setting_that_the_chosen_backend_does_not_have_is_not_for_it(command: Command) -> None:
-    command.home.mkdir()
-    (command.home / "settings.yaml").write_text("backend: memory\nengine: process\n")
-    assert "the memory backend has no program" in command("plan", "hello", code=2)[1]
-    assert "--engine" not in command("run", "--help")[0]
-    local = command.json("plan", "hello", "--backend", "local")["requests"]
-    assert "process" in {request["headers"].get("x-scenario-engine") for request in local}
 
 
 def test_a_flag_that_stands_where_it_does_not_belong_is_told_where_it_does(command: Command) -> None:

@@ -1,1 +1,1 @@
-"""The image that stands for a node's own system."""
+"""The image of a PyTorch of today."""
