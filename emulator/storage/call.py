@@ -41,6 +41,9 @@ PERMISSION_KEY = "13400857325829863413*7225182421306353545"
 """Key of the permission that a file or directory has if none was set."""
 
 XML = "application/xml"
+
+SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
+"""What the service says of every write."""
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 _MAX_METADATA = 8192
 _NO_QUERY: Mapping[str, str] = MappingProxyType({})

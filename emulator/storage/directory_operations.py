@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 from batchai_scenario.emulator.storage import listing, smb, tree
 from batchai_scenario.emulator.storage.call import (
     PERMISSION_KEY,
+    SERVER_ENCRYPTED,
     XML,
     document,
     element,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 _IDS_SINCE = "2020-04-08"
 _INCLUDES = {"timestamps", "etag", "attributes", "permissionkey"}
-_SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
 async def create_directory(context: Context, call: Call) -> Response:
@@ -56,7 +56,7 @@ async def create_directory(context: Context, call: Call) -> Response:
     with tree.find_directory(root, path.split("/")) as found:
         smb.set_last_write(f"/proc/self/fd/{found.fd}", written)
         record.created = record.created or found.stat.st_mtime_ns
-        return call.answer(201, _save(context, call, found, record) | _SERVER_ENCRYPTED)
+        return call.answer(201, _save(context, call, found, record) | SERVER_ENCRYPTED)
 
 
 async def get_directory(context: Context, call: Call) -> Response:
@@ -84,7 +84,7 @@ async def set_directory_metadata(context: Context, call: Call) -> Response:
     with tree.find_directory(root, call.parts) as found:
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=True)
         record.metadata = metadata
-        return call.answer(200, _save(context, call, found, record) | _SERVER_ENCRYPTED)
+        return call.answer(200, _save(context, call, found, record) | SERVER_ENCRYPTED)
 
 
 async def set_directory_properties(context: Context, call: Call) -> Response:
@@ -94,7 +94,7 @@ async def set_directory_properties(context: Context, call: Call) -> Response:
         record = context.shares.records.entry(call.share_key, found.path, found.stat, directory=True)
         written = smb.apply(context, call, record, directory=True)
         smb.set_last_write(f"/proc/self/fd/{found.fd}", written)
-        return call.answer(200, _save(context, call, found, record) | _SERVER_ENCRYPTED)
+        return call.answer(200, _save(context, call, found, record) | SERVER_ENCRYPTED)
 
 
 async def delete_directory(context: Context, call: Call) -> Response:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchai_scenario.emulator.storage import content, journal, punching, smb, structured, tree, written
-from batchai_scenario.emulator.storage.call import metadata_headers, smb_headers, stamps
+from batchai_scenario.emulator.storage.call import SERVER_ENCRYPTED, metadata_headers, smb_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
@@ -34,7 +34,6 @@ _HEADERS = {
     "x-ms-cache-control": "cache-control",
     "x-ms-content-md5": "content-md5",
 }
-_SERVER_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
 class Standing(NamedTuple):
@@ -131,7 +130,7 @@ def _create(  # noqa: PLR0917 - the file, all of it
         finally:
             os.close(fd)
         with tree.find_file(root, path.split("/")) as found:
-            return save(context, call, found, record) | _SERVER_ENCRYPTED
+            return save(context, call, found, record) | SERVER_ENCRYPTED
 
 
 async def get_file(context: Context, call: Call) -> Response:
@@ -181,7 +180,7 @@ async def set_file_metadata(context: Context, call: Call) -> Response:
     with tree.find_file(root, call.parts) as found:
         record, _ = check(context, call, found)
         record.metadata = metadata
-        return call.answer(200, save(context, call, found, record) | _SERVER_ENCRYPTED)
+        return call.answer(200, save(context, call, found, record) | SERVER_ENCRYPTED)
 
 
 async def set_file_properties(context: Context, call: Call) -> Response:
@@ -211,7 +210,7 @@ async def set_file_properties(context: Context, call: Call) -> Response:
             if record.ranges is not None:
                 record.ranges = written.clip(record.ranges, size)
         smb.set_last_write(f"/proc/self/fd/{found.fd}", last_write)
-        return call.answer(200, save(context, call, found, record) | _SERVER_ENCRYPTED)
+        return call.answer(200, save(context, call, found, record) | SERVER_ENCRYPTED)
 
 
 async def delete_file(context: Context, call: Call) -> Response:

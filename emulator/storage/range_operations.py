@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage import changes, journal, punching, smb, structured, tree, written
-from batchai_scenario.emulator.storage.call import XML, document, element
+from batchai_scenario.emulator.storage.call import SERVER_ENCRYPTED, XML, document, element
 from batchai_scenario.emulator.storage.content import (
     MAX_RANGE,
     check_md5,
@@ -269,4 +269,4 @@ def _commit(
                     raise
         finally:
             os.close(fd)
-    return headers | {"x-ms-request-server-encrypted": "true"}
+    return headers | SERVER_ENCRYPTED

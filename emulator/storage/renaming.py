@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from batchai_scenario.emulator.storage import smb, tree
-from batchai_scenario.emulator.storage.call import smb_headers, stamps
+from batchai_scenario.emulator.storage.call import SERVER_ENCRYPTED, smb_headers, stamps
 from batchai_scenario.emulator.storage.errors import bad_header, failure
 from batchai_scenario.emulator.storage.records import entity_tag
 from batchai_scenario.emulator.storage.sources import find_source
@@ -129,4 +129,4 @@ def _save(
     context.shares.records.save_entry(call.share_key, found.path, found.stat, record, directory=directory)
     tag = entity_tag(found.stat, record.changed, directory=directory)
     headers = stamps(tag, record.changed) | smb_headers(call, found, record)
-    return headers | {"x-ms-request-server-encrypted": "true"}
+    return headers | SERVER_ENCRYPTED

@@ -228,7 +228,8 @@ class SlurmEngine:
             try:
                 settings = self._settings()
                 write_task(
-                    folder, self._home, task, settings, announce, tables=self._tables, pull=self._pull
+                    folder, self._home, task, settings, announce,
+                    arguments=self._arguments(), tables=self._tables, pull=self._pull,
                 )  # fmt: skip
                 self._launch(folder, task, settings, announce)
             except BaseException as error:

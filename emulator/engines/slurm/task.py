@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def write_task(
     folder: Path, home: Home, task: NodeTask, settings: SlurmSettings, announce: Callable[[str], None], *,
-    tables: Sequence[Path], pull: PullPolicy,
+    arguments: list[str], tables: Sequence[Path], pull: PullPolicy,
 ) -> None:  # fmt: skip
     """Write all that a task's step needs.
 
@@ -38,6 +38,7 @@ def write_task(
         task: what is to be done.
         settings: of this home; they say how a task with an image runs.
         announce: hears what the job should know.
+        arguments: command line of the program that makes the toolkit's environment.
         tables: of substitutes for images.
         pull: whether nodes pull images that they do not have.
 
@@ -49,7 +50,6 @@ def write_task(
     known = read_note(disk)
     announce(f"node: {known['host']}, Slurm's job {known['job']}")
     contained = in_container(task, settings)
-    arguments = ["--cache", str(home.cache), "--json"]
     values = task_environment(task, known, arguments, announce, contained=contained)
     ready_tree(disk, task)
     ready_gang(disk, task)

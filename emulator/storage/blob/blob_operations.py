@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchai_scenario.emulator.storage import content, structured
 from batchai_scenario.emulator.storage.blob import tree
 from batchai_scenario.emulator.storage.blob.openness import is_being_written
-from batchai_scenario.emulator.storage.call import metadata_headers, stamps
+from batchai_scenario.emulator.storage.call import SERVER_ENCRYPTED, metadata_headers, stamps
 from batchai_scenario.emulator.storage.conditions import check_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
 from batchai_scenario.emulator.storage.records import EntryRecord, Records, entity_tag
@@ -42,7 +42,6 @@ _DEFAULT_TYPE = "application/octet-stream"
 _TELLS_CREATION = "2017-11-09"
 """From this version on answers have ``x-ms-creation-time`` (documentation)."""
 
-_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 _FREE = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
 
 
@@ -65,7 +64,7 @@ async def put_blob(context: BlobContext, call: BlobCall) -> Response:
         record.headers["content-md5"] = content.encode_md5(sums.digest)
         headers = commit(context, call, root, path, record)
     context.blocks.forget(call)
-    return call.answer(201, headers | sums.headers | _ENCRYPTED | structured.echo(call))
+    return call.answer(201, headers | sums.headers | SERVER_ENCRYPTED | structured.echo(call))
 
 
 async def get_blob(context: BlobContext, call: BlobCall) -> Response:
@@ -115,7 +114,7 @@ async def set_blob_metadata(context: BlobContext, call: BlobCall) -> Response:
     with find(context, call) as found:
         record, _ = read(context, call, found)
         record.metadata = metadata
-        return call.answer(200, save(context, call, found, record) | _ENCRYPTED)
+        return call.answer(200, save(context, call, found, record) | SERVER_ENCRYPTED)
 
 
 async def set_blob_properties(context: BlobContext, call: BlobCall) -> Response:
@@ -280,7 +279,7 @@ def _put_folder(context: BlobContext, call: BlobCall, root: str, record: EntryRe
         ) from None
     with tree.find(root, call.parts) as found:
         record.created = found.stat.st_mtime_ns
-        return call.answer(201, save(context, call, found, record) | _ENCRYPTED)
+        return call.answer(201, save(context, call, found, record) | SERVER_ENCRYPTED)
 
 
 def _metadata(found: Found, record: EntryRecord) -> dict[str, str]:

@@ -19,7 +19,7 @@ from batchai_scenario.emulator.storage.blob.blob_operations import (
     receive_body,
 )
 from batchai_scenario.emulator.storage.blob.blocks import asked_id, decode_id
-from batchai_scenario.emulator.storage.call import XML, document, element, stamps
+from batchai_scenario.emulator.storage.call import SERVER_ENCRYPTED, XML, document, element, stamps
 from batchai_scenario.emulator.storage.errors import StorageError, bad_query, failure
 from batchai_scenario.emulator.storage.parsing import parse_xml
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
@@ -42,8 +42,6 @@ MAX_BLOCKS = 50_000
 _MAX_LIST = 8 * 1024 * 1024
 """Bytes in a block list: 50,000 identifiers fit."""
 
-_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
-
 
 class BlobPart(NamedTuple):
     """A part of a new blob: ``size`` bytes from ``offset`` of the file at ``path``."""
@@ -62,7 +60,7 @@ async def put_block(context: BlobContext, call: BlobCall) -> Response:
         sums = await receive_body(call, path, MAX_BLOCK)
         context.containers.root(call.account.name, call.share)  # it may be gone by now
         context.blocks.keep(call, identifier, path)
-    return call.answer(201, sums.headers | _ENCRYPTED | structured.echo(call))
+    return call.answer(201, sums.headers | SERVER_ENCRYPTED | structured.echo(call))
 
 
 async def put_block_list(context: BlobContext, call: BlobCall) -> Response:
@@ -84,7 +82,7 @@ async def put_block_list(context: BlobContext, call: BlobCall) -> Response:
             headers = commit(context, call, root, path, record)
         with tree.find(root, call.parts) as found:
             context.blocks.commit(call, found.stat, [(piece.identifier, piece.size) for piece in pieces])
-    return call.answer(201, headers | _ENCRYPTED)
+    return call.answer(201, headers | SERVER_ENCRYPTED)
 
 
 async def get_block_list(context: BlobContext, call: BlobCall) -> Response:

@@ -23,6 +23,7 @@ from batchai_scenario.emulator.storage.blob.block_operations import MAX_BLOCK
 from batchai_scenario.emulator.storage.blob.blocks import asked_id
 from batchai_scenario.emulator.storage.blob.keys import container_key
 from batchai_scenario.emulator.storage.blob.openness import is_open_for_writing
+from batchai_scenario.emulator.storage.call import SERVER_ENCRYPTED
 from batchai_scenario.emulator.storage.conditions import check_source_conditions
 from batchai_scenario.emulator.storage.errors import StorageError, bad_header, failure, not_built
 from batchai_scenario.emulator.storage.records import EntryRecord, entity_tag
@@ -43,7 +44,6 @@ MAX_SYNCHRONOUS = 256 * 1024 * 1024
 """Bytes that ``x-ms-requires-sync`` copies (service)."""
 
 _SOURCE = "x-ms-copy-source"
-_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ async def copy_blob(context: BlobContext, call: BlobCall) -> Response:
             told = commit(context, call, root, path, record)
     context.blocks.forget(call)
     if whole:
-        return call.answer(201, told | sums.headers | _ENCRYPTED)
+        return call.answer(201, told | sums.headers | SERVER_ENCRYPTED)
     told |= {name: record.copy[name] for name in ("x-ms-copy-id", "x-ms-copy-status")}
     return call.answer(202, told)
 
@@ -119,7 +119,7 @@ async def put_block_from_url(context: BlobContext, call: BlobCall) -> Response:
         _check_sums(call, sums)
         context.containers.root(call.account.name, call.share)  # it may be gone by now
         context.blocks.keep(call, identifier, path)
-    return call.answer(201, sums.headers | _ENCRYPTED)
+    return call.answer(201, sums.headers | SERVER_ENCRYPTED)
 
 
 async def abort_copy(context: BlobContext, call: BlobCall) -> Response:
