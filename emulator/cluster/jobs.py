@@ -167,10 +167,8 @@ class JobRunner:
         """Try to launch a job again when what kept it from starting may have passed."""
         if record.job.guid not in self._held_back:
             self._held_back.add(record.job.guid)
-            self._journal(record).notice(
-                f"the job waits, and is tried again every {RETRY.seconds} seconds; it cannot be started now: "
-                f"{why}"
-            )
+            text = f"the job waits, and is tried again every {RETRY.seconds} seconds; it cannot be started"
+            self._journal(record).notice(f"{text} now: {why}")
         self._rest(record)
 
     def _wait(self, record: JobRecord, task: str) -> None:
@@ -297,6 +295,8 @@ class JobRunner:
 
     def _clean(self, record: JobRecord) -> None:
         room, job = self._room, record.job
+        if room.workers.busy(("stop", job.guid)):
+            return  # it may end what has these tasks' names when the job runs again; it comes back here
         engine, tasks = self._owner(record).cluster.engine, record.tasks
         room.workers.begin(
             ("clean", job.guid),

@@ -168,3 +168,25 @@ def test_what_there_is_not_to_take(world: World) -> None:
     ):
         with pytest.raises(NothingToTake, match=why):
             world.controller.preempt(cluster, node)
+
+
+def test_a_job_does_not_run_again_while_what_stopped_it_is_still_at_it(world: World) -> None:
+    """An engine knows tasks by their names, which are the same when the job runs again."""
+    stop, order = world.engine.stop, list[str]()
+    again = threading.Event()
+
+    def slow_stop(task_id: str, grace: float = 5.0) -> None:
+        order.append("begun")
+        if len(order) > 1:
+            again.set()
+        stop(task_id, grace)
+        again.wait(0.5)
+        order.append("done")
+
+    key = world.cluster(target=2, vmPriority="lowpriority")
+    job = world.job()
+    task = world.started(job)
+    world.engine.stop = slow_stop  # type: ignore[method-assign]
+    again_on(world, job, world.controller.preempt(key.id))
+    assert world.started(job) == task
+    assert order[:2] == ["begun", "done"]

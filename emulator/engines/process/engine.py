@@ -13,7 +13,6 @@ import platform
 import signal
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -241,8 +240,12 @@ class ProcessEngine:
         done = folder / "strays_ended"
         by_kernel = (folder / "mounts").exists() and recorded_end(folder) is not None
         if not by_kernel and not done.exists():
-            with suppress(OSError):
+            try:
                 done.touch()
+            except FileNotFoundError:
+                return  # the task was removed meanwhile, and what has its name now is another's
+            except OSError:
+                pass
             kill(marker_of(self._home, folder.parent.parent.parent.name, folder.name))
 
     # E4 ------------------------------------------------------------------------------------------------
